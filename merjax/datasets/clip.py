@@ -1,0 +1,61 @@
+"""What a release says about its clips, whatever the database."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Clip:
+    """One labelled sequence of a release, from onset to offset.
+
+    Attributes:
+        database: "casme2", "samm" or "smic".
+        subject: the subject as text, as the MEGC lists write it ("sub01", "006", "s01").
+        name: the clip's name as the MEGC lists write it ("EP02_01f"); unique within (database, subject) only.
+        frames: image files from onset to offset, in order of their frame number.
+        onset, offset: numbers of the first and last frame.
+        apex: number of the frame of strongest expression, or None where the release does not say.
+        emotion: the original emotion in lower case ("disgust"; for SMIC "negative", "positive", "surprise").
+        action_units: the coded action units as the sheet writes them ("4+L10"), "" where there are none.
+        objective_class: 1-7 (Davison et al. 2017), or None where the release does not say.
+        fps: frames per second.
+    """
+
+    database: str
+    subject: str
+    name: str
+    frames: tuple[Path, ...] = field(repr=False)
+    onset: int
+    apex: int | None
+    offset: int
+    emotion: str
+    action_units: str
+    objective_class: int | None
+    fps: float
+
+    @property
+    def key(self) -> str:
+        """The clip's identity across databases: "casme2/sub01/EP02_01f"."""
+        return f"{self.database}/{self.subject}/{self.name}"
+
+
+@dataclass(frozen=True)
+class Discrepancy:
+    """Something a release's sheet and folders do not agree on; `dropped` where the clip cannot be used for it."""
+
+    database: str
+    subject: str
+    name: str
+    reason: str
+    dropped: bool
+
+
+@dataclass(frozen=True)
+class Release:
+    """All that was read of one database: usable clips, and every discrepancy with its reason."""
+
+    database: str
+    root: Path
+    clips: tuple[Clip, ...]
+    discrepancies: tuple[Discrepancy, ...]
+    synthetic: str = ""  # what a synthesised release says about itself; "" for a real one
