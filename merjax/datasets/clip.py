@@ -5,8 +5,39 @@ from pathlib import Path
 
 
 @dataclass(frozen=True)
+class Database:
+    """What the publishers of a database say that it holds.
+
+    Attributes:
+        name: "casme2", "samm" or "smic".
+        title: the name as papers write it.
+        fps: frames per second.
+        n_clips, n_subjects: counts of the release (CASME II and SAMM: of the published sheet).
+    """
+
+    name: str
+    title: str
+    fps: float
+    n_clips: int
+    n_subjects: int
+
+
+DATABASES = {
+    database.name: database
+    for database in (
+        Database("smic", "SMIC-HS", 100.0, 164, 16),
+        Database("casme2", "CASME II", 200.0, 255, 26),
+        Database("samm", "SAMM", 200.0, 159, 29),
+    )
+}
+
+
+@dataclass(frozen=True)
 class Clip:
     """One labelled sequence of a release, from onset to offset.
+
+    No frame is missing: `frames[number - onset]` is the image of frame `number`, `len(frames) == offset - onset + 1`,
+    and an apex lies within onset..offset.
 
     Attributes:
         database: "casme2", "samm" or "smic".
@@ -41,7 +72,10 @@ class Clip:
 
 @dataclass(frozen=True)
 class Discrepancy:
-    """Something a release's sheet and folders do not agree on; `dropped` where the clip cannot be used for it."""
+    """Something a release's sheet and folders do not agree on; `dropped` where the clip cannot be used for it.
+
+    `subject` and `name` are "" where the whole release is meant.
+    """
 
     database: str
     subject: str

@@ -1,0 +1,195 @@
+"""Every setting of a trial, typed, with its default and its reason.
+
+A field declared with `traced()` is a number that enters the compiled programs as data: trials that differ in traced fields
+only share one compilation and are trained side by side. All other fields decide shapes or code, and split groups, but for
+those of `engine`, which say how the work is done and never what comes out.
+"""
+
+from dataclasses import dataclass, field, fields, is_dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from omegaconf import OmegaConf
+from omegaconf.errors import ConfigKeyError, OmegaConfBaseException
+
+from merjax.errors import MerjaxError
+
+
+def traced(default: Any) -> Any:
+    """A field whose value is data to the compiled programs."""
+    return field(default=default, metadata={"traced": True})
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """Which clips, how they are labelled and split, and what the networks see of them."""
+
+    store: str = "data/quickstart/store"  # folder of the clip store
+    protocol: Literal["megc3", "au5"] = "megc3"  # label scheme: 3 classes (Table 3) or 5 AU classes (Table 4)
+    folds: str = "loso"  # "loso", "loso:DATABASE", "cross_database", "group:K" (K groups of whole subjects)
+    input: Literal["gray", "difference"] = "gray"  # the frame in [0, 1], or the frame minus the clip's onset frame
+    frames: str = "all"  # "all" from onset to offset; "count:N" uniform; "fps:F" equalised; "apex:N" around the apex
+    whole_face: bool = False  # one stream on the face crop instead of the six regions (Table 5)
+    anger: Literal["eyes", "eyes+mouth"] = "eyes"  # where anger shows; Table 1 leaves it out
+
+
+@dataclass(frozen=True)
+class LossConfig:
+    """Focal loss (Eq. 5) of both stages; cross-entropy (Eq. 4) is gamma 0 with alpha "none"."""
+
+    gamma: float = traced(2.0)  # focusing parameter
+    alpha: str = traced("inverse")  # "inverse" class frequency in the fold's training clips (mean 1), "none" or a number
+    label_smoothing: float = traced(0.0)  # share of the target spread evenly over the classes
+
+
+@dataclass(frozen=True)
+class SpatialConfig:
+    """The CNN per region, trained frame by frame (Sec. 3.2)."""
+
+    network: Literal["shallow", "simple"] = "shallow"  # Eq. 2, or the plain stack of Table 6
+    epochs: float = 10.0  # passes over the training frames
+    batch: int = 64  # frames
+    learning_rate: float = traced(1e-4)
+    weight_decay: float = traced(0.0)  # decoupled (AdamW)
+    beta1: float = traced(0.9)
+    beta2: float = traced(0.999)
+    dropout: float = traced(0.5)  # after FC1024 and FC250
+
+
+@dataclass(frozen=True)
+class TemporalConfig:
+    """One LSTM per region and the classifier on all of them, trained clip by clip (Sec. 3.3)."""
+
+    units: int = 64  # per region; the paper does not say
+    mask: bool = True  # read the state at a clip's last frame; False pads with zeros and reads the state after them
+    epochs: float = 100.0  # passes over the training clips
+    batch: int = 32  # clips
+    learning_rate: float = traced(1e-4)
+    weight_decay: float = traced(0.0)
+    beta1: float = traced(0.9)
+    beta2: float = traced(0.999)
+    dropout_lstm: float = traced(0.2)  # on the LSTMs' output
+    dropout_fc: float = traced(0.5)  # after FC256
+
+
+@dataclass(frozen=True)
+class EngineConfig:
+    """How the work is done; results are equal whatever is said here, to float tolerance."""
+
+    mapping: Literal["auto", "vmap", "map"] = "auto"  # runs side by side, or one after another; auto: by backend
+    chunk: int = 0  # runs on the devices together; 0: as many as fit
+    steps_per_call: int = 8  # optimiser steps between two looks at the clock
+    workers: int = 0  # processes that share the chunks; 0: one per core on a CPU, one on a GPU or TPU
+
+
+@dataclass(frozen=True)
+class Config:
+    """One trial."""
+
+    data: DataConfig = field(default_factory=DataConfig)
+    # region kinds or names whose features reach the classifier: [eyes, nose, mouth] is Table 5's "no cheeks"
+    regions: tuple[str, ...] = traced(("eyes", "nose", "cheeks", "mouth"))
+    loss: LossConfig = field(default_factory=LossConfig)
+    spatial: SpatialConfig = field(default_factory=SpatialConfig)
+    temporal: TemporalConfig = field(default_factory=TemporalConfig)
+    engine: EngineConfig = field(default_factory=EngineConfig)
+
+
+def make_config(*layers: Any, source: str = "config") -> Config:
+    """Merge layers (mappings with nested or dotted keys, "key.sub=value" strings) over the defaults.
+
+    Raises:
+        MerjaxError: an unknown key (with what may have been meant), a wrong type, a value out of range.
+    """
+    typed = OmegaConf.structured(Config)
+    try:
+        for layer in layers:
+            typed = OmegaConf.merge(typed, _nested(layer))
+        config = OmegaConf.to_object(typed)
+    except ConfigKeyError as error:
+        raise MerjaxError(f"{source}: {_first_line(error)} ({error.full_key})") from None
+    except OmegaConfBaseException as error:
+        raise MerjaxError(f"{source}: {error.full_key or 'value'}: {_first_line(error)}") from None
+    except ValueError as error:
+        raise MerjaxError(f"{source}: {error}") from None
+    _check_ranges(config, source)
+    return config
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Read a YAML file with OmegaConf's types (1e-3 is a number).
+
+    Raises:
+        MerjaxError: a missing or malformed file.
+    """
+    if not path.is_file():
+        raise MerjaxError(f"{path} does not exist; sweep files lie in sweeps/, configs in configs/")
+    try:
+        content = OmegaConf.to_container(OmegaConf.load(path))
+    except (yaml.YAMLError, OSError) as error:
+        raise MerjaxError(f"{path} is not a readable YAML file: {' '.join(str(error).split())}") from None
+    if not isinstance(content, dict):
+        raise MerjaxError(f"{path} holds no `key: value` lines")
+    return content
+
+
+def flatten(config: Any, prefix: str = "") -> dict[str, Any]:
+    """All settings by dotted key, in the order of their declaration."""
+    flat: dict[str, Any] = {}
+    for f in fields(config):
+        value = getattr(config, f.name)
+        flat |= flatten(value, f"{prefix}{f.name}.") if is_dataclass(value) else {prefix + f.name: value}
+    return flat
+
+
+def traced_keys(config: Any = Config, prefix: str = "") -> frozenset[str]:
+    """The dotted keys that are data to the compiled programs."""
+    keys: frozenset[str] = frozenset()
+    for f in fields(config):
+        if is_dataclass(f.type):
+            keys |= traced_keys(f.type, f"{prefix}{f.name}.")
+        elif f.metadata.get("traced"):
+            keys |= {prefix + f.name}
+    return keys
+
+
+def group_key(config: Config) -> tuple[tuple[str, Any], ...]:
+    """What splits groups: trials with equal keys run through the same compiled programs."""
+    free = traced_keys()
+    return tuple((k, v) for k, v in flatten(config).items() if k not in free)
+
+
+def identity(config: Config) -> dict[str, Any]:
+    """What a trial is, wherever its store lies and however the engine runs it: the root of its randomness."""
+    return {k: v for k, v in flatten(config).items() if not k.startswith("engine.") and k != "data.store"}
+
+
+def _nested(layer: Any) -> Any:
+    if isinstance(layer, str):
+        return OmegaConf.from_dotlist([layer])
+    nested = OmegaConf.create({})
+    for key, value in layer.items():
+        if isinstance(value, dict):
+            value = _nested(value)
+        OmegaConf.update(nested, str(key), value, merge=True)
+    return nested
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0]
+
+
+_POSITIVE = ("epochs", "batch", "units", "learning_rate", "steps_per_call")
+_SHARE = ("dropout", "dropout_lstm", "dropout_fc", "beta1", "beta2", "label_smoothing")
+
+
+def _check_ranges(config: Config, source: str) -> None:
+    for key, value in flatten(config).items():
+        name = key.rsplit(".", 1)[-1]
+        if name in _POSITIVE and not value > 0:
+            raise MerjaxError(f"{source}: {key} is {value}, it must be above 0")
+        if name in _SHARE and not 0 <= value < 1:
+            raise MerjaxError(f"{source}: {key} is {value}, it must lie in [0, 1)")
+        if name in ("gamma", "weight_decay", "chunk", "workers") and not value >= 0:
+            raise MerjaxError(f"{source}: {key} is {value}, it must not be negative")

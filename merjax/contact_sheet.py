@@ -1,0 +1,67 @@
+"""A picture to look at: each subject's first frame with landmarks and region boxes, and the crops below it."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from merjax.crops import corners, cut, region_boxes
+from merjax.datasets.clip import Clip
+from merjax.regions import REGIONS
+
+_COLOURS = {"eyes": (60, 200, 60), "nose": (60, 160, 255), "cheeks": (230, 120, 60), "mouth": (80, 80, 240)}  # BGR
+_TILE_WIDTH, _COLUMNS, _MOST = 420, 4, 24
+
+
+def write_contact_sheet(path: Path, clips: Sequence[Clip], points: Sequence) -> None:
+    """Write a PNG that shows one clip per subject (at most 24): the first frame with its boxes, and its six crops.
+
+    Args:
+        path: the PNG file.
+        clips: the clips, in the order of `points`.
+        points: 68 points (x, y) of each clip's first frame, in pixels.
+    """
+    first_of_subject: dict[tuple[str, str], int] = {}
+    for i, clip in enumerate(clips):
+        first_of_subject.setdefault((clip.database, clip.subject), i)
+    tiles = [_tile(clips[i], np.asarray(points[i])) for i in list(first_of_subject.values())[:_MOST]]
+    height = max(tile.shape[0] for tile in tiles)
+    tiles = [cv2.copyMakeBorder(t, 0, height - t.shape[0], 0, 0, cv2.BORDER_CONSTANT, value=_PAPER) for t in tiles]
+    tiles += [np.full_like(tiles[0], 255)] * (-len(tiles) % min(_COLUMNS, len(tiles)))
+    columns = min(_COLUMNS, len(tiles))
+    sheet = np.vstack([np.hstack(tiles[i : i + columns]) for i in range(0, len(tiles), columns)])
+    path.write_bytes(cv2.imencode(".png", sheet)[1].tobytes())
+
+
+_PAPER = (255, 255, 255)
+
+
+def _tile(clip: Clip, points: np.ndarray) -> np.ndarray:
+    gray = cv2.imdecode(np.fromfile(clip.frames[0], np.uint8), cv2.IMREAD_GRAYSCALE)
+    boxes = region_boxes(points)
+    image = cv2.cvtColor(gray, cv2.COLOR_GRAY2BGR)
+    thick = max(1, round(image.shape[1] / _TILE_WIDTH))
+    for x, y in points:
+        cv2.circle(image, (round(x), round(y)), 2 * thick, (0, 230, 230), -1, cv2.LINE_AA)
+    for region in REGIONS:
+        outline = corners(region, boxes[region.name]).round().astype(np.int32)
+        cv2.polylines(image, [outline], True, _COLOURS[region.kind], 2 * thick, cv2.LINE_AA)
+    image = cv2.resize(image, (_TILE_WIDTH, round(_TILE_WIDTH * image.shape[0] / image.shape[1])), interpolation=cv2.INTER_AREA)
+    cv2.putText(image, clip.key, (8, 20), cv2.FONT_HERSHEY_SIMPLEX, 0.5, (0, 0, 0), 3, cv2.LINE_AA)
+    cv2.putText(image, clip.key, (8, 20), cv2.FONT_HERSHEY_SIMPLEX, 0.5, _PAPER, 1, cv2.LINE_AA)
+    crops = {region.name: cut(gray, region, boxes[region.name]) for region in REGIONS}
+    return np.vstack([image, _crop_rows([["eye_right", "nose", "eye_left"], ["cheek_right", "mouth", "cheek_left"]], crops)])
+
+
+def _crop_rows(names: list[list[str]], crops: dict[str, np.ndarray]) -> np.ndarray:
+    rows = []
+    for row in names:
+        canvas = np.full((84, _TILE_WIDTH, 3), 255, np.uint8)
+        x = 4
+        for name in row:
+            height, width = crops[name].shape
+            canvas[2 : 2 + height, x : x + width] = crops[name][..., None]
+            x += width + 6
+        rows.append(canvas)
+    return np.vstack(rows)

@@ -1,0 +1,46 @@
+"""The one stream of batches that all runs of a seed consume."""
+
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import grain
+import numpy as np
+
+from merjax.engine.stage import Batch
+
+
+class Samples(NamedTuple):
+    """What a stage draws batches from.
+
+    Attributes:
+        unit_S: the unit (clip) that each of the S samples belongs to.
+        gather: sample numbers `[K, B]` -> inputs with a leading axis K.
+    """
+
+    unit_S: np.ndarray
+    gather: Callable[[np.ndarray], Any]
+
+    def batches(self, sample_KxB: np.ndarray) -> Batch:
+        """K batches of the given samples."""
+        return Batch(self.gather(sample_KxB), self.unit_S[sample_KxB].astype(np.int32))
+
+
+def training_stream(samples: Samples, batch: int, steps_per_call: int, seed: int, threads: int) -> grain.DatasetIterator:
+    """An endless stream of `steps_per_call` shuffled batches at a time; its state is small and can be saved.
+
+    Each pass over the samples has an order of its own; batches run on across passes, so that none is short.
+    """
+    numbers = grain.MapDataset.range(len(samples.unit_S)).seed(seed).shuffle().repeat().batch(batch)
+    calls = numbers.batch(steps_per_call).map(samples.batches)
+    return iter(calls.to_iter_dataset(grain.ReadOptions(num_threads=threads, prefetch_buffer_size=max(1, 2 * threads))))
+
+
+def in_order(samples: Samples, batch: int, batches_per_call: int) -> Iterator[tuple[slice, Batch]]:
+    """All samples once, in order, as stacked batches of one shape, with the place of their outputs.
+
+    The last batches repeat the last sample where there are too few.
+    """
+    total, width = len(samples.unit_S), batch * batches_per_call
+    for first in range(0, total, width):
+        numbers = np.minimum(np.arange(first, first + width), total - 1)
+        yield slice(first, min(first + width, total)), samples.batches(numbers.reshape(batches_per_call, batch))

@@ -1,0 +1,115 @@
+"""Scores of predictions pooled over all folds (Eqs. 8 and 9, MEGC 2019), and their uncertainty over subjects.
+
+Everything is a function of confusion matrices `[..., truth, prediction]`, so that thousands of resampled ones are scored at
+once. A class that occurs neither in the truth nor in the predictions is left out of UF1, one that does not occur in the
+truth is left out of UAR: both then equal scikit-learn's macro F1 and balanced accuracy.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+from jaxtyping import Float, Int
+
+Confusion = Int[np.ndarray, "*batch classes classes"]
+Score = Callable[[np.ndarray], np.ndarray]
+
+
+def confusion_matrix(truth: Int[np.ndarray, "N"], prediction: Int[np.ndarray, "N"], classes: int) -> np.ndarray:
+    """Counts `[truth, prediction]` of clips, K x K.
+
+    Raises:
+        ValueError: a label outside 0..classes-1.
+    """
+    pairs = np.stack([np.asarray(truth), np.asarray(prediction)])
+    if pairs.size and not (0 <= pairs.min() and pairs.max() < classes):
+        raise ValueError(f"labels must lie in 0..{classes - 1}, got {pairs.min()}..{pairs.max()}")
+    return np.bincount(pairs[0] * classes + pairs[1], minlength=classes**2).reshape(classes, classes)
+
+
+def f1_per_class(confusion: Confusion) -> Float[np.ndarray, "*batch classes"]:
+    """F1 of each class, 2 TP / (2 TP + FP + FN); NaN for a class in neither truth nor predictions."""
+    hits = np.diagonal(confusion, axis1=-2, axis2=-1)
+    return _ratio(2 * hits, confusion.sum(-1) + confusion.sum(-2))
+
+
+def recall_per_class(confusion: Confusion) -> Float[np.ndarray, "*batch classes"]:
+    """Share of each class's clips that is found, TP / N; NaN for a class that does not occur."""
+    return _ratio(np.diagonal(confusion, axis1=-2, axis2=-1), confusion.sum(-1))
+
+
+def uf1(confusion: Confusion) -> Float[np.ndarray, "*batch"]:
+    """Unweighted F1, Eq. 8: the mean of the classes' F1 of the pooled confusion matrix."""
+    return _mean_of_defined(f1_per_class(confusion))
+
+
+def uar(confusion: Confusion) -> Float[np.ndarray, "*batch"]:
+    """Unweighted average recall, Eq. 9: the mean of the classes' recall of the pooled confusion matrix."""
+    return _mean_of_defined(recall_per_class(confusion))
+
+
+def accuracy(confusion: Confusion) -> Float[np.ndarray, "*batch"]:
+    """Share of clips predicted right; NaN without clips."""
+    return _ratio(np.trace(confusion, axis1=-2, axis2=-1), confusion.sum((-2, -1)))
+
+
+SCORES: dict[str, Score] = {"UF1": uf1, "UAR": uar, "accuracy": accuracy}
+
+
+def majority(truth: Int[np.ndarray, "N"], classes: int) -> Confusion:
+    """The confusion matrix of always answering the most frequent class."""
+    counts = np.bincount(truth, minlength=classes)
+    return confusion_matrix(truth, np.full(len(truth), counts.argmax()), classes)
+
+
+def chance(truth: Int[np.ndarray, "N"], classes: int, *, draws: int = 2000, seed: int = 0) -> Confusion:
+    """Confusion matrices `[draws, K, K]` of answers drawn at random with the frequencies of the truth."""
+    rng = np.random.default_rng(seed)
+    counts = np.bincount(truth, minlength=classes)
+    rows = [rng.multinomial(n, counts / len(truth), size=draws) for n in counts]
+    return np.stack(rows, axis=1)
+
+
+def subject_bootstrap(
+    truth: Int[np.ndarray, "N"],
+    prediction: Int[np.ndarray, "N"],
+    subject: np.ndarray,
+    classes: int,
+    *,
+    draws: int = 2000,
+    seed: int = 0,
+) -> Confusion:
+    """Pooled confusion matrices `[draws, K, K]` of resampled subjects.
+
+    Clips of one person are not independent: whole subjects are drawn with replacement, as many as there are. The same seed
+    draws the same subjects, which makes differences of two trials on the same clips paired.
+
+    Args:
+        truth, prediction: labels of the clips.
+        subject: anything that tells the subjects apart, per clip.
+        classes: number of classes K.
+        draws: resamples.
+        seed: of the draws.
+    """
+    _, subject_N = np.unique(subject, return_inverse=True)
+    n_subjects = subject_N.max() + 1
+    cell = (subject_N * classes + np.asarray(truth)) * classes + np.asarray(prediction)
+    per_subject = np.bincount(cell, minlength=n_subjects * classes**2).reshape(n_subjects, classes, classes)
+    rng = np.random.default_rng(seed)
+    times = rng.multinomial(n_subjects, np.full(n_subjects, 1 / n_subjects), size=draws)
+    return np.tensordot(times, per_subject, axes=1)
+
+
+def interval(scores: Float[np.ndarray, "draws"], level: float = 0.95) -> tuple[float, float]:
+    """The central `level` interval of resampled scores."""
+    low, high = np.nanquantile(scores, [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)
+
+
+def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where(whole > 0, part / np.maximum(whole, 1), np.nan)
+
+
+def _mean_of_defined(values: np.ndarray) -> np.ndarray:
+    defined = ~np.isnan(values)
+    return _ratio(np.where(defined, values, 0.0).sum(-1), defined.sum(-1))
