@@ -1,0 +1,27 @@
+"""Dropout with a traced rate: rates are hyper-parameters that runs are vmapped over."""
+
+import math
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, PRNGKeyArray
+
+_STEPS = 2**16
+
+
+def dropout(x: Float[Array, "*shape"], rate: Float[Array, ""] | float, key: PRNGKeyArray) -> Float[Array, "*shape"]:
+    """Zero each element with probability `rate` and scale the rest so that the expectation stays.
+
+    The rate is rounded to a multiple of 2**-16. Rate 0 returns x itself, bit by bit; rate 1 returns zeros.
+    """
+    threshold = jnp.round(jnp.asarray(rate, jnp.float32) * _STEPS)
+    kept = jnp.asarray(_bits(key, x.shape), jnp.float32) >= threshold
+    scale = _STEPS / jnp.maximum(_STEPS - threshold, 1)
+    return jnp.where(kept, x * scale.astype(x.dtype), 0)
+
+
+def _bits(key: PRNGKeyArray, shape: tuple[int, ...]) -> Array:
+    """Sixteen random bits per element; drawn as 32-bit words, since drawing uint16 costs a whole word each."""
+    size = math.prod(shape)
+    words = jax.random.bits(key, ((size + 1) // 2,), jnp.uint32)
+    return jax.lax.bitcast_convert_type(words, jnp.uint16).reshape(-1)[:size].reshape(shape)
