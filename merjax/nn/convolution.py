@@ -1,14 +1,19 @@
 """Convolution, ReLU and max-pooling as one matrix product: MP(Conv(.)) of the paper's Eq. 2.
 
-The paper's convolutions have 1 to 16 channels, too few to keep a vector unit busy one output at a time. So the 2x2 pool is
-folded into the product. A pooled cell needs an input window of (k+1) x (k+1) pixels, and the four convolution outputs that the
+The paper's convolutions have 1 to 16 channels, too few to keep a vector unit busy one output at a time. So the 2x2
+pool is
+folded into the product. A pooled cell needs an input window of (k+1) x (k+1) pixels, and the four convolution outputs
+that the
 pool compares are four groups of rows of one weight matrix:
 
     y [4 positions x O, cells]  =  weights [4 positions x O, window] @ windows [window, cells]
 
-Rearranging each 2x2 block of pixels into channels (space to depth) makes the windows of neighbouring cells shifted slices of one
-array. This spends 1.3 to 1.8 times the multiplications, all of them in large matrix products, and pooling costs one pass.
-The gradient is written by hand: in each pooled cell only the winning position has one, and one byte per cell says which.
+Rearranging each 2x2 block of pixels into channels (space to depth) makes the windows of neighbouring cells shifted
+slices of one
+array. This spends 1.3 to 1.8 times the multiplications, all of them in large matrix products, and pooling costs one
+pass.
+The gradient is written by hand: in each pooled cell only the winning position has one, and one byte per cell says
+which.
 
 Arrays are [C, H, W, B] with the batch varying fastest, so that every step works on long contiguous rows.
 """
@@ -28,7 +33,8 @@ def conv_relu_pool(
 ) -> Float[Array, "O h w B"]:
     """Convolve (stride 1, SAME, odd kernel size k), add the bias, apply ReLU, take the maximum of each 2x2 block.
 
-    Sizes floor, h = H // 2 and w = W // 2: an odd last row or column takes part in the convolution, not in the pooling.
+    Sizes floor, h = H // 2 and w = W // 2: an odd last row or column takes part in the convolution, not in the
+    pooling.
     Where values tie, the first in row-major order gets the gradient, as in `conv_relu_pool_reference`, to which this
     is equal up to the rounding of sums.
     """
@@ -109,7 +115,8 @@ _max_pool.defvjp(_pool_forward, _pool_backward)
 
 
 def _space_to_depth(x_CxHxWxB, margin):
-    """Zeros of `margin` pixels all around, then every 2x2 block becomes channels [2, 2, C]; an odd last line is cut."""
+    """Zeros of `margin` pixels all around, then every 2x2 block becomes channels [2, 2, C]; an odd last line is
+    cut."""
     channels, height, width, batch = x_CxHxWxB.shape
     rows, columns = ((margin, margin - size % 2, 0) for size in (height, width))
     x_CxHxWxB = lax.pad(x_CxHxWxB, jnp.zeros((), x_CxHxWxB.dtype), ((0, 0, 0), rows, columns, (0, 0, 0)))
@@ -131,7 +138,8 @@ def _windows(grid_CxHxWxB, reach):
 
 
 def _windows_transpose(windows_KxHxWxB, reach):
-    """The adjoint of `_windows`, along the width and then along the height: 2 x reach additions, not reach x reach."""
+    """The adjoint of `_windows`, along the width and then along the height: 2 x reach additions, not reach x
+    reach."""
     _, height, width, batch = windows_KxHxWxB.shape
     windows = windows_KxHxWxB.reshape(reach, reach, -1, height, width, batch)
     none, behind = (0, 0), [(i, reach - 1 - i) for i in range(reach)]

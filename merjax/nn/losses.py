@@ -10,23 +10,29 @@ def focal_loss(
     label_B: Int[Array, "B"],
     alpha_K: Float[Array, "K"],
     gamma: Float[Array, ""] | float,
+    smoothing: Float[Array, ""] | float = 0.0,
 ) -> Float[Array, "B"]:
-    """The focal loss -alpha (1 - p)^gamma log p of the true class's softmax probability p (Eq. 5).
+    """The focal loss -sum_i alpha_i y_i (1 - p_i)^gamma log p_i of the softmax probabilities p (Eq. 5).
 
     Args:
         logits_BxK: scores before the softmax; -inf switches a class off (it must not be a label).
         label_B: the true class of each sample.
         alpha_K: a weight per class.
-        gamma: the focusing parameter, >= 0, may be traced. 0 gives the cross-entropy.
+        gamma: the focusing parameter, >= 0, may be traced. 0 gives the cross-entropy (Eq. 4).
+        smoothing: the share of y that is spread evenly over all classes, may be traced. 0 is the paper's one-hot y.
 
     Returns: one loss per sample; weighting and averaging are the caller's.
     """
-    log_p_B = jnp.take_along_axis(jax.nn.log_softmax(logits_BxK), label_B[:, None], axis=1)[:, 0]
-    # (1 - p)^gamma through logarithms would be 0 * inf at p = 1; power's own derivative is inf there for gamma < 1.
-    missing_B = -jnp.expm1(log_p_B)
-    certain_B = missing_B <= 0
-    focus_B = jnp.where(certain_B, jnp.where(gamma == 0, 1.0, 0.0), jnp.where(certain_B, 1.0, missing_B) ** gamma)
-    return -alpha_K[label_B] * focus_B * log_p_B
+    live_BxK = logits_BxK > -jnp.inf
+    log_p_BxK = jnp.where(live_BxK, jax.nn.log_softmax(logits_BxK), 0)
+    missing_BxK = -jnp.expm1(log_p_BxK)
+    # 0 ** gamma has no finite derivative for gamma < 1, so a probability of one is set apart.
+    certain_BxK = missing_BxK <= 0
+    power_BxK = jnp.where(certain_BxK, 1, missing_BxK) ** gamma
+    focus_BxK = jnp.where(certain_BxK & (gamma > 0), 0, power_BxK)
+    y_BxK = jax.nn.one_hot(label_B, logits_BxK.shape[1])
+    y_BxK = (1 - smoothing) * y_BxK + smoothing * live_BxK / live_BxK.sum(1, keepdims=True)
+    return -(alpha_K * y_BxK * focus_BxK * log_p_BxK).sum(1)
 
 
 def alpha_inverse_frequency(count_K: Int[Array, "K"] | Float[Array, "K"]) -> Float[Array, "K"]:
@@ -35,5 +41,5 @@ def alpha_inverse_frequency(count_K: Int[Array, "K"] | Float[Array, "K"]) -> Flo
     A class without samples gets 0: it is never a label of the counted set, and a stray one must not dominate the loss.
     """
     present_K = count_K > 0
-    inverse_K = jnp.where(present_K, 1.0 / jnp.maximum(count_K, 1), 0.0)
+    inverse_K = jnp.where(present_K, 1 / jnp.maximum(count_K, 1), 0)
     return inverse_K * (present_K.sum() / jnp.maximum(inverse_K.sum(), jnp.finfo(inverse_K.dtype).tiny))
