@@ -1,0 +1,145 @@
+"""Rows and folders brought together: clips, and everything on which the two do not agree."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from merjax.datasets.clip import DATABASES, Clip, Discrepancy, Release
+from merjax.datasets.layout import Folder, number_ranges
+from merjax.datasets.rows import Key, Row, correct, unique
+from merjax.errors import MerjaxError
+
+Frames = Mapping[int, list[Path]]
+
+
+def assemble(
+    database: str,
+    root: Path,
+    rows: Sequence[Row],
+    folders: Sequence[Folder],
+    discrepancies: Sequence[Discrepancy],
+    overrides: Path | None,
+) -> Release:
+    """The release of a database: its rows, corrected, beside its folders.
+
+    Args:
+        database: a key of `DATABASES`.
+        root: the folder that the user gave.
+        rows: what is annotated.
+        folders: the clip folders; their names match the rows' in any case.
+        discrepancies: those met before.
+        overrides: see `read_overrides`.
+
+    Raises:
+        MerjaxError: the overrides do not fit, or not one row has a usable folder.
+    """
+    corrected, corrections = correct(rows, overrides, database)
+    by_key, repeated = unique(corrected, database)
+    found = [*discrepancies, *corrections, *repeated]
+    places = _places(folders)
+    clips = []
+    for key in sorted(by_key):
+        clip, remarks = _joined(database, by_key[key], places.get(_folded(key), []))
+        clips += [clip] if clip else []
+        found += [Discrepancy(database, *key, remark, dropped=clip is None) for remark in remarks]
+    annotated = {_folded((row.subject, row.name)) for row in rows}
+    for folded in sorted(set(places) - annotated):
+        found.append(Discrepancy(database, *places[folded][0].key, "folder without row", dropped=True))
+    if not clips:
+        title, reasons = DATABASES[database].title, "; ".join(f"{d.subject}/{d.name}: {d.reason}" for d in found[:3])
+        raise MerjaxError(f"{root}: no usable clip of {title}; check that sheet and images belong together ({reasons})")
+    return Release(database, root, tuple(clips), tuple(found), synthetic_statement(folders[0].path))
+
+
+def _folded(key: Key) -> Key:
+    return key[0], key[1].casefold()
+
+
+def _places(folders: Sequence[Folder]) -> dict[Key, list[Folder]]:
+    places: dict[Key, list[Folder]] = {}
+    for folder in folders:
+        places.setdefault(_folded(folder.key), []).append(folder)
+    return places
+
+
+def _joined(database: str, row: Row, folders: Sequence[Folder]) -> tuple[Clip | None, list[str]]:
+    if not folders:
+        return None, ["row without folder"]
+    if len(folders) > 1:
+        return None, [f"duplicate key: folders {' and '.join(str(folder.path) for folder in folders)}"]
+    return _clip(database, row, folders[0].frames)
+
+
+def _clip(database: str, row: Row, frames: Frames) -> tuple[Clip | None, list[str]]:
+    """The clip of a row, or None, and what is to be said about it."""
+    if row.onset is None or row.offset is None or row.onset >= row.offset:
+        return None, [f"onset {row.onset} and offset {row.offset} are no interval"]
+    interval, late = _without_missing_last_frame(_Interval(row.onset, row.apex, row.offset), frames)
+    interval, outside = _with_apex_inside(interval)
+    numbers = range(interval.onset, interval.offset + 1)
+    if missing := [number for number in numbers if number not in frames]:
+        return None, [f"missing frames {number_ranges(missing)} of {interval.onset}-{interval.offset}"]
+    if twice := [number for number in numbers if len(frames[number]) > 1]:
+        names = " and ".join(path.name for path in frames[twice[0]])
+        return None, [f"several images of frames {number_ranges(twice)}, such as {names}"]
+    clip = Clip(
+        database,
+        row.subject,
+        row.name,
+        frames=tuple(frames[number][0] for number in numbers),
+        **interval._asdict(),
+        emotion=row.emotion,
+        action_units=row.action_units,
+        objective_class=row.objective_class,
+        fps=DATABASES[database].fps,
+    )
+    return clip, late + outside
+
+
+class _Interval(NamedTuple):
+    onset: int
+    apex: int | None
+    offset: int
+
+
+def _without_missing_last_frame(interval: _Interval, frames: Frames) -> tuple[_Interval, list[str]]:
+    """The interval, ending one frame earlier if only its last frame is missing.
+
+    Copies of CASME II lack the last frame of sub12/EP09_06; one frame of neutral face is no reason to lose a clip of
+    the MEGC list. An apex on that frame moves with it.
+    """
+    onset, apex, offset = interval
+    missing = [number for number in range(onset, offset + 1) if number not in frames]
+    if missing != [offset] or offset - onset < 2:
+        return interval, []
+    at_end = apex == offset
+    shorter = _Interval(onset, offset - 1 if at_end else apex, offset - 1)
+    return shorter, [
+        f"last frame {offset} is missing: the clip{' and its apex' if at_end else ''} ends at {offset - 1}"
+    ]
+
+
+def _with_apex_inside(interval: _Interval) -> tuple[_Interval, list[str]]:
+    """The interval, without an apex outside of it: nobody can know which of the three numbers is wrong."""
+    onset, apex, offset = interval
+    if apex is None or onset <= apex <= offset:
+        return interval, []
+    reason = f"apex {apex} outside the interval {onset}-{offset}: read as no apex; correct it by --overrides"
+    return _Interval(onset, None, offset), [reason]
+
+
+def synthetic_statement(folder: Path) -> str:
+    """What the SYNTHETIC.json in or above a folder states; "" without one.
+
+    A note that cannot be read still makes the release synthetic: it must never pass for a real one.
+    """
+    for place in (folder, *folder.parents):
+        note = place / "SYNTHETIC.json"
+        if note.is_file():
+            try:
+                statement = json.loads(note.read_text(encoding="utf-8")).get("statement")
+            except (ValueError, AttributeError):
+                statement = None
+            return statement if isinstance(statement, str) and statement else f"synthetic, says {note}"
+    return ""

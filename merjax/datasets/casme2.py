@@ -1,0 +1,93 @@
+"""CASME II (Yan et al. 2014): 255 clips of 26 subjects at 200 fps, raw or cropped.
+
+`sub01/EP02_01f/img46.jpg` (raw) or `reg_img46.jpg` (cropped), with the coding sheet and, apart from it, the objective
+classes of Davison et al. 2017.
+"""
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+from merjax.datasets.assemble import assemble
+from merjax.datasets.clip import Discrepancy, Release
+from merjax.datasets.layout import Layout, find_folders, subfolders, upwards
+from merjax.datasets.rows import Key, Row, rows_of
+from merjax.datasets.sheets import CLASS_COLUMNS, CLIP_COLUMNS, Sheet, choose_sheet, find_sheets, read_sheet
+from merjax.errors import MerjaxError
+
+_CLIP = re.compile(r"EP\d+\w*", re.IGNORECASE)
+
+
+def _subject(text: str) -> str | None:
+    """A Subject cell or folder as the MEGC lists write it: "01", "1" (of a careless copy) and "sub01" are sub01."""
+    match = re.fullmatch(r"(?:sub)?(\d+)", text, re.IGNORECASE)
+    return f"sub{int(match[1]):02d}" if match else None
+
+
+_LAYOUT = Layout(
+    flag="--casme2",
+    example="sub01/EP02_01f",
+    subject=re.compile(r"sub\d+", re.IGNORECASE),
+    clips=subfolders,
+    key=lambda clip: (_subject(clip.parent.name) or "", clip.name),
+)
+
+
+def read_casme2(
+    root: Path, annotations: Path | None = None, classes: Path | None = None, overrides: Path | None = None
+) -> Release:
+    """The clips of a CASME II release.
+
+    Args:
+        root: the folder of subjects, or a folder above it.
+        annotations: the coding sheet (2014 or newer); None looks for it from the clips up to beside `root`.
+        classes: the sheet of objective classes; None takes the coding sheet's own column, or looks for such a sheet.
+            Without either, clips have no objective class, and the AU rule stands in for it.
+        overrides: see `merjax.datasets.rows.read_overrides`.
+
+    Raises:
+        MerjaxError: nothing usable was found; the sentence says where and what to do.
+    """
+    base, folders = find_folders(root, _LAYOUT)
+    places = upwards(base, root)
+    sheet = choose_sheet(annotations, places, CLIP_COLUMNS, _CLIP, "--casme2-annotations")
+    rows, discrepancies = rows_of(sheet, "casme2", _subject)
+    if classes is not None or "objective_class" not in sheet.columns:
+        class_sheet = read_sheet(classes, CLASS_COLUMNS) if classes else _find_class_sheet(places)
+        rows, more = _with_classes(rows, class_sheet)
+        discrepancies += more
+    return assemble("casme2", root, rows, folders, discrepancies, overrides)
+
+
+def _find_class_sheet(places: list[Path]) -> Sheet | None:
+    """The only sheet of objective classes beside the release. Coding sheets may have that column too."""
+    sheets = [
+        sheet
+        for sheet in find_sheets(places, CLASS_COLUMNS)
+        if "onset" not in sheet.columns and all(_CLIP.fullmatch(cells["clip"]) for _, cells in sheet.rows)
+    ]
+    if len(sheets) > 1:
+        paths = " and ".join(f"'{sheet.path}'" for sheet in sheets)
+        raise MerjaxError(f"{paths} are both sheets of objective classes; choose one by --casme2-classes")
+    return sheets[0] if sheets else None
+
+
+def _with_classes(rows: list[Row], sheet: Sheet | None) -> tuple[list[Row], list[Discrepancy]]:
+    """Rows with the classes of a sheet, and what does not join."""
+    if sheet is None:
+        reason = "no sheet of objective classes: the AU rule stands in for them; give one by --casme2-classes"
+        return rows, [Discrepancy("casme2", "", "", reason, dropped=False)]
+    classes: dict[Key, str] = {
+        (_subject(cells["subject"]) or "", cells["clip"]): cells["objective_class"] for _, cells in sheet.rows
+    }
+    joined, discrepancies = [], []
+    for row in rows:
+        text = classes.pop((row.subject, row.name), "")
+        if not text.isdecimal():
+            reason = f"no objective class in {sheet.path.name}: the AU rule stands in for it"
+            discrepancies.append(Discrepancy("casme2", row.subject, row.name, reason, dropped=False))
+        joined.append(replace(row, objective_class=int(text) if text.isdecimal() else None))
+    for subject, name in classes:
+        reason = f"objective class in {sheet.path.name} without a row in the coding sheet"
+        discrepancies.append(Discrepancy("casme2", subject, name, reason, dropped=False))
+    return joined, discrepancies

@@ -1,0 +1,47 @@
+"""SAMM (Davison et al. 2018): 159 clips of 29 subjects at 200 fps, gray; `006/006_1_2/006_05562.jpg`."""
+
+import re
+from pathlib import Path
+
+from merjax.datasets.assemble import assemble
+from merjax.datasets.clip import Release
+from merjax.datasets.layout import Layout, find_folders, subfolders, upwards
+from merjax.datasets.rows import rows_of
+from merjax.datasets.sheets import CLIP_COLUMNS, choose_sheet
+
+_CLIP = re.compile(r"\d{3}_\d+_\d+")
+
+
+def _subject(text: str) -> str | None:
+    """A Subject cell or folder as the MEGC lists write it: "006" and "6" (of a careless copy) are 006."""
+    return f"{int(text):03d}" if re.fullmatch(r"\d+", text) else None
+
+
+def _clips(subject: Path) -> list[Path]:
+    return [folder for folder in subfolders(subject) if _CLIP.fullmatch(folder.name)]
+
+
+_LAYOUT = Layout(
+    flag="--samm",
+    example="006/006_1_2",
+    subject=re.compile(r"\d{3}"),
+    clips=_clips,
+    key=lambda clip: (clip.parent.name, clip.name),
+)
+
+
+def read_samm(root: Path, annotations: Path | None = None, overrides: Path | None = None) -> Release:
+    """The clips of a SAMM release.
+
+    Args:
+        root: the folder of subjects, or a folder above it.
+        annotations: the sheet of FACS codes; None looks for it from the clips up to beside `root`.
+        overrides: see `merjax.datasets.rows.read_overrides`.
+
+    Raises:
+        MerjaxError: nothing usable was found; the sentence says where and what to do.
+    """
+    base, folders = find_folders(root, _LAYOUT)
+    sheet = choose_sheet(annotations, upwards(base, root), CLIP_COLUMNS, _CLIP, "--samm-annotations")
+    rows, discrepancies = rows_of(sheet, "samm", _subject)
+    return assemble("samm", root, rows, folders, discrepancies, overrides)

@@ -1,0 +1,100 @@
+"""SMIC-HS (Li et al. 2013): 164 clips of 16 subjects at 100 fps, three classes, no sheet.
+
+`HS/s1/micro/negative/s1_ne_01/image072643.bmp`: the folders say everything. Beside `micro` lies `non_micro`, beside
+`HS` lie the other cameras' `VIS` and `NIR`; neither belongs to the 164.
+"""
+
+import os
+import re
+from pathlib import Path
+
+from merjax.datasets.assemble import assemble
+from merjax.datasets.clip import Discrepancy, Release
+from merjax.datasets.layout import Folder, Layout, find_folders, subfolders
+from merjax.datasets.rows import Row
+from merjax.errors import MerjaxError
+
+_CODES = {"negative": "ne", "positive": "po", "surprise": "sur"}
+_CLIP = re.compile(r"s(\d+)_(ne|po|sur)_(\d+)", re.IGNORECASE)
+_LONG_RELEASE = re.compile(r"(HS|VIS|NIR)_long|SMIC-((HS|VIS|NIR)-)?E\b.*", re.IGNORECASE)
+
+
+def _clips(subject: Path) -> list[Path]:
+    return [
+        clip
+        for micro in subfolders(subject)
+        if micro.name.lower() == "micro"
+        for emotion in subfolders(micro)
+        if emotion.name.lower() in _CODES
+        for clip in subfolders(emotion)
+    ]
+
+
+def _key(clip: Path) -> tuple[str, str]:
+    """(subject, clip) as the MEGC list writes them: s1, s1_ne_01 are s01, s01_ne_01."""
+    subject = f"s{int(clip.parents[2].name[1:]):02d}"
+    match = _CLIP.fullmatch(clip.name)
+    return subject, f"s{int(match[1]):02d}_{match[2].lower()}_{int(match[3]):02d}" if match else clip.name
+
+
+_LAYOUT = Layout(
+    flag="--smic",
+    example="HS/s1/micro/negative/s1_ne_01",
+    subject=re.compile(r"s\d+", re.IGNORECASE),
+    clips=_clips,
+    key=_key,
+    foreign=lambda base: base.name.upper() in ("VIS", "NIR"),
+)
+
+
+def read_smic(root: Path, overrides: Path | None = None) -> Release:
+    """The clips of a SMIC-HS release; onset and offset are the first and last file, and there is no apex.
+
+    Args:
+        root: the folder of subjects (`HS`), or a folder above it.
+        overrides: see `merjax.datasets.rows.read_overrides`; may give apexes.
+
+    Raises:
+        MerjaxError: nothing usable was found, or `root` holds the long clips of SMIC-E.
+    """
+    try:
+        _, folders = find_folders(root, _LAYOUT)
+    except MerjaxError:
+        if root.is_dir() and _is_long_release(root):
+            raise MerjaxError(
+                f"{root}: this is SMIC-E, the release of long clips, another product: its 157 clips are cut "
+                "differently and cannot give the 164 of MEGC 2019; point --smic at SMIC_all_raw or SMIC_all_cropped"
+            ) from None
+        raise
+    rows, kept, discrepancies = [], [], []
+    for folder in folders:
+        emotion = folder.path.parent.name.lower()
+        if remark := _contradiction(folder, emotion):
+            discrepancies.append(Discrepancy("smic", *folder.key, remark, dropped=True))
+        else:
+            first, last = min(folder.frames), max(folder.frames)
+            rows.append(Row(*folder.key, first, None, last, emotion, "", None))
+            kept.append(folder)
+    return assemble("smic", root, rows, kept, discrepancies, overrides)
+
+
+def _contradiction(folder: Folder, emotion: str) -> str:
+    """Why a folder is no clip of its emotion; "" if it is."""
+    subject, name = folder.key
+    if not folder.frames:
+        return "folder without images"
+    if not name.startswith(f"{subject}_{_CODES[emotion]}_"):
+        return f"lies in '{emotion}' of {subject}, where names begin with {subject}_{_CODES[emotion]}_"
+    return ""
+
+
+def _is_long_release(root: Path) -> bool:
+    """Whether SMIC-E lies at or below a folder: by its names, or by clips right below the subjects."""
+    if any(_LONG_RELEASE.fullmatch(part) for part in root.resolve().parts[-3:]):
+        return True
+    for folder, names, files in os.walk(root):
+        if any(_LONG_RELEASE.fullmatch(name) for name in names + [os.path.splitext(file)[0] for file in files]):
+            return True
+        if any(_CLIP.fullmatch(name) for name in names):
+            return Path(folder).parent.name != "micro"
+    return False

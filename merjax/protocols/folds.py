@@ -1,0 +1,163 @@
+"""Training and test clips: leave-one-subject-out, cross-database, groups of subjects.
+
+A group is a (database, subject); no group is ever on both sides of a fold.
+"""
+
+import hashlib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Bool, Int
+
+from merjax.datasets.clip import DATABASES
+from merjax.errors import MerjaxError
+
+KINDS = '"loso", "loso:DATABASE", "cross_database", "group:K"'
+
+# Table 12, in its order; with CASME II and SAMM alone, what remains is Table 13.
+_CROSS_DATABASE = (
+    (("casme2", "smic"), "samm"),
+    (("casme2", "samm"), "smic"),
+    (("smic", "samm"), "casme2"),
+    (("casme2",), "smic"),
+    (("casme2",), "samm"),
+    (("smic",), "casme2"),
+    (("smic",), "samm"),
+    (("samm",), "casme2"),
+    (("samm",), "smic"),
+)
+
+
+@dataclass(frozen=True)
+class Fold:
+    """One split of N clips.
+
+    Attributes:
+        name: what is held out ("casme2/sub01", "casme2+smic->samm", "group 1 of 5").
+        train_N, test_N: whether the clip is trained on, tested on; a clip may be neither.
+    """
+
+    name: str
+    train_N: Bool[np.ndarray, "clips"]
+    test_N: Bool[np.ndarray, "clips"]
+
+
+def make_folds(
+    index: pd.DataFrame, kind: str, targets: Int[np.ndarray, "clips"] | None = None, seed: int = 0
+) -> tuple[Fold, ...]:
+    """The folds of an evaluation protocol.
+
+    - "loso": one fold per (database, subject) over all clips.
+    - "loso:casme2": leave-one-subject-out within one database; the other databases are on neither side.
+    - "cross_database": the pairs of Table 12 for which clips are there (nine with three databases; with CASME II and
+      SAMM the two of Table 13).
+    - "group:5": five groups of whole subjects, alike in classes, each held out once.
+
+    Args:
+        index: the protocol's clips, columns database, subject, clip. Clips that are not in the protocol do not belong
+            here.
+        kind: one of the above.
+        targets: for groups, the class of each clip, to balance over them; None balances the number of clips.
+        seed: for groups, breaks ties between subjects.
+
+    Raises:
+        MerjaxError: the kind is unknown, or these clips allow no such folds.
+    """
+    index = index.reset_index(drop=True)
+    if kind == "loso":
+        folds = _leave_one_subject_out(index, np.ones(len(index), bool), "")
+    elif match := re.fullmatch(r"loso:(\w+)", kind):
+        folds = _single_database(index, match[1])
+    elif kind == "cross_database":
+        folds = _cross_database(index)
+    elif match := re.fullmatch(r"group: ?(\d+)", kind):
+        folds = _groups(index, int(match[1]), targets, seed)
+    else:
+        raise MerjaxError(f"folds: '{kind}' is not one of {KINDS}")
+    assert_disjoint(index, folds)
+    return folds
+
+
+def subjects_of(index: pd.DataFrame) -> np.ndarray:
+    """The group of each clip, "database/subject" (N text)."""
+    return (index["database"].astype(str) + "/" + index["subject"].astype(str)).to_numpy(dtype=object)
+
+
+def assert_disjoint(index: pd.DataFrame, folds: Sequence[Fold]) -> None:
+    """Raise AssertionError if a fold trains on a subject that it tests on, or has an empty side."""
+    subject_N = subjects_of(index)
+    for fold in folds:
+        shared = set(subject_N[fold.train_N]) & set(subject_N[fold.test_N])
+        if shared:
+            raise AssertionError(f"fold {fold.name} trains and tests on {', '.join(sorted(shared))}")
+        if not fold.train_N.any() or not fold.test_N.any():
+            raise AssertionError(f"fold {fold.name} has an empty side")
+
+
+def split_hash(index: pd.DataFrame, folds: Sequence[Fold]) -> str:
+    """A hash of which clips are on which side of which fold, 16 hexadecimal digits.
+
+    It depends neither on the order of clips nor on that of folds, nor on clips that are on no side.
+    """
+    key_N = subjects_of(index) + "/" + index["clip"].astype(str).to_numpy(dtype=object)
+    sides = sorted([fold.name, sorted(key_N[fold.train_N]), sorted(key_N[fold.test_N])] for fold in folds)
+    return hashlib.sha256(repr(sides).encode()).hexdigest()[:16]
+
+
+def _leave_one_subject_out(index: pd.DataFrame, among_N: np.ndarray, prefix: str) -> tuple[Fold, ...]:
+    subject_N = subjects_of(index)
+    subjects = sorted(set(subject_N[among_N]))
+    if len(subjects) < 2:
+        raise MerjaxError(f"folds: leave-one-subject-out needs at least two subjects, found {len(subjects)}")
+    return tuple(
+        Fold(prefix + subject, among_N & (subject_N != subject), among_N & (subject_N == subject))
+        for subject in subjects
+    )
+
+
+def _single_database(index: pd.DataFrame, database: str) -> tuple[Fold, ...]:
+    present = sorted(set(index["database"]))
+    if database not in present:
+        raise MerjaxError(f"folds: no clips of '{database}' (databases with clips: {', '.join(present) or 'none'})")
+    among_N = (index["database"] == database).to_numpy(dtype=bool)
+    return _leave_one_subject_out(index, among_N, "loso:")
+
+
+def _cross_database(index: pd.DataFrame) -> tuple[Fold, ...]:
+    present = set(index["database"])
+    database_N = index["database"].to_numpy(dtype=object)
+    folds = tuple(
+        Fold("+".join(train) + "->" + test, np.isin(database_N, train), database_N == test)
+        for train, test in _CROSS_DATABASE
+        if present >= {*train, test}
+    )
+    if not folds:
+        names = ", ".join(DATABASES)
+        raise MerjaxError(f"folds: cross_database needs two of {names}; found {', '.join(sorted(present)) or 'none'}")
+    return folds
+
+
+def _groups(index: pd.DataFrame, k: int, targets: np.ndarray | None, seed: int) -> tuple[Fold, ...]:
+    """Subjects, the weightiest first, each go to the group in which they leave the classes most even.
+
+    Subjects are ordered by name before the seed breaks ties, so that the order of clips has no influence.
+    """
+    subjects, subject_N = np.unique(subjects_of(index), return_inverse=True)
+    if not 2 <= k <= len(subjects):
+        raise MerjaxError(f"folds: group:{k} needs K from 2 to the number of subjects, {len(subjects)}")
+    class_N = np.zeros(len(index), int) if targets is None else np.unique(targets, return_inverse=True)[1]
+    share_GxK = np.zeros((len(subjects), class_N.max() + 1))
+    np.add.at(share_GxK, (subject_N, class_N), 1)
+    share_GxK /= share_GxK.sum(0)  # a rare class weighs as much as a frequent one
+    order_G = np.lexsort((np.random.default_rng(seed).permutation(len(subjects)), -share_GxK.max(1)))
+    total_FxK = np.zeros((k, share_GxK.shape[1]))
+    fold_G = np.zeros(len(subjects), int)
+    for g in order_G:
+        # Adding to fold f raises the sum of squares by 2 total . share + a constant: least where least is already.
+        fold_G[g] = np.argmin(total_FxK @ share_GxK[g])
+        total_FxK[fold_G[g]] += share_GxK[g]
+    fold_N = fold_G[subject_N]
+    return tuple(Fold(f"group {f + 1} of {k}", fold_N != f, fold_N == f) for f in range(k))

@@ -1,0 +1,115 @@
+"""Targets of clips and of their regions under a label scheme."""
+
+from collections.abc import Hashable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Bool, Int8
+
+from merjax.errors import MerjaxError
+from merjax.protocols.action_units import objective_class_from_aus
+from merjax.protocols.schemes import AU5_REGIONS, MEGC3_TARGETS, NONE, LabelScheme, emotion_regions
+from merjax.regions import REGIONS
+
+ANGER = ("eyes", "eyes+mouth")
+
+
+@dataclass(frozen=True)
+class LabelledClips:
+    """The N clips of an index that are in a protocol, and what each is to be recognised as.
+
+    Attributes:
+        scheme: the label scheme.
+        index: their rows, in the given order, renumbered.
+        target_N: index into `scheme.classes`.
+        target_NxR: index into `scheme.region_classes[region.kind]` for each of `merjax.regions.REGIONS`.
+        by_rule_N: whether the class comes from the AU rule, for want of one in the sheets.
+        left_out: columns database, subject, clip and reason of the other clips.
+    """
+
+    scheme: LabelScheme
+    index: pd.DataFrame
+    target_N: Int8[np.ndarray, "clips"]
+    target_NxR: Int8[np.ndarray, "clips regions"]
+    by_rule_N: Bool[np.ndarray, "clips"]
+    left_out: pd.DataFrame
+
+
+@dataclass(frozen=True)
+class _Label:
+    """A class and the kinds of regions that show it, or the reason for leaving the clip out."""
+
+    name: str = ""
+    kinds: tuple[str, ...] = ()
+    reason: str = ""
+    by_rule: bool = False
+
+
+def label_clips(index: pd.DataFrame, scheme: LabelScheme, *, anger: str = "eyes") -> LabelledClips:
+    """The clips of an index under a label scheme, and their targets.
+
+    megc3: a region is active if Table 1 says so for the clip's original emotion; its label is then the clip's class,
+    else "none". au5: the sheets' objective class, or the AU rule of Davison et al. 2017 where they have none.
+
+    Args:
+        index: see `merjax.datasets.index_of`.
+        scheme: one of `SCHEMES`.
+        anger: regions of anger, which Table 1 lacks: "eyes" or "eyes+mouth". No meaning for au5.
+
+    Raises:
+        MerjaxError: `anger` is neither.
+    """
+    if anger not in ANGER:
+        raise MerjaxError(f"regions of anger: '{anger}' is not one of {', '.join(ANGER)}")
+    rows = index.to_dict("records")
+    if scheme.name == "megc3":
+        regions = emotion_regions(anger)
+        labels = [_megc3(row, regions) for row in rows]
+    else:
+        labels = [_au5(row) for row in rows]
+    included = np.array([bool(label.name) for label in labels], bool)
+    kept = [label for label in labels if label.name]
+    reasons = [label.reason for label in labels if not label.name]
+    return LabelledClips(
+        scheme,
+        index[included].reset_index(drop=True),
+        np.array([scheme.classes.index(label.name) for label in kept], np.int8),
+        np.array([_region_targets(label, scheme) for label in kept], np.int8).reshape(-1, len(REGIONS)),
+        np.array([label.by_rule for label in kept], bool),
+        index.loc[~included, ["database", "subject", "clip"]].assign(reason=reasons).reset_index(drop=True),
+    )
+
+
+def _region_targets(label: _Label, scheme: LabelScheme) -> list[int]:
+    shown = [label.name if region.kind in label.kinds else NONE for region in REGIONS]
+    return [scheme.region_classes[region.kind].index(name) for region, name in zip(REGIONS, shown, strict=True)]
+
+
+def _megc3(row: dict[Hashable, Any], regions: dict[str, tuple[str, ...]]) -> _Label:
+    """The rules behind the MEGC 2019 list of 442 clips."""
+    emotion = row["emotion"]
+    name = MEGC3_TARGETS[row["database"]].get(emotion)
+    if name is None:
+        return _Label(reason=f"emotion '{emotion}' is not in megc3")
+    if (
+        row["database"] == "casme2"
+    ):  # the organisers left two CASME II clips out: one without apex, one with apex = onset
+        if pd.isna(row["apex"]):
+            return _Label(reason="no apex")
+        if row["apex"] <= row["onset"]:
+            return _Label(reason="apex is not after onset")
+    return _Label(name, regions[emotion])
+
+
+def _au5(row: dict[Hashable, Any]) -> _Label:
+    """Table 4: classes I-V; VI has too few clips, VII is "others"."""
+    by_rule = pd.isna(row["objective_class"])
+    if by_rule and not row["action_units"]:
+        return _Label(reason="no objective class and no action units")
+    number = objective_class_from_aus(row["action_units"]) if by_rule else int(row["objective_class"])
+    if not 1 <= number <= len(AU5_REGIONS):
+        return _Label(reason=f"objective class {number} is not in au5")
+    name = tuple(AU5_REGIONS)[number - 1]
+    return _Label(name, AU5_REGIONS[name], by_rule=by_rule)
