@@ -1,0 +1,166 @@
+"""Action units as displacements of facial points, and the expressions that the databases' coders report.
+
+The displacements follow the FACS manual's descriptions (Ekman, Friesen and Hager 2002), drawn by hand, except those of
+units 6 and 12: these are the median displacement, relative to the lip corners', between the neutral and the smiling
+photographs of the 102 people of the Face Research Lab London Set (DeBruine and Jones 2017, CC BY 4.0), aligned by eye
+corners and nose bridge; landmarks for the 68 points, dense optical flow for the derived ones.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+Side = Literal["both", "left", "right"]
+Point = int | str
+
+
+class ActionUnit(NamedTuple):
+    """How one side of the face moves.
+
+    Attributes:
+        displacements: (lateral, down) by point: a 0-based index of the subject's right half of the 68 landmarks, or a
+            derived point of `merjax.synthesis.face`; lateral > 0 leads away from the midline. Relative magnitudes.
+        reach: sigma of the Gaussian that spreads a point's displacement, in inter-ocular distances.
+    """
+
+    displacements: Mapping[Point, tuple[float, float]]
+    reach: float = 0.15
+
+
+class Movement(NamedTuple):
+    """An action unit in a clip: on which of the subject's sides, and how strong beside the clip's other units (0-1]."""
+
+    unit: int
+    side: Side
+    intensity: float
+
+
+class Expression(NamedTuple):
+    """Action units that coders report together, with Davison's objective class (1-7) of that set."""
+
+    units: tuple[int, ...]
+    objective_class: int
+
+
+# The lids are thin and slide over an eyeball that stays: their displacement must not reach the iris.
+_LIDS = 0.06
+
+# fmt: off
+ACTION_UNITS: dict[int, ActionUnit] = {
+    1: ActionUnit(
+        {21: (0, -1), 20: (0, -0.75), 19: (0, -0.3), "forehead_inner": (0, -0.8), "forehead_middle": (0, -0.3),
+         "glabella": (0, -0.4)}
+    ),
+    2: ActionUnit(
+        {17: (0, -0.7), 18: (0, -1), 19: (0, -0.8), 20: (0, -0.3), "forehead_outer": (0, -0.8),
+         "forehead_middle": (0, -0.6)}
+    ),
+    4: ActionUnit(
+        {21: (-0.6, 0.8), 20: (-0.5, 0.8), 19: (-0.3, 0.6), 18: (-0.1, 0.35), 27: (0, 0.3),
+         "forehead_inner": (-0.3, 0.5), "glabella": (0, 0.5)}
+    ),
+    5: ActionUnit({37: (0, -0.7), 38: (0, -0.7)}, _LIDS),
+    6: ActionUnit(
+        {36: (-0.1, -0.08), 40: (-0.03, -0.14), 41: (-0.09, -0.16),
+         "infraorbital": (0.07, -0.3), "cheek": (0.29, -0.52)}
+    ),
+    7: ActionUnit({41: (0, -0.5), 40: (0, -0.5), 37: (0, 0.35), 38: (0, 0.35)}, _LIDS),
+    9: ActionUnit(
+        {30: (0, -0.4), 31: (0.15, -0.8), 32: (0.05, -0.6), 33: (0, -0.5), 50: (0, -0.4), 51: (0, -0.35),
+         21: (-0.3, 0.45), "ala": (0.1, -1), "nasolabial": (0.1, -0.6), "glabella": (0, 0.4),
+         "infraorbital": (0, -0.3)}
+    ),
+    10: ActionUnit(
+        {50: (0, -0.9), 51: (0, -0.7), 49: (0.05, -0.7), 61: (0, -0.8), 62: (0, -0.6), 31: (0, -0.3),
+         "nasolabial": (0.1, -0.7), "ala": (0.1, -0.4), "cheek_low": (0, -0.3)}
+    ),
+    12: ActionUnit(
+        {48: (0.46, -0.89), 60: (0.45, -0.77), 49: (0.28, -0.61), 59: (0.32, -0.22), 50: (0.11, -0.39),
+         51: (0, -0.42), 58: (0.13, -0.06), 61: (0.13, -0.55), 62: (0, -0.52), 67: (0.13, 0.02), 31: (0.1, -0.17),
+         "nasolabial": (0.32, -0.65), "cheek_low": (0.4, -0.79), "dimple": (0.32, -0.69), "ala": (0.15, -0.28)}
+    ),
+    14: ActionUnit(
+        {48: (0.7, -0.1), 60: (0.6, -0.1), 49: (0.35, 0), 59: (0.35, -0.05), "dimple": (-0.25, 0),
+         "cheek_low": (-0.1, 0.1)}
+    ),
+    15: ActionUnit(
+        {48: (0.15, 0.95), 60: (0.1, 0.75), 49: (0, 0.35), 59: (0.05, 0.6), 58: (0, 0.3), "dimple": (0, 0.6),
+         "cheek_low": (0, 0.35)}
+    ),
+    17: ActionUnit(
+        {57: (0, -0.6), 58: (0, -0.55), 66: (0, -0.45), 67: (0, -0.4), "chin": (0, -1), 8: (0, -0.35), 7: (0, -0.25)}
+    ),
+    20: ActionUnit(
+        {48: (1, 0.1), 60: (0.85, 0.1), 49: (0.5, 0.05), 59: (0.5, 0.1), 50: (0.2, 0.05), 58: (0.2, 0.1),
+         "dimple": (0.8, 0.05), "cheek_low": (0.3, 0.1)}
+    ),
+    23: ActionUnit(
+        {48: (-0.5, 0), 60: (-0.4, 0), 49: (-0.25, 0.25), 50: (-0.1, 0.45), 51: (0, 0.4), 58: (-0.1, -0.45),
+         57: (0, -0.45), 59: (-0.25, -0.2)}
+    ),
+    24: ActionUnit(
+        {50: (0, 0.55), 51: (0, 0.55), 49: (0, 0.35), 58: (0, -0.6), 57: (0, -0.6), 59: (0, -0.4), "chin": (0, -0.4)}
+    ),
+    25: ActionUnit(
+        {50: (0, -0.2), 51: (0, -0.2), 61: (0, -0.3), 62: (0, -0.3), 67: (0, 0.9), 66: (0, 1), 59: (0, 0.4),
+         58: (0, 0.9), 57: (0, 1), "chin": (0, 0.6), 8: (0, 0.35), 7: (0, 0.3)}
+    ),
+}
+# fmt: on
+
+# Units that coders also report on one side; the others move the midline.
+ONE_SIDED = frozenset({1, 2, 4, 6, 7, 9, 10, 12, 14, 15, 20})
+
+# Sets that CASME II's and SAMM's coders give for each emotion.
+EXPRESSIONS: dict[str, tuple[Expression, ...]] = {
+    "happiness": (Expression((6, 12), 1), Expression((12,), 1), Expression((6, 7, 12), 1)),
+    "surprise": (
+        Expression((1, 2), 2),
+        Expression((5,), 2),
+        Expression((1, 2, 25), 2),
+        Expression((25,), 2),
+    ),
+    "disgust": (
+        Expression((4, 7), 3),
+        Expression((9,), 4),
+        Expression((4, 9), 4),
+        Expression((10,), 4),
+        Expression((4, 10), 4),
+        Expression((4, 7, 9), 4),
+    ),
+    "repression": (
+        Expression((15,), 5),
+        Expression((17,), 7),
+        Expression((15, 17), 5),
+        Expression((14,), 7),
+        Expression((17, 24), 3),
+    ),
+    "anger": (Expression((4,), 3), Expression((4, 7), 3), Expression((23,), 3), Expression((4, 5, 7), 3)),
+    "sadness": (Expression((1,), 5), Expression((1, 4), 5), Expression((15, 17), 5), Expression((6, 15), 5)),
+    "fear": (Expression((1, 2, 4), 6), Expression((20,), 6)),
+    "contempt": (Expression((14,), 7),),
+    "others": (Expression((4,), 3), Expression((23,), 3), Expression((14,), 7), Expression((24,), 7)),
+}
+
+
+def draw_movements(units: Iterable[int], rng: np.random.Generator, *, one_sided: float = 0.2) -> tuple[Movement, ...]:
+    """Random sides and intensities for a set of units: the strongest has intensity 1, the others at least 0.6.
+
+    With probability `one_sided`, every unit that can move on one side alone does so, all on the same side.
+    """
+    units = tuple(units)
+    sides: tuple[Side, Side] = ("left", "right")
+    side: Side = sides[rng.integers(2)] if rng.random() < one_sided else "both"
+    intensities = rng.uniform(0.6, 1, len(units))
+    intensities /= intensities.max()
+    return tuple(
+        Movement(unit, side if unit in ONE_SIDED else "both", float(intensity))
+        for unit, intensity in zip(units, intensities, strict=True)
+    )
+
+
+def coded(movements: Iterable[Movement]) -> str:
+    """The movements as coders write them: "4+L10"."""
+    prefix = {"both": "", "left": "L", "right": "R"}
+    return "+".join(f"{prefix[movement.side]}{movement.unit}" for movement in movements)

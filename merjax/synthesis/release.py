@@ -1,0 +1,236 @@
+"""A whole synthesised release: faces, plan, frames and sheets, written aside and then given its name."""
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+import merjax
+from merjax.errors import MerjaxError
+from merjax.landmarks import find_model
+from merjax.synthesis.action_units import coded
+from merjax.synthesis.clip import Camera, apex_field, render
+from merjax.synthesis.face import Face
+from merjax.synthesis.layouts import LAYOUTS, Layout
+from merjax.synthesis.plan import FACE, RENDER, ClipPlan, generator, plan_clips
+from merjax.synthesis.portraits import invent, portrait_files, read_face
+
+MARKER = "SYNTHETIC.json"
+FIELDS = "true_fields"
+STATEMENT = (
+    "Made by merjax from still photographs: the motion is a script, the labels are the script's. "
+    "It exercises software and says nothing about people, their emotions or any method's accuracy on real recordings."
+)
+_JPEG_QUALITY = 90  # measured: 1 px of motion is recovered by optical flow as well as from unpacked frames
+_MEGC = ("negative", "positive", "surprise")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a release is made of, beside the portraits.
+
+    Attributes:
+        layout: database whose layout is written.
+        clips_per_subject: number of clips of each subject.
+        emotions: emotions to draw from, as the database's sheet names them; empty for those of the MEGC 2019 classes.
+        invent: number of invented identities that replace the portraits' own; 0 keeps these.
+        subjects: at most so many subjects; None for all.
+        peak: range of the largest displacement at a clip's apex, in pixels at d = 105.
+        camera: noise, drift and flicker.
+        seed: of everything random.
+    """
+
+    layout: str = "casme2"
+    clips_per_subject: int = 9
+    emotions: tuple[str, ...] = ()
+    invent: int = 0
+    subjects: int | None = None
+    peak: tuple[float, float] = (1.0, 3.0)
+    camera: Camera = field(default_factory=Camera)
+    seed: int = 0
+
+
+def synthesize_release(
+    portraits: Sequence[Path],
+    out: Path,
+    *,
+    clips_per_subject: int = 9,
+    emotions: Sequence[str] = (),
+    invent: int = 0,
+    subjects: int | None = None,
+    peak: tuple[float, float] = (1.0, 3.0),
+    camera: Camera | None = None,
+    seed: int = 0,
+    layout: str = "casme2",
+    workers: int | None = None,
+    fields: bool = False,
+    model: Path | None = None,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Path:
+    """Make a release in a database's own layout from photographs of faces.
+
+    What is written depends on the portraits and the arguments up to `layout` alone. It appears under its name only
+    when complete; an interrupted call leaves nothing.
+
+    Args:
+        portraits: photographs, or folders of them; one subject each, unless `invent` is given.
+        out: folder to make; may exist if it is empty.
+        clips_per_subject, emotions, invent, subjects, peak, camera, seed, layout: see `Settings`.
+        workers: clips rendered at a time; default one per core.
+        fields: write each clip's true displacement from onset to apex, in px: `true_fields/<clip>.npz`, key
+            "field_HxWx2" (x, y), without the camera's drift.
+        model: the 68-point landmark model; looked up when None.
+        progress: called with (clips done, clips in all).
+
+    Returns:
+        `out`.
+
+    Raises:
+        MerjaxError: a portrait without a face, an output folder that is not empty or cannot be written, settings that
+            make no release.
+    """
+    settings = Settings(layout, clips_per_subject, tuple(emotions), invent, subjects, peak, camera or Camera(), seed)
+    groups = _groups(settings)
+    _refuse_occupied(out)
+    files = portrait_files(portraits)
+    faces = _faces(files, settings, find_model(model))
+    how = LAYOUTS[layout]
+    plans = plan_clips(groups, how.fps, len(faces), clips_per_subject, peak, seed)
+    with _written_aside(out) as root:
+        _write_clips(root, how, plans, faces, settings, workers or os.cpu_count() or 1, fields, progress)
+        how.write_sheets(root, plans)
+        (root / MARKER).write_text(json.dumps(_statement(settings, files, how, plans), indent=1) + "\n")
+    return out
+
+
+def _groups(settings: Settings) -> list[tuple[str, ...]]:
+    """The emotions to deal, by class of the protocol; settings that cannot be dealt are refused."""
+    if settings.layout not in LAYOUTS:
+        raise MerjaxError(f"layout {settings.layout}: unknown; choose one of {', '.join(LAYOUTS)}")
+    groups = LAYOUTS[settings.layout].groups
+    known = [emotion for group in groups.values() for emotion in group]
+    for emotion in settings.emotions:
+        if emotion not in known:
+            raise MerjaxError(f"emotion {emotion}: not one of {settings.layout}'s; choose from {', '.join(known)}")
+    low, high = settings.peak
+    if not 0 < low <= high:
+        raise MerjaxError(f"peak {low:g} {high:g}: expected two sizes in pixels, 0 < LO <= HI")
+    for name in ("clips_per_subject", "subjects"):
+        value = getattr(settings, name)
+        if value is not None and value < 1:
+            raise MerjaxError(f"{name.replace('_', ' ')} {value}: expected at least 1")
+    if settings.invent < 0 or settings.seed < 0:
+        raise MerjaxError("invent and seed must not be negative")
+    wanted = settings.emotions or tuple(emotion for name in _MEGC for emotion in groups[name])
+    dealt = [tuple(emotion for emotion in group if emotion in wanted) for group in groups.values()]
+    return [group for group in dealt if group]
+
+
+def _faces(files: Sequence[Path], settings: Settings, model: Path) -> list[Face]:
+    count = settings.invent or len(files)
+    count = min(count, settings.subjects or count)
+    faces = [read_face(file, model) for file in files[:count]]
+    if not settings.invent:
+        return faces
+    return [
+        invent(faces[(subject - 1) % len(faces)], model, generator(FACE, settings.seed, subject, 0))
+        for subject in range(1, count + 1)
+    ]
+
+
+def _refuse_occupied(out: Path) -> None:
+    if out.is_dir() and any(out.iterdir()):
+        made = "a synthesised release already" if (out / MARKER).is_file() else "files"
+        raise MerjaxError(f"{out}: this folder holds {made}; name a new folder, or remove this one first")
+    if out.exists() and not out.is_dir():
+        raise MerjaxError(f"{out}: a file, not a folder; name a new folder")
+
+
+@contextmanager
+def _written_aside(out: Path) -> Iterator[Path]:
+    """A hidden folder beside `out` that becomes `out` when the block ends well, and is removed when it does not."""
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        aside = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
+    except OSError as error:
+        raise MerjaxError(f"{out}: cannot be written ({error.strerror}); name a folder that you may write") from error
+    try:
+        root = aside / out.name
+        root.mkdir()
+        yield root
+        root.replace(out)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def _write_clips(
+    root: Path,
+    layout: Layout,
+    plans: Sequence[ClipPlan],
+    faces: Sequence[Face],
+    settings: Settings,
+    workers: int,
+    fields: bool,
+    progress: Callable[[int, int], None],
+) -> None:
+    progress(0, len(plans))
+    # Threads, not processes: the work is OpenCV's and NumPy's, which release the lock, and a caller may hold JAX.
+    with ThreadPoolExecutor(workers) as pool:
+        jobs = [
+            pool.submit(_write_clip, root, layout, plan, faces[plan.subject - 1], settings, fields) for plan in plans
+        ]
+        try:
+            for done, job in enumerate(as_completed(jobs), 1):
+                job.result()
+                progress(done, len(plans))
+        except BaseException:
+            pool.shutdown(wait=True, cancel_futures=True)
+            raise
+
+
+def _write_clip(root: Path, layout: Layout, plan: ClipPlan, face: Face, settings: Settings, fields: bool) -> None:
+    folder = root / layout.clip(plan)
+    folder.mkdir(parents=True)
+    rng = generator(RENDER, settings.seed, plan.subject, plan.number)
+    for number, frame in enumerate(render(face, plan.script, settings.camera, rng), plan.first):
+        _, encoded = cv2.imencode(".jpg", frame, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
+        (folder / layout.frame(plan, number)).write_bytes(encoded.tobytes())
+    if fields:
+        file = root / FIELDS / layout.clip(plan).with_suffix(".npz")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        np.savez_compressed(file, field_HxWx2=apex_field(face, plan.script))
+
+
+def _statement(settings: Settings, files: Sequence[Path], layout: Layout, plans: Sequence[ClipPlan]) -> dict[str, Any]:
+    """What SYNTHETIC.json says; the same for the same portraits and settings."""
+    return {
+        "made_by": "merjax",
+        "version": merjax.__version__,
+        "statement": STATEMENT,
+        "invented_identities": settings.invent > 0,
+        "portraits": [{"file": file.name, "sha256": sha256(file.read_bytes()).hexdigest()} for file in files],
+        "settings": asdict(settings),
+        "clips": [
+            {
+                "clip": layout.clip(plan).as_posix(),
+                "subject": plan.subject,
+                "emotion": plan.emotion,
+                "action_units": coded(plan.script.movements),
+                "objective_class": plan.objective_class,
+                "true_apex": plan.apex,
+                "peak_px_at_d_105": plan.script.peak,
+                "movements": [movement._asdict() for movement in plan.script.movements],
+            }
+            for plan in plans
+        ],
+    }
