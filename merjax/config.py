@@ -28,7 +28,8 @@ class DataConfig:
     store: str = "data/quickstart/store"  # folder of the clip store
     protocol: Literal["megc3", "au5"] = "megc3"  # label scheme: 3 classes (Table 3) or 5 AU classes (Table 4)
     folds: str = "loso"  # "loso", "loso:DATABASE", "cross_database", "group:K" (K groups of whole subjects)
-    input: Literal["gray", "difference"] = "gray"  # the frame in [0, 1], or the frame minus the clip's onset frame
+    input: Literal["gray", "difference"] = "gray"  # the frame, or the frame minus its clip's onset frame
+    standardise: bool = False  # also divide by the standard deviation of the training frames, per region
     frames: str = "all"  # "all" from onset to offset; "count:N" uniform; "fps:F" equalised; "apex:N" around the apex
     whole_face: bool = False  # one stream on the face crop instead of the six regions (Table 5)
     anger: Literal["eyes", "eyes+mouth"] = "eyes"  # where anger shows; Table 1 leaves it out
@@ -39,7 +40,9 @@ class LossConfig:
     """Focal loss (Eq. 5) of both stages; cross-entropy (Eq. 4) is gamma 0 with alpha "none"."""
 
     gamma: float = traced(2.0)  # focusing parameter
-    alpha: str = traced("inverse")  # "inverse" class frequency in the fold's training clips (mean 1), "none" or a number
+    alpha: str = traced(
+        "inverse"
+    )  # "inverse" class frequency in the fold's training clips (mean 1), "none" or a number
     label_smoothing: float = traced(0.0)  # share of the target spread evenly over the classes
 
 

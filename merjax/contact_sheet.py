@@ -47,11 +47,15 @@ def _tile(clip: Clip, points: np.ndarray) -> np.ndarray:
     for region in REGIONS:
         outline = corners(region, boxes[region.name]).round().astype(np.int32)
         cv2.polylines(image, [outline], True, _COLOURS[region.kind], 2 * thick, cv2.LINE_AA)
-    image = cv2.resize(image, (_TILE_WIDTH, round(_TILE_WIDTH * image.shape[0] / image.shape[1])), interpolation=cv2.INTER_AREA)
+    image = cv2.resize(
+        image, (_TILE_WIDTH, round(_TILE_WIDTH * image.shape[0] / image.shape[1])), interpolation=cv2.INTER_AREA
+    )
     cv2.putText(image, clip.key, (8, 20), cv2.FONT_HERSHEY_SIMPLEX, 0.5, (0, 0, 0), 3, cv2.LINE_AA)
     cv2.putText(image, clip.key, (8, 20), cv2.FONT_HERSHEY_SIMPLEX, 0.5, _PAPER, 1, cv2.LINE_AA)
     crops = {region.name: cut(gray, region, boxes[region.name]) for region in REGIONS}
-    return np.vstack([image, _crop_rows([["eye_right", "nose", "eye_left"], ["cheek_right", "mouth", "cheek_left"]], crops)])
+    return np.vstack(
+        [image, _crop_rows([["eye_right", "nose", "eye_left"], ["cheek_right", "mouth", "cheek_left"]], crops)]
+    )
 
 
 def _crop_rows(names: list[list[str]], crops: dict[str, np.ndarray]) -> np.ndarray:

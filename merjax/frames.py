@@ -46,7 +46,7 @@ def _positions(kind: str, number: float, clip) -> np.ndarray:
     if kind == "fps":
         if number > clip.fps:
             raise MerjaxError(
-                f"data.frames is fps:{number:g}, but {clip.database}/{clip.subject}/{clip.clip} has {clip.fps:g} frames per second"
+                f"data.frames is fps:{number:g}, but {clip.database}/{clip.subject}/{clip.clip} has {clip.fps:g} fps"
             )
         return np.arange(0, last + 1e-9, clip.fps / number).round().astype(int)
     if pd.isna(clip.apex):

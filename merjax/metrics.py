@@ -21,7 +21,7 @@ def confusion_matrix(truth: Int[np.ndarray, "N"], prediction: Int[np.ndarray, "N
         ValueError: a label outside 0..classes-1.
     """
     pairs = np.stack([np.asarray(truth), np.asarray(prediction)])
-    if pairs.size and not (0 <= pairs.min() and pairs.max() < classes):
+    if pairs.size and not (pairs.min() >= 0 and pairs.max() < classes):
         raise ValueError(f"labels must lie in 0..{classes - 1}, got {pairs.min()}..{pairs.max()}")
     return np.bincount(pairs[0] * classes + pairs[1], minlength=classes**2).reshape(classes, classes)
 

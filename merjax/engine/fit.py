@@ -9,7 +9,7 @@ import numpy as np
 
 from merjax.compiler import compiler_options
 from merjax.engine.devices import Mapping, default_mapping, join, over_runs, split
-from merjax.engine.stage import Batch, Run, Stage, State, advance, outputs, start
+from merjax.engine.stage import Run, Stage, State, advance, outputs, start
 from merjax.engine.stream import Samples, in_order, training_stream
 
 
@@ -41,7 +41,7 @@ class Engine:
         self.devices = list(devices or jax.local_devices())
         self.mapping = mapping or default_mapping(self.devices[0].platform)
         self.steps_per_call = steps_per_call
-        self.programs: dict[tuple[str, str], jax.stages.Compiled] = {}
+        self.programs: dict[tuple, jax.stages.Compiled] = {}
 
     def fit(
         self,
@@ -102,13 +102,12 @@ class Engine:
         return jax.pmap(lambda x: x, devices=self.devices)(split(tree, len(self.devices)))
 
     def _program(self, stage: Stage, name: str, f: Callable, per_run: int, *args: Any) -> jax.stages.Compiled:
-        if (stage.name, name) not in self.programs:
+        shapes = tuple((x.shape, str(x.dtype)) for x in jax.tree.leaves(args))
+        if (stage.name, name, shapes) not in self.programs:
             mapped = over_runs(lambda *own: f(stage, *own), self.mapping, per_run)
-            shared = len(args) - per_run
+            in_axes = (0,) * per_run + (None,) * (len(args) - per_run)
             # only a state is given up to its successor; parameters and runs are used again
-            donate = 0 if name == "advance" else ()
-            pmapped = jax.pmap(
-                mapped, in_axes=(0,) * per_run + (None,) * shared, devices=self.devices, donate_argnums=donate
-            )
-            self.programs[stage.name, name] = pmapped.lower(*args).compile(compiler_options=compiler_options())
-        return self.programs[stage.name, name]
+            donate = (0,) if name == "advance" else ()
+            pmapped = jax.pmap(mapped, in_axes=in_axes, devices=self.devices, donate_argnums=donate)
+            self.programs[stage.name, name, shapes] = pmapped.lower(*args).compile(compiler_options=compiler_options())
+        return self.programs[stage.name, name, shapes]

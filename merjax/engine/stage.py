@@ -70,7 +70,9 @@ def start(stage: Stage, run: Run) -> State:
     return State(params, stage.optimiser(run.hyper).init(params), jnp.zeros((), jnp.int32))
 
 
-def advance(stage: Stage, state: State, run: Run, batches: Batch, n_steps: jax.Array) -> tuple[State, dict[str, jax.Array]]:
+def advance(
+    stage: Stage, state: State, run: Run, batches: Batch, n_steps: jax.Array
+) -> tuple[State, dict[str, jax.Array]]:
     """Take the first `n_steps` of K steps over K batches.
 
     Args:

@@ -25,7 +25,9 @@ class Samples(NamedTuple):
         return Batch(self.gather(sample_KxB), self.unit_S[sample_KxB].astype(np.int32))
 
 
-def training_stream(samples: Samples, batch: int, steps_per_call: int, seed: int, threads: int) -> grain.DatasetIterator:
+def training_stream(
+    samples: Samples, batch: int, steps_per_call: int, seed: int, threads: int
+) -> grain.DatasetIterator:
     """An endless stream of `steps_per_call` shuffled batches at a time; its state is small and can be saved.
 
     Each pass over the samples has an order of its own; batches run on across passes, so that none is short.

@@ -1,0 +1,146 @@
+"""What a group of trials trains on: labelled clips of a store, their frames, folds, and the numbers fitted per fold."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+
+from merjax.config import Config, DataConfig
+from merjax.errors import MerjaxError
+from merjax.frames import select_frames
+from merjax.protocols import SCHEMES, Fold, LabelScheme, label_clips, make_folds, split_hash
+from merjax.regions import FACE, REGIONS, Region
+from merjax.store import Store, open_store
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A store under a protocol.
+
+    Attributes:
+        store: the clip store.
+        scheme: the label scheme.
+        index: a row per clip in the protocol, in the store's order.
+        left_out: clips that the protocol leaves out: database, subject, clip, reason.
+        target_N: class of each clip.
+        target_NxR: class of each clip for each stream.
+        folds: training and held-out clips.
+        streams: the six regions, or the whole face.
+        classes_R: k(r), the number of classes of each stream.
+        row_S, clip_S, length_N: store row and clip of each frame in use; frames in use per clip.
+    """
+
+    store: Store
+    scheme: LabelScheme
+    index: pd.DataFrame
+    left_out: pd.DataFrame
+    target_N: np.ndarray
+    target_NxR: np.ndarray
+    folds: tuple[Fold, ...]
+    streams: tuple[Region, ...]
+    classes_R: tuple[int, ...]
+    row_S: np.ndarray
+    clip_S: np.ndarray
+    length_N: np.ndarray
+    difference: bool
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        return self.scheme.classes
+
+    @property
+    def onset_row_S(self) -> np.ndarray:
+        """Store row of the onset frame of each frame's clip."""
+        return self.index["first_row"].to_numpy()[self.clip_S]
+
+    @cached_property
+    def split_hash(self) -> str:
+        return split_hash(self.index, self.folds)
+
+    @cached_property
+    def moments_NxRx2(self) -> np.ndarray:
+        """Mean and mean square of what the networks see of each clip, per stream, in units of the full gray range."""
+        moments = np.zeros((len(self.index), len(self.streams), 2))
+        ends = np.cumsum(self.length_N)
+        for n, (first, end) in enumerate(zip(ends - self.length_N, ends, strict=True)):
+            rows = self.row_S[first:end]
+            for r, region in enumerate(self.streams):
+                seen = self.store.crops[region.name][rows] / np.float32(255)
+                if self.difference:
+                    seen = seen - self.store.crops[region.name][self.index["first_row"].iloc[n]] / np.float32(255)
+                moments[n, r] = seen.mean(dtype=float), np.square(seen).mean(dtype=float)
+        return moments
+
+
+def load_experiment(data: DataConfig) -> Experiment:
+    """Open the store of a config and put it under the config's protocol.
+
+    Raises:
+        MerjaxError: no such store, no clip in the protocol, folds or frames that the data does not allow.
+    """
+    store = open_store(data.store)
+    scheme = SCHEMES[data.protocol]
+    labelled = label_clips(store.index, scheme, anger=data.anger)
+    index, target_N = labelled.index, labelled.target_N.astype(np.int32)
+    if index.empty:
+        raise MerjaxError(f"{store.path} holds no clip of the protocol {scheme.name}")
+    positions = select_frames(data.frames, index)
+    length_N = np.array([len(p) for p in positions])
+    region_classes = tuple(len(scheme.region_classes[r.kind]) for r in REGIONS)
+    return Experiment(
+        store=store,
+        scheme=scheme,
+        index=index,
+        left_out=labelled.left_out,
+        target_N=target_N,
+        target_NxR=target_N[:, None] if data.whole_face else labelled.target_NxR.astype(np.int32),
+        folds=make_folds(index, data.folds, target_N),
+        streams=(FACE,) if data.whole_face else REGIONS,
+        classes_R=(len(scheme.classes),) if data.whole_face else region_classes,
+        row_S=np.concatenate([p + row for p, row in zip(positions, index["first_row"], strict=True)]),
+        clip_S=np.repeat(np.arange(len(index)), length_N),
+        length_N=length_N,
+        difference=data.input == "difference",
+    )
+
+
+def region_mask(names: Sequence[str], streams: Sequence[Region]) -> np.ndarray:
+    """1 for each stream that a list of region kinds or names takes in.
+
+    Raises:
+        MerjaxError: a name that is neither.
+    """
+    known = {r.kind for r in REGIONS} | {r.name for r in REGIONS}
+    for name in names:
+        if name not in known:
+            raise MerjaxError(f'regions: there is no region "{name}"; write any of {", ".join(sorted(known))}')
+    if not names:
+        raise MerjaxError(f"regions: the list is empty; write any of {', '.join(sorted(known))}")
+    return np.array([s is FACE or s.kind in names or s.name in names for s in streams], np.float32)
+
+
+def class_weights(alpha: str, count_K: np.ndarray) -> np.ndarray:
+    """Focal loss's alpha per class (Sec. 3.2): by inverse frequency with mean 1, one number for all, or none.
+
+    Raises:
+        MerjaxError: anything else.
+    """
+    if alpha == "inverse":
+        inverse = np.where(count_K > 0, 1 / np.maximum(count_K, 1), 0)
+        return (inverse * (count_K > 0).sum() / inverse.sum()).astype(np.float32)
+    try:
+        value = 1.0 if alpha == "none" else float(alpha)
+    except ValueError:
+        raise MerjaxError(f'loss.alpha is "{alpha}"; write "inverse", "none" or a number') from None
+    return np.full(len(count_K), value, np.float32)
+
+
+def fitted_moments(experiment: Experiment, fold: Fold, config: Config) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and scale of the input per stream, from the fold's training frames."""
+    frames_N = experiment.length_N * fold.train_N
+    mean_R, square_R = np.tensordot(frames_N / frames_N.sum(), experiment.moments_NxRx2, axes=1).T
+    scale_R = np.sqrt(np.maximum(square_R - mean_R**2, 1e-12))
+    scale = scale_R if config.data.standardise else np.ones_like(scale_R)
+    return mean_R.astype(np.float32), scale.astype(np.float32)

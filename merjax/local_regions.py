@@ -1,0 +1,144 @@
+"""The paper's method: spatial stage, features, temporal stage (Fig. 6)."""
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from merjax.config import Config, SpatialConfig, TemporalConfig, identity
+from merjax.engine import Engine, Progress, Run
+from merjax.experiment import Experiment, class_weights, fitted_moments, region_mask
+from merjax.stages.spatial import frame_samples, spatial_stage
+from merjax.stages.temporal import clip_samples, temporal_stage
+
+
+class RunSpec(NamedTuple):
+    """One training of the whole method: a trial's config, a seed, a fold's number."""
+
+    config: Config
+    seed: int
+    fold: int
+
+
+class Trained(NamedTuple):
+    """What a chunk of runs gave.
+
+    Attributes:
+        probability_PxNxK: class probabilities of every clip, held out or not, by every run.
+        curves: by stage and metric, `[P, steps]`.
+    """
+
+    probability_PxNxK: np.ndarray
+    curves: dict[str, dict[str, np.ndarray]]
+
+
+def train(
+    experiment: Experiment,
+    specs: Sequence[RunSpec],
+    engine: Engine,
+    on_call: Callable[[Progress], None] = lambda progress: None,
+) -> Trained:
+    """Train runs of one group and one seed together.
+
+    Args:
+        experiment: the data.
+        specs: the runs; a multiple of the engine's device count, with one `group_key` and one seed.
+        engine: the engine of this group.
+        on_call: hears of every jitted call.
+    """
+    config, seed = specs[0].config, specs[0].seed
+    spatial = spatial_stage(experiment.classes_R)
+    crops = [experiment.store.crops[region.name] for region in experiment.streams]
+    frames = frame_samples(
+        crops, experiment.row_S, experiment.clip_S, experiment.onset_row_S if experiment.difference else None
+    )
+    runs = _stack([_run(experiment, spec, _spatial_hyper(experiment, spec)) for spec in specs])
+    state, spatial_curves = engine.fit(
+        spatial, runs, frames, seed=seed, on_call=on_call, **_budget(config.spatial, len(experiment.row_S))
+    )
+    features_PxSxRxD = engine.apply(spatial, state.params, runs, frames, batch=config.spatial.batch)
+
+    temporal = temporal_stage(
+        len(experiment.streams), len(experiment.classes), config.temporal.units, int(experiment.length_N.max())
+    )
+    clips = clip_samples(experiment.length_N)
+    runs = _stack(
+        [
+            _run(experiment, spec, _temporal_hyper(experiment, spec) | {"features_SxRxD": features_SxRxD})
+            for spec, features_SxRxD in zip(specs, features_PxSxRxD, strict=True)
+        ]
+    )
+    state, temporal_curves = engine.fit(
+        temporal, runs, clips, seed=seed, on_call=on_call, **_budget(config.temporal, len(experiment.index))
+    )
+    logits_PxNxK = engine.apply(temporal, state.params, runs, clips, batch=config.temporal.batch)
+    probability_PxNxK = np.asarray(jax.nn.softmax(logits_PxNxK))
+    return Trained(probability_PxNxK, {"spatial": spatial_curves, "temporal": temporal_curves})
+
+
+def run_key(spec: RunSpec, fold_name: str) -> np.ndarray:
+    """Key data of a run's randomness: a hash of its seed, its trial and its fold, and of nothing else."""
+    text = json.dumps([spec.seed, identity(spec.config), fold_name])
+    return np.frombuffer(hashlib.blake2b(text.encode(), digest_size=8).digest(), np.uint32)
+
+
+def training_steps(stage: SpatialConfig | TemporalConfig, samples: int) -> int:
+    """Optimiser steps of a stage: its epochs in batches of the common stream."""
+    return max(1, round(stage.epochs * samples / stage.batch))
+
+
+def _budget(stage: SpatialConfig | TemporalConfig, samples: int) -> dict[str, int]:
+    return {"batch": stage.batch, "steps": training_steps(stage, samples)}
+
+
+def _run(experiment: Experiment, spec: RunSpec, hyper: dict[str, Any]) -> Run:
+    fold = experiment.folds[spec.fold]
+    return Run(run_key(spec, fold.name), fold.train_N.astype(np.float32), hyper)
+
+
+def _spatial_hyper(experiment: Experiment, spec: RunSpec) -> dict[str, Any]:
+    fold = experiment.folds[spec.fold]
+    mean_R, scale_R = fitted_moments(experiment, fold, spec.config)
+    widest = max(experiment.classes_R)
+    alpha_RxK = [
+        np.pad(class_weights(spec.config.loss.alpha, np.bincount(target_n[fold.train_N], minlength=k)), (0, widest - k))
+        for target_n, k in zip(experiment.target_NxR.T, experiment.classes_R, strict=True)
+    ]
+    return _numbers(spec.config.spatial) | {
+        "gamma": np.float32(spec.config.loss.gamma),
+        "smoothing": np.float32(spec.config.loss.label_smoothing),
+        "alpha_RxK": np.stack(alpha_RxK),
+        "mean_R": mean_R,
+        "scale_R": scale_R,
+        "mask_R": region_mask(spec.config.regions, experiment.streams),
+        "target_NxR": np.where(fold.train_N[:, None], experiment.target_NxR, 0).astype(np.int32),
+    }
+
+
+def _temporal_hyper(experiment: Experiment, spec: RunSpec) -> dict[str, Any]:
+    fold, config = experiment.folds[spec.fold], spec.config
+    count_K = np.bincount(experiment.target_N[fold.train_N], minlength=len(experiment.classes))
+    longest = experiment.length_N[fold.train_N].max()
+    read_N = experiment.length_N if config.temporal.mask else np.full_like(experiment.length_N, longest)
+    return _numbers(config.temporal) | {
+        "gamma": np.float32(config.loss.gamma),
+        "smoothing": np.float32(config.loss.label_smoothing),
+        "alpha_K": class_weights(config.loss.alpha, count_K),
+        "mask_R": region_mask(config.regions, experiment.streams),
+        "target_N": np.where(fold.train_N, experiment.target_N, 0).astype(np.int32),
+        "read_N": read_N.astype(np.int32),
+    }
+
+
+def _numbers(stage: SpatialConfig | TemporalConfig) -> dict[str, np.float32]:
+    """The traced numbers of a stage's config."""
+    traced = {name for name, f in stage.__dataclass_fields__.items() if f.metadata.get("traced")}
+    return {name: np.float32(value) for name, value in asdict(stage).items() if name in traced}
+
+
+def _stack(runs: Sequence[Run]) -> Run:
+    return jax.tree.map(lambda *leaves: np.stack(leaves), *runs)

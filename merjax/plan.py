@@ -1,0 +1,185 @@
+"""From trials to work: groups that share compiled programs, runs, and chunks of runs that train together."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from merjax import __version__
+from merjax.config import Config, flatten, group_key, make_config
+from merjax.errors import MerjaxError
+from merjax.experiment import Experiment, load_experiment
+from merjax.trials import SweepFile, Trial
+
+FORMAT = 1
+_CPU_CHUNK = 8  # runs: enough to share a batch's loading, few enough to lose little in a kill
+
+
+class Chunk(NamedTuple):
+    """Runs that are on the devices together: trial and fold numbers, of one group and one seed."""
+
+    number: int
+    group: int
+    seed: int
+    runs: tuple[tuple[int, int], ...]
+    width: int  # runs that the compiled programs take: equal in all chunks of a group
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All the work of a sweep.
+
+    Attributes:
+        name: the sweep's name.
+        trials: its trials.
+        seeds: its seeds.
+        group_of_trial: the group of each trial.
+        chunks: the work, in the order in which it is taken up.
+        data: per group, what is trained on: store hash, split hash, folds, classes, clips used and left out.
+    """
+
+    name: str
+    trials: tuple[Trial, ...]
+    seeds: tuple[int, ...]
+    group_of_trial: tuple[int, ...]
+    chunks: tuple[Chunk, ...]
+    data: tuple[dict[str, Any], ...]
+
+    @property
+    def runs(self) -> int:
+        return sum(len(chunk.runs) for chunk in self.chunks)
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "format": FORMAT,
+            "version": __version__,
+            "name": self.name,
+            "trials": [{"name": t.name, "overrides": t.overrides, "config": flatten(t.config)} for t in self.trials],
+            "seeds": list(self.seeds),
+            "group_of_trial": list(self.group_of_trial),
+            "data": list(self.data),
+            "chunks": [chunk._asdict() for chunk in self.chunks],
+        }
+
+
+def plan_from_json(content: dict[str, Any]) -> Plan:
+    """Read back what `Plan.to_json` wrote.
+
+    Raises:
+        MerjaxError: a plan of another format.
+    """
+    if content.get("format") != FORMAT:
+        raise MerjaxError(
+            f"the plan has format {content.get('format')}, this merjax ({__version__}) reads format {FORMAT}; "
+            "choose another --out or remove that folder"
+        )
+    return Plan(
+        content["name"],
+        tuple(Trial(t["name"], t["overrides"], make_config(t["config"])) for t in content["trials"]),
+        tuple(content["seeds"]),
+        tuple(content["group_of_trial"]),
+        tuple(Chunk(**{**c, "runs": tuple(map(tuple, c["runs"]))}) for c in content["chunks"]),
+        tuple(content["data"]),
+    )
+
+
+def make_plan(sweep: SweepFile, workers: int) -> Plan:
+    """Sort the trials into groups and cut their runs into chunks.
+
+    Args:
+        sweep: what was asked for.
+        workers: processes that will share the chunks.
+
+    Raises:
+        MerjaxError: data that is missing or does not fit the protocol.
+    """
+    keys = list(dict.fromkeys(group_key(trial.config) for trial in sweep.trials))
+    group_of_trial = tuple(keys.index(group_key(trial.config)) for trial in sweep.trials)
+    experiments = [load_experiment(sweep.trials[group_of_trial.index(g)].config.data) for g in range(len(keys))]
+    chunks: list[Chunk] = []
+    for group, experiment in enumerate(experiments):
+        trials = [t for t, g in enumerate(group_of_trial) if g == group]
+        runs = [(trial, fold) for trial in trials for fold in range(len(experiment.folds))]
+        asked = sweep.trials[trials[0]].config.engine.chunk
+        width = balanced_width(len(runs), asked or min(_CPU_CHUNK, math.ceil(len(runs) / workers)))
+        chunks += [
+            Chunk(0, group, seed, tuple(runs[i : i + width]), width)
+            for seed in sweep.seeds
+            for i in range(0, len(runs), width)
+        ]
+    numbered = tuple(chunk._replace(number=i) for i, chunk in enumerate(chunks))
+    configs = [sweep.trials[group_of_trial.index(g)].config for g in range(len(keys))]
+    data = tuple(
+        describe(experiment) | {"work": work_of_run(experiment, config)}
+        for experiment, config in zip(experiments, configs, strict=True)
+    )
+    return Plan(sweep.name, sweep.trials, sweep.seeds, group_of_trial, numbered, data)
+
+
+def balanced_width(runs: int, most: int) -> int:
+    """The chunk width, at most `most`, that spreads the runs evenly over as few chunks as that allows."""
+    return math.ceil(runs / math.ceil(runs / most))
+
+
+def describe(experiment: Experiment) -> dict[str, Any]:
+    """What a group trains on, for the plan."""
+    return {
+        "store": str(experiment.store.path),
+        "store_hash": experiment.store.hash,
+        "split_hash": experiment.split_hash,
+        "protocol": experiment.scheme.name,
+        "classes": list(experiment.classes),
+        "folds": [fold.name for fold in experiment.folds],
+        "clips": len(experiment.index),
+        "frames": len(experiment.row_S),
+        "subjects": len(experiment.index[["database", "subject"]].drop_duplicates()),
+        "dropped": _listed(experiment.store.dropped),
+        "left_out": _listed(experiment.left_out),
+        "statement": experiment.store.statement,
+    }
+
+
+def work_of_run(experiment: Experiment, config: Config) -> dict[str, float]:
+    """Rough multiply-adds of one run's stages, in units of 1e9, to tell how far a sweep has come."""
+    pixels = sum(region.height * region.width for region in experiment.streams)
+    frames, units = len(experiment.row_S), config.temporal.units
+    passes = 3 * config.spatial.epochs + 1  # a training step costs about three forward passes; features take one more
+    lstm = (20 + units) * 4 * units * len(experiment.streams) * int(experiment.length_N.max())
+    return {
+        "spatial": passes * frames * pixels * 844 / 1e9,
+        # an LSTM's small products run at a fraction of the convolutions' speed
+        "temporal": 4 * 3 * config.temporal.epochs * len(experiment.index) * lstm / 1e9,
+    }
+
+
+def refuse_another(there: Plan, here: Plan, folder: Any) -> None:
+    """Refuse to go on in a folder that another sweep wrote.
+
+    Raises:
+        MerjaxError: naming what differs.
+    """
+    advice = "choose another --out, or remove the folder"
+    if [t.name for t in there.trials] != [t.name for t in here.trials]:
+        raise MerjaxError(
+            f"{folder} holds the trials {_names(there.trials)}, this sweep has {_names(here.trials)}; {advice}"
+        )
+    for old, new in zip(there.trials, here.trials, strict=True):
+        was, now = ({k: v for k, v in flatten(t.config).items() if not k.startswith("engine.")} for t in (old, new))
+        for key, value in was.items():
+            if now[key] != value:
+                raise MerjaxError(f'{folder}: trial "{old.name}" had {key} {value}, now it is {now[key]}; {advice}')
+    if there.seeds != here.seeds:
+        raise MerjaxError(f"{folder} holds the seeds {list(there.seeds)}, this sweep has {list(here.seeds)}; {advice}")
+    for old_data, new_data in zip(there.data, here.data, strict=True):
+        for key in ("store_hash", "split_hash"):
+            if old_data[key] != new_data[key]:
+                what = "the clips" if key == "store_hash" else "the folds"
+                raise MerjaxError(f"{folder} was trained on other data ({what} differ: {key}); {advice}")
+
+
+def _names(trials: Sequence[Trial]) -> str:
+    return ", ".join(trial.name for trial in trials)
+
+
+def _listed(table) -> list[dict[str, str]]:
+    return table[["database", "subject", "clip", "reason"]].to_dict("records")

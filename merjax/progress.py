@@ -1,0 +1,84 @@
+"""What a terminal shows while work goes on; nothing where the output is no terminal."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+from merjax.plan import Plan
+
+
+@contextmanager
+def counted(what: str, console: Console) -> Iterator[Callable[[int, int], None]]:
+    """A bar for `what`, driven by calls with (done, total)."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+        task = progress.add_task(what, total=None)
+        yield lambda done, total: progress.update(task, completed=done, total=total)
+
+
+class SweepProgress:
+    """One bar for the whole sweep and one line per worker: stage, step, rate and losses of its chunk.
+
+    Args:
+        plan: the plan.
+        finished: numbers of the chunks that are done already.
+        console: where to draw.
+    """
+
+    def __init__(self, plan: Plan, finished: Sequence[int], console: Console) -> None:
+        self.plan = plan
+        self.share = {chunk.number: 0.0 for chunk in plan.chunks} | dict.fromkeys(finished, 1.0)
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.percentage:>3.0f}%"),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(elapsed_when_finished=True),
+        )
+        self.bars = Progress(
+            *columns, console=console, disable=not console.is_terminal or len(finished) == len(plan.chunks)
+        )
+        self.total = self.bars.add_task("sweep", total=1.0, completed=self._done())
+        self.workers: dict[int, TaskID] = {}
+
+    def __enter__(self) -> "SweepProgress":
+        self.bars.__enter__()
+        return self
+
+    def __exit__(self, *reason: Any) -> None:
+        self.bars.__exit__(*reason)
+
+    def hear(self, call: dict[str, Any]) -> None:
+        """Take in a call's message (see `merjax.running.carry_out`)."""
+        chunk = self.plan.chunks[call["chunk"]]
+        work = self.plan.data[chunk.group]["work"]
+        before = {"spatial": 0.0, "temporal": work["spatial"]}[call["stage"]]
+        share = call["step"] / call["steps"]
+        self.share[chunk.number] = (before + share * work[call["stage"]]) / sum(work.values())
+        low, high = call["loss"]
+        rate = call["runs"] * call["step"] / max(call["seconds"], 1e-9)
+        text = (
+            f"chunk {chunk.number + 1}/{len(self.plan.chunks)} {call['stage']}: {call['runs']} runs x {call['step']}/"
+            f"{call['steps']} steps, {rate:.1f} run-steps/s, loss {low:.3f}-{high:.3f}"
+        )
+        task = self.workers.get(call["worker"])
+        if task is None:
+            task = self.workers[call["worker"]] = self.bars.add_task(text, total=1.0)
+        self.bars.update(task, description=text, completed=self.share[chunk.number])
+        self.bars.update(self.total, completed=self._done())
+
+    def _done(self) -> float:
+        runs = {chunk.number: len(chunk.runs) for chunk in self.plan.chunks}
+        return sum(runs[n] * share for n, share in self.share.items()) / sum(runs.values())

@@ -1,0 +1,115 @@
+"""Carries out a plan: in this process, or by one pinned worker process per core."""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from merjax.errors import MerjaxError
+from merjax.plan import Plan
+from merjax.results import is_finished
+
+
+def cores() -> list[int]:
+    """The cores that this process may use."""
+    return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else list(range(os.cpu_count() or 1))
+
+
+def worker_count(asked: int) -> int:
+    """Processes to share the chunks: what was asked for, else one per core on a CPU and one on anything else."""
+    if asked:
+        return asked
+    import jax
+
+    return len(cores()) if jax.default_backend() == "cpu" else 1
+
+
+def carry_out(folder: Path, plan: Plan, workers: int, say: Callable[[dict], None]) -> None:
+    """Train all chunks that are not finished.
+
+    Args:
+        folder: the sweep's folder.
+        plan: its plan.
+        workers: processes; with one, the work is done here.
+        say: hears of every call: worker, chunk, stage, step, steps, runs, loss, seconds.
+
+    Raises:
+        MerjaxError: a worker failed; with the end of what it said.
+    """
+    waiting = [chunk for chunk in plan.chunks if not is_finished(folder, chunk)]
+    if not waiting:
+        return
+    workers = min(workers, len(waiting))
+    if workers == 1:
+        from merjax.devices import prepare_backend
+        from merjax.work import work
+
+        prepare_backend()
+        work(folder, lambda chunk, progress: say({"worker": 0, "chunk": chunk.number, **progress._asdict()}))
+    else:
+        _run_workers(folder, workers, say)
+    unfinished = [chunk.number for chunk in plan.chunks if not is_finished(folder, chunk)]
+    if unfinished:
+        raise MerjaxError(
+            f"another process is at work on {len(unfinished)} chunks of {folder}; run the same line again when it is done"
+        )
+
+
+def _run_workers(folder: Path, workers: int, say: Callable[[dict], None]) -> None:
+    mine = cores()
+    with tempfile.TemporaryDirectory() as logs:
+        processes = []
+        try:
+            for i in range(workers):
+                log = Path(logs) / f"{i}.log"
+                core = ["--core", str(mine[i % len(mine)])] if _on_cpu() else []
+                process = subprocess.Popen(
+                    [sys.executable, "-m", "merjax.worker", str(folder), *core],
+                    stdout=subprocess.PIPE,
+                    stderr=log.open("w"),
+                    text=True,
+                )
+                threading.Thread(target=_relay, args=(i, process, say), daemon=True).start()
+                processes.append((process, log))
+            _wait(processes)
+        finally:
+            for process, _ in processes:
+                if process.poll() is None:
+                    process.terminate()
+            for process, _ in processes:
+                process.wait()
+
+
+def _wait(processes: list[tuple[subprocess.Popen, Path]]) -> None:
+    """Wait for all workers; the first that fails ends the others."""
+    while any(process.poll() is None for process, _ in processes):
+        time.sleep(0.1)
+        for process, log in processes:
+            if process.poll():
+                raise MerjaxError(_last_words(log) or f"a worker ended with exit code {process.returncode}")
+    for process, log in processes:
+        if process.returncode:
+            raise MerjaxError(_last_words(log) or f"a worker ended with exit code {process.returncode}")
+
+
+def _relay(worker: int, process: subprocess.Popen, say: Callable[[dict], None]) -> None:
+    assert process.stdout is not None
+    for line in process.stdout:
+        say({"worker": worker} | json.loads(line))
+
+
+def _last_words(log: Path) -> str:
+    text = log.read_text().strip()
+    last = text.splitlines()[-1] if text else ""
+    return last.removeprefix("error: ") if last.startswith("error: ") else text[-3000:]
+
+
+def _on_cpu() -> bool:
+    import jax
+
+    return jax.default_backend() == "cpu"

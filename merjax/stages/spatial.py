@@ -1,0 +1,75 @@
+"""The spatial stage (Sec. 3.2): one CNN per region, trained frame by frame on the region's own labels."""
+
+from collections.abc import Sequence
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from merjax.engine import Batch, Samples, Stage
+from merjax.nn.losses import focal_loss
+from merjax.nn.spatial import apply_regions, features_regions, init_regions
+from merjax.stages.optimiser import adamw
+
+
+def spatial_stage(classes_R: Sequence[int]) -> Stage:
+    """The stage for regions with k(r) classes each.
+
+    `hyper` holds the optimiser's numbers, and dropout, gamma, smoothing, alpha_RxK, target_NxR (region labels of every
+    clip), mean_R and scale_R (fitted on the fold's training frames) and mask_R (1 for the regions in use).
+    """
+    classes_R = tuple(classes_R)
+
+    def init(key, hyper):
+        return init_regions(key, classes_R)
+
+    def loss(params, batch: Batch, weight_B, hyper, key):
+        x = _normalised(batch.inputs, hyper)
+        logits_RxBxK = apply_regions(params, x, hyper["dropout"], key, classes_R)
+        target_RxB = hyper["target_NxR"][batch.unit_B].T
+        loss_RxB = jax.vmap(focal_loss, (0, 0, 0, None, None))(
+            logits_RxBxK, target_RxB, hyper["alpha_RxK"], hyper["gamma"], hyper["smoothing"]
+        )
+        share_B = weight_B / jnp.maximum(weight_B.sum(), 1e-9)
+        right_RxB = logits_RxBxK.argmax(-1) == target_RxB
+        mask_R = hyper["mask_R"]
+        # the regions' networks share nothing, so the sum trains each by its own mean loss
+        total = (loss_RxB @ share_B * mask_R).sum()
+        return total, {"loss": total, "accuracy": (right_RxB @ share_B * mask_R).sum() / mask_R.sum()}
+
+    def apply(params, batch: Batch, hyper):
+        return features_regions(params, _normalised(batch.inputs, hyper))
+
+    return Stage("spatial", init, loss, apply, adamw)
+
+
+def frame_samples(
+    crops: Sequence[np.ndarray], row_S: np.ndarray, clip_S: np.ndarray, onset_row_S: np.ndarray | None
+) -> Samples:
+    """Samples of the spatial stage: a frame each.
+
+    Args:
+        crops: per region, the store's `frames x H x W` of uint8.
+        row_S: each sample's row in the store.
+        clip_S: the clip it belongs to.
+        onset_row_S: the row of its clip's onset frame, which is subtracted; None for the frame as it is.
+
+    Inputs of K batches are one array `[K, 1, H, W, B]` per region, of uint8 or, for differences, int16.
+    """
+
+    def gather(sample_KxB: np.ndarray) -> tuple[np.ndarray, ...]:
+        return tuple(_gather_region(crop, sample_KxB) for crop in crops)
+
+    def _gather_region(crop: np.ndarray, sample_KxB: np.ndarray) -> np.ndarray:
+        frames = crop[row_S[sample_KxB]]
+        if onset_row_S is not None:
+            frames = frames.astype(np.int16) - crop[onset_row_S[sample_KxB]]
+        return np.ascontiguousarray(frames.transpose(0, 2, 3, 1))[:, None]
+
+    return Samples(clip_S, gather)
+
+
+def _normalised(inputs: tuple[Array, ...], hyper) -> tuple[Float[Array, "1 H W B"], ...]:
+    """Gray values in [0, 1], less the training mean and divided by the training scale of each region."""
+    return tuple((x.astype(jnp.float32) / 255 - hyper["mean_R"][r]) / hyper["scale_R"][r] for r, x in enumerate(inputs))
