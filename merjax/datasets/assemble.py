@@ -46,10 +46,19 @@ def assemble(
     annotated = {_folded((row.subject, row.name)) for row in rows}
     for folded in sorted(set(places) - annotated):
         found.append(Discrepancy(database, *places[folded][0].key, "folder without row", dropped=True))
+    synthetic = synthetic_statement(folders[0].path)
+    published = DATABASES[database]
+    if len(by_key) != published.n_clips and not synthetic:
+        reason = (
+            f"sheet version: {len(by_key)} clips are annotated, {published.n_clips} in the published {published.title}"
+        )
+        found.append(Discrepancy(database, "", "", reason, dropped=False))
     if not clips:
-        title, reasons = DATABASES[database].title, "; ".join(f"{d.subject}/{d.name}: {d.reason}" for d in found[:3])
-        raise MerjaxError(f"{root}: no usable clip of {title}; check that sheet and images belong together ({reasons})")
-    return Release(database, root, tuple(clips), tuple(found), synthetic_statement(folders[0].path))
+        reasons = "; ".join(f"{d.subject}/{d.name}: {d.reason}" for d in found[:3])
+        raise MerjaxError(
+            f"{root}: no usable clip of {published.title}; check that sheet and images belong together ({reasons})"
+        )
+    return Release(database, root, tuple(clips), tuple(found), synthetic)
 
 
 def _folded(key: Key) -> Key:

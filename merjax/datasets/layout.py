@@ -61,7 +61,8 @@ def find_folders(root: Path, layout: Layout) -> tuple[Path, list[Folder]]:
     """
     if not root.is_dir():
         raise MerjaxError(f"{root}: no such folder; point {layout.flag} at the unpacked release")
-    bases = {base: clips for base, clips in _bases(root.resolve(), layout, _DEPTH) if not layout.foreign(base)}
+    found = [(base, clips) for base, clips in _bases(root.resolve(), layout, _DEPTH) if not layout.foreign(base)]
+    bases = {base.resolve(): (base, clips) for base, clips in found}  # a linked folder is no second copy
     if not bases:
         here = ", ".join(f"'{folder.name}'" for folder in subfolders(root)[:5]) or "no folders"
         raise MerjaxError(
@@ -71,7 +72,7 @@ def find_folders(root: Path, layout: Layout) -> tuple[Path, list[Folder]]:
     if len(bases) > 1:
         names = " and ".join(f"'{base}'" for base in bases)
         raise MerjaxError(f"{root}: holds the clips more than once, in {names}; point {layout.flag} at one of them")
-    base, clips = next(iter(bases.items()))
+    base, clips = found[0]
     folders = [Folder(layout.key(clip), clip, frames_of(clip)) for clip in clips]
     if not any(folder.frames for folder in folders):
         raise MerjaxError(

@@ -44,8 +44,7 @@ def rows_of(
         subject_of: a Subject cell as the MEGC lists write it, or None if it is no subject.
 
     Returns:
-        the rows, and a discrepancy for each row without subject or file name and for each apex that is no number,
-        and for a number of rows that is not the published one.
+        the rows, and a discrepancy for each row without subject or file name and for each number that is none.
     """
     rows, discrepancies = [], []
     for number, cells in sheet.rows:
@@ -54,29 +53,37 @@ def rows_of(
             reason = f"row {number} of {sheet.path.name} has no subject and file name: '{cells['subject']}', '{name}'"
             discrepancies.append(Discrepancy(database, subject or "", name, reason, dropped=True))
             continue
-        row = Row(
-            subject,
-            name,
-            onset=_integer(cells["onset"]),
-            apex=_integer(cells["apex"]),
-            offset=_integer(cells["offset"]),
-            emotion=cells["emotion"].lower(),
-            action_units=cells["action_units"],
-            objective_class=_integer(cells.get("objective_class", "")),
-        )
-        rows.append(row)
-        if row.apex is None:
-            reason = f"apex is '{cells['apex']}' in row {number}: read as no apex"
-            discrepancies.append(Discrepancy(database, subject, name, reason, dropped=False))
-    published = DATABASES[database].n_clips
-    if len(rows) != published:
-        reason = f"sheet version: {sheet.path.name} has {len(rows)} rows, the published one {published}"
-        discrepancies.append(Discrepancy(database, "", "", reason, dropped=False))
+        rows.append(_row(subject, name, cells))
+        for column in ("onset", "apex", "offset", "objective_class"):
+            if column in cells and _integer(cells[column]) is None:
+                reason = _no_number(column, cells[column], f"row {number} of {sheet.path.name}")
+                discrepancies.append(Discrepancy(database, subject, name, reason, dropped=False))
     return rows, discrepancies
+
+
+def _row(subject: str, name: str, cells: dict[str, str]) -> Row:
+    return Row(
+        subject,
+        name,
+        onset=_integer(cells["onset"]),
+        apex=_integer(cells["apex"]),
+        offset=_integer(cells["offset"]),
+        emotion=cells["emotion"].lower(),
+        action_units=cells["action_units"],
+        objective_class=_integer(cells.get("objective_class", "")),
+    )
 
 
 def _integer(text: str) -> int | None:
     return int(text) if re.fullmatch(r"\d+", text) else None
+
+
+def _no_number(column: str, text: str, where: str) -> str:
+    cell = (
+        f"'{text}'" if text else "empty (or a formula without its value: save the sheet anew in a spreadsheet program)"
+    )
+    read_as = {"apex": ": read as no apex", "objective_class": ": the AU rule stands in for it"}
+    return f"{column.replace('_', ' ')} is {cell} in {where}{read_as.get(column, '')}"
 
 
 def unique(rows: Iterable[Row], database: str) -> tuple[dict[Key, Row], list[Discrepancy]]:

@@ -1,5 +1,6 @@
 """Annotation sheets, matched by their columns wherever they stand: Excel workbooks and CSV files."""
 
+import contextlib
 import csv
 import re
 import warnings
@@ -36,6 +37,7 @@ TITLES = {
     "objective_class": "Objective Class",
 }
 _SUFFIXES = (".xlsx", ".xlsm", ".csv")
+_MAX_BYTES = 5_000_000  # the largest sheet in circulation has 30 kB; what is longer than this is something else
 
 
 @dataclass(frozen=True)
@@ -116,11 +118,11 @@ def find_sheets(folders: Iterable[Path], needed: Sequence[str]) -> list[Sheet]:
     sheets = []
     for folder in folders:
         for path in sorted(folder.iterdir()):
-            if path.suffix.lower() in _SUFFIXES and not path.name.startswith((".", "~$")):
-                try:
+            if path.suffix.lower() not in _SUFFIXES or path.name.startswith((".", "~$")):
+                continue
+            if path.stat().st_size <= _MAX_BYTES:
+                with contextlib.suppress(MerjaxError):
                     sheets.append(read_sheet(path, needed))
-                except MerjaxError:
-                    continue
     return sheets
 
 
@@ -152,12 +154,9 @@ def _read_workbook(path: Path) -> list[tuple[str, list[list[str]]]]:
 
 
 def _text(cell: object) -> str:
-    """A cell as its reader sees it: the number 12.0 is "12", an empty cell is ""."""
-    if cell is None:
-        return ""
-    if isinstance(cell, float) and cell.is_integer():
-        return str(int(cell))
-    return str(cell).strip()
+    """A cell as its reader sees it: the number 12.0, also as text of a CSV file, is "12"; an empty cell is ""."""
+    text = "" if cell is None else str(cell).strip()
+    return text.partition(".")[0] if re.fullmatch(r"\d+\.0+", text) else text
 
 
 def _columns(cells: Sequence[str]) -> dict[str, int]:

@@ -11,12 +11,12 @@ from pathlib import Path
 from merjax.datasets.assemble import assemble
 from merjax.datasets.clip import Discrepancy, Release
 from merjax.datasets.layout import Folder, Layout, find_folders, subfolders
-from merjax.datasets.rows import Row
+from merjax.datasets.rows import Key, Row
 from merjax.errors import MerjaxError
 
 _CODES = {"negative": "ne", "positive": "po", "surprise": "sur"}
 _CLIP = re.compile(r"s(\d+)_(ne|po|sur)_(\d+)", re.IGNORECASE)
-_LONG_RELEASE = re.compile(r"(HS|VIS|NIR)_long|SMIC-((HS|VIS|NIR)-)?E\b.*", re.IGNORECASE)
+_LONG_RELEASE = re.compile(r"(HS|VIS|NIR)_long|SMIC[-_]((HS|VIS|NIR)[-_])?E([-_ ].*)?", re.IGNORECASE)
 
 
 def _clips(subject: Path) -> list[Path]:
@@ -66,16 +66,17 @@ def read_smic(root: Path, overrides: Path | None = None) -> Release:
                 "differently and cannot give the 164 of MEGC 2019; point --smic at SMIC_all_raw or SMIC_all_cropped"
             ) from None
         raise
-    rows, kept, discrepancies = [], [], []
+    rows: dict[Key, Row] = {}
+    kept, discrepancies = [], []
     for folder in folders:
         emotion = folder.path.parent.name.lower()
         if remark := _contradiction(folder, emotion):
             discrepancies.append(Discrepancy("smic", *folder.key, remark, dropped=True))
         else:
             first, last = min(folder.frames), max(folder.frames)
-            rows.append(Row(*folder.key, first, None, last, emotion, "", None))
+            rows[folder.key] = Row(*folder.key, first, None, last, emotion, "", None)
             kept.append(folder)
-    return assemble("smic", root, rows, kept, discrepancies, overrides)
+    return assemble("smic", root, list(rows.values()), kept, discrepancies, overrides)
 
 
 def _contradiction(folder: Folder, emotion: str) -> str:
@@ -96,5 +97,5 @@ def _is_long_release(root: Path) -> bool:
         if any(_LONG_RELEASE.fullmatch(name) for name in names + [os.path.splitext(file)[0] for file in files]):
             return True
         if any(_CLIP.fullmatch(name) for name in names):
-            return Path(folder).parent.name != "micro"
+            return Path(folder).parent.name.lower() != "micro"
     return False
