@@ -4,9 +4,9 @@ import argparse
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from merjax.errors import command
+from merjax.progress import counted
 from merjax.synthesis import Camera, default_portraits, synthesize_release
 from merjax.synthesis.layouts import LAYOUTS
 
@@ -42,9 +42,7 @@ def main(argv: list[str] | None = None) -> None:
     if len(arguments.peak) > 2:
         parser.error("--peak takes one size or two, LO HI")
     console = Console(stderr=True)
-    columns = TextColumn("making clips"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
-        task = bar.add_task("", total=None)
+    with counted("making clips", console) as progress:
         out = synthesize_release(
             arguments.portraits or default_portraits(),
             arguments.out,
@@ -58,7 +56,8 @@ def main(argv: list[str] | None = None) -> None:
             layout=arguments.layout,
             workers=arguments.workers,
             fields=arguments.fields,
-            progress=lambda done, total: bar.update(task, completed=done, total=total),
+            model=arguments.landmark_model,
+            progress=progress,
         )
     print(f"{out}: a release in the layout of {arguments.layout}, made from photographs (see SYNTHETIC.json there)")
 
@@ -95,6 +94,7 @@ def _parser() -> argparse.ArgumentParser:
         " (default: %(default)s)")  # fmt: skip
     add("--fields", action="store_true", help="also write each clip's true displacement, onset to apex, below"
         " true_fields/ as npz")  # fmt: skip
+    add("--landmark-model", type=Path, metavar="FILE", help="dlib's 68-point model (default: looked up)")
     add("--seed", type=int, default=0, metavar="N", help="of everything random (default: %(default)s)")
     add("--workers", type=int, metavar="N", help="clips made at a time (default: one per core)")
     return parser

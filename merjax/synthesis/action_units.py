@@ -1,4 +1,4 @@
-"""Action units as displacements of facial points, and the expressions that the databases' coders report.
+"""Action units as displacements of facial points, and the sets of units that the databases' coders report.
 
 The displacements follow the FACS manual's descriptions (Ekman, Friesen and Hager 2002), drawn by hand, except those of
 units 6 and 12: these are the median displacement, relative to the lip corners', between the neutral and the smiling
@@ -34,13 +34,6 @@ class Movement(NamedTuple):
     unit: int
     side: Side
     intensity: float
-
-
-class Expression(NamedTuple):
-    """Action units that coders report together, with Davison's objective class (1-7) of that set."""
-
-    units: tuple[int, ...]
-    objective_class: int
 
 
 # The lids are thin and slide over an eyeball that stays: their displacement must not reach the iris.
@@ -112,35 +105,17 @@ ACTION_UNITS: dict[int, ActionUnit] = {
 # Units that coders also report on one side; the others move the midline.
 ONE_SIDED = frozenset({1, 2, 4, 6, 7, 9, 10, 12, 14, 15, 20})
 
-# Sets that CASME II's and SAMM's coders give for each emotion.
-EXPRESSIONS: dict[str, tuple[Expression, ...]] = {
-    "happiness": (Expression((6, 12), 1), Expression((12,), 1), Expression((6, 7, 12), 1)),
-    "surprise": (
-        Expression((1, 2), 2),
-        Expression((5,), 2),
-        Expression((1, 2, 25), 2),
-        Expression((25,), 2),
-    ),
-    "disgust": (
-        Expression((4, 7), 3),
-        Expression((9,), 4),
-        Expression((4, 9), 4),
-        Expression((10,), 4),
-        Expression((4, 10), 4),
-        Expression((4, 7, 9), 4),
-    ),
-    "repression": (
-        Expression((15,), 5),
-        Expression((17,), 7),
-        Expression((15, 17), 5),
-        Expression((14,), 7),
-        Expression((17, 24), 3),
-    ),
-    "anger": (Expression((4,), 3), Expression((4, 7), 3), Expression((23,), 3), Expression((4, 5, 7), 3)),
-    "sadness": (Expression((1,), 5), Expression((1, 4), 5), Expression((15, 17), 5), Expression((6, 15), 5)),
-    "fear": (Expression((1, 2, 4), 6), Expression((20,), 6)),
-    "contempt": (Expression((14,), 7),),
-    "others": (Expression((4,), 3), Expression((23,), 3), Expression((14,), 7), Expression((24,), 7)),
+# Sets that CASME II's and SAMM's coders report for each emotion.
+EXPRESSIONS: dict[str, tuple[tuple[int, ...], ...]] = {
+    "happiness": ((6, 12), (12,), (6, 7, 12)),
+    "surprise": ((1, 2), (5,), (1, 2, 25), (25,)),
+    "disgust": ((4, 7), (9,), (4, 9), (10,), (4, 10), (4, 7, 9)),
+    "repression": ((15,), (17,), (15, 17), (14,), (17, 24)),
+    "anger": ((4,), (4, 7), (23,), (4, 5, 7)),
+    "sadness": ((1,), (1, 4), (15, 17), (6, 15)),
+    "fear": ((1, 2, 4), (20,)),
+    "contempt": ((14,),),
+    "others": ((4,), (23,), (14,), (24,)),
 }
 
 

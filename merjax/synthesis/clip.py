@@ -7,11 +7,10 @@ import cv2
 import numpy as np
 from jaxtyping import Float, Float32, UInt8
 
+from merjax.crops import INTER_OCULAR
 from merjax.synthesis.action_units import Movement
 from merjax.synthesis.face import Face, displacement_field
 
-# d of the default portraits; displacements in pixels are stated for it and scale with a face's own d.
-REFERENCE_D = 105.0
 _CREASE = 0.3  # relative darkening where the skin is compressed to nothing
 _DARKEST_CREASE = 0.25
 _READ_NOISE_SHARE = 0.3  # of the variance at mid-gray; the rest is photon noise
@@ -80,7 +79,7 @@ def render(
     crease_HxW = _crease(backward, face.d)
     portrait = face.image_HxWx3.astype(np.float32)
     noise_frames = _noise(face.image_HxWx3, camera.noise, rng)
-    drift_Tx2 = _drift(script, rng) * (camera.drift * face.d / REFERENCE_D)
+    drift_Tx2 = _drift(script, rng) * (camera.drift * face.d / INTER_OCULAR)
     light_T = 1 + camera.flicker * _flicker(script, rng)
     rows_HxW, columns_HxW = _grid(*face.shape)
     for strength, (dx, dy), light in zip(envelope(script).astype(np.float32), drift_Tx2, light_T, strict=True):
@@ -89,12 +88,11 @@ def render(
         frame = cv2.remap(portrait, columns, rows, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
         gain_HxW = np.float32(light) * (1 - strength * crease_HxW)
         frame = cv2.multiply(frame, cv2.cvtColor(gain_HxW, cv2.COLOR_GRAY2BGR))
-        frame = cv2.add(frame, cv2.cvtColor(next(noise_frames), cv2.COLOR_GRAY2BGR))
-        yield np.clip(np.rint(frame), 0, 255).astype(np.uint8)
+        yield cv2.add(frame, cv2.cvtColor(next(noise_frames), cv2.COLOR_GRAY2BGR), dtype=cv2.CV_8U)
 
 
 def _backward_field(face: Face, script: Script) -> Float32[np.ndarray, "H W 2"]:
-    return displacement_field(face, script.movements, script.peak * face.d / REFERENCE_D)
+    return displacement_field(face, script.movements, script.peak * face.d / INTER_OCULAR)
 
 
 def _grid(height: int, width: int) -> tuple[np.ndarray, np.ndarray]:

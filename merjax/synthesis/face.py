@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 from jaxtyping import Float, Float32, Shaped, UInt8
 
+from merjax.crops import inter_ocular_distance
 from merjax.synthesis.action_units import ACTION_UNITS, Movement, Point
 
 # Index of each landmark's mirror image among the 68 (the order of iBUG 300-W).
@@ -42,17 +43,12 @@ class Face:
     @cached_property
     def d(self) -> float:
         """Inter-ocular distance: between the eyes' centres, in pixels."""
-        return interocular(self.points_68x2)
+        return inter_ocular_distance(self.points_68x2)
 
     @property
     def shape(self) -> tuple[int, int]:
         """Height and width of the image."""
         return self.image_HxWx3.shape[0], self.image_HxWx3.shape[1]
-
-
-def interocular(points_68x2: Float[np.ndarray, "68 2"]) -> float:
-    """Distance between the centres of the two eyes, in the points' unit."""
-    return float(np.linalg.norm(points_68x2[36:42].mean(0) - points_68x2[42:48].mean(0)))
 
 
 def displacement_field(face: Face, movements: Iterable[Movement], peak: float) -> Float32[np.ndarray, "H W 2"]:
@@ -83,13 +79,16 @@ def normalised_convolution(
     weights_HxP = _gaussian((np.arange(height)[:, None] - points_Px2[:, 1]) / sigma)
     weights_PxW = _gaussian((np.arange(width) - points_Px2[:, :1]) / sigma)
     total_HxW = weights_HxP @ weights_PxW + np.float32(damping)
-    channels = [(weights_HxP * values_P.astype(np.float32)) @ weights_PxW / total_HxW for values_P in values_PxC.T]
+    channels = []
+    for values_P in values_PxC.T.astype(np.float32):
+        moved = values_P.nonzero()[0]  # most points only hold the field: they count in the sum of weights alone
+        channels.append((weights_HxP[:, moved] * values_P[moved]) @ weights_PxW[moved] / total_HxW)
     return np.stack(channels, -1)
 
 
 def face_mask(points_68x2: Float[np.ndarray, "68 2"], height: int, width: int) -> Float[np.ndarray, "H W"]:
     """1 inside the face, from jaw to forehead, 0 outside, with a soft edge."""
-    d = interocular(points_68x2)
+    d = inter_ocular_distance(points_68x2)
     outline = np.concatenate([points_68x2[:17], points_68x2[26:16:-1] - [0, 0.5 * d]])
     inside_HxW = np.zeros((height, width), np.uint8)
     cv2.fillPoly(inside_HxW, [cv2.convexHull(outline.round().astype(np.int32))], (1,))
@@ -124,7 +123,7 @@ def _is_right(index: int) -> bool:
 
 def _derived(points_68x2: np.ndarray) -> dict[str, np.ndarray]:
     """Points between the landmarks of the image's left half, where skin moves that no landmark marks."""
-    p, d = points_68x2, interocular(points_68x2)
+    p, d = points_68x2, inter_ocular_distance(points_68x2)
     out, down = np.array([-d, 0]), np.array([0, d])
     return {
         "forehead_inner": p[21] - 0.35 * down,

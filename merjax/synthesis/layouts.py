@@ -7,7 +7,6 @@ from typing import Any
 
 from openpyxl import Workbook
 
-from merjax.synthesis.action_units import coded
 from merjax.synthesis.plan import ClipPlan
 
 
@@ -33,8 +32,10 @@ class Layout:
     write_sheets: Callable[[Path, Sequence[ClipPlan]], None]
 
 
-_CASME2_COLUMNS: tuple[Any, ...] = ("Subject", "Filename", None, "OnsetFrame", "ApexFrame", "OffsetFrame", None)
-_CASME2_COLUMNS += ("Action Units", "Estimated Emotion")
+_CASME2_COLUMNS: tuple[Any, ...] = (
+    *("Subject", "Filename", None, "OnsetFrame", "ApexFrame", "OffsetFrame"),
+    *(None, "Action Units", "Estimated Emotion"),
+)
 
 
 def _casme2_name(plan: ClipPlan) -> str:
@@ -54,7 +55,7 @@ def _casme2_sheets(root: Path, plans: Sequence[ClipPlan]) -> None:
     coding = [_CASME2_COLUMNS]
     classes: list[tuple[Any, ...]] = [("Subject", "Filename", "Objective Class")]
     for plan in plans:
-        subject, name, units = f"{plan.subject:02d}", _casme2_name(plan), coded(plan.script.movements)
+        subject, name, units = f"{plan.subject:02d}", _casme2_name(plan), plan.action_units
         # The original's cells hold a number where a single unit was coded.
         cell = int(units) if units.isdecimal() else units
         coding.append((subject, name, None, plan.onset, plan.apex, plan.offset, None, cell, plan.emotion))

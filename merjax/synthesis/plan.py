@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from merjax.synthesis.action_units import EXPRESSIONS, draw_movements
+from merjax.protocols.action_units import objective_class_from_aus
+from merjax.synthesis.action_units import EXPRESSIONS, coded, draw_movements
 from merjax.synthesis.clip import Script
 
 # Seconds, from CASME II's coded durations.
@@ -24,7 +25,6 @@ class ClipPlan:
     Attributes:
         subject, number: 1-based position of the subject in the release, and of the clip among the subject's.
         emotion: as the sheet will say, lower case.
-        objective_class: Davison's class of the action units, 1-7.
         first: number on disk of the clip's first frame.
         script: what happens; its frame numbers count from 0.
     """
@@ -32,9 +32,18 @@ class ClipPlan:
     subject: int
     number: int
     emotion: str
-    objective_class: int
     first: int
     script: Script
+
+    @property
+    def action_units(self) -> str:
+        """The action units as coders write them."""
+        return coded(self.script.movements)
+
+    @property
+    def objective_class(self) -> int:
+        """The class of the action units, 1-7 (Davison et al. 2017)."""
+        return objective_class_from_aus(self.action_units)
 
     @property
     def onset(self) -> int:
@@ -101,11 +110,10 @@ def _clip(
     peak: tuple[float, float],
     rng: np.random.Generator,
 ) -> ClipPlan:
-    units, objective_class = EXPRESSIONS[emotion][expression]
-    movements = draw_movements(units, rng, one_sided=1.0 if emotion == "contempt" else 0.2)
+    movements = draw_movements(EXPRESSIONS[emotion][expression], rng, one_sided=1.0 if emotion == "contempt" else 0.2)
     length = round(rng.uniform(*_ONSET_TO_OFFSET) * fps)
     onset = round(rng.uniform(*_MARGIN) * fps)
     after = round(rng.uniform(*_MARGIN) * fps)
     apex = onset + round(rng.uniform(*_APEX_AT) * length)
     script = Script(movements, float(rng.uniform(*peak)), onset + length + after + 1, onset, apex, onset + length, fps)
-    return ClipPlan(subject, number, emotion, objective_class, int(rng.integers(1, 200)), script)
+    return ClipPlan(subject, number, emotion, int(rng.integers(1, 200)), script)

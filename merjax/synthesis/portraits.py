@@ -8,10 +8,10 @@ import cv2
 import numpy as np
 from jaxtyping import Float, UInt8
 
+from merjax.crops import INTER_OCULAR, inter_ocular_distance
 from merjax.errors import MerjaxError
 from merjax.landmarks import detect
-from merjax.synthesis.clip import REFERENCE_D
-from merjax.synthesis.face import Face, interocular, normalised_convolution
+from merjax.synthesis.face import Face, normalised_convolution
 
 HEIGHT, WIDTH = 480, 640
 _EYES_AT = (0.5, 0.42)  # place of the middle between the eyes, as shares of width and height
@@ -68,27 +68,31 @@ def read_face(path: Path, model: Path) -> Face:
 
 
 def invent(face: Face, model: Path, rng: np.random.Generator) -> Face:
-    """A face of nobody: the shape, the tone and the light of a face changed at random, until a face is still found."""
+    """A face of nobody: the shape, the tone and the light of a face changed at random, until a face is still found.
+
+    Raises:
+        MerjaxError: none was found in many attempts.
+    """
     for _ in range(_ATTEMPTS):
         image = _warp(face, _shape_change(face, rng))
         if rng.random() < 0.5:
             image = np.ascontiguousarray(image[:, ::-1])
         image = _tone_change(image, rng)
         points = detect(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), model)
-        if points is not None and abs(interocular(points) / face.d - 1) < 0.2:
+        if points is not None and abs(inter_ocular_distance(points) / face.d - 1) < 0.2:
             return Face(image, points)
-    return face
+    raise MerjaxError("a portrait is no longer seen as a face when it is varied; choose portraits seen from the front")
 
 
 def _level(image: UInt8[np.ndarray, "h w 3"], points_68x2: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Rotated, scaled and shifted so that the eyes lie level, REFERENCE_D apart, at their place in the frame."""
-    shrink = min(1.0, REFERENCE_D / interocular(points_68x2))
+    """Rotated, scaled and shifted so that the eyes lie level, INTER_OCULAR apart, at their place in the frame."""
+    shrink = min(1.0, INTER_OCULAR / inter_ocular_distance(points_68x2))
     height, width = image.shape[:2]
     # Averaging areas first: cubic interpolation alone would alias a large photograph.
     image = cv2.resize(image, (round(width * shrink), round(height * shrink)), interpolation=cv2.INTER_AREA)
     points = points_68x2 * [image.shape[1] / width, image.shape[0] / height]
     right, left = points[36:42].mean(0), points[42:48].mean(0)
-    across = (left - right) * REFERENCE_D / interocular(points) ** 2
+    across = (left - right) * INTER_OCULAR / inter_ocular_distance(points) ** 2
     turn_2x2 = np.array([[across[0], across[1]], [-across[1], across[0]]])
     shift = np.array([_EYES_AT[0] * WIDTH, _EYES_AT[1] * HEIGHT]) - turn_2x2 @ ((right + left) / 2)
     matrix_2x3 = np.column_stack([turn_2x2, shift])

@@ -18,7 +18,6 @@ import numpy as np
 import merjax
 from merjax.errors import MerjaxError
 from merjax.landmarks import find_model
-from merjax.synthesis.action_units import coded
 from merjax.synthesis.clip import Camera, apex_field, render
 from merjax.synthesis.face import Face
 from merjax.synthesis.layouts import LAYOUTS, Layout
@@ -225,7 +224,7 @@ def _statement(settings: Settings, files: Sequence[Path], layout: Layout, plans:
                 "clip": layout.clip(plan).as_posix(),
                 "subject": plan.subject,
                 "emotion": plan.emotion,
-                "action_units": coded(plan.script.movements),
+                "action_units": plan.action_units,
                 "objective_class": plan.objective_class,
                 "true_apex": plan.apex,
                 "peak_px_at_d_105": plan.script.peak,
