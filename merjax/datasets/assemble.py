@@ -54,10 +54,9 @@ def assemble(
         )
         found.append(Discrepancy(database, "", "", reason, dropped=False))
     if not clips:
-        reasons = "; ".join(f"{d.subject}/{d.name}: {d.reason}" for d in found[:3])
-        raise MerjaxError(
-            f"{root}: no usable clip of {published.title}; check that sheet and images belong together ({reasons})"
-        )
+        reasons = "; ".join(f"{d.subject}/{d.name}: {d.reason}" for d in [d for d in found if d.dropped][:3])
+        hint = "check that sheet and images belong together"
+        raise MerjaxError(f"{root}: no usable clip of {published.title}; {hint} ({reasons})")
     return Release(database, root, tuple(clips), tuple(found), synthetic)
 
 

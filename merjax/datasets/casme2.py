@@ -82,12 +82,12 @@ def _with_classes(rows: list[Row], sheet: Sheet | None) -> tuple[list[Row], list
     }
     joined, discrepancies = [], []
     for row in rows:
-        text = classes.pop((row.subject, row.name), "")
+        text = classes.get((row.subject, row.name), "")
         if not text.isdecimal():
             reason = f"no objective class in {sheet.path.name}: the AU rule stands in for it"
             discrepancies.append(Discrepancy("casme2", row.subject, row.name, reason, dropped=False))
         joined.append(replace(row, objective_class=int(text) if text.isdecimal() else None))
-    for subject, name in classes:
+    for subject, name in sorted(set(classes) - {(row.subject, row.name) for row in rows}):
         reason = f"objective class in {sheet.path.name} without a row in the coding sheet"
         discrepancies.append(Discrepancy("casme2", subject, name, reason, dropped=False))
     return joined, discrepancies

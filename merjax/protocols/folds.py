@@ -149,9 +149,11 @@ def _groups(index: pd.DataFrame, k: int, targets: np.ndarray | None, seed: int) 
     if not 2 <= k <= len(subjects):
         raise MerjaxError(f"folds: group:{k} needs K from 2 to the number of subjects, {len(subjects)}")
     class_N = np.zeros(len(index), int) if targets is None else np.unique(targets, return_inverse=True)[1]
-    share_GxK = np.zeros((len(subjects), class_N.max() + 1))
-    np.add.at(share_GxK, (subject_N, class_N), 1)
-    share_GxK /= share_GxK.sum(0)  # a rare class weighs as much as a frequent one
+    count_GxK = np.zeros((len(subjects), class_N.max() + 1))
+    np.add.at(count_GxK, (subject_N, class_N), 1)
+    # Shares of each class, so that a rare one weighs as much as a frequent one, and of all clips, so that groups become
+    # alike in size too and none stays empty.
+    share_GxK = np.column_stack([count_GxK / count_GxK.sum(0), count_GxK.sum(1) / len(index)])
     order_G = np.lexsort((np.random.default_rng(seed).permutation(len(subjects)), -share_GxK.max(1)))
     total_FxK = np.zeros((k, share_GxK.shape[1]))
     fold_G = np.zeros(len(subjects), int)
