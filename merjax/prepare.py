@@ -5,9 +5,9 @@ from pathlib import Path
 
 from rich.console import Console
 
+from merjax import landmarks
 from merjax.datasets import read_casme2
 from merjax.errors import MerjaxError, command
-from merjax import landmarks
 from merjax.preparation import prepare_store
 from merjax.progress import counted
 from merjax.store import Store

@@ -34,7 +34,9 @@ All settings with their defaults and reasons stand in merjax/config.py. Clip sto
 def main() -> None:
     arguments = _parser().parse_args()
     console = Console()
-    sweep = read_sweep(arguments.file, arguments.overrides)
+    words = arguments.words
+    file = QUICKSTART if not words or "=" in words[0] else Path(words.pop(0))
+    sweep = read_sweep(file, words)
     folder = arguments.out or Path("runs") / sweep.name
     if sweep.synthesize is not None:
         make_demo_store(sweep, console)
@@ -129,8 +131,12 @@ def _parser() -> argparse.ArgumentParser:
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("file", nargs="?", type=Path, default=QUICKSTART, help=f"sweep file (default: {QUICKSTART})")
-    parser.add_argument("overrides", nargs="*", metavar="key=value", help="settings of the sweep's base to change")
+    parser.add_argument(
+        "words",
+        nargs="*",
+        metavar="FILE key=value",
+        help=f"the sweep file (default: {QUICKSTART}), then settings of its base to change",
+    )
     parser.add_argument("--out", type=Path, metavar="DIR", help="folder of the results (default: runs/NAME)")
     parser.add_argument("--plan", action="store_true", help="print what would be done, and do nothing")
     return parser

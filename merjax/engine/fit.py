@@ -72,12 +72,9 @@ class Engine:
             metrics = {name: np.asarray(join(value))[:, :n_steps] for name, value in metrics.items()}
             history.append(metrics)
             done += int(n_steps)
-            losses = metrics["loss"][:, -1]
-            on_call(
-                Progress(
-                    stage.name, done, steps, len(losses), (losses.min(), losses.max()), time.perf_counter() - began
-                )
-            )
+            low, high = (float(f(metrics["loss"][:, -1])) for f in (np.min, np.max))
+            seconds = time.perf_counter() - began
+            on_call(Progress(stage.name, done, steps, len(metrics["loss"]), (low, high), seconds))
         return join(state), {name: np.concatenate([call[name] for call in history], 1) for name in history[0]}
 
     def apply(self, stage: Stage, params: Any, runs: Run, samples: Samples, *, batch: int) -> Any:
@@ -109,5 +106,10 @@ class Engine:
             # only a state is given up to its successor; parameters and runs are used again
             donate = (0,) if name == "advance" else ()
             pmapped = jax.pmap(mapped, in_axes=in_axes, devices=self.devices, donate_argnums=donate)
-            self.programs[stage.name, name, shapes] = pmapped.lower(*args).compile(compiler_options=compiler_options())
+            options = compiler_options() | (_QUICK if name == "start" and self.devices[0].platform == "cpu" else {})
+            self.programs[stage.name, name, shapes] = pmapped.lower(*args).compile(compiler_options=options)
         return self.programs[stage.name, name, shapes]
+
+
+# LLVM spends 14 s on optimising the random initialisation, which runs once, for milliseconds
+_QUICK = {"xla_backend_optimization_level": 0}
