@@ -3,7 +3,7 @@
 Right and left are the subject's: the right half lies on the image's left side. d is the inter-ocular distance.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -57,7 +57,14 @@ def displacement_field(face: Face, movements: Iterable[Movement], peak: float) -
     Each action unit displaces points; the normalised Gaussian convolution of these, times a soft mask of the face, is
     its dense field; fields of several units add.
     """
-    field_HxWx2 = sum(movement.intensity * _unit_field(face, movement) for movement in movements)
+    control = control_points(face.points_68x2)
+    vectors_by_reach: dict[float, np.ndarray] = {}
+    for movement in movements:
+        reach, vectors_Px2 = ACTION_UNITS[movement.unit].reach, movement.intensity * _vectors(control, movement)
+        vectors_by_reach[reach] = vectors_by_reach.get(reach, 0) + vectors_Px2
+    points_Px2 = np.array(list(control.values()))
+    names = [name for name, _ in control]
+    field_HxWx2 = sum(_spread(face, names, points_Px2, *item) for item in vectors_by_reach.items())
     field_HxWx2 = field_HxWx2 * face_mask(face.points_68x2, *face.shape)[..., None]
     return (field_HxWx2 * (peak / np.linalg.norm(field_HxWx2, axis=2).max())).astype(np.float32)
 
@@ -137,26 +144,32 @@ def _derived(points_68x2: np.ndarray) -> dict[str, np.ndarray]:
         "dimple": p[48] + 0.22 * out,
         # Never displaced: they hold the eyeball and the scalp.
         "iris": p[36:42].mean(0),
-        "hairline_inner": p[21] - 0.7 * down,
-        "hairline_outer": p[18] - 0.65 * down,
+        "hairline_inner": p[21] - 0.62 * down,
+        "hairline_outer": p[18] - 0.57 * down,
     }
 
 
-def _unit_field(face: Face, movement: Movement) -> Float[np.ndarray, "H W 2"]:
-    """The field of one unit at intensity 1, before the mask: upper and lower lip part along the line between them."""
-    unit = ACTION_UNITS[movement.unit]
-    control = control_points(face.points_68x2)
-    vectors_Px2 = np.array([_displacement(unit.displacements, movement.side, *key) for key in control])
-    points_Px2 = np.array(list(control.values()))
+def _spread(
+    face: Face, names: list[Point], points_Px2: np.ndarray, reach: float, vectors_Px2: np.ndarray
+) -> Float[np.ndarray, "H W 2"]:
+    """The points' displacements as a dense field; upper and lower lip part along the line between them."""
     fields = []
     for other_lip in (_LOWER_LIP, _UPPER_LIP):
-        kept = np.array([name not in other_lip for name, _ in control])
-        fields.append(normalised_convolution(points_Px2[kept], vectors_Px2[kept], unit.reach * face.d, *face.shape))
+        kept = np.array([name not in other_lip for name in names])
+        fields.append(normalised_convolution(points_Px2[kept], vectors_Px2[kept], reach * face.d, *face.shape))
     below_HxWx1 = _below_the_lip_line(face)[..., None]
     return fields[0] + below_HxWx1 * (fields[1] - fields[0])
 
 
-def _displacement(displacements, moving: str, name: Point, side: str) -> tuple[float, float]:
+def _vectors(control: Iterable[tuple[Point, str]], movement: Movement) -> Float[np.ndarray, "P 2"]:
+    """Displacement (x, y) of every control point by one unit at intensity 1."""
+    displacements = ACTION_UNITS[movement.unit].displacements
+    return np.array([_displacement(displacements, movement.side, *key) for key in control])
+
+
+def _displacement(
+    displacements: Mapping[Point, tuple[float, float]], moving: str, name: Point, side: str
+) -> tuple[float, float]:
     lateral, down = displacements.get(name, (0.0, 0.0))
     # A one-sided unit holds the midline, so that the other half of the face stays.
     if moving not in ("both", side):
