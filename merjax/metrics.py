@@ -20,7 +20,7 @@ def confusion_matrix(truth: Int[np.ndarray, "N"], prediction: Int[np.ndarray, "N
     Raises:
         ValueError: a label outside 0..classes-1.
     """
-    pairs = np.stack([np.asarray(truth), np.asarray(prediction)])
+    pairs = np.stack([np.asarray(truth, int), np.asarray(prediction, int)])
     if pairs.size and not (pairs.min() >= 0 and pairs.max() < classes):
         raise ValueError(f"labels must lie in 0..{classes - 1}, got {pairs.min()}..{pairs.max()}")
     return np.bincount(pairs[0] * classes + pairs[1], minlength=classes**2).reshape(classes, classes)

@@ -1,0 +1,171 @@
+"""The engine's promises, on a small stage with dropout: they hold for any stage of pure functions."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from merjax.engine import Batch, Engine, Run, Samples, Stage
+from merjax.engine.stage import advance, start
+from merjax.engine.stream import in_order, training_stream
+from merjax.nn.dropout import dropout
+
+N, D, K = 24, 5, 3
+RNG = np.random.default_rng(0)
+X_NxD = RNG.normal(size=(N, D)).astype(np.float32)
+Y_N = RNG.integers(0, K, N)
+
+
+def small_stage() -> Stage:
+    def init(key, hyper):
+        return {"w": jax.random.normal(key, (D, K)) * 0.1, "b": jnp.zeros(K)}
+
+    def loss(params, batch, weight_B, hyper, key):
+        logits_BxK = dropout(batch.inputs, hyper["dropout"], key) @ params["w"] + params["b"]
+        loss_B = optax.softmax_cross_entropy_with_integer_labels(logits_BxK, hyper["target_N"][batch.unit_B])
+        share_B = weight_B / jnp.maximum(weight_B.sum(), 1e-9)
+        return loss_B @ share_B, {"loss": loss_B @ share_B}
+
+    def apply(params, batch, hyper):
+        return batch.inputs @ params["w"] + params["b"]
+
+    return Stage("small", init, loss, apply, lambda hyper: optax.adam(hyper["learning_rate"]))
+
+
+def samples(x_NxD=X_NxD) -> Samples:
+    return Samples(np.arange(len(x_NxD)), lambda sample_KxB: x_NxD[sample_KxB])
+
+
+def make_run(i: int, held_out=(), dropout_rate=0.3, target_N=Y_N) -> Run:
+    weight_N = np.ones(N, np.float32)
+    weight_N[list(held_out)] = 0
+    hyper = {
+        "learning_rate": np.float32(0.01 * (i + 1)),
+        "dropout": np.float32(dropout_rate),
+        "target_N": np.where(weight_N > 0, target_N, 0).astype(np.int32),
+    }
+    return Run(np.array([7, i], np.uint32), weight_N, hyper)
+
+
+def stacked(runs) -> Run:
+    return jax.tree.map(lambda *leaves: np.stack(leaves), *runs)
+
+
+def train(runs, *, mapping="map", devices=1, steps_per_call=4, steps=11, x_NxD=X_NxD):
+    engine = Engine(mapping, steps_per_call, jax.devices()[:devices])
+    state, metrics = engine.fit(small_stage(), stacked(runs), samples(x_NxD), batch=8, steps=steps, seed=3)
+    return jax.tree.map(np.asarray, state.params), metrics, engine
+
+
+RUNS = [make_run(i, held_out=range(3 * i, 3 * i + 3)) for i in range(4)]
+
+
+@pytest.mark.parametrize("mapping", ["map", "vmap"])
+@pytest.mark.parametrize("devices", [1, 2, 4])
+def test_a_run_among_others_equals_the_run_alone(mapping, devices):
+    together, metrics, _ = train(RUNS, mapping=mapping, devices=devices)
+    for p, run in enumerate(RUNS):
+        alone, alone_metrics, _ = train([run])
+        for name in alone:
+            np.testing.assert_allclose(together[name][p], alone[name][0], atol=1e-5)
+        np.testing.assert_allclose(metrics["loss"][p], alone_metrics["loss"][0], atol=1e-5)
+
+
+def test_the_order_of_runs_and_the_length_of_calls_change_nothing():
+    params, metrics, _ = train(RUNS)
+    backwards, _, _ = train(RUNS[::-1], steps_per_call=3)
+    for name in params:
+        np.testing.assert_allclose(params[name], backwards[name][::-1], atol=1e-6)
+    assert metrics["loss"].shape == (4, 11)
+    assert np.isfinite(metrics["loss"]).all()
+
+
+def test_training_equals_a_plain_loop():
+    """The engine against optax in a Python loop over the same batches, dropout included."""
+    params, metrics, _ = train(RUNS[1:2])
+    run, stage = jax.tree.map(jnp.asarray, RUNS[1]), small_stage()
+    state = start(stage, run)
+    theta, optimiser = state.params, optax.adam(run.hyper["learning_rate"])
+    opt_state = optimiser.init(theta)
+    calls = training_stream(samples(), 8, 4, 3, 0)
+    batches = [jax.tree.map(lambda x, k=k: x[k], call) for call in (next(calls) for _ in range(3)) for k in range(4)]
+    for step, batch in enumerate(batches[:11]):
+        key = jax.random.fold_in(jax.random.wrap_key_data(run.key), step)
+        (value, _), gradient = jax.value_and_grad(stage.loss, has_aux=True)(
+            theta, batch, run.weight_N[batch.unit_B], run.hyper, key
+        )
+        np.testing.assert_allclose(metrics["loss"][0, step], value, rtol=1e-5)
+        updates, opt_state = optimiser.update(gradient, opt_state)
+        theta = optax.apply_updates(theta, updates)
+    np.testing.assert_allclose(params["w"][0], theta["w"], atol=1e-6)
+
+
+def test_weight_zero_equals_training_on_the_subset():
+    """Without dropout, since masks are drawn by place in the batch."""
+    run = jax.tree.map(jnp.asarray, make_run(0, held_out=[1, 4, 5], dropout_rate=0.0))
+    keep = np.array([0, 2, 3, 6, 7])
+    full = Batch(jnp.asarray(X_NxD[:8])[None], jnp.arange(8)[None])
+    subset = Batch(jnp.asarray(X_NxD[keep])[None], jnp.asarray(keep)[None])
+    stage = small_stage()
+    a, _ = advance(stage, start(stage, run), run, full, jnp.int32(1))
+    b, _ = advance(stage, start(stage, run), run, subset, jnp.int32(1))
+    np.testing.assert_allclose(a.params["w"], b.params["w"], atol=1e-7)
+
+
+def test_held_out_inputs_and_labels_leave_parameters_bit_identical():
+    run = make_run(2, held_out=[6, 7, 8])
+    before, _, _ = train([run])
+    changed = X_NxD.copy()
+    changed[[6, 7, 8]] += 100
+    other_labels = Y_N.copy()
+    other_labels[[6, 7, 8]] = (Y_N[[6, 7, 8]] + 1) % K
+    after, _, _ = train([make_run(2, held_out=[6, 7, 8], target_N=other_labels)], x_NxD=changed)
+    assert (before["w"] == after["w"]).all()
+    changed[0] += 1  # a training clip does matter
+    assert (train([run], x_NxD=changed)[0]["w"] != before["w"]).any()
+
+
+def test_a_diverging_run_leaves_the_others_alone():
+    wild = make_run(0)
+    wild.hyper["learning_rate"] = np.float32(np.inf)
+    _, metrics, _ = train([wild, RUNS[1]], steps=8)
+    calm, _, _ = train([wild, RUNS[1]], steps=8)
+    alone, _, _ = train([RUNS[1]], steps=8)
+    assert not np.isfinite(metrics["loss"][0, -1])
+    np.testing.assert_allclose(calm["w"][1], alone["w"][0], atol=1e-6)
+
+
+def test_one_compilation_serves_short_calls_and_further_chunks():
+    _, _, engine = train(RUNS, steps=11)
+    programs = len(engine.programs)
+    engine.fit(small_stage(), stacked(RUNS[::-1]), samples(), batch=8, steps=5, seed=9)
+    assert len(engine.programs) == programs == 2  # start and advance
+
+
+def test_apply_gives_every_sample_its_own_output():
+    params, _, engine = train(RUNS)
+    out = engine.apply(small_stage(), params, stacked(RUNS), samples(), batch=5)
+    expected = np.einsum("nd,pdk->pnk", X_NxD, params["w"]) + params["b"][:, None]
+    np.testing.assert_allclose(out, expected, atol=1e-5)
+
+
+def test_the_stream_shows_every_sample_once_per_pass_and_can_be_resumed():
+    stream = training_stream(samples(), 6, 2, 5, 0)
+    calls = [next(stream).unit_B.ravel() for _ in range(4)]
+    first, second = np.concatenate(calls[:2]), np.concatenate(calls[2:])
+    assert sorted(first) == sorted(second) == list(range(N))
+    assert (first != second).any()
+    again = training_stream(samples(), 6, 2, 5, 0)
+    next(again)
+    saved = again.get_state()
+    fresh = training_stream(samples(), 6, 2, 5, 0)
+    fresh.set_state(saved)
+    np.testing.assert_array_equal(next(fresh).unit_B.ravel(), calls[1])
+
+
+def test_in_order_covers_all_samples_with_batches_of_one_shape():
+    seen = [(place, batch.unit_B) for place, batch in in_order(samples(), 5, 2)]
+    assert {units.shape for _, units in seen} == {(2, 5)}
+    flat = np.concatenate([units.ravel()[: place.stop - place.start] for place, units in seen])
+    np.testing.assert_array_equal(flat, np.arange(N))
