@@ -101,12 +101,13 @@ def test_motion_in_the_image_is_the_same_motion_in_the_crop():
     """Half a pixel at d = 105 stays half a pixel; judged by least squares on the image gradient."""
     texture = cv2.GaussianBlur(np.random.default_rng(1).normal(size=(300, 300)), (0, 0), 4)
     texture = (128 + 1000 * texture).clip(0, 255)
-    moved = cv2.warpAffine(texture, np.float64([[1, 0, 0.5], [0, 1, -0.25]]), (300, 300), flags=cv2.INTER_CUBIC)
+    # half pixels: OpenCV's cubic kernel is exact there, while it turns a shift of 0.1 px into one of 0.136 px
+    moved = cv2.warpAffine(texture, np.float64([[1, 0, 0.5], [0, 1, -0.5]]), (300, 300), flags=cv2.INTER_CUBIC)
     region, box = Region("r", "k", 80, 100), Box(150.3, 140.8, 1.0)
-    a, b = (cut(t.round().astype(np.uint8), region, box).astype(float) for t in (texture, moved))
+    a, b = (cut(t.round().clip(0, 255).astype(np.uint8), region, box).astype(float) for t in (texture, moved))
     slope_y, slope_x = np.gradient((a + b) / 2)
     inner = (slice(2, -2), slice(2, -2))
     slopes = np.stack([slope_x[inner].ravel(), slope_y[inner].ravel()], 1)
     (dx, dy), *_ = np.linalg.lstsq(slopes, (a - b)[inner].ravel(), rcond=None)
     assert dx == pytest.approx(0.5, abs=0.03)
-    assert dy == pytest.approx(-0.25, abs=0.03)
+    assert dy == pytest.approx(-0.5, abs=0.03)
