@@ -12,10 +12,11 @@ import openpyxl
 import pytest
 
 from merjax import synthesize
-from merjax.datasets import read_casme2
+from merjax.datasets import read_casme2, read_samm, read_smic
 from merjax.errors import MerjaxError
 from merjax.synthesis import default_portraits, release, synthesize_release
-from merjax.synthesis.layouts import CASME2
+from merjax.synthesis.clip import envelope
+from merjax.synthesis.layouts import CASME2, LAYOUTS
 from merjax.synthesis.plan import plan_clips
 
 GROUPS = [CASME2.groups[name] for name in ("negative", "positive", "surprise")]
@@ -50,6 +51,20 @@ def test_the_sheet_has_the_originals_columns_and_agrees_with_the_folders(made):
         assert 40 <= offset - onset <= 100
     assert not folders
     assert {row[-1] for row in rows} >= {"happiness", "surprise"}
+
+
+def test_frames_are_numbered_as_planned(made):
+    for plan in plan_clips(GROUPS, 200.0, 1, 3, (1.0, 3.0), 0):
+        names = {path.name for path in (made / CASME2.clip(plan)).iterdir()}
+        assert names == {f"img{plan.first + t}.jpg" for t in range(plan.script.frames)}
+
+
+def test_the_sheet_gives_the_envelopes_onset_apex_and_offset(made):
+    _, rows = sheet(made / "CASME2-coding-20140508.xlsx")
+    for plan, row in zip(plan_clips(GROUPS, 200.0, 1, 3, (1.0, 3.0), 0), rows, strict=True):
+        strength = envelope(plan.script)
+        moving = np.flatnonzero(strength > 1e-12)
+        assert row[3:6] == tuple(plan.first + t for t in (moving[0] - 1, strength.argmax(), moving[-1] + 1))
 
 
 def test_merjax_reads_it_without_a_discrepancy_and_as_synthetic(made):
@@ -94,6 +109,22 @@ def test_frames_do_not_depend_on_the_number_of_workers_but_on_the_seed(tmp_path,
 def test_a_subjects_clips_do_not_depend_on_how_many_subjects_there_are():
     few, many = (plan_clips(GROUPS, 200.0, subjects, 4, (1.0, 3.0), 0) for subjects in (2, 5))
     assert few == many[: len(few)]
+
+
+@pytest.mark.parametrize(("layout", "read"), [("samm", read_samm), ("smic", read_smic)])
+def test_the_other_layouts_are_read_without_a_discrepancy(tmp_path, layout, read):
+    out = synthesize_release(default_portraits(), tmp_path / layout, clips_per_subject=3, subjects=1, layout=layout)
+    release_read, stated = read(out), json.loads((out / release.MARKER).read_text())["clips"]
+    assert not release_read.discrepancies
+    assert release_read.synthetic == release.STATEMENT
+    assert [clip.fps for clip in release_read.clips] == [LAYOUTS[layout].fps] * 3
+    apexes = {clip["true_apex"] for clip in stated}
+    assert {clip.apex for clip in release_read.clips} == ({None} if layout == "smic" else apexes)
+    assert {clip.emotion for clip in release_read.clips} >= {"surprise"}
+    channels = 1 if layout == "samm" else 3
+    for clip in release_read.clips:
+        image = cv2.imread(str(clip.frames[0]), cv2.IMREAD_UNCHANGED)
+        assert image.shape[2:] == ((3,) if channels == 3 else ())
 
 
 @pytest.mark.parametrize("clips", [3, 6, 9])

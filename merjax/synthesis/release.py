@@ -202,12 +202,20 @@ def _write_clip(root: Path, layout: Layout, plan: ClipPlan, face: Face, settings
     folder.mkdir(parents=True)
     rng = generator(RENDER, settings.seed, plan.subject, plan.number)
     for number, frame in enumerate(render(face, plan.script, settings.camera, rng), plan.first):
-        _, encoded = cv2.imencode(".jpg", frame, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
-        (folder / layout.frame(plan, number)).write_bytes(encoded.tobytes())
+        if layout.margins or plan.onset <= number <= plan.offset:
+            _write_image(folder / layout.frame(plan, number), frame, layout.gray)
     if fields:
         file = root / FIELDS / layout.clip(plan).with_suffix(".npz")
         file.parent.mkdir(parents=True, exist_ok=True)
         np.savez_compressed(file, field_HxWx2=apex_field(face, plan.script))
+
+
+def _write_image(path: Path, frame_HxWx3: np.ndarray, gray: bool) -> None:
+    image = cv2.cvtColor(frame_HxWx3, cv2.COLOR_BGR2GRAY) if gray else frame_HxWx3
+    options = [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY] if path.suffix == ".jpg" else []
+    _, encoded = cv2.imencode(path.suffix, image, options)
+    # Not cv2.imwrite: a full disk must raise.
+    path.write_bytes(encoded.tobytes())
 
 
 def _statement(settings: Settings, files: Sequence[Path], layout: Layout, plans: Sequence[ClipPlan]) -> dict[str, Any]:
