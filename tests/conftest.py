@@ -17,3 +17,21 @@ def shared() -> Path:
     if not SHARED.is_dir():
         pytest.skip("../shared with real photographs and sheets is not here")
     return SHARED
+
+
+@pytest.fixture(scope="session")
+def small_release(tmp_path_factory) -> Path:
+    """A synthesised release in CASME II's layout: three invented subjects with three clips each."""
+    from merjax.synthesis import default_portraits, synthesize_release
+
+    out = tmp_path_factory.mktemp("synthesis") / "release"
+    return synthesize_release(default_portraits(), out, invent=3, clips_per_subject=3, seed=1)
+
+
+@pytest.fixture(scope="session")
+def small_store(small_release, tmp_path_factory) -> Path:
+    """The clip store of `small_release`."""
+    from merjax.datasets import read_casme2
+    from merjax.preparation import prepare_store
+
+    return prepare_store([read_casme2(small_release)], tmp_path_factory.mktemp("preparation") / "store").path
