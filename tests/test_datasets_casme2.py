@@ -258,6 +258,15 @@ def test_without_classes_clips_have_none_and_it_is_said(tmp_path):
     assert any("AU rule" in d.reason for d in found.discrepancies)
 
 
+def test_classes_are_looked_for_in_this_databases_sheets_only(tmp_path):
+    root = release(tmp_path)
+    (root / "classes.xlsx").unlink()
+    class_sheet(root / "samm.xlsx", [Line("006", "006_1_2"), Line("006", "006_1_3")])
+    assert {clip.objective_class for clip in read_casme2(root).clips} == {None}
+    class_sheet(root.parent / "beside.xlsx", LINES)
+    assert [clip.objective_class for clip in read_casme2(root).clips] == [4, 1, 7, 2]
+
+
 def test_classes_that_do_not_join_are_listed(tmp_path):
     root = release(tmp_path)
     class_sheet(root / "classes.xlsx", [*LINES[1:], LINES[0]._replace(name="EP77")])

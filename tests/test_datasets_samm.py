@@ -43,7 +43,9 @@ def test_long_videos_and_stray_folders_are_passed_over(tmp_path):
     root = release(tmp_path)
     write_frames(root / "SAMM" / "006" / "006_1", range(5), "006_{:05d}.jpg")
     write_frames(root / "SAMM" / "previews", range(5), "{}.jpg")
-    assert len(read_samm(root).clips) == 3
+    found = read_samm(root)
+    assert len(found.clips) == 3
+    assert not remarks(found)
 
 
 def test_a_folder_without_row_is_listed(tmp_path):

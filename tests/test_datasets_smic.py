@@ -14,6 +14,7 @@ def release(hs: Path) -> Path:
     smic_frames(hs, 1, "surprise", 2)
     smic_frames(hs, 20, "positive", 11)
     write_frames(hs / "s1" / "non_micro" / "s1_n1", range(5), "image{:06d}.bmp")
+    write_frames(hs / "s1" / "non_micro" / "negative" / "s1_ne_09", range(5), "image{:06d}.bmp")
     return hs
 
 

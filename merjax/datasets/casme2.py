@@ -60,11 +60,11 @@ def read_casme2(
 
 
 def _find_class_sheet(places: list[Path]) -> Sheet | None:
-    """The only sheet of objective classes beside the release. Coding sheets may have that column too."""
+    """The only sheet of this database's objective classes beside the release, or None."""
     sheets = [
         sheet
         for sheet in find_sheets(places, CLASS_COLUMNS)
-        if "onset" not in sheet.columns and all(_CLIP.fullmatch(cells["clip"]) for _, cells in sheet.rows)
+        if all(_CLIP.fullmatch(cells["clip"]) for _, cells in sheet.rows)
     ]
     if len(sheets) > 1:
         paths = " and ".join(f"'{sheet.path}'" for sheet in sheets)

@@ -96,7 +96,7 @@ def _bases(folder: Path, layout: Layout, depth: int) -> Iterator[tuple[Path, lis
 
 
 def frames_of(folder: Path) -> dict[int, list[Path]]:
-    """Images of a folder by frame number, the last run of digits in the name, in increasing order.
+    """Images of a folder by frame number, the last run of digits in the name.
 
     A number has several files where, say, img46.jpg and reg_img46.jpg lie side by side.
     """
@@ -106,7 +106,7 @@ def frames_of(folder: Path) -> dict[int, list[Path]]:
         digits = re.findall(r"\d+", stem)
         if suffix.lower() in IMAGES and digits and not name.startswith("."):
             frames.setdefault(int(digits[-1]), []).append(folder / name)
-    return dict(sorted(frames.items()))
+    return frames
 
 
 def upwards(folder: Path, top: Path) -> list[Path]:
