@@ -145,6 +145,13 @@ def test_a_subject_on_both_sides_is_an_error():
         assert_disjoint(INDEX, [empty])
 
 
+def test_folds_that_leak_never_leave_make_folds(monkeypatch):
+    leaking = Fold("leaking", np.ones(len(INDEX), bool), np.ones(len(INDEX), bool))
+    monkeypatch.setattr("merjax.protocols.folds._cross_database", lambda index: (leaking,))
+    with pytest.raises(AssertionError, match="fold leaking trains and tests on"):
+        make_folds(INDEX, "cross_database")
+
+
 @pytest.mark.parametrize(
     ("index", "kind", "sentence"),
     [

@@ -15,6 +15,7 @@ from merjax.datasets.rows import Key, Row
 from merjax.errors import MerjaxError
 
 _CODES = {"negative": "ne", "positive": "po", "surprise": "sur"}
+_SUBJECT = re.compile(r"s\d+", re.IGNORECASE)
 _CLIP = re.compile(r"s(\d+)_(ne|po|sur)_(\d+)", re.IGNORECASE)
 _LONG_RELEASE = re.compile(r"(HS|VIS|NIR)_long|SMIC[-_]((HS|VIS|NIR)[-_])?E([-_ ].*)?", re.IGNORECASE)
 
@@ -40,7 +41,7 @@ def _key(clip: Path) -> tuple[str, str]:
 _LAYOUT = Layout(
     flag="--smic",
     example="HS/s1/micro/negative/s1_ne_01",
-    subject=re.compile(r"s\d+", re.IGNORECASE),
+    subject=_SUBJECT,
     clips=_clips,
     key=_key,
     foreign=lambda base: base.name.upper() in ("VIS", "NIR"),
@@ -96,6 +97,6 @@ def _is_long_release(root: Path) -> bool:
     for folder, names, files in os.walk(root):
         if any(_LONG_RELEASE.fullmatch(name) for name in names + [os.path.splitext(file)[0] for file in files]):
             return True
-        if any(_CLIP.fullmatch(name) for name in names):
-            return Path(folder).parent.name.lower() != "micro"
+        if _SUBJECT.fullmatch(os.path.basename(folder)) and any(_CLIP.fullmatch(name) for name in names):
+            return True
     return False
