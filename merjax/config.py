@@ -7,7 +7,7 @@ those of `engine`, which say how the work is done and never what comes out.
 
 from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import yaml
 from omegaconf import OmegaConf
@@ -109,7 +109,7 @@ def make_config(*layers: Any, source: str = "config") -> Config:
     try:
         for layer in layers:
             typed = OmegaConf.merge(typed, _nested(layer))
-        config = OmegaConf.to_object(typed)
+        config = cast(Config, OmegaConf.to_object(typed))
     except ConfigKeyError as error:
         raise MerjaxError(f"{source}: {_first_line(error)} ({error.full_key})") from None
     except OmegaConfBaseException as error:
@@ -129,7 +129,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise MerjaxError(f"{path} does not exist; sweep files lie in sweeps/, configs in configs/")
     try:
-        content = OmegaConf.to_container(OmegaConf.load(path))
+        content: Any = OmegaConf.to_container(OmegaConf.load(path))
     except (yaml.YAMLError, OSError) as error:
         raise MerjaxError(f"{path} is not a readable YAML file: {' '.join(str(error).split())}") from None
     if not isinstance(content, dict):

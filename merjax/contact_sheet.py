@@ -6,7 +6,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from merjax.crops import corners, cut, region_boxes
+from merjax.crops import corners, cut, read_gray, region_boxes
 from merjax.datasets.clip import Clip
 from merjax.regions import REGIONS
 
@@ -38,7 +38,7 @@ _PAPER = (255, 255, 255)
 
 
 def _tile(clip: Clip, points: np.ndarray) -> np.ndarray:
-    gray = cv2.imdecode(np.fromfile(clip.frames[0], np.uint8), cv2.IMREAD_GRAYSCALE)
+    gray = read_gray(clip.frames[0])
     boxes = region_boxes(points)
     image = cv2.cvtColor(gray, cv2.COLOR_GRAY2BGR)
     thick = max(1, round(image.shape[1] / _TILE_WIDTH))

@@ -5,12 +5,14 @@ the two eye centres: a crop of H x W pixels covers H d / 105 by W d / 105 image 
 scale and keep their aspect.
 """
 
+from pathlib import Path
 from typing import NamedTuple
 
 import cv2
 import numpy as np
 from jaxtyping import Float, Float32, UInt8
 
+from merjax.errors import MerjaxError
 from merjax.regions import FACE, REGIONS, Region
 
 INTER_OCULAR = 105.0  # d in crop pixels
@@ -66,6 +68,21 @@ def cut(image: UInt8[np.ndarray, "rows columns"], region: Region, box: Box) -> U
         # the blur that takes a unit-pixel footprint to one of `unit` pixels
         patch = cv2.GaussianBlur(patch, (0, 0), 0.5 * np.sqrt(box.unit**2 - 1) + 1e-6, borderType=cv2.BORDER_REPLICATE)
     return cv2.remap(patch, map_x - left, map_y - top, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+
+
+def read_gray(path: Path) -> UInt8[np.ndarray, "rows columns"]:
+    """Read an image file as gray values.
+
+    Raises:
+        MerjaxError: what the file holds is no image.
+    """
+    try:
+        image = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_GRAYSCALE)
+    except (OSError, cv2.error):
+        image = None
+    if image is None:
+        raise MerjaxError(f"{path.name} cannot be read as an image")
+    return np.asarray(image, np.uint8)
 
 
 def corners(region: Region, box: Box) -> Float[np.ndarray, "4 2"]:

@@ -62,7 +62,7 @@ def detect(image: UInt8[np.ndarray, "H W *channels"], model: Path) -> Float[np.n
     """Landmarks of the largest face of a gray or RGB image, as (x, y) in its pixels, or None where no face is found.
 
     Each point is the median over boxes around the detected one: dlib's points move with the box, and the median moves
-    half as much (measured under small rotations and scalings of 15 portraits: .007 d on average instead of .012 d).
+    half as much (measured under small rotations and scalings of 13 portraits: .007 d on average instead of .012 d).
     Points may lie outside an image that crops the face tightly. `model` is what `find_model` answers.
     """
     image = np.ascontiguousarray(image)

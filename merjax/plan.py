@@ -5,10 +5,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from merjax import __version__
 from merjax.config import Config, flatten, group_key, make_config
 from merjax.errors import MerjaxError
-from merjax.experiment import Experiment, load_experiment
+from merjax.experiment import Experiment, class_weights, load_experiment, region_mask
 from merjax.trials import SweepFile, Trial
 
 FORMAT = 1
@@ -96,6 +98,9 @@ def make_plan(sweep: SweepFile, workers: int) -> Plan:
     keys = list(dict.fromkeys(group_key(trial.config) for trial in sweep.trials))
     group_of_trial = tuple(keys.index(group_key(trial.config)) for trial in sweep.trials)
     experiments = [load_experiment(sweep.trials[group_of_trial.index(g)].config.data) for g in range(len(keys))]
+    for trial, group in zip(sweep.trials, group_of_trial, strict=True):
+        region_mask(trial.config.regions, experiments[group].streams)  # raises what would else come up in a worker
+        class_weights(trial.config.loss.alpha, np.ones(1))
     chunks: list[Chunk] = []
     for group, experiment in enumerate(experiments):
         trials = [t for t, g in enumerate(group_of_trial) if g == group]

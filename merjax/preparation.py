@@ -17,7 +17,7 @@ import pandas as pd
 
 from merjax import __version__, landmarks
 from merjax.contact_sheet import write_contact_sheet
-from merjax.crops import cut, region_boxes
+from merjax.crops import cut, read_gray, region_boxes
 from merjax.datasets import index_of
 from merjax.datasets.clip import Clip, Release
 from merjax.errors import MerjaxError
@@ -89,14 +89,14 @@ def prepare_clip(clip: Clip, folder: Path, first_row: int, model: Path) -> tuple
     Raises:
         MerjaxError: when an image cannot be read or the first frame shows no face.
     """
-    first = _read_gray(clip.frames[0])
+    first = read_gray(clip.frames[0])
     points = landmarks.detect(first, model)
     if points is None:
         raise MerjaxError(f"dlib finds no face in {clip.frames[0].name}")
     boxes = region_boxes(points)
     frames = {r.name: np.empty((len(clip.frames), r.height, r.width), np.uint8) for r in CROPS}
     for t, path in enumerate(clip.frames):
-        image = first if t == 0 else _read_gray(path)
+        image = first if t == 0 else read_gray(path)
         if image.shape != first.shape:
             raise MerjaxError(f"{path.name} is {image.shape[1]}x{image.shape[0]} pixels, the first frame is not")
         for region in CROPS:
@@ -129,16 +129,6 @@ def _prepare_job(number: int, clip: Clip, first_row: int, folder: Path, model: P
     except MerjaxError as error:
         return Prepared(number, reason=str(error))
     return Prepared(number, points=np.asarray(points, float).round(3).tolist(), hash=crops_hash)
-
-
-def _read_gray(path: Path) -> np.ndarray:
-    try:
-        image = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_GRAYSCALE)
-    except (OSError, cv2.error):
-        image = None
-    if image is None:
-        raise MerjaxError(f"{path.name} cannot be read as an image")
-    return image
 
 
 def _fingerprint(releases: Sequence[Release]) -> str:

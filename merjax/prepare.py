@@ -61,8 +61,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     casme2 = parser.add_argument_group("CASME II")
     casme2.add_argument("--casme2", type=Path, metavar="DIR", help="folder of the release, raw or cropped")
-    casme2.add_argument("--casme2-annotations", type=Path, metavar="FILE", help="its coding sheet (default: found in DIR)")
-    casme2.add_argument("--casme2-classes", type=Path, metavar="FILE", help="its objective classes (default: found in DIR)")
+    casme2.add_argument(
+        "--casme2-annotations", type=Path, metavar="FILE", help="its coding sheet (default: found in DIR)"
+    )
+    casme2.add_argument(
+        "--casme2-classes", type=Path, metavar="FILE", help="its objective classes (default: found in DIR)"
+    )
     parser.add_argument("--out", type=Path, required=True, metavar="STORE", help="folder of the clip store to make")
     parser.add_argument("--workers", type=int, metavar="N", help="processes (default: one per core)")
     parser.add_argument("--landmark-model", type=Path, metavar="FILE", help="dlib's 68-point model (default: found)")

@@ -50,7 +50,8 @@ class SweepProgress:
         self.bars = Progress(
             *columns, console=console, disable=not console.is_terminal or len(finished) == len(plan.chunks)
         )
-        self.total = self.bars.add_task("sweep", total=1.0, completed=self._done())
+        self.total = self.bars.add_task("sweep", total=1.0)
+        self.bars.update(self.total, completed=self._done())
         self.workers: dict[int, TaskID] = {}
 
     def __enter__(self) -> "SweepProgress":

@@ -99,7 +99,7 @@ def score_table(plan: Plan, predictions: pd.DataFrame) -> pd.DataFrame:
     for t, trial in enumerate(plan.trials):
         classes = len(plan.data[plan.group_of_trial[t]]["classes"])
         own = predictions[predictions["trial"] == trial.name]
-        scores = {name: [] for name in SCORES}
+        scores: dict[str, list[float]] = {name: [] for name in SCORES}
         for _, one_seed in own.groupby("seed"):
             confusion = confusion_of(one_seed, classes)
             for name, score in SCORES.items():

@@ -108,7 +108,7 @@ def clip_hash(frames: dict[str, np.ndarray]) -> str:
     """Hash of one clip's crops."""
     digest = hashlib.blake2b(digest_size=16)
     for region in CROPS:
-        digest.update(np.ascontiguousarray(frames[region.name]))
+        digest.update(np.ascontiguousarray(frames[region.name]).tobytes())
     return digest.hexdigest()
 
 

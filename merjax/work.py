@@ -1,5 +1,6 @@
 """One process's part of a sweep: it takes chunks that nobody has, trains them, and saves their predictions."""
 
+import functools
 from collections.abc import Callable
 from pathlib import Path
 
@@ -31,9 +32,7 @@ def work(folder: Path, say: Callable[[Chunk, Progress], None] = lambda chunk, pr
             if chunk.group not in engines:
                 engines = {chunk.group: _open_group(plan, chunk.group)}
             experiment, engine = engines[chunk.group]
-            predictions, curves = train_chunk(
-                plan, chunk, experiment, engine, lambda progress, chunk=chunk: say(chunk, progress)
-            )
+            predictions, curves = train_chunk(plan, chunk, experiment, engine, functools.partial(say, chunk))
             write_chunk(folder, chunk, predictions, curves)
 
 

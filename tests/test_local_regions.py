@@ -42,7 +42,8 @@ def experiment() -> Experiment:
     )
     level = 60 + 40 * target_N[:, None] * (np.arange(FRAMES) > 0)
     crops = {
-        r.name: (level.reshape(-1, 1, 1) + rng.integers(0, 20, (n * FRAMES, SIDE, SIDE))).astype(np.uint8) for r in STREAMS
+        r.name: (level.reshape(-1, 1, 1) + rng.integers(0, 20, (n * FRAMES, SIDE, SIDE))).astype(np.uint8)
+        for r in STREAMS
     }
     return Experiment(
         store=Store(Path("nowhere"), index, crops, pd.DataFrame(), {"hash": "", "sources": []}),

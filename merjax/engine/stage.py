@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from jaxtyping import Array, Float, Int, UInt32
 
@@ -32,8 +33,8 @@ class Run(NamedTuple):
         hyper: traced hyper-parameters, numbers fitted on the run's training units, targets, inputs of its own.
     """
 
-    key: UInt32[Array, "2"]
-    weight_N: Float[Array, "N"]
+    key: UInt32[Array | np.ndarray, "2"]
+    weight_N: Float[Array | np.ndarray, "N"]
     hyper: Hyper
 
 
@@ -66,7 +67,7 @@ class Stage(NamedTuple):
 
 def start(stage: Stage, run: Run) -> State:
     """A run's state before its first step."""
-    params = stage.init(jax.random.fold_in(jax.random.wrap_key_data(run.key), _START), run.hyper)
+    params = stage.init(jax.random.fold_in(jax.random.wrap_key_data(jnp.asarray(run.key)), _START), run.hyper)
     return State(params, stage.optimiser(run.hyper).init(params), jnp.zeros((), jnp.int32))
 
 
@@ -90,7 +91,7 @@ def advance(
     def step(k: jax.Array, carry: tuple[State, dict]) -> tuple[State, dict]:
         state, history = carry
         batch = jax.tree.map(lambda x: x[k], batches)
-        key = jax.random.fold_in(jax.random.wrap_key_data(run.key), state.step)
+        key = jax.random.fold_in(jax.random.wrap_key_data(jnp.asarray(run.key)), state.step)
         gradient, metrics = jax.grad(stage.loss, has_aux=True)(
             state.params, batch, run.weight_N[batch.unit_B], run.hyper, key
         )
