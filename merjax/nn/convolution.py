@@ -128,24 +128,30 @@ def _space_to_depth(x_CxHxWxB, margin):
 def _windows(grid_CxHxWxB, reach):
     """All reach x reach windows of the grid as channels [reach, reach, C] of the window's first cell."""
     channels, height, width, batch = grid_CxHxWxB.shape
-    height, width = height - reach + 1, width - reach + 1
-    # Written slice by slice into place: XLA:CPU would fuse a concatenation into the product that reads it.
-    windows = jnp.zeros((reach * reach, channels, height, width, batch), grid_CxHxWxB.dtype)
-    for i in range(reach):
-        for j in range(reach):
-            windows = windows.at[i * reach + j].set(grid_CxHxWxB[:, i : i + height, j : j + width])
-    return windows.reshape(-1, height, width, batch)
+    shape = (channels, height - reach + 1, width - reach + 1, batch)
+    # A loop, so that one small kernel is compiled instead of reach x reach.
+    windows = lax.map(lambda at: lax.dynamic_slice(grid_CxHxWxB, (0, *at, 0), shape), _offsets(reach))
+    return windows.reshape(-1, *shape[1:])
 
 
 def _windows_transpose(windows_KxHxWxB, reach):
-    """The adjoint of `_windows`, along the width and then along the height: 2 x reach additions, not reach x
-    reach."""
+    """The adjoint of `_windows`."""
     _, height, width, batch = windows_KxHxWxB.shape
-    windows = windows_KxHxWxB.reshape(reach, reach, -1, height, width, batch)
-    none, behind = (0, 0), [(i, reach - 1 - i) for i in range(reach)]
-    rows = sum(jnp.pad(windows[:, j], (none, none, none, behind[j], none)) for j in range(reach))
-    rows = lax.optimization_barrier(rows)
-    return sum(jnp.pad(rows[i], (none, behind[i], none, none)) for i in range(reach))
+    windows = windows_KxHxWxB.reshape(reach * reach, -1, height, width, batch)
+
+    def add(grid_CxHxWxB, window):
+        at, window_CxHxWxB = window
+        start = (0, *at, 0)
+        old_CxHxWxB = lax.dynamic_slice(grid_CxHxWxB, start, window_CxHxWxB.shape)
+        return lax.dynamic_update_slice(grid_CxHxWxB, old_CxHxWxB + window_CxHxWxB, start), None
+
+    zeros_CxHxWxB = jnp.zeros((windows.shape[1], height + reach - 1, width + reach - 1, batch), windows.dtype)
+    return lax.scan(add, zeros_CxHxWxB, (_offsets(reach), windows))[0]
+
+
+def _offsets(reach):
+    """The cells of a window in row-major order, as rows and columns."""
+    return jnp.divmod(jnp.arange(reach * reach), reach)
 
 
 def _pack(kernel_HWIO):
