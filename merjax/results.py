@@ -1,4 +1,4 @@
-"""A sweep's folder: the plan, one file of predictions per finished chunk, and the scores."""
+"""A sweep's folder: the plan, and one file of predictions per finished chunk."""
 
 import json
 import os
@@ -11,7 +11,7 @@ import pandas as pd
 from filelock import FileLock, Timeout
 
 from merjax.errors import MerjaxError
-from merjax.metrics import SCORES, chance, confusion_matrix, majority
+from merjax.metrics import confusion_matrix
 from merjax.plan import Chunk, Plan, plan_from_json, refuse_another
 from merjax.store import write_json
 
@@ -89,48 +89,15 @@ def read_predictions(folder: Path, plan: Plan) -> pd.DataFrame:
     return pd.concat([pd.read_parquet(_predictions_path(folder, chunk)) for chunk in finished], ignore_index=True)
 
 
-def score_table(plan: Plan, predictions: pd.DataFrame) -> pd.DataFrame:
-    """Scores of each trial, pooled over folds; the mean over seeds and, with several, their standard deviation.
-
-    Returns:
-        A row per trial: trial, clips, then UF1, UAR and accuracy, each with `_sd`; and `diverged`, how many runs did.
-    """
-    rows = []
-    for t, trial in enumerate(plan.trials):
-        classes = len(plan.data[plan.group_of_trial[t]]["classes"])
-        own = predictions[predictions["trial"] == trial.name]
-        scores: dict[str, list[float]] = {name: [] for name in SCORES}
-        for _, one_seed in own.groupby("seed"):
-            confusion = confusion_of(one_seed, classes)
-            for name, score in SCORES.items():
-                scores[name].append(float(score(confusion)))
-        row = {"trial": trial.name, "clips": int(len(own) / len(plan.seeds))}
-        for name, values in scores.items():
-            row |= {name: np.mean(values), f"{name}_sd": np.std(values, ddof=1) if len(values) > 1 else np.nan}
-        row["diverged"] = own[own["prediction"] < 0].groupby(["seed", "fold"]).ngroups
-        rows.append(row)
-    return pd.DataFrame(rows)
-
-
-def control_table(plan: Plan, predictions: pd.DataFrame) -> pd.DataFrame:
-    """What answering the most frequent class, and answering at random, would score on the same clips."""
-    classes = len(plan.data[plan.group_of_trial[0]]["classes"])
-    first = predictions[(predictions["trial"] == plan.trials[0].name) & (predictions["seed"] == plan.seeds[0])]
-    label_N = first["label"].to_numpy()
-    confusions = {"majority": majority(label_N, classes), "chance": chance(label_N, classes)}
-    return pd.DataFrame(
-        [
-            {"trial": name, "clips": len(label_N)} | {s: float(np.mean(score(c))) for s, score in SCORES.items()}
-            for name, c in confusions.items()
-        ]
-    )
-
-
 def confusion_of(predictions: pd.DataFrame, classes: int) -> np.ndarray:
-    """Pooled confusion matrix of predictions; a diverged run's clips count as the first wrong class."""
-    label_N = predictions["label"].to_numpy()
-    prediction_N = predictions["prediction"].to_numpy()
-    return confusion_matrix(label_N, np.where(prediction_N < 0, (label_N + 1) % classes, prediction_N), classes)
+    """Pooled confusion matrix of predictions, `[truth, prediction]`."""
+    return confusion_matrix(predictions["label"].to_numpy(), counted_predictions(predictions, classes), classes)
+
+
+def counted_predictions(predictions: pd.DataFrame, classes: int) -> np.ndarray:
+    """Predicted classes as they are scored: the clips of a diverged run (-1) count as the first wrong class."""
+    label_N, prediction_N = predictions["label"].to_numpy(), predictions["prediction"].to_numpy()
+    return np.where(prediction_N < 0, (label_N + 1) % classes, prediction_N)
 
 
 def _predictions_path(folder: Path, chunk: Chunk) -> Path:

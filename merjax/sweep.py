@@ -12,7 +12,8 @@ from rich.table import Table
 from merjax.errors import MerjaxError, command
 from merjax.plan import Plan, make_plan
 from merjax.progress import SweepProgress
-from merjax.results import control_table, is_finished, open_folder, read_predictions, score_table
+from merjax.report.scores import control_table, score_table
+from merjax.results import is_finished, open_folder, read_predictions
 from merjax.running import carry_out, worker_count
 from merjax.trials import SweepFile, read_sweep
 

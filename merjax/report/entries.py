@@ -1,0 +1,97 @@
+"""What is scored: one entry per (trial, way of selecting the budget), with its predictions on complete seeds."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pandas as pd
+
+from merjax.config import flatten
+from merjax.plan import Plan
+from merjax.trials import Trial
+
+SELECTIONS = {"fixed": "", "inner": "inner subjects", "oracle": "oracle (leaks)"}
+ORACLE_MEANS = (
+    "oracle (leaks): the budget was chosen by the score on the held-out subjects themselves. Such numbers measure how much "
+    "that inflates a score; they are no estimate of accuracy on new people."
+)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One row of a score table.
+
+    Attributes:
+        label: how tables call it; tells trial, selection and control.
+        trial: the trial.
+        selection: how the budget was chosen: "fixed", "inner" (subjects held out of training) or "oracle" (it leaks).
+        control: "shuffle" if the trial was trained on shuffled labels, else "".
+        data: what the trial's group trains on (see `merjax.plan.describe`).
+        seeds: the seeds that are scored: those whose folds are all finished; without any, the one that got furthest.
+        planned_seeds: the seeds of the plan.
+        folds: finished folds per scored seed; below `len(data["folds"])` the entry is partial.
+        predictions: rows of the scored seeds, see `merjax.results.read_predictions`.
+        run: name of the run it belongs to.
+    """
+
+    label: str
+    trial: Trial
+    selection: str
+    control: str
+    data: dict[str, Any]
+    seeds: tuple[int, ...]
+    planned_seeds: tuple[int, ...]
+    folds: int
+    predictions: pd.DataFrame
+    run: str = ""
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        return tuple(self.data["classes"])
+
+    @property
+    def is_partial(self) -> bool:
+        """Whether folds of the scored seed are missing, so that its pooled scores are of fewer subjects."""
+        return self.folds < len(self.data["folds"])
+
+    def called(self, label: str) -> "Entry":
+        """The same under another label."""
+        return replace(self, label=label)
+
+
+def entries_of(plan: Plan, predictions: pd.DataFrame, run: str = "") -> list[Entry]:
+    """The entries of a sweep, in the order of its trials; trials without any prediction have none.
+
+    Args:
+        plan: the sweep's plan.
+        predictions: see `merjax.results.read_predictions`; without a column `selection`, all are "fixed".
+        run: a name for the run.
+    """
+    if "selection" not in predictions:
+        predictions = predictions.assign(selection="fixed")
+    groups = dict(list(predictions.groupby(["trial", "selection"], sort=False)))
+    entries = []
+    for trial, group in zip(plan.trials, plan.group_of_trial, strict=True):
+        for selection in SELECTIONS:
+            own = groups.get((trial.name, selection))
+            if own is not None:
+                entries.append(_entry(trial, selection, plan.data[group], plan.seeds, own, run))
+    return entries
+
+
+def _entry(
+    trial: Trial, selection: str, data: dict[str, Any], planned: tuple[int, ...], own: pd.DataFrame, run: str
+) -> Entry:
+    control = str(flatten(trial.config).get("control") or "")
+    control = "shuffle" if control == "shuffle" else ""
+    folds_of_seed = own.groupby("seed")["fold"].nunique()
+    most = int(folds_of_seed.max())
+    furthest = [int(seed) for seed in folds_of_seed.index[folds_of_seed == most]]
+    seeds = tuple(furthest if most == len(data["folds"]) else furthest[:1])
+    scored = own[own["seed"].isin(seeds)].reset_index(drop=True)
+    words = [SELECTIONS[selection], "shuffled labels" if control else ""]
+    if most < len(data["folds"]):
+        words.append(f"partial: {most} of {len(data['folds'])} folds")
+    elif len(seeds) < len(planned):
+        words.append(f"{len(seeds)} of {len(planned)} seeds")
+    label = ", ".join([trial.name, *filter(None, words)])
+    return Entry(label, trial, selection, control, data, seeds, planned, most, scored, run)
