@@ -225,7 +225,7 @@ def control_table(plan: Plan, predictions: pd.DataFrame) -> pd.DataFrame:
 
 
 def _is_cross_database(data: dict) -> bool:
-    return all("->" in fold for fold in data["folds"])
+    return any("->" in fold for fold in data["folds"])
 
 
 def _identity(part: str, entry: Entry) -> dict:

@@ -1,0 +1,104 @@
+"""Tables to read: a title, columns, rows of text and notes; as Markdown, LaTeX, and in a terminal."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from rich import box
+from rich.console import Console
+from rich.table import Table as RichTable
+from rich.text import Text
+
+
+class TextTable(NamedTuple):
+    """A table whose cells are text.
+
+    Attributes:
+        title: what it shows.
+        columns: their heads.
+        rows: cells; the first column is left-aligned, all others are numbers.
+        notes: sentences that belong below it.
+    """
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    notes: tuple[str, ...] = ()
+
+
+def print_table(table: TextTable, console: Console) -> None:
+    """Print a table in a terminal."""
+    drawn = RichTable(title=Text(table.title), title_justify="left", box=box.SIMPLE_HEAD)
+    for i, column in enumerate(table.columns):
+        drawn.add_column(Text(column), justify="right" if i else "left", overflow="fold")
+    for row in table.rows:
+        drawn.add_row(*map(Text, row))
+    console.print(drawn)
+    for note in table.notes:
+        console.print(Text(note, style="dim"), soft_wrap=True)
+
+
+def markdown(table: TextTable) -> str:
+    """A table in GitHub's Markdown."""
+    lines = [list(table.columns), ["---", *["---:"] * (len(table.columns) - 1)], *map(list, table.rows)]
+    body = "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
+    notes = "".join(f"\n{note}\n" for note in table.notes)
+    return f"**{table.title}**\n\n{body}\n{notes}"
+
+
+def latex(table: TextTable, label: str) -> str:
+    """A table in LaTeX, for the package booktabs: a `table` environment with its notes in the caption."""
+    caption = " ".join([f"{table.title.rstrip('.')}.", *table.notes])
+    lines = [
+        r"\begin{table}",
+        r"\centering",
+        rf"\caption{{{_escaped(caption)}}}",
+        rf"\label{{tab:{label}}}",
+        rf"\begin{{tabular}}{{l{'r' * (len(table.columns) - 1)}}}",
+        r"\toprule",
+        _line(table.columns),
+        r"\midrule",
+        *map(_line, table.rows),
+        r"\bottomrule",
+        r"\end{tabular}",
+        r"\end{table}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def number(value: float, digits: int = 3, sign: bool = False) -> str:
+    """A score in fixed digits; "–" where it is undefined."""
+    return "–" if value != value else f"{value:{'+' if sign else ''}.{digits}f}".replace("-", "−")
+
+
+def with_interval(row: dict, name: str, sign: bool = False) -> str:
+    """A score with the standard deviation over seeds, where there are several, and its interval."""
+    text = number(row[name], sign=sign)
+    if (sd := row.get(f"{name}_sd", float("nan"))) == sd:
+        text += f" ± {number(sd)}"
+    if (low := row.get(f"{name}_low", float("nan"))) == low:
+        text += f" [{number(low, sign=sign)}, {number(row[f'{name}_high'], sign=sign)}]"
+    return text
+
+
+def _line(cells: Sequence[str]) -> str:
+    return " & ".join(map(_escaped, cells)) + r" \\"
+
+
+_LATEX = {
+    "\\": r"\textbackslash{}",
+    **{c: rf"\{c}" for c in "&%$#_{}"},
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "−": "$-$",
+    "±": r"$\pm$",
+    "→": r"$\rightarrow$",
+    "×": r"$\times$",
+    "<": "$<$",
+    ">": "$>$",
+    "–": "--",
+    "≥": r"$\geq$",
+}
+
+
+def _escaped(text: str) -> str:
+    return "".join(_LATEX.get(character, character) for character in text)
