@@ -10,10 +10,6 @@ from merjax.plan import Plan
 from merjax.trials import Trial
 
 SELECTIONS = {"fixed": "", "inner": "inner subjects", "oracle": "oracle (leaks)"}
-ORACLE_MEANS = (
-    "oracle (leaks): the budget was chosen by the score on the held-out subjects themselves. Such numbers measure how much "
-    "that inflates a score; they are no estimate of accuracy on new people."
-)
 
 
 @dataclass(frozen=True)

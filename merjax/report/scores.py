@@ -6,6 +6,7 @@ that differences between entries on the same clips are paired.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -124,7 +125,7 @@ def score_differences(base: Entry, others: Sequence[Entry], parts: Sequence[str]
                 continue
             own = of_part(entry.predictions, part)
             draws, scores = resampled(own, entry.classes), seed_scores(own, entry.classes)
-            row = {"part": part, "entry": entry.label, "base": base.label}
+            row: dict[str, Any] = {"part": part, "entry": entry.label, "base": base.label}
             for name in SCORES:
                 low, high = interval(draws[name] - base_draws[name], LEVEL)
                 difference = scores[name].mean() - base_scores[name].mean()

@@ -9,6 +9,9 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 
+_NAMES = 30  # characters of a row's name that a narrow terminal does not break
+
+
 class TextTable(NamedTuple):
     """A table whose cells are text.
 
@@ -28,8 +31,10 @@ class TextTable(NamedTuple):
 def print_table(table: TextTable, console: Console) -> None:
     """Print a table in a terminal."""
     drawn = RichTable(title=Text(table.title), title_justify="left", box=box.SIMPLE_HEAD)
-    for i, column in enumerate(table.columns):
-        drawn.add_column(Text(column), justify="right" if i else "left", overflow="fold")
+    names = min(_NAMES, max(len(row[0]) for row in table.rows))
+    drawn.add_column(Text(table.columns[0]), min_width=names, overflow="fold")
+    for column in table.columns[1:]:
+        drawn.add_column(Text(column), justify="right")
     for row in table.rows:
         drawn.add_row(*map(Text, row))
     console.print(drawn)

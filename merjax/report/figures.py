@@ -1,0 +1,155 @@
+"""The figures of a report: plain, in colours that the colour-blind and gray printers tell apart, as SVG and PDF."""
+
+import io
+from collections.abc import Sequence
+from typing import Any
+
+import matplotlib
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from merjax.datasets.clip import DATABASES
+from merjax.metrics import SCORES
+from merjax.report.entries import Entry
+from merjax.report.scores import part_title, pooled_confusion
+
+_STYLE: Any = {
+    "font.size": 8.5,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "merjax",
+    "figure.constrained_layout.use": True,
+}
+_WIDTH = 5.2  # inches: readable on a phone's screen and in one column of a page
+_LOOK = {"UF1": ("#0072B2", "o"), "UAR": ("#D55E00", "s"), "accuracy": ("#009E73", "^")}
+_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#999999")
+_LINES = ("-", "--", ":", "-.")
+
+
+def score_figure(rows: pd.DataFrame, part: str, *, difference: bool = False) -> Figure:
+    """Scores of one part with their intervals, one line per entry; or differences to the base.
+
+    Args:
+        rows: as `merjax.report.scores.score_entries` and `score_controls`, or `score_differences`, give them.
+        part: which part's rows to draw.
+        difference: mark zero instead of drawing from 0 to 1.
+    """
+    own = rows[rows["part"] == part].reset_index(drop=True)
+    with matplotlib.rc_context(_STYLE):
+        figure = Figure((_WIDTH, 0.9 + 0.42 * len(own)))
+        axes = figure.subplots()
+        for i, name in enumerate(SCORES):
+            colour, marker = _LOOK[name]
+            at = np.arange(len(own)) + 0.22 * (i - 1)
+            value, low, high = (own[f"{name}{end}"].to_numpy(float) for end in ("", "_low", "_high"))
+            axes.hlines(at, low, high, color=colour, lw=1.6)
+            axes.plot(value, at, marker, color=colour, ms=4.5, label=name)
+        axes.set_yticks(range(len(own)), [_wrapped(label) for label in own["entry"]])
+        axes.set_ylim(len(own) - 0.5, -0.5)
+        axes.grid(axis="x", color="#dddddd", lw=0.6)
+        axes.set_axisbelow(True)
+        if difference:
+            axes.axvline(0, color="black", lw=0.8)
+            axes.set_xlabel(f"difference to {own['base'].iloc[0]}, {part_title(part)}")
+        else:
+            axes.set_xlim(0, 1)
+            axes.set_xlabel(part_title(part))
+        figure.legend(*axes.get_legend_handles_labels(), loc="outside upper right", ncols=3, frameon=False)
+    return figure
+
+
+def confusion_figure(entry: Entry, parts: Sequence[str]) -> Figure:
+    """Confusion matrices of an entry's parts: clips (summed over seeds), shaded by the share of the true class."""
+    columns = min(2, len(parts))
+    rows = -(-len(parts) // columns)
+    with matplotlib.rc_context(_STYLE):
+        side = 0.55 + 0.42 * len(entry.classes)
+        figure = Figure((max(_WIDTH * columns / 2, 2.6), side * rows + 0.5))
+        panels = figure.subplots(rows, columns, squeeze=False)
+        for axes in panels.flat[len(parts) :]:
+            axes.set_axis_off()
+        for axes, part in zip(panels.flat, parts, strict=False):
+            _draw_confusion(axes, pooled_confusion(entry, part), entry.classes)
+            axes.set_title(part_title(part), fontsize=8.5)
+        figure.supxlabel("predicted", fontsize=8.5)
+        figure.supylabel("true", fontsize=8.5)
+    return figure
+
+
+def _draw_confusion(axes: Axes, counts: np.ndarray, classes: Sequence[str]) -> None:
+    share = counts / np.maximum(counts.sum(1, keepdims=True), 1)
+    axes.imshow(share, cmap="Blues", vmin=0, vmax=1, aspect="auto")
+    for (i, j), count in np.ndenumerate(counts):
+        colour = "white" if share[i, j] > 0.55 else "black"
+        axes.text(j, i, f"{count}\n{share[i, j]:.0%}", ha="center", va="center", color=colour, fontsize=7.5)
+    axes.set_xticks(range(len(classes)), classes)
+    axes.set_yticks(range(len(classes)), classes)
+    axes.spines[:].set_visible(False)
+    axes.tick_params(length=0, labelsize=7.5)
+
+
+def subject_figure(subjects: pd.DataFrame, label: str) -> Figure:
+    """Accuracy per subject of one entry, with the number of clips; coloured by database."""
+    own = subjects[subjects["entry"] == label].reset_index(drop=True)
+    with matplotlib.rc_context(_STYLE):
+        figure = Figure((_WIDTH, 0.8 + 0.17 * len(own)))
+        axes = figure.subplots()
+        for database, rows in own.groupby("database", sort=False):
+            colour = _COLOURS[list(DATABASES).index(str(database))]
+            axes.barh(rows.index, rows["accuracy"], color=colour, height=0.75, label=DATABASES[str(database)].title)
+        names = [f"{row['subject']} ({row['clips']})" for row in own.to_dict("records")]
+        axes.set_yticks(range(len(own)), names, fontsize=7)
+        axes.set_ylim(len(own) - 0.4, -0.6)
+        axes.set_xlim(0, 1)
+        axes.set_xlabel("share of the subject's clips predicted right (in brackets: clips)")
+        axes.grid(axis="x", color="#dddddd", lw=0.6)
+        axes.set_axisbelow(True)
+        figure.legend(*axes.get_legend_handles_labels(), loc="outside upper right", ncols=3, frameon=False)
+    return figure
+
+
+def curve_figure(curves: pd.DataFrame, stage: str, trials: Sequence[str]) -> Figure:
+    """Training loss and accuracy of a stage over its steps: the median over a trial's runs, and its central 80 %."""
+    own = curves[curves["stage"] == stage]
+    metrics = [name for name in ("loss", "accuracy") if name in own]
+    with matplotlib.rc_context(_STYLE):
+        figure = Figure((_WIDTH, 1.9 * len(metrics) + 0.3 + 0.15 * len(trials)))
+        panels = figure.subplots(len(metrics), 1, sharex=True, squeeze=False)[:, 0]
+        for axes, metric in zip(panels, metrics, strict=True):
+            for i, trial in enumerate(trials):
+                by_step = own[own["trial"] == trial].groupby("step")[metric]
+                low, middle, high = (by_step.quantile(q) for q in (0.1, 0.5, 0.9))
+                colour = _COLOURS[i % len(_COLOURS)]
+                axes.fill_between(middle.index, low, high, color=colour, alpha=0.18, lw=0)
+                axes.plot(middle.index, middle, _LINES[i % len(_LINES)], color=colour, lw=1.4, label=trial)
+            axes.set_ylabel(f"training {metric}")
+            axes.grid(color="#eeeeee", lw=0.6)
+            if metric == "loss" and (own[metric] > 0).all():
+                axes.set_yscale("log")
+        panels[-1].set_xlabel("optimiser step")
+        figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper left", ncols=2, frameon=False)
+    return figure
+
+
+def svg(figure: Figure) -> bytes:
+    """A figure as SVG, equal bytes for equal content."""
+    return _written(figure, "svg", {"Date": None})
+
+
+def pdf(figure: Figure) -> bytes:
+    """A figure as PDF, for LaTeX."""
+    return _written(figure, "pdf", {"CreationDate": None})
+
+
+def _written(figure: Figure, kind: str, metadata: dict) -> bytes:
+    buffer = io.BytesIO()
+    with matplotlib.rc_context(_STYLE):
+        figure.savefig(buffer, format=kind, metadata=metadata)
+    return buffer.getvalue()
+
+
+def _wrapped(label: str) -> str:
+    return label.replace(", ", ",\n", 1) if len(label) > 24 else label

@@ -1,0 +1,140 @@
+"""Everything that a report puts on disk."""
+
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from merjax.report.entries import Entry
+from merjax.report.figures import confusion_figure, pdf, score_figure, subject_figure
+from merjax.report.megc_log import log_text
+from merjax.report.page import MOST_DETAILED, render_page, separate_sentence
+from merjax.report.runs import Run
+from merjax.report.scores import CLIP
+from merjax.report.sections import (
+    Section,
+    class_texts,
+    data_text,
+    difference_texts,
+    published_texts,
+    score_texts,
+    warnings_of,
+)
+from merjax.report.tables import TextTable, latex, markdown
+
+
+def write_report(out: Path, runs: Sequence[Run], sections: Sequence[Section], *, crops: bool) -> None:
+    """Write report.html, report.md, CSV files, `latex/` and `figures/`.
+
+    Args:
+        out: folder, made if need be; files of an earlier report are replaced.
+        runs, sections: what to report.
+        crops: whether report.html shows crops of faces.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "report.html").write_text(render_page(runs, sections, crops=crops), encoding="utf-8")
+    (out / "report.md").write_text(_markdown(runs, sections), encoding="utf-8")
+    for name in ("scores_and_controls", "differences", "classes", "subjects", "confusions"):
+        tables = [_marked(getattr(section, name), section) for section in sections if len(getattr(section, name))]
+        if tables:
+            pd.concat(tables, ignore_index=True).to_csv(out / f"{name.split('_')[0]}.csv", index=False)
+    for folder in ("latex", "figures"):
+        (out / folder).mkdir(exist_ok=True)
+    for number, section in enumerate(sections, 1):
+        prefix = f"{number}-" if len(sections) > 1 else ""
+        for name, table in _named_tables(section, runs):
+            (out / "latex" / f"{prefix}{name}.tex").write_text(latex(table, prefix + name), encoding="utf-8")
+        _write_figures(out / "figures", prefix, section)
+
+
+def write_logs(out: Path, sections: Sequence[Section]) -> list[Path]:
+    """Write each entry's predictions of each seed in the organisers' format, and the list of the clips to rescore them with.
+
+    Returns:
+        The logs: `logs/TRIAL-seedS.txt`, in cross-database folds `logs/TRIAL-seedS-FOLD.txt`; beside each comparison's logs
+        `clips.csv` for `--clips`.
+    """
+    folder = out / "logs"
+    folder.mkdir(parents=True, exist_ok=True)
+    written = []
+    for number, section in enumerate(sections, 1):
+        prefix = f"{number}-" if len(sections) > 1 else ""
+        for entry in section.comparison.entries:
+            for name, predictions in _logs_of(entry):
+                path = folder / f"{prefix}{name}.txt"
+                path.write_text(log_text(predictions), encoding="utf-8")
+                written.append(path)
+        clips = section.comparison.base.predictions[[*CLIP, "label"]].drop_duplicates()
+        clips.to_csv(folder / f"{prefix}clips.csv", index=False)
+    return written
+
+
+def slug(label: str) -> str:
+    """A label as part of a file name."""
+    return re.sub(r"[^A-Za-z0-9.=+-]+", "-", label).strip("-")
+
+
+def _logs_of(entry: Entry) -> Iterator[tuple[str, pd.DataFrame]]:
+    by_fold = any("->" in fold for fold in entry.data["folds"])
+    for seed, of_seed in entry.predictions.groupby("seed"):
+        if not by_fold:
+            yield slug(f"{entry.label}-seed{seed}"), of_seed
+            continue
+        for fold, of_fold in of_seed.groupby("fold", sort=False):
+            yield slug(f"{entry.label}-seed{seed}-{str(fold).replace('->', '-to-')}"), of_fold
+
+
+def _marked(table: pd.DataFrame, section: Section) -> pd.DataFrame:
+    """A table with what it is a comparison of, and whether its data is synthetic."""
+    comparison = section.comparison
+    return table.assign(
+        protocol=comparison.protocol,
+        split_hash=comparison.split_hash,
+        store_hash=comparison.base.data["store_hash"],
+        data="synthetic" if comparison.statement else "recorded",
+    )
+
+
+def _named_tables(section: Section, runs: Sequence[Run]) -> Iterator[tuple[str, TextTable]]:
+    """Names for files and labels, with their tables."""
+    parts = [slug(part) for part in section.comparison.parts]
+    for kind, tables in (
+        ("scores", score_texts(section)),
+        ("differences", difference_texts(section)),
+        ("classes", class_texts(section)),
+    ):
+        yield from zip((f"{kind}-{part}" for part in parts), tables, strict=False)
+    for run in runs:
+        yield from ((f"published-{slug(run.name)}", table) for table in published_texts(section, run))
+
+
+def _write_figures(folder: Path, prefix: str, section: Section) -> None:
+    comparison, first = section.comparison, section.comparison.parts[0]
+    figures = {"scores": score_figure(section.scores_and_controls, first)}
+    if not section.differences.empty:
+        figures["differences"] = score_figure(section.differences, first, difference=True)
+    for entry in comparison.entries[:MOST_DETAILED]:
+        figures[f"confusion-{slug(entry.label)}"] = confusion_figure(entry, comparison.parts)
+        figures[f"subjects-{slug(entry.label)}"] = subject_figure(section.subjects, entry.label)
+    for name, figure in figures.items():
+        (folder / f"{prefix}{name}.pdf").write_bytes(pdf(figure))
+
+
+def _markdown(runs: Sequence[Run], sections: Sequence[Section]) -> str:
+    pieces = [f"# {' and '.join(run.name for run in runs)}"]
+    for run in runs:
+        pieces += [f"> {run.missing_sentence}"] if run.missing else []
+        for data in run.plan.data:
+            pieces.append(
+                f"{run.name}: data {data['store_hash']}, split {data['split_hash']}, {data['protocol']}, merjax {run.version}, "
+                f"predictions {run.digest}"
+            )
+            pieces += [f"- dropped {c['database']}/{c['subject']}/{c['clip']}: {c['reason']}" for c in data["dropped"]]
+    pieces += [separate_sentence(sections)] if len(sections) > 1 else []
+    for section in sections:
+        pieces.append(f"## {section.comparison.protocol}, split {section.comparison.split_hash}")
+        pieces += [f"> {warning}" for warning in warnings_of(section.comparison)]
+        pieces.append(markdown(data_text(max(section.comparison.entries, key=lambda entry: entry.folds))))
+        pieces += [markdown(table) for _, table in _named_tables(section, runs)]
+    return "\n\n".join(pieces) + "\n"

@@ -1,0 +1,78 @@
+"""The most confident mistakes, with the crops of the apex frame from the store."""
+
+import cv2
+import numpy as np
+import pandas as pd
+
+from merjax.errors import MerjaxError
+from merjax.regions import FACE, REGIONS
+from merjax.report.entries import Entry
+from merjax.report.scores import CLIP
+from merjax.store import Store, open_store
+
+_LAYOUT = (("eye_right", "nose", "eye_left"), ("cheek_right", "mouth", "cheek_left"))
+_GAP = 4
+
+
+def confident_mistakes(entry: Entry, most: int = 8) -> pd.DataFrame:
+    """The wrong predictions with the highest probability, each clip once.
+
+    Returns:
+        Rows of the entry's predictions, and `confidence`, the probability of the predicted class.
+    """
+    wrong = entry.predictions[entry.predictions["prediction"].ne(entry.predictions["label"])]
+    wrong = wrong[wrong["prediction"] >= 0]
+    probability_NxK = wrong[[f"p_{name}" for name in entry.classes]].to_numpy(float)
+    confidence_N = probability_NxK[np.arange(len(wrong)), wrong["prediction"].to_numpy(int)]
+    ranked = wrong.assign(confidence=confidence_N).sort_values("confidence", ascending=False, kind="stable")
+    return ranked.drop_duplicates(CLIP).head(most)
+
+
+def store_of(entry: Entry) -> Store:
+    """The store that an entry was trained on, if it is still there and still the same.
+
+    Raises:
+        MerjaxError: saying why there are no pictures.
+    """
+    path = entry.data["store"]
+    try:
+        store = open_store(path)
+    except (MerjaxError, OSError, ValueError):
+        raise MerjaxError(f"no crops are shown: the clip store {path} is not there (any more)") from None
+    if store.hash != entry.data["store_hash"]:
+        raise MerjaxError(f"no crops are shown: the clip store {path} holds other clips now (its hash differs)")
+    return store
+
+
+def apex_crops(store: Store, database: str, subject: str, clip: str, *, whole_face: bool) -> tuple[bytes, str]:
+    """The regions of a clip's apex frame as one PNG picture, and which frame it is.
+
+    Without an apex, the frame in the middle is taken. With `whole_face`, the picture is the crop of the face.
+    """
+    index = store.index
+    row = index[(index["database"] == database) & (index["subject"] == subject) & (index["clip"] == clip)].iloc[0]
+    if pd.isna(row["apex"]):
+        position, which = int(row["n_frames"]) // 2, "middle frame, no apex is given"
+    else:
+        position, which = int(row["apex"] - row["onset"]), f"apex, frame {row['apex']}"
+    at = int(row["first_row"]) + position
+    if whole_face:
+        picture = np.asarray(store.crops[FACE.name][at])
+    else:
+        picture = _arranged({region.name: np.asarray(store.crops[region.name][at]) for region in REGIONS})
+    return cv2.imencode(".png", picture)[1].tobytes(), which
+
+
+def _arranged(crops: dict[str, np.ndarray]) -> np.ndarray:
+    """The six crops as they lie in the face, on white."""
+    rows = []
+    for names in _LAYOUT:
+        height = max(crops[name].shape[0] for name in names)
+        tiles = [np.pad(crops[n], ((0, height - len(crops[n])), (0, _GAP)), constant_values=255) for n in names]
+        rows.append(np.hstack(tiles))
+    width = max(row.shape[1] for row in rows)
+    padded = []
+    for row in rows:
+        left = (width - row.shape[1]) // 2
+        padded.append(np.pad(row, ((0, _GAP), (left, width - row.shape[1] - left)), constant_values=255))
+    return np.vstack(padded)

@@ -1,0 +1,216 @@
+"""The report as one HTML file that needs no other: text, tables, and figures as data URIs."""
+
+import base64
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import jinja2
+
+from merjax import __version__
+from merjax.config import flatten
+from merjax.errors import MerjaxError
+from merjax.report.entries import Entry
+from merjax.report.figures import confusion_figure, curve_figure, score_figure, subject_figure, svg
+from merjax.report.mistakes import apex_crops, confident_mistakes, store_of
+from merjax.report.runs import Run
+from merjax.report.scores import DRAWS
+from merjax.report.sections import (
+    Section,
+    class_texts,
+    data_text,
+    difference_texts,
+    published_texts,
+    score_texts,
+    subject_text,
+    warnings_of,
+)
+from merjax.report.tables import number
+
+MOST_DETAILED = 8  # entries with figures of their own; tables and CSV files have all
+
+
+class Picture(NamedTuple):
+    """A picture to embed: its data URI and what it shows."""
+
+    uri: str
+    caption: str
+
+
+def render_page(runs: Sequence[Run], sections: Sequence[Section], *, crops: bool) -> str:
+    """The page.
+
+    Args:
+        runs: the runs on it.
+        sections: their comparisons.
+        crops: whether to show crops of faces.
+    """
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("merjax.report", "."), autoescape=True, trim_blocks=True, lstrip_blocks=True
+    )
+    statements = dict.fromkeys(s.comparison.statement for s in sections if s.comparison.statement)
+    return environment.get_template("page.html").render(
+        title=" and ".join(run.name for run in runs),
+        version=__version__,
+        statements=list(statements),
+        missing=[run.missing_sentence for run in runs if run.missing_sentence],
+        runs=[_run(run) for run in runs],
+        sections=[_section(section, runs, crops) for section in sections],
+        separate=separate_sentence(sections),
+        draws=DRAWS,
+        most=MOST_DETAILED,
+    )
+
+
+def separate_sentence(sections: Sequence[Section]) -> str:
+    """Why trials stand in several comparisons; "" for one."""
+    if len(sections) < 2:
+        return ""
+    each = "; ".join(
+        f"{s.comparison.protocol}, split {s.comparison.split_hash}: {', '.join(e.label for e in s.comparison.entries)}"
+        for s in sections
+    )
+    return (
+        f"These trials have {len(sections)} different protocols or splits (clips or folds differ). They are listed "
+        f"separately, and no difference between them is computed. {each}."
+    )
+
+
+def _run(run: Run) -> dict[str, Any]:
+    configs = [flatten(trial.config) for trial in run.plan.trials]
+    common = {k: v for k, v in configs[0].items() if all(config.get(k) == v for config in configs)}
+    varying = [key for key in configs[0] if key not in common]
+    return {
+        "name": run.name,
+        "facts": _facts(run),
+        "common": {key: _said(value) for key, value in common.items()},
+        "varying": varying,
+        "trials": [
+            (trial.name, [_said(config.get(key)) for key in varying])
+            for trial, config in zip(run.plan.trials, configs, strict=True)
+        ],
+        "missing": [f"{trial}, seed {seed}, fold {fold}" for trial, seed, fold in run.missing],
+        "data": [_data(data) for data in run.plan.data],
+        "curves": _curves(run),
+    }
+
+
+def _facts(run: Run) -> dict[str, str]:
+    plan = run.plan
+    return {
+        "folder": str(run.folder),
+        "trained by": f"merjax {run.version}",
+        "seeds": ", ".join(map(str, plan.seeds)),
+        "training runs": f"{plan.runs - len(run.missing)} of {plan.runs} finished (trial × seed × fold)",
+        "time": f"planned {run.began:%Y-%m-%d %H:%M}, last predictions {run.ended:%Y-%m-%d %H:%M} (times of the files)",
+        "device, package versions": "not recorded by the run",
+        "SHA-256 of the predictions": f"{run.digest} (cat {run.folder}/predictions-*.parquet | sha256sum)",
+    }
+
+
+def _data(data: dict[str, Any]) -> dict[str, Any]:
+    reasons: dict[str, int] = {}
+    for clip in data["left_out"]:
+        reasons[clip["reason"]] = reasons.get(clip["reason"], 0) + 1
+    return {
+        "facts": {
+            "store": data["store"],
+            "data hash": data["store_hash"],
+            "split hash": data["split_hash"],
+            "protocol": f"{data['protocol']}, classes {', '.join(data['classes'])}",
+            "folds": str(len(data["folds"])),
+            "clips": f"{data['clips']} of {data['subjects']} subjects, {data['frames']} frames in use",
+        },
+        "dropped": [f"{c['database']}/{c['subject']}/{c['clip']}: {c['reason']}" for c in data["dropped"]],
+        "left_out": [f"{c['database']}/{c['subject']}/{c['clip']}: {c['reason']}" for c in data["left_out"]],
+        "reasons": [f"{n} × {reason}" for reason, n in reasons.items()],
+    }
+
+
+def _curves(run: Run) -> list[Picture]:
+    if run.curves.empty:
+        return []
+    trials = [trial.name for trial in run.plan.trials if trial.name in set(run.curves["trial"])][:MOST_DETAILED]
+    return [
+        _figure(curve_figure(run.curves, stage, trials), f"{run.name}: training curves of the {stage} stage")
+        for stage in dict.fromkeys(run.curves["stage"])
+    ]
+
+
+def _section(section: Section, runs: Sequence[Run], crops: bool) -> dict[str, Any]:
+    comparison = section.comparison
+    first = comparison.parts[0]
+    differences = section.differences
+    return {
+        "title": f"{comparison.protocol}, split {comparison.split_hash}",
+        "warnings": warnings_of(comparison),
+        "data": data_text(max(comparison.entries, key=lambda entry: entry.folds)),
+        "scores": score_texts(section),
+        "score_figure": _figure(score_figure(section.scores_and_controls, first), "Scores with 95 % intervals"),
+        "published": [table for run in runs for table in published_texts(section, run)],
+        "differences": difference_texts(section),
+        "difference_figure": (
+            None
+            if differences.empty
+            else _figure(
+                score_figure(differences, first, difference=True),
+                f"Difference to {comparison.base.label}, paired 95 % intervals",
+            )
+        ),
+        "classes": class_texts(section),
+        "entries": [_entry(section, entry, crops) for entry in comparison.entries[:MOST_DETAILED]],
+        "undetailed": len(comparison.entries) - MOST_DETAILED,
+    }
+
+
+def _entry(section: Section, entry: Entry, crops: bool) -> dict[str, Any]:
+    seeds = f", summed over {len(entry.seeds)} seeds" if len(entry.seeds) > 1 else ""
+    pictures, no_pictures = _mistakes(entry, crops)
+    return {
+        "label": entry.label,
+        "confusion": _figure(
+            confusion_figure(entry, section.comparison.parts), f"{entry.label}: confusion matrices, clips{seeds}"
+        ),
+        "subjects_figure": _figure(subject_figure(section.subjects, entry.label), f"{entry.label}: per subject"),
+        "subjects": subject_text(section, entry),
+        "mistakes": pictures,
+        "no_mistakes": no_pictures,
+    }
+
+
+def _mistakes(entry: Entry, crops: bool) -> tuple[list[Picture], str]:
+    """Pictures of the most confident mistakes with captions; without pictures, the captions and why."""
+    rows = confident_mistakes(entry).to_dict("records")
+    if not rows:
+        return [], "No clip was predicted wrong." if (
+            entry.predictions["prediction"] >= 0
+        ).any() else "Nothing predicted."
+    captions = [
+        f"{row['database']}/{row['subject']}/{row['clip']}, seed {row['seed']}: {entry.classes[row['label']]}, predicted "
+        f"{entry.classes[row['prediction']]} with {number(row['confidence'], 2)}"
+        for row in rows
+    ]
+    if not crops:
+        return [Picture("", caption) for caption in captions], "no crops are shown, as was asked for"
+    try:
+        store = store_of(entry)
+    except MerjaxError as error:
+        return [Picture("", caption) for caption in captions], str(error)
+    pictures = []
+    for row, caption in zip(rows, captions, strict=True):
+        png, frame = apex_crops(
+            store, row["database"], row["subject"], row["clip"], whole_face=entry.trial.config.data.whole_face
+        )
+        pictures.append(Picture(_uri(png, "image/png"), f"{caption} ({frame})"))
+    return pictures, ""
+
+
+def _figure(figure, caption: str) -> Picture:
+    return Picture(_uri(svg(figure), "image/svg+xml"), caption)
+
+
+def _uri(content: bytes, kind: str) -> str:
+    return f"data:{kind};base64,{base64.b64encode(content).decode()}"
+
+
+def _said(value: Any) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)

@@ -1,0 +1,263 @@
+"""A comparison with all its numbers, and the tables that show them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+
+from merjax.datasets.clip import DATABASES
+from merjax.metrics import SCORES
+from merjax.protocols import SCHEMES
+from merjax.report.entries import Entry
+from merjax.report.published import PublishedTable, row_of, table_of
+from merjax.report.runs import Comparison, Run
+from merjax.report.scores import (
+    DRAWS,
+    are_paired,
+    part_title,
+    pooled_confusion,
+    score_classes,
+    score_controls,
+    score_differences,
+    score_entries,
+    score_subjects,
+)
+from merjax.report.tables import TextTable, number, with_interval
+
+FEW_SUBJECTS = 15  # below, percentile intervals are clearly too narrow (simulated: 90 % where 95 % is claimed)
+SYNTHETIC = "Synthetic data: these scores say nothing about people."
+LEAKS = "oracle (leaks): the budget was chosen on the held-out subjects; no estimate of accuracy on new people."
+HEADS = {"UF1": "UF1 (macro F1)", "UAR": "UAR", "accuracy": "accuracy"}
+
+
+@dataclass(frozen=True)
+class Section:
+    """A comparison and what is computed from it, each once."""
+
+    comparison: Comparison
+
+    @cached_property
+    def scores(self) -> pd.DataFrame:
+        return score_entries(self.comparison.entries, self.comparison.parts)
+
+    @cached_property
+    def controls(self) -> pd.DataFrame:
+        return score_controls(self.comparison.base, self.comparison.parts)
+
+    @property
+    def scores_and_controls(self) -> pd.DataFrame:
+        return pd.concat([self.scores, self.controls], ignore_index=True)
+
+    @cached_property
+    def differences(self) -> pd.DataFrame:
+        return score_differences(self.comparison.base, self.comparison.entries[1:], self.comparison.parts)
+
+    @cached_property
+    def classes(self) -> pd.DataFrame:
+        return score_classes(self.comparison.entries, self.comparison.parts)
+
+    @cached_property
+    def subjects(self) -> pd.DataFrame:
+        return score_subjects(self.comparison.entries)
+
+    @cached_property
+    def confusions(self) -> pd.DataFrame:
+        """Long form: part, entry, truth, prediction, clips (summed over seeds)."""
+        rows = []
+        for part in self.comparison.parts:
+            for entry in self.comparison.entries:
+                counts = pooled_confusion(entry, part)
+                rows += [
+                    {"part": part, "entry": entry.label, "truth": t, "prediction": p, "clips": int(counts[i, j])}
+                    for i, t in enumerate(entry.classes)
+                    for j, p in enumerate(entry.classes)
+                ]
+        return pd.DataFrame(rows)
+
+    @property
+    def unpaired(self) -> list[str]:
+        """Labels of entries that have no paired difference to the base."""
+        return [e.label for e in self.comparison.entries[1:] if not are_paired(self.comparison.base, e)]
+
+
+def warnings_of(comparison: Comparison) -> tuple[str, ...]:
+    """What has to stand beside every table and figure of a comparison; the whole of it stands once on top."""
+    leaks = any(entry.selection == "oracle" for entry in comparison.entries)
+    return (SYNTHETIC,) * bool(comparison.statement) + (LEAKS,) * leaks
+
+
+def score_texts(section: Section) -> list[TextTable]:
+    """Scores of all entries and controls, a table per part."""
+    return [_score_text(section, part) for part in section.comparison.parts]
+
+
+def _score_text(section: Section, part: str) -> TextTable:
+    comparison = section.comparison
+    own = _records(section.scores, part) + _records(section.controls, part)
+    rows = []
+    for row in own:
+        diverged = f" ({row['diverged']} runs diverged, scored as wrong)" if row["diverged"] else ""
+        cells = [with_interval(row, name) for name in SCORES]
+        rows.append((row["entry"] + diverged, *cells, str(row["clips"]), str(row["subjects"])))
+    seeds = max(row["seeds"] for row in own)
+    subjects = own[0]["subjects"]
+    notes = [
+        f"Pooled over folds. In brackets: 95 % interval of {DRAWS} bootstrap samples of the {subjects} subjects"
+        + (f"; score: mean ± standard deviation over {seeds} seeds." if seeds > 1 else "; one seed."),
+        "majority: always the part's most frequent class; chance: random answers with the classes' frequencies.",
+    ]
+    if subjects < FEW_SUBJECTS:
+        notes.append(f"{subjects} subjects are few: such intervals are narrower than they should be.")
+    return TextTable(
+        f"Scores on {part_title(part)} ({comparison.protocol})",
+        ("trial", *HEADS.values(), "clips", "subjects"),
+        tuple(rows),
+        (*notes, *warnings_of(comparison)),
+    )
+
+
+def difference_texts(section: Section) -> list[TextTable]:
+    """Differences to the base, a table per part; none where nothing can be compared."""
+    if section.differences.empty:
+        return []
+    base, entries = section.comparison.base, len(section.comparison.entries)
+    notes = [
+        "Paired bootstrap over subjects, 95 %. An interval that contains 0 is no evidence of a difference; of "
+        f"{3 * (entries - 1)} intervals per part, one in twenty misses the truth by chance."
+    ]
+    if section.unpaired:
+        notes.append(f"Not compared, for want of the same clips: {', '.join(section.unpaired)}.")
+    return [
+        TextTable(
+            f"Difference to {base.label} on {part_title(part)}",
+            ("trial", *HEADS.values()),
+            tuple(
+                (row["entry"], *(with_interval(row, name, sign=True) for name in SCORES))
+                for row in _records(section.differences, part)
+            ),
+            (*notes, *warnings_of(section.comparison)),
+        )
+        for part in section.comparison.parts
+    ]
+
+
+def class_texts(section: Section) -> list[TextTable]:
+    """F1 and recall of each class, a table per part."""
+    classes = section.comparison.base.classes
+    tables = []
+    for part in section.comparison.parts:
+        own = _records(section.classes, part)
+        clips = {row["class"]: row["clips"] for row in own}
+        labels = dict.fromkeys(row["entry"] for row in own)
+        cell = {(row["entry"], row["class"]): (row["F1"], row["recall"]) for row in own}
+        tables.append(
+            TextTable(
+                f"F1 / recall per class on {part_title(part)}",
+                ("trial", *(f"{name} ({clips[name]} clips)" for name in classes)),
+                tuple((e, *(" / ".join(map(number, cell[e, name])) for name in classes)) for e in labels),
+                ("Mean over seeds of the pooled values.", *warnings_of(section.comparison)),
+            )
+        )
+    return tables
+
+
+def published_texts(section: Section, run: Run) -> list[TextTable]:
+    """The paper's table beside the scores of a run that repeats it; none for other runs."""
+    table = table_of(run.plan.name)
+    entries = [entry for entry in section.comparison.entries if entry.run == run.name]
+    if table is None or not entries:
+        return []
+    if table.protocol != section.comparison.protocol:
+        return []
+    scores = [name for name in SCORES if any(name in row.scores for row in table.rows)]
+    notes: list[str] = []
+    rows = [
+        _beside(table, section, entry, part, scores, notes) for part in section.comparison.parts for entry in entries
+    ]
+    matched = {id(row_of(table, entry.trial.name, part)) for part in section.comparison.parts for entry in entries}
+    for row in table.rows:
+        if id(row) not in matched:
+            cells = [cell for name in scores for cell in ("", number(row.scores.get(name, float("nan")), 2))]
+            rows.append((f"{row.method}{_marks(row.notes, notes)} on {part_title(row.part)}", *cells))
+    statement = section.comparison.statement
+    caption = (
+        "NOT COMPARABLE: the published numbers are of real recordings, these clips are synthetic. Nothing is reproduced here."
+        if statement
+        else "published: as printed in the paper, without intervals; merjax: this run."
+    )
+    numbered = tuple(f"({i}) {note}" for i, note in enumerate(notes, 1))
+    return [
+        TextTable(
+            f"{run.name} beside Table {table.number} of the paper: {table.caption}",
+            ("trial", *(head for name in scores for head in (f"{HEADS[name]}, merjax", "published"))),
+            tuple(rows),
+            (caption, *numbered, *table.notes, *warnings_of(section.comparison)),
+        )
+    ]
+
+
+def _beside(
+    table: PublishedTable, section: Section, entry: Entry, part: str, scores: Sequence[str], notes: list[str]
+) -> tuple[str, ...]:
+    own = next((row for row in _records(section.scores, part) if row["entry"] == entry.label), None)
+    published = row_of(table, entry.trial.name, part)
+    label = f"{entry.label} on {part_title(part)}{_marks(published.notes if published else (), notes)}"
+    cells = []
+    for name in scores:
+        cells += [
+            with_interval(own, name) if own else "–",
+            number(published.scores.get(name, float("nan")), 2) if published else "–",
+        ]
+    return (label, *cells)
+
+
+def _marks(own: Sequence[str], notes: list[str]) -> str:
+    """Numbers of footnotes; new ones join the list."""
+    notes += [note for note in own if note not in notes]
+    return "".join(f" ({notes.index(note) + 1})" for note in own)
+
+
+def subject_text(section: Section, entry: Entry) -> TextTable:
+    """Clips and accuracy of each subject."""
+    own = section.subjects[section.subjects["entry"] == entry.label]
+    return TextTable(
+        f"Per subject: {entry.label}",
+        ("subject", "clips", "right", "accuracy"),
+        tuple(
+            (f"{row['database']}/{row['subject']}", str(row["clips"]), f"{row['right']:g}", number(row["accuracy"]))
+            for row in own.to_dict("records")
+        ),
+        ("right: mean number over seeds.", *warnings_of(section.comparison)),
+    )
+
+
+def data_text(entry: Entry) -> TextTable:
+    """Clips and subjects used, of those that were published, by database."""
+    scheme, data = SCHEMES[entry.data["protocol"]], entry.data
+    one_seed = entry.predictions[entry.predictions["seed"] == entry.seeds[0]].drop_duplicates(
+        ["database", "subject", "clip"]
+    )
+    rows = []
+    for database in [name for name in DATABASES if (one_seed["database"] == name).any()]:
+        own = one_seed[one_seed["database"] == database]
+        counts = np.bincount(own["label"], minlength=len(scheme.classes))
+        expected = scheme.expected.get(database, ())
+        cells = [(len(own), sum(expected)), (own["subject"].nunique(), scheme.expected_subjects.get(database, 0))]
+        cells += zip(counts, expected or [0] * len(counts), strict=True)
+        published = "–" if data["statement"] else None
+        rows.append((DATABASES[database].title, *(f"{n} / {published or m}" for n, m in cells)))
+    notes = ["Synthetic: no published count applies."] if data["statement"] else []
+    if entry.is_partial:
+        notes.append("Unfinished: only the clips of finished folds are counted.")
+    return TextTable(
+        f"Clips tested / expected ({scheme.name})",
+        ("database", "clips", "subjects", *scheme.classes),
+        tuple(rows),
+        tuple(notes),
+    )
+
+
+def _records(table: pd.DataFrame, part: str) -> list[dict]:
+    return table[table["part"] == part].to_dict("records") if len(table) else []
