@@ -8,7 +8,6 @@ from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
 
-
 _NAMES = 30  # characters of a row's name that a narrow terminal does not break
 
 
@@ -36,7 +35,7 @@ def print_table(table: TextTable, console: Console) -> None:
     for column in table.columns[1:]:
         drawn.add_column(Text(column), justify="right")
     for row in table.rows:
-        drawn.add_row(*map(Text, row))
+        drawn.add_row(*(Text(cell.replace(" [", "\n[")) for cell in row))
     console.print(drawn)
     for note in table.notes:
         console.print(Text(note, style="dim"), soft_wrap=True)
