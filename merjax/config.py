@@ -96,6 +96,8 @@ class Config:
     loss: LossConfig = field(default_factory=LossConfig)
     spatial: SpatialConfig = field(default_factory=SpatialConfig)
     temporal: TemporalConfig = field(default_factory=TemporalConfig)
+    # "shuffle" permutes the labels of each fold's training clips: a control that must score at chance
+    control: Literal["none", "shuffle"] = traced("none")
     engine: EngineConfig = field(default_factory=EngineConfig)
 
 

@@ -100,13 +100,29 @@ def _run(experiment: Experiment, spec: RunSpec, hyper: dict[str, Any]) -> Run:
     return Run(run_key(spec, fold.name), fold.train_N.astype(np.float32), hyper)
 
 
+def training_labels(experiment: Experiment, spec: RunSpec) -> tuple[np.ndarray, np.ndarray]:
+    """The clip and region labels that a run trains on, `[N]` and `[N, R]`; 0 for every clip that it does not train on.
+
+    Under `control: shuffle` the training clips' labels are permuted, those of a clip and of its regions together.
+    """
+    fold = experiment.folds[spec.fold]
+    train = np.flatnonzero(fold.train_N)
+    source = train
+    if spec.config.control == "shuffle":
+        source = np.random.default_rng(run_key(spec, fold.name)).permutation(train)
+    target_N, target_NxR = (np.zeros(t.shape, np.int32) for t in (experiment.target_N, experiment.target_NxR))
+    target_N[train], target_NxR[train] = experiment.target_N[source], experiment.target_NxR[source]
+    return target_N, target_NxR
+
+
 def _spatial_hyper(experiment: Experiment, spec: RunSpec) -> dict[str, Any]:
     fold = experiment.folds[spec.fold]
+    _, target_NxR = training_labels(experiment, spec)
     mean_R, scale_R = fitted_moments(experiment, fold, spec.config)
     widest = max(experiment.classes_R)
     alpha_RxK = [
         np.pad(class_weights(spec.config.loss.alpha, np.bincount(target_n[fold.train_N], minlength=k)), (0, widest - k))
-        for target_n, k in zip(experiment.target_NxR.T, experiment.classes_R, strict=True)
+        for target_n, k in zip(target_NxR.T, experiment.classes_R, strict=True)
     ]
     return _numbers(spec.config.spatial) | {
         "gamma": np.float32(spec.config.loss.gamma),
@@ -115,13 +131,14 @@ def _spatial_hyper(experiment: Experiment, spec: RunSpec) -> dict[str, Any]:
         "mean_R": mean_R,
         "scale_R": scale_R,
         "mask_R": region_mask(spec.config.regions, experiment.streams),
-        "target_NxR": np.where(fold.train_N[:, None], experiment.target_NxR, 0).astype(np.int32),
+        "target_NxR": target_NxR,
     }
 
 
 def _temporal_hyper(experiment: Experiment, spec: RunSpec) -> dict[str, Any]:
     fold, config = experiment.folds[spec.fold], spec.config
-    count_K = np.bincount(experiment.target_N[fold.train_N], minlength=len(experiment.classes))
+    target_N, _ = training_labels(experiment, spec)
+    count_K = np.bincount(target_N[fold.train_N], minlength=len(experiment.classes))
     longest = experiment.length_N[fold.train_N].max()
     read_N = experiment.length_N if config.temporal.mask else np.full_like(experiment.length_N, longest)
     return _numbers(config.temporal) | {
@@ -129,7 +146,7 @@ def _temporal_hyper(experiment: Experiment, spec: RunSpec) -> dict[str, Any]:
         "smoothing": np.float32(config.loss.label_smoothing),
         "alpha_K": class_weights(config.loss.alpha, count_K),
         "mask_R": region_mask(config.regions, experiment.streams),
-        "target_N": np.where(fold.train_N, experiment.target_N, 0).astype(np.int32),
+        "target_N": target_N,
         "read_N": read_N.astype(np.int32),
     }
 

@@ -11,7 +11,7 @@ from merjax.config import make_config
 from merjax.engine import Engine
 from merjax.errors import MerjaxError
 from merjax.experiment import Experiment, class_weights, fitted_moments, region_mask
-from merjax.local_regions import RunSpec, run_key, train
+from merjax.local_regions import RunSpec, run_key, train, training_labels
 from merjax.protocols import SCHEMES, make_folds
 from merjax.regions import REGIONS, Region
 from merjax.store import Store
@@ -184,3 +184,21 @@ def test_region_masks():
     np.testing.assert_array_equal(region_mask(["cheek_left"], REGIONS), [0, 0, 0, 0, 1, 0])
     with pytest.raises(MerjaxError, match='no region "ears"'):
         region_mask(["ears"], REGIONS)
+
+
+def test_shuffling_permutes_training_labels_and_nothing_else(experiment):
+    shuffled = RunSpec(make_config(SETTINGS, "control=shuffle"), 0, 1)
+    fold = experiment.folds[1]
+    target_N, target_NxR = training_labels(experiment, shuffled)
+    train = fold.train_N
+    assert (target_N[train] != experiment.target_N[train]).any()
+    pairs = lambda a, b: sorted(map(tuple, np.column_stack([a, b])[train].tolist()))  # noqa: E731
+    assert pairs(target_N, target_NxR) == pairs(experiment.target_N, experiment.target_NxR)
+    assert (target_N[~train] == 0).all()
+    assert (target_NxR[~train] == 0).all()
+    again, _ = training_labels(experiment, shuffled)
+    other, _ = training_labels(experiment, shuffled._replace(seed=1))
+    np.testing.assert_array_equal(again, target_N)
+    assert (other != target_N).any()
+    plain, _ = training_labels(experiment, SPECS[1])
+    np.testing.assert_array_equal(plain[train], experiment.target_N[train])
