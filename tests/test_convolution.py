@@ -18,11 +18,11 @@ LAYERS = [(1, 12, 9, 5, 4), (3, 11, 8, 5, 4), (4, 10, 14, 3, 8), (8, 7, 5, 1, 16
 
 
 def draw(channels, height, width, size, filters, batch=3, seed=0):
-    keys = jax.random.split(jax.random.key(seed), 4)
-    x_CxHxWxB = jax.random.normal(keys[0], (channels, height, width, batch))
-    kernel_HWIO = jax.random.normal(keys[1], (size, size, channels, filters))
-    bias_O = jax.random.normal(keys[2], (filters,))
-    return (x_CxHxWxB, kernel_HWIO, bias_O), jax.random.normal(keys[3], (filters, height // 2, width // 2, batch))
+    normal = np.random.default_rng(seed).normal
+    shapes = ((channels, height, width, batch), (size, size, channels, filters), (filters,))
+    x_CxHxWxB, kernel_HWIO, bias_O = (jnp.asarray(normal(size=shape), jnp.float32) for shape in shapes)
+    dy_OxHxWxB = jnp.asarray(normal(size=(filters, height // 2, width // 2, batch)), jnp.float32)
+    return (x_CxHxWxB, kernel_HWIO, bias_O), dy_OxHxWxB
 
 
 def output_and_gradients(f, arguments, dy):
