@@ -6,7 +6,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from merjax.crops import corners, cut, read_gray, region_boxes
+from merjax.crops import Colour, corners, cut, read_image, region_boxes
 from merjax.datasets.clip import Clip
 from merjax.regions import REGIONS
 
@@ -14,18 +14,19 @@ _COLOURS = {"eyes": (60, 200, 60), "nose": (60, 160, 255), "cheeks": (230, 120, 
 _TILE_WIDTH, _COLUMNS, _MOST = 420, 4, 24
 
 
-def write_contact_sheet(path: Path, clips: Sequence[Clip], points: Sequence) -> None:
+def write_contact_sheet(path: Path, clips: Sequence[Clip], points: Sequence, colour: Colour = "gray") -> None:
     """Write a PNG that shows one clip per subject (at most 24): the first frame with its boxes, and its six crops.
 
     Args:
         path: the PNG file.
         clips: the clips, in the order of `points`.
         points: 68 points (x, y) of each clip's first frame, in pixels.
+        colour: how the crops are stored, and shown.
     """
     first_of_subject: dict[tuple[str, str], int] = {}
     for i, clip in enumerate(clips):
         first_of_subject.setdefault((clip.database, clip.subject), i)
-    tiles = [_tile(clips[i], np.asarray(points[i])) for i in list(first_of_subject.values())[:_MOST]]
+    tiles = [_tile(clips[i], np.asarray(points[i]), colour) for i in list(first_of_subject.values())[:_MOST]]
     height = max(tile.shape[0] for tile in tiles)
     tiles = [cv2.copyMakeBorder(t, 0, height - t.shape[0], 0, 0, cv2.BORDER_CONSTANT, value=_PAPER) for t in tiles]
     tiles += [np.full_like(tiles[0], 255)] * (-len(tiles) % min(_COLUMNS, len(tiles)))
@@ -37,10 +38,11 @@ def write_contact_sheet(path: Path, clips: Sequence[Clip], points: Sequence) -> 
 _PAPER = (255, 255, 255)
 
 
-def _tile(clip: Clip, points: np.ndarray) -> np.ndarray:
-    gray = read_gray(clip.frames[0])
+def _tile(clip: Clip, points: np.ndarray, colour: Colour) -> np.ndarray:
+    image = read_image(clip.frames[0], colour)
+    image = cv2.cvtColor(image, cv2.COLOR_GRAY2BGR if colour == "gray" else cv2.COLOR_RGB2BGR)
     boxes = region_boxes(points)
-    image = cv2.cvtColor(gray, cv2.COLOR_GRAY2BGR)
+    crops = {region.name: cut(image, region, boxes[region.name]) for region in REGIONS}
     thick = max(1, round(image.shape[1] / _TILE_WIDTH))
     for x, y in points:
         cv2.circle(image, (round(x), round(y)), 2 * thick, (0, 230, 230), -1, cv2.LINE_AA)
@@ -52,7 +54,6 @@ def _tile(clip: Clip, points: np.ndarray) -> np.ndarray:
     )
     cv2.putText(image, clip.key, (8, 20), cv2.FONT_HERSHEY_SIMPLEX, 0.5, (0, 0, 0), 3, cv2.LINE_AA)
     cv2.putText(image, clip.key, (8, 20), cv2.FONT_HERSHEY_SIMPLEX, 0.5, _PAPER, 1, cv2.LINE_AA)
-    crops = {region.name: cut(gray, region, boxes[region.name]) for region in REGIONS}
     return np.vstack(
         [image, _crop_rows([["eye_right", "nose", "eye_left"], ["cheek_right", "mouth", "cheek_left"]], crops)]
     )
@@ -64,8 +65,8 @@ def _crop_rows(names: list[list[str]], crops: dict[str, np.ndarray]) -> np.ndarr
         canvas = np.full((84, _TILE_WIDTH, 3), 255, np.uint8)
         x = 4
         for name in row:
-            height, width = crops[name].shape
-            canvas[2 : 2 + height, x : x + width] = crops[name][..., None]
+            height, width = crops[name].shape[:2]
+            canvas[2 : 2 + height, x : x + width] = crops[name]
             x += width + 6
         rows.append(canvas)
     return np.vstack(rows)

@@ -1,24 +1,49 @@
 """Prepare clips for training: `python -m merjax.prepare --casme2 RELEASE --out STORE`."""
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
 
 from rich.console import Console
+from rich.table import Table
 
 from merjax import landmarks
-from merjax.datasets import read_casme2
+from merjax.cropping import Settings
+from merjax.datasets import DATABASES, Release, index_of, read_casme2, read_samm, read_smic
+from merjax.datasets.check import check_releases, print_audit, print_report
 from merjax.errors import MerjaxError, command
 from merjax.preparation import prepare_store
 from merjax.progress import counted
 from merjax.store import Store
 
-_EPILOG = """\
-example:
-  python -m merjax.prepare --casme2 /data/CASME2 --out stores/casme2
+_ABOUT = """\
+Read releases of CASME II, SAMM and SMIC, find dlib's 68 landmarks on each clip's first frame, cut the six regions and the
+whole face out of every frame, and write a clip store: crops as memory maps, an index table, and contact_sheet.png, which
+is worth a look."""
 
-Finds dlib's 68 landmarks on each clip's first frame, cuts the six regions and the whole face out of every frame, and writes
-a clip store: crops as memory maps, an index table, and contact_sheet.png, worth a look. A run that was stopped goes on
-where it stopped. Clips that cannot be used are listed with their reason, here and in the store.
+_EXAMPLES = """\
+examples:
+  python -m merjax.prepare --casme2 /data/CASME2 --out stores/casme2
+        the folder of the release, raw or cropped; sheets are found in it or beside it, by their columns
+  python -m merjax.prepare --casme2 /data/CASME2/Cropped --casme2-annotations coding.xlsx --casme2-classes classes.xlsx \\
+                           --out stores/casme2
+        sheets that lie elsewhere: the coding sheet, and the objective classes of Davison et al. 2017
+  python -m merjax.prepare --samm /data/SAMM --samm-annotations SAMM_Micro_FACS_Codes_v2.xlsx --out stores/samm
+        SAMM, with its sheet of FACS codes
+  python -m merjax.prepare --smic /data/SMIC_all_raw --out stores/smic
+        SMIC-HS, which has no sheet
+  python -m merjax.prepare --casme2 /data/CASME2 --samm /data/SAMM --smic /data/SMIC_all_raw --out stores/all
+        the composite of all three
+  python -m merjax.prepare --casme2 /data/CASME2 --samm /data/SAMM --smic /data/SMIC_all_raw --check
+        are they complete? counts per database and protocol beside the published ones, and every discrepancy
+  python -m merjax.prepare --samm /data/SAMM --overrides corrections.yaml --out stores/samm
+        corrections.yaml holds lines such as
+            samm:
+              028/028_4_1: {apex: 1113}
+        with any of onset, apex, offset, emotion, action_units, objective_class; the store records them
+
+No clip is dropped in silence: what cannot be used is listed with its reason, here and in the store's
+discrepancies.parquet, and the others are prepared. A run that was stopped goes on where it stopped.
 
 """
 
@@ -27,49 +52,117 @@ where it stopped. Clips that cannot be used are listed with their reason, here a
 def main() -> None:
     arguments = _parser().parse_args()
     console = Console()
-    if arguments.casme2 is None:
-        raise MerjaxError("there is no release to read; name one, for example --casme2 DIR")
-    release = read_casme2(arguments.casme2, arguments.casme2_annotations, arguments.casme2_classes)
-    with counted("preparing clips", console) as progress:
-        store = prepare_store(
-            [release], arguments.out, workers=arguments.workers, model=arguments.landmark_model, progress=progress
-        )
-    print_store(store, console)
+    wants_store = not (arguments.check or arguments.audit_aus)
+    if wants_store and arguments.out is None:
+        raise MerjaxError("--out is missing: name the folder of the clip store to make, or ask for --check alone")
+    releases = read_releases(arguments)
+    if arguments.check:
+        print_report(check_releases(releases), console)
+    if arguments.audit_aus:
+        print_audit(index_of([clip for release in releases for clip in release.clips]), console)
+    if wants_store:
+        with counted("preparing clips", console) as progress:
+            store = prepare_store(
+                releases,
+                arguments.out,
+                settings=Settings(arguments.colour, arguments.align),
+                workers=arguments.workers,
+                model=arguments.landmark_model,
+                progress=progress,
+            )
+        print_store(store, console)
+
+
+def read_releases(arguments: argparse.Namespace) -> list[Release]:
+    """The releases that a command line names.
+
+    Raises:
+        MerjaxError: none is named, a sheet without its release, or a release that cannot be read.
+    """
+    a = arguments
+    readers: dict[str, Callable[[], Release]] = {
+        "casme2": lambda: read_casme2(a.casme2, a.casme2_annotations, a.casme2_classes, a.overrides),
+        "samm": lambda: read_samm(a.samm, a.samm_annotations, a.overrides),
+        "smic": lambda: read_smic(a.smic, a.overrides),
+    }
+    for flag in ("casme2_annotations", "casme2_classes", "samm_annotations"):
+        database = flag.partition("_")[0]
+        if getattr(a, flag) and not getattr(a, database):
+            raise MerjaxError(f"--{flag.replace('_', '-')} names a sheet without its release: add --{database} DIR")
+    named = [name for name in readers if getattr(a, name)]
+    if not named:
+        raise MerjaxError("there is no release to read; name one or more by --casme2 DIR, --samm DIR or --smic DIR")
+    return [readers[name]() for name in named]
 
 
 def print_store(store: Store, console: Console) -> None:
-    """What a store holds, and what was left out of it."""
-    index = store.index
+    """What a store holds beside what was published, and everything on which the releases do not agree."""
+    index, counts = store.index, store.meta["counts"]
     subjects = len(index[["database", "subject"]].drop_duplicates())
     console.print(
         f"{store.path}: {len(index)} of {len(index) + len(store.dropped)} clips, {subjects} subjects, "
         f"{index['n_frames'].sum()} frames; look at {store.path / 'contact_sheet.png'}",
         soft_wrap=True,
     )
-    for clip in store.dropped.itertuples():
-        console.print(f"dropped {clip.database}/{clip.subject}/{clip.clip}: {clip.reason}", soft_wrap=True)
+    protocols = counts["protocols"]
+    table = Table("database", "clips", "dropped", *protocols, title="used / published", title_justify="left")
+    for name, numbers in counts["databases"].items():
+        parts = [_ratio(protocol[name]) if name in protocol else "-" for protocol in protocols.values()]
+        table.add_row(DATABASES[name].title, _ratio(numbers), str(numbers["dropped"]), *parts)
+    console.print(table)
+    for row in store.discrepancies.itertuples():
+        name = "/".join(part for part in (row.database, row.subject, row.clip) if part)
+        sentence = f"{'dropped ' if row.dropped else ''}{name}: {row.reason}"
+        console.print(sentence, markup=False, highlight=False, soft_wrap=True)
     if store.statement:
-        console.print(f"[yellow]{store.statement}[/yellow]")
+        console.print(f"[yellow]{store.statement}[/yellow]", soft_wrap=True)
+
+
+def _ratio(numbers: dict[str, int | None]) -> str:
+    """Used / published; no published number applies to synthetic clips."""
+    return f"{numbers['used']} / {'-' if numbers['published'] is None else numbers['published']}"
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not at least 1")
+    return number
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m merjax.prepare",
-        description="Prepare the clips of a release for training.",
-        epilog=_EPILOG + (landmarks.__doc__ or ""),
+        description=_ABOUT,
+        epilog=_EXAMPLES + (landmarks.__doc__ or ""),
         formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
     )
+    folder: dict = {"type": Path, "metavar": "DIR"}
+    file: dict = {"type": Path, "metavar": "FILE"}
     casme2 = parser.add_argument_group("CASME II")
-    casme2.add_argument("--casme2", type=Path, metavar="DIR", help="folder of the release, raw or cropped")
-    casme2.add_argument(
-        "--casme2-annotations", type=Path, metavar="FILE", help="its coding sheet (default: found in DIR)"
+    casme2.add_argument("--casme2", **folder, help="folder of the release, raw or cropped")
+    casme2.add_argument("--casme2-annotations", **file, help="its coding sheet (default: found in DIR or beside it)")
+    casme2.add_argument("--casme2-classes", **file, help="its objective classes (default: found in DIR or beside it)")
+    samm = parser.add_argument_group("SAMM")
+    samm.add_argument("--samm", **folder, help="folder of the release")
+    samm.add_argument("--samm-annotations", **file, help="its sheet of FACS codes (default: found in DIR or beside it)")
+    smic = parser.add_argument_group("SMIC-HS")
+    smic.add_argument("--smic", **folder, help="folder of the release, raw or cropped; SMIC-E is another product")
+    what = parser.add_argument_group("what to do")
+    what.add_argument("--out", type=Path, metavar="STORE", help="folder of the clip store to make")
+    what.add_argument(
+        "--check", action="store_true", help="only compare counts with the published ones; reads no pixel"
     )
-    casme2.add_argument(
-        "--casme2-classes", type=Path, metavar="FILE", help="its objective classes (default: found in DIR)"
-    )
-    parser.add_argument("--out", type=Path, required=True, metavar="STORE", help="folder of the clip store to make")
-    parser.add_argument("--workers", type=int, metavar="N", help="processes (default: one per core)")
-    parser.add_argument("--landmark-model", type=Path, metavar="FILE", help="dlib's 68-point model (default: found)")
+    what.add_argument("--audit-aus", action="store_true", help="only list the clips whose objective class is not what the"
+        " rule of action units gives")  # fmt: skip
+    what.add_argument("--overrides", **file, help="YAML file of corrections to annotated rows (see below)")
+    what.add_argument("--colour", choices=("gray", "rgb"), default="gray", help="channels of the crops (default: gray)")
+    what.add_argument("--align", choices=("first", "frame"), default="first", help="boxes stand where the first frame's"
+        " landmarks put them (first, default), or follow the head's rotation, scaling and translation, smoothed over 0.1 s"
+        " (frame; for clips in which the head moves; several times slower)")  # fmt: skip
+    what.add_argument("--workers", type=_positive, metavar="N", help="processes (default: one per core)")
+    what.add_argument("--landmark-model", **file, help="dlib's 68-point model (default: found)")
     return parser
 
 

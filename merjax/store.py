@@ -3,13 +3,16 @@
 A store is a folder with
 
 - `index.parquet`: a row per clip, with what the release says of it, and `first_row`, the place of its onset frame;
-- one `<region>.npy` per region and `face.npy`: `frames x height x width`, uint8;
+- one `<region>.npy` per region and `face.npy`: `frames x height x width` of gray values or `frames x height x width x 3`
+  of RGB values, uint8;
 - `landmarks.npy`: `clips x 68 x 2`, the points (x, y) on each clip's first frame, in pixels of the image;
-- `dropped.parquet`: every clip that was left out, with its reason;
-- `store.json`: version, sources, settings and content hash. It is written last: without it the folder is no store.
+- `discrepancies.parquet`: all on which sheets, folders and images do not agree, and every clip that was dropped for it;
+- `store.json`: version, sources, settings, overrides, counts and content hash. It is written last: without it the folder is
+  no store.
 """
 
 import hashlib
+import io
 import json
 import os
 from collections.abc import Sequence
@@ -20,10 +23,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from merjax.datasets.clip import Discrepancy
 from merjax.errors import MerjaxError
 from merjax.regions import FACE, REGIONS, Region
 
-FORMAT = 1
+FORMAT = 2
 CROPS: tuple[Region, ...] = (*REGIONS, FACE)
 
 
@@ -35,26 +39,34 @@ class Store:
         path: its folder.
         index: a row per clip: database, subject, clip, emotion, action_units, objective_class, onset, apex, offset, fps,
             n_frames, first_row.
-        crops: by region name, a read-only memory map `frames x height x width` of uint8 (gray values 0-255).
-        dropped: database, subject, clip and reason of the clips that were left out.
+        crops: by region name, a read-only memory map `frames x height x width` (gray) or `frames x height x width x 3`
+            (RGB) of uint8.
+        discrepancies: database, subject, clip, reason, and whether the clip was dropped for it; subject and clip are ""
+            where the whole release is meant.
         meta: the contents of `store.json`.
     """
 
     path: Path
     index: pd.DataFrame
     crops: dict[str, np.ndarray]
-    dropped: pd.DataFrame
+    discrepancies: pd.DataFrame
     meta: dict[str, Any]
 
     @property
     def hash(self) -> str:
-        """Hash of all crops and annotations: equal hashes mean equal data."""
+        """Hash of all crops, annotations and settings: equal hashes mean equal data."""
         return self.meta["hash"]
+
+    @property
+    def dropped(self) -> pd.DataFrame:
+        """Database, subject, clip and reason of the clips that were left out."""
+        table = self.discrepancies
+        return table[table["dropped"]].drop(columns="dropped").reset_index(drop=True)
 
     @property
     def statement(self) -> str:
         """What synthetic data says about itself; empty for a real release."""
-        return " ".join(source["synthetic"] for source in self.meta["sources"] if source["synthetic"])
+        return " ".join(dict.fromkeys(source["synthetic"] for source in self.meta["sources"] if source["synthetic"]))
 
 
 def open_store(path: Path | str) -> Store:
@@ -73,22 +85,29 @@ def open_store(path: Path | str) -> Store:
     meta = json.loads(marker.read_text())
     if meta["format"] != FORMAT:
         raise MerjaxError(
-            f"{path} is a clip store of format {meta['format']}, this merjax reads format {FORMAT}; prepare it again"
+            f"{path} is a clip store of format {meta['format']}, this merjax reads format {FORMAT}; remove it and prepare "
+            "it again"
         )
     crops = {region.name: np.load(path / f"{region.name}.npy", mmap_mode="r") for region in CROPS}
-    return Store(path, pd.read_parquet(path / "index.parquet"), crops, pd.read_parquet(path / "dropped.parquet"), meta)
+    index, discrepancies = (pd.read_parquet(path / f"{name}.parquet") for name in ("index", "discrepancies"))
+    return Store(path, index, crops, discrepancies, meta)
 
 
-def allocate(folder: Path, n_frames: int) -> None:
+def allocate(folder: Path, n_frames: int, channels: int) -> None:
     """Make the crop files of a store to be filled, for `n_frames` frames of all clips together.
 
     The files are sparse: rows that are never written, such as those of a clip that was dropped, take no space.
     """
     for region in CROPS:
         with (folder / f"{region.name}.npy").open("wb") as file:
-            shape = (n_frames, region.height, region.width)
+            shape = (n_frames, *crop_shape(region, channels))
             np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})
-            file.truncate(file.tell() + n_frames * region.height * region.width)
+            file.truncate(file.tell() + int(np.prod(shape)))
+
+
+def crop_shape(region: Region, channels: int) -> tuple[int, ...]:
+    """Shape of a region's crop; gray values have no axis of channels."""
+    return (region.height, region.width) if channels == 1 else (region.height, region.width, channels)
 
 
 def write_rows(folder: Path, region: Region, first_row: int, frames: np.ndarray) -> None:
@@ -97,26 +116,52 @@ def write_rows(folder: Path, region: Region, first_row: int, frames: np.ndarray)
     Raises:
         OSError: on a full disk. (A write through a memory map would kill the process instead.)
     """
-    with (folder / f"{region.name}.npy").open("r+b") as file:
+    path = folder / f"{region.name}.npy"
+    with path.open("r+b") as file:
         np.lib.format.read_magic(file)
         np.lib.format.read_array_header_1_0(file)
-        file.seek(first_row * region.height * region.width, os.SEEK_CUR)
+        file.seek(first_row * frames[0].size, os.SEEK_CUR)
         file.write(np.ascontiguousarray(frames, np.uint8).data)
+
+
+def read_rows(folder: Path, first_row: int, n_frames: int) -> dict[str, np.ndarray]:
+    """A clip's frames of every region, by memory map."""
+    rows = slice(first_row, first_row + n_frames)
+    return {region.name: np.load(folder / f"{region.name}.npy", mmap_mode="r")[rows] for region in CROPS}
 
 
 def clip_hash(frames: dict[str, np.ndarray]) -> str:
     """Hash of one clip's crops."""
     digest = hashlib.blake2b(digest_size=16)
     for region in CROPS:
-        digest.update(np.ascontiguousarray(frames[region.name]).tobytes())
+        digest.update(np.ascontiguousarray(frames[region.name]).data)
     return digest.hexdigest()
 
 
-def content_hash(index: pd.DataFrame, clip_hashes: Sequence[str]) -> str:
-    """Hash of a whole store: its annotations and its crops, whatever the order of the clips."""
-    rows = index.drop(columns="first_row").astype(str).agg("|".join, axis=1)
+def content_hash(index: pd.DataFrame, clip_hashes: Sequence[str], settings: dict[str, Any]) -> str:
+    """Hash of a whole store: its annotations, its crops and how they were made, whatever the order of the clips."""
+    rows = ("|".join(map(str, row)) for row in index.drop(columns="first_row").itertuples(index=False))
     lines = sorted(f"{row}|{crops}" for row, crops in zip(rows, clip_hashes, strict=True))
-    return hashlib.blake2b("\n".join(lines).encode(), digest_size=16).hexdigest()
+    return hashlib.blake2b("\n".join([repr(settings), *lines]).encode(), digest_size=16).hexdigest()
+
+
+def discrepancy_table(discrepancies: Sequence[Discrepancy]) -> pd.DataFrame:
+    """`Store.discrepancies` of a store to be written."""
+    columns = {"database": str, "subject": str, "clip": str, "reason": str, "dropped": bool}
+    rows = [(d.database, d.subject, d.name, d.reason, d.dropped) for d in discrepancies]
+    return pd.DataFrame(rows, columns=list(columns)).astype(columns)
+
+
+def write_table(path: Path, table: pd.DataFrame) -> None:
+    """Write a Parquet file by way of memory: Arrow's own errors do not tell a full disk from others."""
+    path.write_bytes(table.to_parquet(None, index=False))
+
+
+def write_array(path: Path, array: np.ndarray) -> None:
+    """Write an .npy file by way of memory: NumPy's own errors do not tell a full disk from others."""
+    content = io.BytesIO()
+    np.save(content, array)
+    path.write_bytes(content.getvalue())
 
 
 def write_json(path: Path, content: Any) -> None:

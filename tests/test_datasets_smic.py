@@ -53,10 +53,35 @@ def test_the_other_cameras_are_no_part_of_hs(tmp_path):
         read_smic(tmp_path / "VIS")
 
 
-def test_a_gap_between_first_and_last_file_drops_the_clip(tmp_path):
+def test_a_skipped_counter_is_told_and_the_clip_kept(tmp_path):
     hs = release(tmp_path / "HS")
     (hs / "s1" / "micro" / "negative" / "s1_ne_01" / "image100000.bmp").unlink()
-    assert dropped(read_smic(tmp_path)) == {"s01/s01_ne_01": "missing frames 100000 of 99998-100002"}
+    found = read_smic(tmp_path)
+    assert dropped(found) == {}
+    remark = next(d.reason for d in found.discrepancies if d.name == "s01_ne_01")
+    assert remark == ("the camera's counter skips 100000 of 99998-100002: the clip has the 4 frames that are there")
+    clip = found.clips[0]
+    assert (clip.onset, clip.apex, clip.offset) == (99998, None, 100002)
+    assert [path.name for path in clip.frames] == [f"image{n:06d}.bmp" for n in (99998, 99999, 100001, 100002)]
+    assert len(found.clips) == 3
+
+
+def test_an_apex_has_no_place_among_skipped_counters(tmp_path):
+    hs = release(tmp_path / "HS")
+    (hs / "s1" / "micro" / "negative" / "s1_ne_01" / "image100000.bmp").unlink()
+    path = tmp_path / "overrides.yaml"
+    path.write_text("smic:\n  s01/s01_ne_01: {apex: 100001}\n")
+    found = read_smic(tmp_path, path)
+    assert found.clips[0].apex is None
+    assert any("read as no apex" in d.reason for d in found.discrepancies)
+    assert found.overrides == {"s01/s01_ne_01": {"apex": 100001}}
+
+
+def test_an_onset_given_beyond_the_files_drops_the_clip(tmp_path):
+    release(tmp_path / "HS")
+    path = tmp_path / "overrides.yaml"
+    path.write_text("smic:\n  s01/s01_ne_01: {onset: 99000}\n")
+    assert dropped(read_smic(tmp_path, path)) == {"s01/s01_ne_01": "missing frames 99000-99997 of 99000-100002"}
 
 
 def test_contradicting_and_empty_and_doubled_folders_are_dropped_with_their_reason(tmp_path):

@@ -132,7 +132,7 @@ def test_a_store_of_another_format_is_refused(store, tmp_path):
 def test_a_release_in_which_no_face_is_found_makes_no_store(release, tmp_path, monkeypatch):
     monkeypatch.setattr(landmarks, "detect", lambda image, model: None)
     monkeypatch.setattr(
-        preparation, "_run", lambda jobs, *rest: (preparation._prepare_job(*j, *rest[:2]) for j in jobs)
+        preparation, "_run", lambda jobs, *rest: (preparation._prepare_job(*j, *rest[:3]) for j in jobs)
     )
     with pytest.raises(MerjaxError, match="none of the"):
         prepare_store([release], tmp_path / "store")

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from merjax.datasets.clip import DATABASES, Clip, Discrepancy, Release
 from merjax.datasets.layout import Folder, number_ranges
-from merjax.datasets.rows import Key, Row, correct, unique
+from merjax.datasets.rows import Key, Row, correct, read_overrides, unique
 from merjax.errors import MerjaxError
 
 Frames = Mapping[int, list[Path]]
@@ -20,6 +20,8 @@ def assemble(
     folders: Sequence[Folder],
     discrepancies: Sequence[Discrepancy],
     overrides: Path | None,
+    *,
+    counters: bool = False,
 ) -> Release:
     """The release of a database: its rows, corrected, beside its folders.
 
@@ -30,17 +32,19 @@ def assemble(
         folders: the clip folders; their names match the rows' in any case.
         discrepancies: those met before.
         overrides: see `read_overrides`.
+        counters: frame numbers are a camera's counters: a number that is skipped is no file that is missing.
 
     Raises:
         MerjaxError: the overrides do not fit, or not one row has a usable folder.
     """
-    corrected, corrections = correct(rows, overrides, database)
+    corrections = read_overrides(overrides, database)
+    corrected, remarks = correct(rows, corrections, overrides, database)
     by_key, repeated = unique(corrected, database)
-    found = [*discrepancies, *corrections, *repeated]
+    found = [*discrepancies, *remarks, *repeated]
     places = _places(folders)
     clips = []
     for key in sorted(by_key):
-        clip, remarks = _joined(database, by_key[key], places.get(_folded(key), []))
+        clip, remarks = _joined(database, by_key[key], places.get(_folded(key), []), counters)
         clips += [clip] if clip else []
         found += [Discrepancy(database, *key, remark, dropped=clip is None) for remark in remarks]
     annotated = {_folded((row.subject, row.name)) for row in rows}
@@ -57,7 +61,8 @@ def assemble(
         reasons = "; ".join(f"{d.subject}/{d.name}: {d.reason}" for d in [d for d in found if d.dropped][:3])
         hint = "check that sheet and images belong together"
         raise MerjaxError(f"{root}: no usable clip of {published.title}; {hint} ({reasons})")
-    return Release(database, root, tuple(clips), tuple(found), synthetic)
+    written = {"/".join(key): fields for key, fields in corrections.items()}
+    return Release(database, root, tuple(clips), tuple(found), synthetic, written)
 
 
 def _folded(key: Key) -> Key:
@@ -71,23 +76,30 @@ def _places(folders: Sequence[Folder]) -> dict[Key, list[Folder]]:
     return places
 
 
-def _joined(database: str, row: Row, folders: Sequence[Folder]) -> tuple[Clip | None, list[str]]:
+def _joined(database: str, row: Row, folders: Sequence[Folder], counters: bool) -> tuple[Clip | None, list[str]]:
     if not folders:
         return None, ["row without folder"]
     if len(folders) > 1:
         return None, [f"duplicate key: folders {' and '.join(str(folder.path) for folder in folders)}"]
-    return _clip(database, row, folders[0].frames)
+    return _clip(database, row, folders[0].frames, counters)
 
 
-def _clip(database: str, row: Row, frames: Frames) -> tuple[Clip | None, list[str]]:
+def _clip(database: str, row: Row, frames: Frames, counters: bool) -> tuple[Clip | None, list[str]]:
     """The clip of a row, or None, and what is to be said about it."""
     if row.onset is None or row.offset is None or row.onset >= row.offset:
         return None, [f"onset {row.onset} and offset {row.offset} are no interval"]
     interval, late = _without_missing_last_frame(_Interval(row.onset, row.apex, row.offset), frames)
     interval, outside = _with_apex_inside(interval)
-    numbers = range(interval.onset, interval.offset + 1)
+    numbers = list(range(interval.onset, interval.offset + 1))
     if missing := [number for number in numbers if number not in frames]:
-        return None, [f"missing frames {number_ranges(missing)} of {interval.onset}-{interval.offset}"]
+        where = f"{number_ranges(missing)} of {interval.onset}-{interval.offset}"
+        if not counters or not {interval.onset, interval.offset} <= frames.keys():
+            return None, [f"missing frames {where}"]
+        numbers = [number for number in numbers if number in frames]
+        late += [f"the camera's counter skips {where}: the clip has the {len(numbers)} frames that are there"]
+        if interval.apex is not None:
+            late += [f"apex {interval.apex} in a clip with skipped counters: read as no apex"]
+            interval = interval._replace(apex=None)
     if twice := [number for number in numbers if len(frames[number]) > 1]:
         names = " and ".join(path.name for path in frames[twice[0]])
         return None, [f"several images of frames {number_ranges(twice)}, such as {names}"]

@@ -6,6 +6,7 @@ Reads no pixels; the readers have listed the files, and that is enough.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -97,6 +98,28 @@ def check_releases(releases: Sequence[Release]) -> CheckReport:
         tuple(_check_database(release) for release in releases),
         tuple(_check_scheme(label_clips(index, scheme), names, synthetic) for scheme in SCHEMES.values()),
     )
+
+
+def counts_of(report: CheckReport) -> dict[str, Any]:
+    """The numbers of clips of a report, to be kept with what is made of them.
+
+    Returns:
+        "databases": by database, clips "used" and "dropped", and the number "published"; "protocols": by label scheme
+        and database, clips "used" and the number "published". No published number applies to synthetic clips: None.
+    """
+    databases = {}
+    for check in report.databases:
+        published = None if check.synthetic else check.database.n_clips
+        dropped = sum(d.dropped for d in check.discrepancies)
+        databases[check.database.name] = {"used": check.clips, "dropped": dropped, "published": published}
+    protocols = {
+        check.scheme.name: {
+            name: {"used": sum(counts), "published": None if check.synthetic else sum(check.scheme.expected[name])}
+            for name, counts in check.counts.items()
+        }
+        for check in report.schemes
+    }
+    return {"databases": databases, "protocols": protocols}
 
 
 def _check_database(release: Release) -> DatabaseCheck:

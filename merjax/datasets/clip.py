@@ -1,5 +1,6 @@
 """What a release says about its clips, whatever the database."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -37,7 +38,8 @@ class Clip:
     """One labelled sequence of a release, from onset to offset.
 
     No frame is missing: `frames[number - onset]` is the image of frame `number`, `len(frames) == offset - onset + 1`,
-    and an apex lies within onset..offset.
+    and an apex lies within onset..offset. Only a clip whose numbers are a camera's counters (SMIC) may have fewer frames
+    than that, where the counter skipped numbers; it then has no apex.
 
     Attributes:
         database: "casme2", "samm" or "smic".
@@ -93,3 +95,5 @@ class Release:
     clips: tuple[Clip, ...]
     discrepancies: tuple[Discrepancy, ...]
     synthetic: str = ""  # what a synthesised release says about itself; "" for a real one
+    # the user's corrections of annotations that were applied: "subject/clip" -> field -> value
+    overrides: Mapping[str, Mapping[str, int | str | None]] = field(default_factory=dict)

@@ -30,6 +30,7 @@ class Row:
 
 
 Key = tuple[str, str]
+Corrections = dict[Key, dict[str, int | str | None]]
 CORRECTABLE = ("onset", "apex", "offset", "emotion", "action_units", "objective_class")
 
 
@@ -103,7 +104,7 @@ def unique(rows: Iterable[Row], database: str) -> tuple[dict[Key, Row], list[Dis
     return kept, discrepancies
 
 
-def read_overrides(path: Path | None, database: str) -> dict[Key, dict[str, int | str | None]]:
+def read_overrides(path: Path | None, database: str) -> Corrections:
     """Corrections of one database's rows from a YAML file such as
 
         samm:
@@ -158,13 +159,14 @@ def _checked(path: Path, key: object, field: str, value: object) -> int | str | 
     raise MerjaxError(f"{path}: {key} sets {field} to {value!r}; expected a whole number")
 
 
-def correct(rows: Iterable[Row], path: Path | None, database: str) -> tuple[list[Row], list[Discrepancy]]:
+def correct(
+    rows: Iterable[Row], corrections: Corrections, path: Path | None, database: str
+) -> tuple[list[Row], list[Discrepancy]]:
     """Rows after the corrections of an overrides file, and a discrepancy that records each.
 
     Raises:
-        MerjaxError: see `read_overrides`; or a correction names a clip that has no row.
+        MerjaxError: a correction names a clip that has no row.
     """
-    corrections = read_overrides(path, database)
     corrected, discrepancies, left = [], [], dict(corrections)
     for row in rows:
         fields = corrections.get((row.subject, row.name), {})

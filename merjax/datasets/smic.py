@@ -51,6 +51,8 @@ _LAYOUT = Layout(
 def read_smic(root: Path, overrides: Path | None = None) -> Release:
     """The clips of a SMIC-HS release; onset and offset are the first and last file, and there is no apex.
 
+    The frame numbers are the camera's counters: where they skip, the clip is what is there, and a discrepancy says so.
+
     Args:
         root: the folder of subjects (`HS`), or a folder above it.
         overrides: see `merjax.datasets.rows.read_overrides`; may give apexes.
@@ -77,7 +79,7 @@ def read_smic(root: Path, overrides: Path | None = None) -> Release:
             first, last = min(folder.frames), max(folder.frames)
             rows[folder.key] = Row(*folder.key, first, None, last, emotion, "", None)
             kept.append(folder)
-    return assemble("smic", root, list(rows.values()), kept, discrepancies, overrides)
+    return assemble("smic", root, list(rows.values()), kept, discrepancies, overrides, counters=True)
 
 
 def _contradiction(folder: Folder, emotion: str) -> str:

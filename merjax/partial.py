@@ -1,0 +1,99 @@
+"""A clip store in the making: what has been done so far, on disk, so that a stopped preparation goes on.
+
+A folder `<store>.partial` holds the crop files, `partial.json`, which says what is being prepared, and `journal.jsonl`, a
+line per clip that is done, written after the clip's crops.
+"""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from merjax import __version__
+from merjax.cropping import Settings
+from merjax.datasets.clip import Clip
+from merjax.errors import MerjaxError
+from merjax.store import FORMAT, allocate, clip_hash, read_rows, write_json
+
+_MARKER = "partial.json"
+_JOURNAL = "journal.jsonl"
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What one clip's preparation gave: its landmarks and the hash of its crops, or the reason why it was dropped."""
+
+    clip: int
+    reason: str = ""
+    points: list[list[float]] | None = None
+    hash: str = ""
+
+
+def open_partial(partial: Path, clips: Sequence[Clip], settings: Settings) -> None:
+    """Make the folder, or go on with the one of an earlier preparation of the same clips in the same way.
+
+    Raises:
+        MerjaxError: files in the way that a preparation did not make, or a parent that is no folder.
+    """
+    marker = partial / _MARKER
+    fingerprint = _fingerprint(clips, settings)
+    if marker.is_file() and json.loads(marker.read_text())["fingerprint"] == fingerprint:
+        return
+    if partial.exists():
+        if not (marker.is_file() or not any(partial.iterdir())):
+            raise MerjaxError(f"{partial} is in the way and was not made by merjax; remove it or choose another --out")
+        shutil.rmtree(partial)
+    try:
+        partial.mkdir(parents=True)
+    except (FileExistsError, NotADirectoryError):
+        raise MerjaxError(f"{partial.parent} is no folder; choose another --out") from None
+    # before the crop files: what a full disk leaves of them is then known as merjax's own
+    write_json(marker, {"fingerprint": ""})
+    allocate(partial, sum(len(clip.frames) for clip in clips), settings.channels)
+    write_json(marker, {"fingerprint": fingerprint})
+
+
+def add_to_journal(partial: Path, result: Prepared) -> None:
+    """Note that a clip is done; its crops have been written before."""
+    with (partial / _JOURNAL).open("a") as journal:
+        journal.write(json.dumps(asdict(result)) + "\n")
+
+
+def read_journal(partial: Path, clips: Sequence[Clip], first_rows: Sequence[int]) -> dict[int, Prepared]:
+    """What is done, by the clip's number.
+
+    A clip whose crops on disk are not those that were noted, after a loss of power perhaps, is not done; nor is one that
+    was dropped, whose images may have been mended since.
+    """
+    path = partial / _JOURNAL
+    if not path.is_file():
+        return {}
+    done = {}
+    for line in path.read_text().splitlines():
+        try:
+            result = Prepared(**json.loads(line))
+        except ValueError:  # the line that a kill cut short
+            continue
+        place = (first_rows[result.clip], len(clips[result.clip].frames))
+        if result.points is not None and clip_hash(read_rows(partial, *place)) == result.hash:
+            done[result.clip] = result
+    # a kill may have left half a line: end it, so that the next one starts anew
+    with path.open("a") as journal:
+        journal.write("\n")
+    return done
+
+
+def close_partial(partial: Path, out: Path) -> None:
+    """Give a filled folder, with its `store.json`, the name of the store."""
+    partial.rename(out)
+    for name in (_JOURNAL, _MARKER):
+        (out / name).unlink()
+
+
+def _fingerprint(clips: Sequence[Clip], settings: Settings) -> str:
+    """Identifies what is being prepared and how, so that a partial store of something else is not continued."""
+    lines = [f"format {FORMAT}, version {__version__}, {settings}"]
+    lines += [f"{clip.key} {frame}" for clip in clips for frame in clip.frames]
+    return hashlib.blake2b("\n".join(lines).encode(), digest_size=16).hexdigest()
