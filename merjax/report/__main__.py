@@ -39,6 +39,8 @@ def main() -> None:
     if bool(arguments.runs) == bool(arguments.rescore):
         parser.error("give the folders of one or more runs, or --rescore LOG")
     console = Console()
+    if not console.is_terminal:
+        console = Console(width=140)  # a file or a pipe does not wrap
     if arguments.rescore:
         print_rescored(arguments.rescore, arguments.protocol, arguments.clips, console)
         return

@@ -5,7 +5,6 @@ from typing import Any
 
 import pandas as pd
 
-from merjax.config import flatten
 from merjax.plan import Plan
 from merjax.trials import Trial
 
@@ -77,8 +76,7 @@ def entries_of(plan: Plan, predictions: pd.DataFrame, run: str = "") -> list[Ent
 def _entry(
     trial: Trial, selection: str, data: dict[str, Any], planned: tuple[int, ...], own: pd.DataFrame, run: str
 ) -> Entry:
-    control = str(flatten(trial.config).get("control") or "")
-    control = "shuffle" if control == "shuffle" else ""
+    control = "" if trial.config.control == "none" else trial.config.control
     folds_of_seed = own.groupby("seed")["fold"].nunique()
     most = int(folds_of_seed.max())
     furthest = [int(seed) for seed in folds_of_seed.index[folds_of_seed == most]]

@@ -134,7 +134,7 @@ def _markdown(runs: Sequence[Run], sections: Sequence[Section]) -> str:
     pieces += [separate_sentence(sections)] if len(sections) > 1 else []
     for section in sections:
         pieces.append(f"## {section.comparison.protocol}, split {section.comparison.split_hash}")
-        pieces += [f"> {warning}" for warning in warnings_of(section.comparison)]
+        pieces += [f"> {warning}" for warning in warnings_of(section.comparison.entries)]
         pieces.append(markdown(data_text(max(section.comparison.entries, key=lambda entry: entry.folds))))
         pieces += [markdown(table) for _, table in _named_tables(section, runs)]
     return "\n\n".join(pieces) + "\n"

@@ -37,8 +37,8 @@ def store_of(entry: Entry) -> Store:
     path = entry.data["store"]
     try:
         store = open_store(path)
-    except (MerjaxError, OSError, ValueError):
-        raise MerjaxError(f"no crops are shown: the clip store {path} is not there (any more)") from None
+    except MerjaxError as error:
+        raise MerjaxError(f"no crops are shown, the clips are not there any more: {error}") from None
     if store.hash != entry.data["store_hash"]:
         raise MerjaxError(f"no crops are shown: the clip store {path} holds other clips now (its hash differs)")
     return store

@@ -138,14 +138,16 @@ def _curves(run: Run) -> list[Picture]:
 
 def _section(section: Section, runs: Sequence[Run], crops: bool) -> dict[str, Any]:
     comparison = section.comparison
-    first = comparison.parts[0]
+    first, warnings = comparison.parts[0], warnings_of(comparison.entries)
     differences = section.differences
     return {
         "title": f"{comparison.protocol}, split {comparison.split_hash}",
-        "warnings": warnings_of(comparison),
+        "warnings": warnings,
         "data": data_text(max(comparison.entries, key=lambda entry: entry.folds)),
         "scores": score_texts(section),
-        "score_figure": _figure(score_figure(section.scores_and_controls, first), "Scores with 95 % intervals"),
+        "score_figure": _figure(
+            score_figure(section.scores_and_controls, first), " ".join(["Scores with 95 % intervals.", *warnings])
+        ),
         "published": [table for run in runs for table in published_texts(section, run)],
         "differences": difference_texts(section),
         "difference_figure": (
@@ -153,7 +155,7 @@ def _section(section: Section, runs: Sequence[Run], crops: bool) -> dict[str, An
             if differences.empty
             else _figure(
                 score_figure(differences, first, difference=True),
-                f"Difference to {comparison.base.label}, paired 95 % intervals",
+                " ".join([f"Difference to {comparison.base.label}, paired 95 % intervals.", *warnings]),
             )
         ),
         "classes": class_texts(section),
@@ -167,6 +169,7 @@ def _entry(section: Section, entry: Entry, crops: bool) -> dict[str, Any]:
     pictures, no_pictures = _mistakes(entry, crops)
     return {
         "label": entry.label,
+        "warnings": warnings_of([entry]),
         "confusion": _figure(
             confusion_figure(entry, section.comparison.parts), f"{entry.label}: confusion matrices, clips{seeds}"
         ),

@@ -11,7 +11,7 @@ from merjax.datasets.clip import DATABASES
 from merjax.metrics import SCORES
 from merjax.protocols import SCHEMES
 from merjax.report.entries import Entry
-from merjax.report.published import PublishedTable, row_of, table_of
+from merjax.report.published import PublishedRow, PublishedTable, row_of, table_of
 from merjax.report.runs import Comparison, Run
 from merjax.report.scores import (
     DRAWS,
@@ -82,10 +82,11 @@ class Section:
         return [e.label for e in self.comparison.entries[1:] if not are_paired(self.comparison.base, e)]
 
 
-def warnings_of(comparison: Comparison) -> tuple[str, ...]:
-    """What has to stand beside every table and figure of a comparison; the whole of it stands once on top."""
-    leaks = any(entry.selection == "oracle" for entry in comparison.entries)
-    return (SYNTHETIC,) * bool(comparison.statement) + (LEAKS,) * leaks
+def warnings_of(entries: Sequence[Entry]) -> tuple[str, ...]:
+    """What has to stand beside every table and figure that shows scores of these entries."""
+    synthetic = any(entry.data["statement"] for entry in entries)
+    leaks = any(entry.selection == "oracle" for entry in entries)
+    return (SYNTHETIC,) * synthetic + (LEAKS,) * leaks
 
 
 def score_texts(section: Section) -> list[TextTable]:
@@ -108,13 +109,18 @@ def _score_text(section: Section, part: str) -> TextTable:
         + (f"; score: mean ± standard deviation over {seeds} seeds." if seeds > 1 else "; one seed."),
         "majority: always the part's most frequent class; chance: random answers with the classes' frequencies.",
     ]
+    chance_recall = 1 / len(comparison.base.classes)
+    if leaking := [row["entry"] for row in own if row["control"] == "shuffle" and row["UAR_low"] > chance_recall]:
+        notes.append(
+            f"ABOVE CHANCE on shuffled labels: {', '.join(leaking)}. Something leaks; trust no score of this table."
+        )
     if subjects < FEW_SUBJECTS:
         notes.append(f"{subjects} subjects are few: such intervals are narrower than they should be.")
     return TextTable(
         f"Scores on {part_title(part)} ({comparison.protocol})",
         ("trial", *HEADS.values(), "clips", "subjects"),
         tuple(rows),
-        (*notes, *warnings_of(comparison)),
+        (*notes, *warnings_of(comparison.entries)),
     )
 
 
@@ -137,7 +143,7 @@ def difference_texts(section: Section) -> list[TextTable]:
                 (row["entry"], *(with_interval(row, name, sign=True) for name in SCORES))
                 for row in _records(section.differences, part)
             ),
-            (*notes, *warnings_of(section.comparison)),
+            (*notes, *warnings_of(section.comparison.entries)),
         )
         for part in section.comparison.parts
     ]
@@ -157,7 +163,7 @@ def class_texts(section: Section) -> list[TextTable]:
                 f"F1 / recall per class on {part_title(part)}",
                 ("trial", *(f"{name} ({clips[name]} clips)" for name in classes)),
                 tuple((e, *(" / ".join(map(number, cell[e, name])) for name in classes)) for e in labels),
-                ("Mean over seeds of the pooled values.", *warnings_of(section.comparison)),
+                ("Mean over seeds of the pooled values.", *warnings_of(section.comparison.entries)),
             )
         )
     return tables
@@ -167,20 +173,17 @@ def published_texts(section: Section, run: Run) -> list[TextTable]:
     """The paper's table beside the scores of a run that repeats it; none for other runs."""
     table = table_of(run.plan.name)
     entries = [entry for entry in section.comparison.entries if entry.run == run.name]
-    if table is None or not entries:
-        return []
-    if table.protocol != section.comparison.protocol:
+    if table is None or not entries or table.protocol != section.comparison.protocol:
         return []
     scores = [name for name in SCORES if any(name in row.scores for row in table.rows)]
+    parts = [part for part in section.comparison.parts if any(row.part == part for row in table.rows)]
+    if not parts:
+        return []
     notes: list[str] = []
-    rows = [
-        _beside(table, section, entry, part, scores, notes) for part in section.comparison.parts for entry in entries
-    ]
-    matched = {id(row_of(table, entry.trial.name, part)) for part in section.comparison.parts for entry in entries}
-    for row in table.rows:
-        if id(row) not in matched:
-            cells = [cell for name in scores for cell in ("", number(row.scores.get(name, float("nan")), 2))]
-            rows.append((f"{row.method}{_marks(row.notes, notes)} on {part_title(row.part)}", *cells))
+    rows = []
+    for part in parts:
+        suffix = f" on {part_title(part)}" if len(parts) > 1 else ""
+        rows += [(label + suffix, *cells) for label, *cells in _beside(table, section, entries, part, scores, notes)]
     statement = section.comparison.statement
     caption = (
         "NOT COMPARABLE: the published numbers are of real recordings, these clips are synthetic. Nothing is reproduced here."
@@ -191,30 +194,43 @@ def published_texts(section: Section, run: Run) -> list[TextTable]:
     return [
         TextTable(
             f"{run.name} beside Table {table.number} of the paper: {table.caption}",
-            ("trial", *(head for name in scores for head in (f"{HEADS[name]}, merjax", "published"))),
-            tuple(rows),
-            (caption, *numbered, *table.notes, *warnings_of(section.comparison)),
+            ("trial", *(head for name in scores for head in (f"{name}, merjax", "published"))),
+            tuple(map(tuple, rows)),
+            (caption, *numbered, *table.notes, *warnings_of(section.comparison.entries)),
         )
     ]
 
 
 def _beside(
-    table: PublishedTable, section: Section, entry: Entry, part: str, scores: Sequence[str], notes: list[str]
-) -> tuple[str, ...]:
-    own = next((row for row in _records(section.scores, part) if row["entry"] == entry.label), None)
-    published = row_of(table, entry.trial.name, part)
-    label = f"{entry.label} on {part_title(part)}{_marks(published.notes if published else (), notes)}"
-    cells = []
-    for name in scores:
-        cells += [
-            with_interval(own, name) if own else "–",
-            number(published.scores.get(name, float("nan")), 2) if published else "–",
-        ]
-    return (label, *cells)
+    table: PublishedTable,
+    section: Section,
+    entries: Sequence[Entry],
+    part: str,
+    scores: Sequence[str],
+    notes: list[str],
+) -> list[tuple[str, ...]]:
+    """One part's rows: the entries with the published row of their trial, then the other published rows."""
+    own = {row["entry"]: row for row in _records(section.scores, part)}
+    pairs = [(entry, row_of(table, entry.trial.name, part)) for entry in entries if entry.label in own]
+    matched = [row for _, row in pairs]
+    rows = []
+    for entry, published in pairs:
+        ours = [with_interval(own[entry.label], name) for name in scores]
+        rows.append((entry.label + _marks(published, notes), *_alternating(ours, published, scores)))
+    for published in (row for row in table.rows if row.part == part and row not in matched):
+        label = f"{published.method} (paper){_marks(published, notes)}"
+        rows.append((label, *_alternating([""] * len(scores), published, scores)))
+    return rows
 
 
-def _marks(own: Sequence[str], notes: list[str]) -> str:
-    """Numbers of footnotes; new ones join the list."""
+def _alternating(ours: Sequence[str], published: PublishedRow | None, scores: Sequence[str]) -> list[str]:
+    printed = [number(published.scores.get(name, float("nan")), 2) if published else "–" for name in scores]
+    return [cell for pair in zip(ours, printed, strict=True) for cell in pair]
+
+
+def _marks(published: PublishedRow | None, notes: list[str]) -> str:
+    """Numbers of a row's footnotes; new ones join the list."""
+    own = published.notes if published else ()
     notes += [note for note in own if note not in notes]
     return "".join(f" ({notes.index(note) + 1})" for note in own)
 
@@ -229,7 +245,7 @@ def subject_text(section: Section, entry: Entry) -> TextTable:
             (f"{row['database']}/{row['subject']}", str(row["clips"]), f"{row['right']:g}", number(row["accuracy"]))
             for row in own.to_dict("records")
         ),
-        ("right: mean number over seeds.", *warnings_of(section.comparison)),
+        ("right: mean number over seeds.", *warnings_of([entry])),
     )
 
 

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
 
-_NAMES = 30  # characters of a row's name that a narrow terminal does not break
+_NAMES = 18  # characters of a row's name that a narrow terminal does not break
 
 
 class TextTable(NamedTuple):
@@ -29,13 +29,14 @@ class TextTable(NamedTuple):
 
 def print_table(table: TextTable, console: Console) -> None:
     """Print a table in a terminal."""
-    drawn = RichTable(title=Text(table.title), title_justify="left", box=box.SIMPLE_HEAD)
+    console.print(Text(f"\n{table.title}", style="bold"), soft_wrap=True)
+    drawn = RichTable(box=box.SIMPLE_HEAD)
     names = min(_NAMES, max(len(row[0]) for row in table.rows))
     drawn.add_column(Text(table.columns[0]), min_width=names, overflow="fold")
     for column in table.columns[1:]:
         drawn.add_column(Text(column), justify="right")
     for row in table.rows:
-        drawn.add_row(*(Text(cell.replace(" [", "\n[")) for cell in row))
+        drawn.add_row(Text(row[0]), *(Text(cell.replace(" [", "\n[")) for cell in row[1:]))
     console.print(drawn)
     for note in table.notes:
         console.print(Text(note, style="dim"), soft_wrap=True)
