@@ -9,12 +9,13 @@ from rich.text import Text
 
 from merjax.errors import command
 from merjax.protocols import SCHEMES
+from merjax.report.beside import published_texts
 from merjax.report.files import write_logs, write_report
 from merjax.report.megc_log import check_against_counts, check_against_list, read_log, rescore
 from merjax.report.page import separate_sentence
 from merjax.report.runs import Run, compare, read_runs
 from merjax.report.scores import DRAWS, part_title
-from merjax.report.sections import HEADS, Section, data_text, difference_texts, published_texts, score_texts
+from merjax.report.sections import HEADS, Section, data_text, difference_texts, score_texts
 from merjax.report.tables import TextTable, number, print_table
 
 _EPILOG = """\

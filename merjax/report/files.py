@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from merjax.report.beside import published_texts
 from merjax.report.entries import Entry
 from merjax.report.figures import confusion_figure, pdf, score_figure, subject_figure
 from merjax.report.megc_log import log_text
@@ -17,7 +18,6 @@ from merjax.report.sections import (
     class_texts,
     data_text,
     difference_texts,
-    published_texts,
     score_texts,
     warnings_of,
 )

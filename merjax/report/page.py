@@ -9,6 +9,7 @@ import jinja2
 from merjax import __version__
 from merjax.config import flatten
 from merjax.errors import MerjaxError
+from merjax.report.beside import published_texts
 from merjax.report.entries import Entry
 from merjax.report.figures import confusion_figure, curve_figure, score_figure, subject_figure, svg
 from merjax.report.mistakes import apex_crops, confident_mistakes, store_of
@@ -19,7 +20,6 @@ from merjax.report.sections import (
     class_texts,
     data_text,
     difference_texts,
-    published_texts,
     score_texts,
     subject_text,
     warnings_of,

@@ -11,8 +11,7 @@ from merjax.datasets.clip import DATABASES
 from merjax.metrics import SCORES
 from merjax.protocols import SCHEMES
 from merjax.report.entries import Entry
-from merjax.report.published import PublishedRow, PublishedTable, row_of, table_of
-from merjax.report.runs import Comparison, Run
+from merjax.report.runs import Comparison
 from merjax.report.scores import (
     DRAWS,
     are_paired,
@@ -96,10 +95,10 @@ def score_texts(section: Section) -> list[TextTable]:
 
 def _score_text(section: Section, part: str) -> TextTable:
     comparison = section.comparison
-    own = _records(section.scores, part) + _records(section.controls, part)
+    own = records(section.scores, part) + records(section.controls, part)
     rows = []
     for row in own:
-        diverged = f" ({row['diverged']} runs diverged, scored as wrong)" if row["diverged"] else ""
+        diverged = f" ({row['diverged']} runs diverged)" if row["diverged"] else ""
         cells = [with_interval(row, name) for name in SCORES]
         rows.append((row["entry"] + diverged, *cells, str(row["clips"]), str(row["subjects"])))
     seeds = max(row["seeds"] for row in own)
@@ -109,6 +108,8 @@ def _score_text(section: Section, part: str) -> TextTable:
         + (f"; score: mean ± standard deviation over {seeds} seeds." if seeds > 1 else "; one seed."),
         "majority: always the part's most frequent class; chance: random answers with the classes' frequencies.",
     ]
+    if any(row["diverged"] for row in own):
+        notes.append("The clips of runs that diverged are scored as wrong.")
     chance_recall = 1 / len(comparison.base.classes)
     if leaking := [row["entry"] for row in own if row["control"] == "shuffle" and row["UAR_low"] > chance_recall]:
         notes.append(
@@ -130,8 +131,8 @@ def difference_texts(section: Section) -> list[TextTable]:
         return []
     base, entries = section.comparison.base, len(section.comparison.entries)
     notes = [
-        "Paired bootstrap over subjects, 95 %. An interval that contains 0 is no evidence of a difference; of "
-        f"{3 * (entries - 1)} intervals per part, one in twenty misses the truth by chance."
+        "Paired bootstrap over subjects, 95 %. An interval that contains 0 is no evidence of a difference; one "
+        f"interval in twenty misses the truth by chance, and here are {3 * (entries - 1)} per part."
     ]
     if section.unpaired:
         notes.append(f"Not compared, for want of the same clips: {', '.join(section.unpaired)}.")
@@ -141,7 +142,7 @@ def difference_texts(section: Section) -> list[TextTable]:
             ("trial", *HEADS.values()),
             tuple(
                 (row["entry"], *(with_interval(row, name, sign=True) for name in SCORES))
-                for row in _records(section.differences, part)
+                for row in records(section.differences, part)
             ),
             (*notes, *warnings_of(section.comparison.entries)),
         )
@@ -154,7 +155,7 @@ def class_texts(section: Section) -> list[TextTable]:
     classes = section.comparison.base.classes
     tables = []
     for part in section.comparison.parts:
-        own = _records(section.classes, part)
+        own = records(section.classes, part)
         clips = {row["class"]: row["clips"] for row in own}
         labels = dict.fromkeys(row["entry"] for row in own)
         cell = {(row["entry"], row["class"]): (row["F1"], row["recall"]) for row in own}
@@ -167,72 +168,6 @@ def class_texts(section: Section) -> list[TextTable]:
             )
         )
     return tables
-
-
-def published_texts(section: Section, run: Run) -> list[TextTable]:
-    """The paper's table beside the scores of a run that repeats it; none for other runs."""
-    table = table_of(run.plan.name)
-    entries = [entry for entry in section.comparison.entries if entry.run == run.name]
-    if table is None or not entries or table.protocol != section.comparison.protocol:
-        return []
-    scores = [name for name in SCORES if any(name in row.scores for row in table.rows)]
-    parts = [part for part in section.comparison.parts if any(row.part == part for row in table.rows)]
-    if not parts:
-        return []
-    notes: list[str] = []
-    rows = []
-    for part in parts:
-        suffix = f" on {part_title(part)}" if len(parts) > 1 else ""
-        rows += [(label + suffix, *cells) for label, *cells in _beside(table, section, entries, part, scores, notes)]
-    statement = section.comparison.statement
-    caption = (
-        "NOT COMPARABLE: the published numbers are of real recordings, these clips are synthetic. Nothing is reproduced here."
-        if statement
-        else "published: as printed in the paper, without intervals; merjax: this run."
-    )
-    numbered = tuple(f"({i}) {note}" for i, note in enumerate(notes, 1))
-    return [
-        TextTable(
-            f"{run.name} beside Table {table.number} of the paper: {table.caption}",
-            ("trial", *(head for name in scores for head in (f"{name}, merjax", "published"))),
-            tuple(map(tuple, rows)),
-            (caption, *numbered, *table.notes, *warnings_of(section.comparison.entries)),
-        )
-    ]
-
-
-def _beside(
-    table: PublishedTable,
-    section: Section,
-    entries: Sequence[Entry],
-    part: str,
-    scores: Sequence[str],
-    notes: list[str],
-) -> list[tuple[str, ...]]:
-    """One part's rows: the entries with the published row of their trial, then the other published rows."""
-    own = {row["entry"]: row for row in _records(section.scores, part)}
-    pairs = [(entry, row_of(table, entry.trial.name, part)) for entry in entries if entry.label in own]
-    matched = [row for _, row in pairs]
-    rows = []
-    for entry, published in pairs:
-        ours = [with_interval(own[entry.label], name) for name in scores]
-        rows.append((entry.label + _marks(published, notes), *_alternating(ours, published, scores)))
-    for published in (row for row in table.rows if row.part == part and row not in matched):
-        label = f"{published.method} (paper){_marks(published, notes)}"
-        rows.append((label, *_alternating([""] * len(scores), published, scores)))
-    return rows
-
-
-def _alternating(ours: Sequence[str], published: PublishedRow | None, scores: Sequence[str]) -> list[str]:
-    printed = [number(published.scores.get(name, float("nan")), 2) if published else "–" for name in scores]
-    return [cell for pair in zip(ours, printed, strict=True) for cell in pair]
-
-
-def _marks(published: PublishedRow | None, notes: list[str]) -> str:
-    """Numbers of a row's footnotes; new ones join the list."""
-    own = published.notes if published else ()
-    notes += [note for note in own if note not in notes]
-    return "".join(f" ({notes.index(note) + 1})" for note in own)
 
 
 def subject_text(section: Section, entry: Entry) -> TextTable:
@@ -275,5 +210,5 @@ def data_text(entry: Entry) -> TextTable:
     )
 
 
-def _records(table: pd.DataFrame, part: str) -> list[dict]:
+def records(table: pd.DataFrame, part: str) -> list[dict]:
     return table[table["part"] == part].to_dict("records") if len(table) else []
