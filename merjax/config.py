@@ -27,7 +27,9 @@ class DataConfig:
 
     store: str = "data/quickstart/store"  # folder of the clip store
     protocol: Literal["megc3", "au5"] = "megc3"  # label scheme: 3 classes (Table 3) or 5 AU classes (Table 4)
-    folds: str = "loso"  # "loso", "loso:DATABASE", "cross_database", "group:K" (K groups of whole subjects)
+    # "loso", "loso:DATABASE", "cross_database", one pair of it as "cross_database:casme2+smic:samm" (train on the first two,
+    # test on the last), "group:K" (K groups of whole subjects)
+    folds: str = "loso"
     input: Literal["gray", "difference"] = "gray"  # the frame, or the frame minus its clip's onset frame
     standardise: bool = False  # also divide by the standard deviation of the training frames, per region
     frames: str = "all"  # "all" from onset to offset; "count:N" uniform; "fps:F" equalised; "apex:N" around the apex
@@ -83,6 +85,7 @@ class EngineConfig:
     mapping: Literal["auto", "vmap", "map"] = "auto"  # runs side by side, or one after another; auto: by backend
     chunk: int = 0  # runs on the devices together; 0: as many as fit
     steps_per_call: int = 8  # optimiser steps between two looks at the clock
+    checkpoint_minutes: float = 5.0  # least time between two checkpoints of a running chunk
     workers: int = 0  # processes that share the chunks; 0: one per core on a CPU, one on a GPU or TPU
 
 
@@ -196,5 +199,5 @@ def _check_ranges(config: Config, source: str) -> None:
             raise MerjaxError(f"{source}: {key} is {value}, it must be above 0")
         if name in _SHARE and not 0 <= value < 1:
             raise MerjaxError(f"{source}: {key} is {value}, it must lie in [0, 1)")
-        if name in ("gamma", "weight_decay", "chunk", "workers") and not value >= 0:
+        if name in ("gamma", "weight_decay", "chunk", "workers", "checkpoint_minutes") and not value >= 0:
             raise MerjaxError(f"{source}: {key} is {value}, it must not be negative")

@@ -11,11 +11,11 @@ from merjax.datasets.clip import Clip
 from merjax.regions import REGIONS
 
 _COLOURS = {"eyes": (60, 200, 60), "nose": (60, 160, 255), "cheeks": (230, 120, 60), "mouth": (80, 80, 240)}  # BGR
-_TILE_WIDTH, _COLUMNS, _MOST = 420, 4, 24
+_TILE_WIDTH, _COLUMNS = 420, 4
 
 
 def write_contact_sheet(path: Path, clips: Sequence[Clip], points: Sequence, colour: Colour = "gray") -> None:
-    """Write a PNG that shows one clip per subject (at most 24): the first frame with its boxes, and its six crops.
+    """Write a PNG that shows one clip per subject: the first frame with its boxes, and its six crops.
 
     Args:
         path: the PNG file.
@@ -26,7 +26,7 @@ def write_contact_sheet(path: Path, clips: Sequence[Clip], points: Sequence, col
     first_of_subject: dict[tuple[str, str], int] = {}
     for i, clip in enumerate(clips):
         first_of_subject.setdefault((clip.database, clip.subject), i)
-    tiles = [_tile(clips[i], np.asarray(points[i]), colour) for i in list(first_of_subject.values())[:_MOST]]
+    tiles = [_tile(clips[i], np.asarray(points[i]), colour) for i in first_of_subject.values()]
     height = max(tile.shape[0] for tile in tiles)
     tiles = [cv2.copyMakeBorder(t, 0, height - t.shape[0], 0, 0, cv2.BORDER_CONSTANT, value=_PAPER) for t in tiles]
     tiles += [np.full_like(tiles[0], 255)] * (-len(tiles) % min(_COLUMNS, len(tiles)))
@@ -52,7 +52,8 @@ def _tile(clip: Clip, points: np.ndarray, colour: Colour) -> np.ndarray:
     image = cv2.resize(
         image, (_TILE_WIDTH, round(_TILE_WIDTH * image.shape[0] / image.shape[1])), interpolation=cv2.INTER_AREA
     )
-    cv2.putText(image, clip.key, (8, 20), cv2.FONT_HERSHEY_SIMPLEX, 0.5, (0, 0, 0), 3, cv2.LINE_AA)
+    (width, height), _ = cv2.getTextSize(clip.key, cv2.FONT_HERSHEY_SIMPLEX, 0.5, 1)
+    cv2.rectangle(image, (0, 0), (width + 16, height + 16), (0, 0, 0), -1)
     cv2.putText(image, clip.key, (8, 20), cv2.FONT_HERSHEY_SIMPLEX, 0.5, _PAPER, 1, cv2.LINE_AA)
     return np.vstack(
         [image, _crop_rows([["eye_right", "nose", "eye_left"], ["cheek_right", "mouth", "cheek_left"]], crops)]

@@ -51,6 +51,11 @@ class Experiment:
         return self.scheme.classes
 
     @property
+    def channels(self) -> int:
+        """Channels of the crops: 1 for gray values, 3 for RGB."""
+        return 3 if self.store.crops[self.streams[0].name].ndim == 4 else 1
+
+    @property
     def onset_row_S(self) -> np.ndarray:
         """Store row of the onset frame of each frame's clip."""
         return self.index["first_row"].to_numpy()[self.clip_S]
@@ -61,7 +66,8 @@ class Experiment:
 
     @cached_property
     def moments_NxRx2(self) -> np.ndarray:
-        """Mean and mean square of what the networks see of each clip, per stream, in units of the full gray range."""
+        """Mean and mean square of what the networks see of each clip, per stream, in units of the full gray range, over
+        all channels."""
         moments = np.zeros((len(self.index), len(self.streams), 2))
         ends = np.cumsum(self.length_N)
         for n, (first, end) in enumerate(zip(ends - self.length_N, ends, strict=True)):

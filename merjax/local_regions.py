@@ -51,7 +51,7 @@ def train(
         on_call: hears of every jitted call.
     """
     config, seed = specs[0].config, specs[0].seed
-    spatial = spatial_stage(experiment.classes_R)
+    spatial = spatial_stage(experiment.classes_R, experiment.channels)
     crops = [experiment.store.crops[region.name] for region in experiment.streams]
     frames = frame_samples(
         crops, experiment.row_S, experiment.clip_S, experiment.onset_row_S if experiment.difference else None

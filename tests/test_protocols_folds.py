@@ -80,6 +80,29 @@ def test_cross_database_of_casme2_and_samm_gives_the_two_pairs_of_table_13():
     assert [fold.name for fold in make_folds(two, "cross_database")] == ["casme2->samm", "samm->casme2"]
 
 
+def test_one_pair_is_the_fold_of_that_name_however_it_is_ordered():
+    folds = {fold.name: fold for fold in make_folds(INDEX, "cross_database")}
+    for name, expected in folds.items():
+        train, test = name.split("->")
+        for order in (train, "+".join(reversed(train.split("+")))):
+            (fold,) = make_folds(INDEX, f"cross_database:{order}:{test}")
+            assert fold.name == name
+            assert (fold.train_N == expected.train_N).all()
+            assert (fold.test_N == expected.test_N).all()
+
+
+@pytest.mark.parametrize("pair", ["casme2+samm:samm", "casme2:fer2013", "casme2+smic+samm:casme2", "casme2:casme2"])
+def test_what_is_no_pair_is_refused(pair):
+    with pytest.raises(MerjaxError, match="is no pair; write it like casme2\\+smic:samm"):
+        make_folds(INDEX, f"cross_database:{pair}")
+
+
+def test_a_pair_without_its_clips_is_refused():
+    two = INDEX[INDEX["database"] != "smic"]
+    with pytest.raises(MerjaxError, match="no clips for smic->samm; databases with clips: casme2, samm"):
+        make_folds(two, "cross_database:smic:samm")
+
+
 @settings(max_examples=40, deadline=None)
 @given(indices, st.integers(2, 4), st.integers(0, 3), st.data())
 def test_groups_hold_whole_subjects_and_every_clip_is_tested_once(index, k, seed, data):

@@ -15,7 +15,7 @@ from jaxtyping import Bool, Int
 from merjax.datasets.clip import DATABASES
 from merjax.errors import MerjaxError
 
-KINDS = '"loso", "loso:DATABASE", "cross_database", "group:K"'
+KINDS = '"loso", "loso:DATABASE", "cross_database", "cross_database:TRAIN+TRAIN:TEST", "group:K"'
 
 # Table 12, in its order; with CASME II and SAMM alone, what remains is Table 13.
 _CROSS_DATABASE = (
@@ -54,6 +54,8 @@ def make_folds(
     - "loso:casme2": leave-one-subject-out within one database; the other databases are on neither side.
     - "cross_database": the pairs of Table 12 for which clips are there (nine with three databases; with CASME II and
       SAMM the two of Table 13).
+    - "cross_database:casme2+smic:samm": one of these pairs, here training on CASME II and SMIC, testing on SAMM. (The
+      fold is then named as in the tables, "casme2+smic->samm"; an arrow in the setting would redirect a shell's output.)
     - "group:5": five groups of whole subjects, alike in classes, each held out once.
 
     Args:
@@ -73,6 +75,8 @@ def make_folds(
         folds = _single_database(index, match[1])
     elif kind == "cross_database":
         folds = _cross_database(index)
+    elif match := re.fullmatch(r"cross_database:([\w+]+):(\w+)", kind):
+        folds = (_pair(index, match[1].split("+"), match[2]),)
     elif match := re.fullmatch(r"group: ?(\d+)", kind):
         folds = _groups(index, int(match[1]), targets, seed)
     else:
@@ -138,6 +142,23 @@ def _cross_database(index: pd.DataFrame) -> tuple[Fold, ...]:
         names = ", ".join(DATABASES)
         raise MerjaxError(f"folds: cross_database needs two of {names}; found {', '.join(sorted(present)) or 'none'}")
     return folds
+
+
+def _pair(index: pd.DataFrame, train: Sequence[str], test: str) -> Fold:
+    """The fold of one pair, however its training databases are ordered."""
+    names = {(frozenset(pair), held_out): "+".join(pair) + "->" + held_out for pair, held_out in _CROSS_DATABASE}
+    name = names.get((frozenset(train), test))
+    if name is None:
+        raise MerjaxError(
+            f"folds: '{'+'.join(train)}:{test}' is no pair; write it like casme2+smic:samm, one or two of "
+            f"{', '.join(DATABASES)} to train on, a colon, and another one to test on"
+        )
+    folds = {fold.name: fold for fold in _cross_database(index)}
+    if name not in folds:
+        raise MerjaxError(
+            f"folds: no clips for {name}; databases with clips: {', '.join(sorted(set(index['database'])))}"
+        )
+    return folds[name]
 
 
 def _groups(index: pd.DataFrame, k: int, targets: np.ndarray | None, seed: int) -> tuple[Fold, ...]:

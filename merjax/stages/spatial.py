@@ -13,8 +13,8 @@ from merjax.nn.spatial import apply_regions, features_regions, init_regions
 from merjax.stages.optimiser import adamw
 
 
-def spatial_stage(classes_R: Sequence[int]) -> Stage:
-    """The stage for regions with k(r) classes each.
+def spatial_stage(classes_R: Sequence[int], channels: int = 1) -> Stage:
+    """The stage for regions with k(r) classes each and images of so many channels.
 
     `hyper` holds the optimiser's numbers, and dropout, gamma, smoothing, alpha_RxK, target_NxR (region labels of every
     clip), mean_R and scale_R (fitted on the fold's training frames) and mask_R (1 for the regions in use).
@@ -22,7 +22,7 @@ def spatial_stage(classes_R: Sequence[int]) -> Stage:
     classes_R = tuple(classes_R)
 
     def init(key, hyper):
-        return init_regions(key, classes_R)
+        return init_regions(key, classes_R, channels)
 
     def loss(params, batch: Batch, weight_B, hyper, key):
         x = _normalised(batch.inputs, hyper)
@@ -50,12 +50,12 @@ def frame_samples(
     """Samples of the spatial stage: a frame each.
 
     Args:
-        crops: per region, the store's `frames x H x W` of uint8.
+        crops: per region, the store's `frames x H x W` (gray) or `frames x H x W x 3` (RGB) of uint8.
         row_S: each sample's row in the store.
         clip_S: the clip it belongs to.
         onset_row_S: the row of its clip's onset frame, which is subtracted; None for the frame as it is.
 
-    Inputs of K batches are one array `[K, 1, H, W, B]` per region, of uint8 or, for differences, int16.
+    Inputs of K batches are one array `[K, C, H, W, B]` per region, of uint8 or, for differences, int16.
     """
 
     def gather(sample_KxB: np.ndarray) -> tuple[np.ndarray, ...]:
@@ -65,11 +65,12 @@ def frame_samples(
         frames = crop[row_S[sample_KxB]]
         if onset_row_S is not None:
             frames = frames.astype(np.int16) - crop[onset_row_S[sample_KxB]]
-        return np.ascontiguousarray(frames.transpose(0, 2, 3, 1))[:, None]
+        frames_KxBxHxWxC = frames if frames.ndim == 5 else frames[..., None]
+        return np.ascontiguousarray(frames_KxBxHxWxC.transpose(0, 4, 2, 3, 1))
 
     return Samples(clip_S, gather)
 
 
-def _normalised(inputs: tuple[Array, ...], hyper) -> tuple[Float[Array, "1 H W B"], ...]:
+def _normalised(inputs: tuple[Array, ...], hyper) -> tuple[Float[Array, "C H W B"], ...]:
     """Gray values in [0, 1], less the training mean and divided by the training scale of each region."""
     return tuple((x.astype(jnp.float32) / 255 - hyper["mean_R"][r]) / hyper["scale_R"][r] for r, x in enumerate(inputs))
