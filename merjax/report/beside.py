@@ -57,6 +57,9 @@ def _comparability(comparison: Comparison, pairs: Sequence[tuple[str, str]]) -> 
         )
     if part != printed:
         return f"NOT COMPARABLE: published on {part_title(printed)}, these are scores on {part_title(part)}."
+    folds = comparison.base.trial.config.data.folds
+    if "->" not in printed and not folds.startswith("loso"):
+        return f"NOT COMPARABLE: published with leave-one-subject-out, these are scores with folds {folds}."
     if printed in DATABASES:
         return (
             f"NOT COMPARABLE: published is the {part_title(part)} part of a training on all databases, here only "
@@ -73,7 +76,7 @@ def _beside(
     scores: Sequence[str],
     notes: list[str],
 ) -> list[tuple[str, ...]]:
-    """The rows of a pair of parts, ours and the printed one: the entries with the published row of their trial, then the other published rows."""
+    """Rows of a pair of parts, ours and the printed: entries with their trial's published row, then the other ones."""
     part, printed = parts
     own = {row["entry"]: row for row in records(section.scores, part)}
     pairs = [(entry, row_of(table, entry.trial.name, printed)) for entry in entries if entry.label in own]

@@ -1,0 +1,258 @@
+"""Report scores against scikit-learn and hand-made bootstraps; coverage of the intervals on simulated subjects."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from fake_runs import loso, megc_clips, small_clips, write_fake_run
+from sklearn import metrics as reference
+
+from merjax.metrics import SCORES, accuracy, confusion_matrix, interval, subject_bootstrap
+from merjax.report.runs import compare, read_run
+from merjax.report.scores import (
+    are_paired,
+    of_part,
+    part_names,
+    resampled,
+    score_classes,
+    score_controls,
+    score_differences,
+    score_entries,
+    score_subjects,
+)
+
+UAR = reference.balanced_accuracy_score
+
+
+def macro_f1(truth, prediction):
+    return reference.f1_score(truth, prediction, average="macro")
+
+
+def parts_of(rows):
+    yield "FULL", rows
+    yield from rows.groupby("database")
+
+
+def seeds_of(rows):
+    return [own for _, own in rows.groupby("seed")]
+
+
+@pytest.fixture(scope="module")
+def run_rows(tmp_path_factory):
+    """A comparison over three databases and three seeds, and its saved predictions read without the report's code."""
+    folder = write_fake_run(tmp_path_factory.mktemp("runs") / "r", clips=megc_clips(), seeds=(0, 1, 2), chunk_runs=40)
+    return compare([read_run(folder)])[0], pd.concat(map(pd.read_parquet, sorted(folder.glob("predictions-*.parquet"))))
+
+
+def test_every_score_is_scikit_learns_of_the_saved_predictions(run_rows):
+    comparison, rows = run_rows
+    scores = score_entries(comparison.entries, comparison.parts).set_index(["part", "trial"])
+    assert set(comparison.parts) == {"FULL", "smic", "casme2", "samm"}
+    for part, of_part_rows in parts_of(rows):
+        for trial, own in of_part_rows.groupby("trial"):
+            got = scores.loc[(part, trial)]
+            for name, score in (("UF1", macro_f1), ("UAR", UAR), ("accuracy", reference.accuracy_score)):
+                values = [score(seed["label"], seed["prediction"]) for seed in seeds_of(own)]
+                assert got[name] == pytest.approx(np.mean(values))
+                assert got[f"{name}_sd"] == pytest.approx(np.std(values, ddof=1))
+                assert got[f"{name}_low"] < got[name] < got[f"{name}_high"]
+            assert got["clips"] == len(own) / 3
+            assert got["subjects"] == (own["database"] + own["subject"]).nunique()
+
+
+def test_class_scores_and_subject_scores_are_scikit_learns(run_rows):
+    comparison, rows = run_rows
+    classes = score_classes(comparison.entries, comparison.parts).set_index(["part", "entry"])
+    for part, of_part_rows in parts_of(rows):
+        for trial, own in of_part_rows.groupby("trial"):
+            f1 = np.mean([reference.f1_score(s["label"], s["prediction"], average=None) for s in seeds_of(own)], axis=0)
+            recall = np.mean(
+                [reference.recall_score(s["label"], s["prediction"], average=None) for s in seeds_of(own)], axis=0
+            )
+            np.testing.assert_allclose(classes.loc[(part, trial), "F1"], f1)
+            np.testing.assert_allclose(classes.loc[(part, trial), "recall"], recall)
+    subjects = score_subjects(comparison.entries).set_index(["entry", "database", "subject"])
+    for key, own in rows.groupby(["trial", "database", "subject"]):
+        assert subjects.loc[key, "accuracy"] == pytest.approx(reference.accuracy_score(own["label"], own["prediction"]))
+        assert subjects.loc[key, "clips"] == len(own) / 3
+
+
+def test_intervals_are_those_of_a_plain_bootstrap_over_subjects(run_rows):
+    """Drawing subjects one by one, with other random numbers, gives the same interval up to the noise of the draws."""
+    comparison, rows = run_rows
+    got = score_entries(comparison.entries[:1], ("casme2",)).iloc[0]
+    own = rows[(rows["trial"] == got["trial"]) & (rows["database"] == "casme2")]
+    people = {name: table for name, table in own.groupby("subject")}
+    rng = np.random.default_rng(5)
+    draws = []
+    for _ in range(600):
+        drawn = pd.concat([people[name] for name in rng.choice(list(people), len(people))])
+        draws.append(np.mean([reference.accuracy_score(s["label"], s["prediction"]) for s in seeds_of(drawn)]))
+    np.testing.assert_allclose(
+        (got["accuracy_low"], got["accuracy_high"]), np.quantile(draws, (0.025, 0.975)), atol=0.012
+    )
+
+
+def test_a_difference_is_that_of_the_scores_and_its_interval_is_paired(tmp_path):
+    """A trial that differs from the base in one clip has a narrow interval of the difference; unpaired it would be wide."""
+    folder = write_fake_run(tmp_path / "r", clips=megc_clips(), skills={"a": 0.6}, chunk_runs=100)
+    base = compare([read_run(folder)])[0].base
+    other = base.predictions.copy()
+    changed = other.index[other["prediction"] != other["label"]][0]
+    other.loc[changed, "prediction"] = other.loc[changed, "label"]
+    entry = type(base)(**{**vars(base), "label": "b", "predictions": other})
+    row = score_differences(base, [entry], ["FULL"]).iloc[0]
+    scores = score_entries([base, entry], ["FULL"])
+    assert row["accuracy"] == pytest.approx(1 / 442)
+    for name in SCORES:
+        assert row[name] == pytest.approx(scores[name][1] - scores[name][0])
+        width = row[f"{name}_high"] - row[f"{name}_low"]
+        assert 0 <= width < 0.2 * (scores[f"{name}_high"][0] - scores[f"{name}_low"][0])
+
+
+def simulated_subjects(rng, people, classes=3):
+    """Subjects with their own accuracy and number of clips; clips of one person are alike."""
+    skill = rng.beta(4, 2, people)
+    clips = rng.integers(2, 12, people)
+    subject_N = np.repeat(np.arange(people), clips)
+    truth_N = rng.choice(classes, len(subject_N), p=(0.5, 0.3, 0.2))
+    wrong_N = (truth_N + rng.integers(1, classes, len(subject_N))) % classes
+    return truth_N, np.where(rng.random(len(subject_N)) < skill[subject_N], truth_N, wrong_N), subject_N
+
+
+def test_95_percent_intervals_cover_the_truth_in_95_percent_of_simulated_experiments():
+    rng = np.random.default_rng(0)
+    everyone = simulated_subjects(rng, 60_000)
+    population = confusion_matrix(everyone[0], everyone[1], 3)
+    truth = {name: float(score(population)) for name, score in SCORES.items()}
+    experiments, covered = 400, dict.fromkeys(SCORES, 0)
+    for _ in range(experiments):
+        draws = subject_bootstrap(*simulated_subjects(rng, 68), 3, draws=400, seed=int(rng.integers(2**31)))
+        for name, score in SCORES.items():
+            low, high = interval(score(draws))
+            covered[name] += low <= truth[name] <= high
+    tolerance = 3.3 * np.sqrt(0.95 * 0.05 / experiments)
+    for name in SCORES:
+        assert covered[name] / experiments == pytest.approx(0.95, abs=tolerance), name
+
+
+def test_clips_drawn_one_by_one_would_cover_less():
+    """The simulation tells the two apart: resampling clips instead of subjects misses the truth too often."""
+    rng = np.random.default_rng(1)
+    everyone = simulated_subjects(rng, 60_000)
+    truth = float(accuracy(confusion_matrix(everyone[0], everyone[1], 3)))
+    covered = 0
+    for _ in range(400):
+        truth_N, prediction_N, _ = simulated_subjects(rng, 68)
+        draws = subject_bootstrap(truth_N, prediction_N, np.arange(len(truth_N)), 3, draws=300)
+        low, high = interval(accuracy(draws))
+        covered += low <= truth <= high
+    assert covered / 400 < 0.91
+
+
+def test_paired_intervals_cover_the_difference_of_two_trials():
+    """Two trials that are right on the same people's clips: the paired interval covers 0 in 95 % of experiments."""
+    rng = np.random.default_rng(2)
+    covered, experiments = 0, 400
+    for seed in range(experiments):
+        truth_N, _, subject_N = simulated_subjects(rng, 68)
+        skill = rng.beta(4, 2, 68)
+        predictions = [
+            np.where(rng.random(len(truth_N)) < skill[subject_N], truth_N, (truth_N + 1) % 3) for _ in range(2)
+        ]
+        a, b = (accuracy(subject_bootstrap(truth_N, p, subject_N, 3, draws=300, seed=seed)) for p in predictions)
+        low, high = interval(a - b)
+        covered += low <= 0 <= high
+    assert covered / experiments == pytest.approx(0.95, abs=3.3 * np.sqrt(0.95 * 0.05 / experiments))
+
+
+def test_controls_are_majority_and_chance_of_each_part(run_rows):
+    comparison, rows = run_rows
+    controls = score_controls(comparison.base, comparison.parts).set_index(["part", "entry"])
+    assert controls.loc[("FULL", "majority"), "UF1"] == pytest.approx(0.241, abs=5e-4)
+    for part, own in parts_of(rows):
+        one = own[(own["trial"] == own["trial"].iloc[0]) & (own["seed"] == 0)]
+        majority = np.full(len(one), one["label"].mode()[0])
+        assert controls.loc[(part, "majority"), "UF1"] == pytest.approx(
+            reference.f1_score(one["label"], majority, average="macro", zero_division=0)
+        )
+        assert controls.loc[(part, "chance"), "UAR"] == pytest.approx(1 / 3, abs=0.01)
+
+
+def test_diverged_runs_count_as_wrong(tmp_path):
+    folder = write_fake_run(tmp_path / "r", skills={"a": 1.0}, diverged=[("a", 0), ("a", 3)])
+    entry = compare([read_run(folder)])[0].base
+    row = score_entries([entry], ["FULL"]).iloc[0]
+    lost = (entry.predictions["prediction"] < 0).mean()
+    assert lost > 0
+    assert row["accuracy"] == pytest.approx(1 - lost)
+    assert row["diverged"] == 2
+
+
+def test_cross_database_folds_are_scored_by_themselves(tmp_path):
+    clips = small_clips()
+    database_N = clips["database"].to_numpy(str)
+    folds = {
+        "casme2+smic->samm": database_N == "samm",
+        "casme2->samm": database_N == "samm",
+        "samm->casme2": database_N == "casme2",
+    }
+    comparison = compare([read_run(write_fake_run(tmp_path / "r", clips=clips, folds=folds))])[0]
+    assert comparison.parts == tuple(folds)
+    scores = score_entries(comparison.entries, comparison.parts)
+    assert set(scores["clips"][scores["part"] == "casme2->samm"]) == {10}
+    assert (comparison.base.predictions.groupby("clip").size() > 1).any()  # pooled, clips would count twice
+
+
+def test_parts_of_one_database_and_of_an_incomplete_set(tmp_path):
+    for databases, expected in (
+        (("casme2",), ("casme2",)),
+        (("samm", "casme2"), ("together", "casme2", "samm")),
+    ):
+        clips = small_clips(databases)
+        predictions = clips.assign(fold="x", seed=0)
+        assert part_names({"protocol": "megc3", "folds": ["x"]}, predictions) == expected
+        assert len(of_part(predictions, expected[0])) == len(clips)
+
+
+def test_resampling_draws_the_same_subjects_for_all_seeds(tmp_path):
+    """With predictions that are equal in all seeds, the draws are those of one seed."""
+    folder = write_fake_run(tmp_path / "r", skills={"a": 1.0}, seeds=(0, 1, 2), chunk_runs=100)
+    entry = compare([read_run(folder)])[0].base
+    predictions = entry.predictions.assign(prediction=0)
+    one_seed = predictions[predictions["seed"] == 0]
+    for name, draws in resampled(predictions, entry.classes).items():
+        np.testing.assert_allclose(draws, resampled(one_seed, entry.classes)[name])
+
+
+def test_selections_and_controls_are_entries_of_their_own(tmp_path):
+    folder = write_fake_run(
+        tmp_path / "r",
+        skills={"a": 0.5},
+        selections={"fixed": 0.0, "inner": 0.1, "oracle": 0.4},
+        settings={"control": "shuffle"},
+    )
+    entries = compare([read_run(folder)])[0].entries
+    assert [entry.label for entry in entries] == [
+        "a, shuffled labels",
+        "a, inner subjects, shuffled labels",
+        "a, oracle (leaks), shuffled labels",
+    ]
+    assert [len(entry.predictions) for entry in entries] == [35, 35, 35]
+    assert score_entries(entries, ["FULL"])["selection"].tolist() == ["fixed", "inner", "oracle (leaks)"]
+
+
+def test_unfinished_trials_are_scored_on_complete_seeds_or_marked_partial(tmp_path):
+    clips = small_clips()
+    n_folds = len(loso(clips))
+    folder = write_fake_run(tmp_path / "r", clips=clips, seeds=(0, 1), chunk_runs=n_folds, unfinished=(1, 2))
+    run = read_run(folder)
+    entries = compare([run])[0].entries
+    assert [entry.label for entry in entries] == ["focal, 1 of 2 seeds", "cross-entropy, 1 of 2 seeds"]
+    assert [entry.seeds for entry in entries] == [(0,), (1,)]
+    assert len(run.missing) == 2 * n_folds
+    assert are_paired(*entries)
+    folder = write_fake_run(tmp_path / "s", clips=clips, chunk_runs=n_folds - 2, unfinished=(1, 2))
+    entry = compare([read_run(folder)])[0].base
+    assert entry.is_partial
+    assert entry.label == f"focal, partial: {n_folds - 2} of {n_folds} folds"
+    assert not are_paired(entry, entries[0])
