@@ -1,15 +1,19 @@
 """How a face moves as a whole during a clip: a similarity per frame, smooth in time.
 
 dlib's points tremble by as much as a micro-expression moves. What is taken for the head's motion is therefore fitted to
-points that expressions hardly move, and smoothed over a time in which a head has not moved far but an expression comes
-and goes.
+points that expressions hardly move, and smoothed over about the time in which an expression comes and goes.
+
+Measured at d = 105 on 4 portraits, turned by 2 degrees, scaled by 2 % and shifted by 6 px within 0.4 s, with action units
+of 2 px: of 3 to 7 px of motion in a region, 0.1 to 0.3 px remain. (A fifth one wears glasses, over which dlib's points
+slide: 0.7 px remain.)
 """
 
 import numpy as np
 from jaxtyping import Float
 
-STABLE = (27, 28, 29, 30, 36, 39, 42, 45)  # bridge of the nose, corners of the eyes
-SMOOTHING = 0.1  # seconds, of the Gaussian: noise of 200 frames per second falls to an eighth
+# Top of the nose's bridge, corners of the eyes. Its lower points go up with AU 9: half of that would be taken for the head's.
+STABLE = (27, 28, 36, 39, 42, 45)
+SMOOTHING = 0.1  # seconds, of the Gaussian: at 200 frames per second a point's tremble of .17 px falls to .03 px
 _OUTLYING = 1.5  # residuals of so many medians weigh half
 _ROUNDS = 5
 
@@ -54,16 +58,18 @@ def similarity(source_Nx2: Float[np.ndarray, "N 2"], target_Nx2: Float[np.ndarra
 
 
 def smoothed(series_TxD: Float[np.ndarray, "T D"], deviation: float) -> Float[np.ndarray, "T D"]:
-    """Series smoothed by local straight lines under a Gaussian of `deviation` frames.
+    """Series smoothed by local parabolas under a Gaussian of `deviation` frames.
 
-    Lines, not means: a steady drift passes unchanged up to the first and the last frame.
+    Parabolas, not means: a drift that speeds up passes unchanged, up to the first and the last frame.
     """
-    offset_TxT = np.arange(len(series_TxD)) - np.arange(len(series_TxD))[:, None]
-    weight_TxT = np.exp(-0.5 * (offset_TxT / deviation) ** 2)
-    s0, s1, s2 = ((weight_TxT * offset_TxT**power).sum(1, keepdims=True) for power in range(3))
-    spread = s0 * s2 - s1**2
-    kernel_TxT = np.where(spread > 0, weight_TxT * (s2 - s1 * offset_TxT) / np.where(spread > 0, spread, 1), 1)
-    return kernel_TxT @ series_TxD
+    frame_T = np.arange(len(series_TxD))
+    smooth_TxD = np.empty_like(series_TxD)
+    for t in frame_T:
+        offset_T = (frame_T - t) / deviation
+        root_Tx1 = np.exp(-0.25 * offset_T**2)[:, None]
+        parabola_3xD, *_ = np.linalg.lstsq(root_Tx1 * np.vander(offset_T, 3), root_Tx1 * series_TxD, rcond=None)
+        smooth_TxD[t] = parabola_3xD[-1]
+    return smooth_TxD
 
 
 def _matrices(motion_Tx4: np.ndarray, centre: np.ndarray) -> Float[np.ndarray, "T 3 3"]:
