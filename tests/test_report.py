@@ -1,0 +1,331 @@
+"""The report command as a user runs it: files, page, terminal, several runs, unfinished runs, wrong input."""
+
+import base64
+import hashlib
+import html
+import re
+import subprocess
+import sys
+from contextlib import redirect_stderr, redirect_stdout
+from html.parser import HTMLParser
+from io import StringIO
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+import pytest
+from fake_runs import loso, small_clips, write_fake_run
+from sklearn.metrics import balanced_accuracy_score, f1_score
+
+from merjax.report.__main__ import main
+from merjax.report.figures import score_figure, svg
+from merjax.report.files import slug
+from merjax.report.mistakes import confident_mistakes
+from merjax.report.page import render_page
+from merjax.report.runs import compare, read_run, read_runs
+from merjax.report.sections import Section
+from merjax.report.tables import TextTable, latex, markdown, number
+from merjax.store import open_store
+
+ROOT = Path(__file__).resolve().parents[1]
+CASME2 = small_clips(("casme2",))
+
+
+class Result(NamedTuple):
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def report(*arguments) -> Result:
+    """The command, in this process."""
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(StringIO()) as out, redirect_stderr(StringIO()) as err:
+        patch.setattr(sys, "argv", ["merjax.report", *map(str, arguments)])
+        try:
+            main()
+            code = 0
+        except SystemExit as stopped:
+            code = int(stopped.code or 0)
+    return Result(code, out.getvalue(), err.getvalue())
+
+
+def page_of(*folders, crops=True) -> str:
+    runs = read_runs(folders)
+    return render_page(runs, [Section(comparison) for comparison in compare(runs)], crops=crops)
+
+
+def words(page: str) -> str:
+    text = re.sub(r"<style>.*?</style>|<[^>]+>", " ", page, flags=re.S)
+    return " ".join(html.unescape(text).split())
+
+
+@pytest.fixture(scope="module")
+def reported(tmp_path_factory):
+    folder = write_fake_run(
+        tmp_path_factory.mktemp("runs") / "mine",
+        seeds=(0, 1),
+        data={
+            "dropped": [{"database": "casme2", "subject": "sub09", "clip": "EP02", "reason": "no face in frame 46"}],
+            "left_out": [{"database": "samm", "subject": "006", "clip": "006_1", "reason": "emotion 'other'"}],
+        },
+    )
+    return folder, report(folder, "--log-megc")
+
+
+def test_the_command_writes_everything_and_says_where(reported):
+    folder, result = reported
+    assert result.returncode == 0, result.stderr
+    out = folder / "report"
+    assert f"page: {out / 'report.html'}" in result.stdout
+    names = {str(path.relative_to(out)) for path in out.rglob("*") if path.is_file()}
+    assert names >= {
+        *("report.html", "report.md", "scores.csv", "differences.csv", "classes.csv", "subjects.csv", "confusions.csv"),
+        *("latex/scores-FULL.tex", "latex/differences-samm.tex", "latex/classes-casme2.tex"),
+        *("figures/scores.pdf", "figures/confusion-focal.pdf", "logs/focal-seed0.txt", "logs/clips.csv"),
+    }
+
+
+def test_csv_terminal_page_markdown_and_latex_show_scikit_learns_scores(reported):
+    folder, result = reported
+    out = folder / "report"
+    rows = pd.concat(map(pd.read_parquet, folder.glob("predictions-*.parquet")))
+    scores = pd.read_csv(out / "scores.csv").set_index(["part", "entry"])
+    for trial, own in rows.groupby("trial"):
+        seeds = [own for _, own in own.groupby("seed")]
+        uf1 = np.mean([f1_score(s["label"], s["prediction"], average="macro") for s in seeds])
+        uar = np.mean([balanced_accuracy_score(s["label"], s["prediction"]) for s in seeds])
+        assert scores.loc[("FULL", trial), "UF1"] == pytest.approx(uf1)
+        assert scores.loc[("FULL", trial), "UAR"] == pytest.approx(uar)
+        for text in (
+            result.stdout,
+            words((out / "report.html").read_text()),
+            (out / "report.md").read_text(),
+            (out / "latex/scores-FULL.tex").read_text(),
+        ):
+            line = text[text.index("Scores on FULL") :]
+            assert re.search(rf"{trial}\W+{uf1:.3f} \S+ \S+", line), trial
+            assert f"{uar:.3f}" in line
+    assert {("FULL", "majority"), ("FULL", "chance")} <= set(scores.index)
+    confusions = pd.read_csv(out / "confusions.csv")
+    assert confusions[confusions["part"] == "FULL"]["clips"].sum() == len(rows)
+
+
+class Balanced(HTMLParser):
+    """Checks that tags are closed in order, and collects what the page would load."""
+
+    void = frozenset({"meta", "img", "br", "link"})
+
+    def __init__(self):
+        super().__init__()
+        self.open, self.sources = [], []
+
+    def handle_starttag(self, tag, attrs):
+        self.sources += [value for name, value in attrs if name in ("src", "href")]
+        if tag not in self.void:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+
+def test_the_page_is_well_formed_and_loads_nothing(reported):
+    page = (reported[0] / "report/report.html").read_text()
+    parser = Balanced()
+    parser.feed(page)
+    assert parser.open == []
+    assert all(source.startswith(("data:", "#")) for source in parser.sources)
+    images = [s for s in parser.sources if s.startswith("data:image/svg+xml;base64,")]
+    assert len(images) >= 6
+    for image in images:
+        assert b"<svg" in base64.b64decode(image.split(",")[1])
+    assert "url(" not in page
+    assert "<script" not in page
+
+
+def test_the_page_holds_what_one_needs_to_distrust_or_recompute(reported):
+    folder, _ = reported
+    text = words((folder / "report/report.html").read_text())
+    digest = hashlib.sha256(b"".join(p.read_bytes() for p in sorted(folder.glob("predictions-*.parquet")))).hexdigest()
+    for needed in (
+        digest,
+        "0" * 32,
+        "1" * 16,
+        "spatial.learning_rate 0.0001",
+        "casme2/sub09/EP02: no face in frame 46",
+        "1 × emotion 'other'",
+        "12 / 164",
+        "drawn with replacement",
+        "What sets the trials apart",
+    ):
+        assert needed in text, needed
+
+
+def test_the_snippet_on_the_page_gives_the_printed_scores(reported):
+    folder, _ = reported
+    page = (folder / "report/report.html").read_text()
+    code = html.unescape(re.search(r"<pre>(.*?)</pre>", page, re.S)[1]).replace('"RUN"', repr(str(folder)))
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    printed = [line.split() for line in result.stdout.splitlines()]
+    values = [float(line[-3]) for line in printed if line[0] == "focal"]
+    scores = pd.read_csv(folder / "report/scores.csv").set_index(["part", "entry"])
+    assert np.mean(values) == pytest.approx(scores.loc[("FULL", "focal"), "UF1"])
+
+
+def test_equal_predictions_give_an_equal_page(tmp_path):
+    folder = write_fake_run(tmp_path / "r", clips=small_clips(("casme2",)))
+    assert page_of(folder) == page_of(folder)
+
+
+def test_synthetic_data_is_said_on_the_page_and_in_every_table(tmp_path):
+    folder = write_fake_run(tmp_path / "r", clips=CASME2, data={"statement": "Made from still photographs."})
+    text = words(page_of(folder))
+    assert text.index("say nothing about people") < text.index("What was run")
+    assert "Made from still photographs." in text
+    assert "145" not in text  # no published count beside synthetic clips
+    result = report(folder, "--out", tmp_path / "out")
+    assert result.stdout.count("Synthetic data: these scores say nothing about people.") == 2
+    for path in (tmp_path / "out/latex").iterdir():
+        assert "say nothing about people" in path.read_text()
+    assert set(pd.read_csv(tmp_path / "out/scores.csv")["data"]) == {"synthetic"}
+
+
+def test_oracle_scores_are_called_leaking_wherever_they_stand(tmp_path):
+    folder = write_fake_run(tmp_path / "r", clips=CASME2, skills={"a": 0.4}, selections={"fixed": 0.0, "oracle": 0.5})
+    assert report(folder).returncode == 0
+    out = folder / "report"
+    for name in ("scores", "differences", "classes", "subjects", "confusions"):
+        table = pd.read_csv(out / f"{name}.csv")
+        assert set(table["entry"]) <= {"a", "a, oracle (leaks)", "majority", "chance"}
+        assert "a, oracle (leaks)" in set(table["entry"])
+    for path in (*(out / "latex").iterdir(), out / "report.md"):
+        assert "oracle (leaks)" in path.read_text()
+    page = (out / "report.html").read_text()
+    assert words(page).count("no estimate of accuracy on new people") >= 6
+    figures = [base64.b64decode(s).decode() for s in re.findall(r"svg\+xml;base64,([^\"]+)", page)]
+    assert "oracle (leaks)" in figures[0]
+    for caption in re.findall(r"<figcaption>(.*?)</figcaption>", page):
+        assert "curves" in caption or caption.startswith("a: ") or "oracle (leaks)" in caption
+
+
+def test_runs_of_one_split_stand_in_one_table_and_others_apart(tmp_path):
+    clips = CASME2
+    a = write_fake_run(tmp_path / "a", clips=clips, skills={"x": 0.5})
+    b = write_fake_run(tmp_path / "b", clips=clips, skills={"x": 0.9})
+    other = write_fake_run(tmp_path / "c", name="third", clips=small_clips(("samm",)), data={"split_hash": "2" * 16})
+    together = compare(read_runs([a, b]))
+    assert len(together) == 1
+    assert [entry.label for entry in together[0].entries] == [f"{a}: x", f"{b}: x"]
+    assert not Section(together[0]).differences.empty
+    apart = report(a, other, "--out", tmp_path / "out")
+    assert apart.returncode == 0, apart.stderr
+    assert "2 different protocols or splits" in apart.stdout
+    assert (tmp_path / "out/latex/2-scores-samm.tex").is_file()
+    assert "2 different protocols or splits" in words((tmp_path / "out/report.html").read_text())
+
+
+def test_an_unfinished_run_shows_what_is_finished_and_says_what_is_missing(tmp_path):
+    n_folds = len(loso(CASME2))
+    folder = write_fake_run(tmp_path / "r", clips=CASME2, chunk_runs=n_folds, unfinished=(1,))
+    result = report(folder)
+    assert result.returncode == 0, result.stderr
+    sentence = f"{n_folds} of {2 * n_folds} training runs (trial x seed x fold) are missing (cross-entropy: {n_folds})"
+    assert sentence in result.stdout
+    page = words((folder / "report/report.html").read_text())
+    assert sentence in page
+    assert "cross-entropy, seed 0, fold casme2/s00" in page
+    assert sentence in (folder / "report/report.md").read_text()
+
+
+def test_the_module_is_a_command_whose_help_teaches_the_log_format():
+    line = [sys.executable, "-m", "merjax.report", "--help"]
+    result = subprocess.run(line, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert "EP02_01f 1 1" in result.stdout
+    assert "--clips" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["{tmp}/none"], "no sweep's folder"),
+        (["{tmp}/empty"], "no sweep's folder"),
+        (["{tmp}/begun"], "none of the 4 chunks of this run is finished"),
+        (["{tmp}/mine", "{tmp}/mine"], "given twice"),
+        ([], "give the folders of one or more runs"),
+        (["{tmp}/mine", "--rescore", "log.txt"], "or --rescore LOG"),
+        (["--rescore", "{tmp}/none.txt"], "no readable text file"),
+        (["--rescore", "{tmp}/log.txt"], "CASME II has 1 clips"),
+    ],
+)
+def test_wrong_input_is_a_sentence_and_exit_code_2(tmp_path, arguments, sentence):
+    write_fake_run(tmp_path / "mine")
+    write_fake_run(tmp_path / "begun", unfinished=range(4))
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "log.txt").write_text("casme2 sub01\nEP02_01f 1 1\n")
+    result = report(*(word.format(tmp=tmp_path) for word in arguments))
+    assert result.returncode == 2
+    assert sentence in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_rescore_prints_the_reported_score_to_four_digits(reported):
+    folder, _ = reported
+    logs = folder / "report/logs"
+    result = report("--rescore", logs / "focal-seed0.txt", "--clips", logs / "clips.csv")
+    assert result.returncode == 0, result.stderr
+    rows = pd.concat(map(pd.read_parquet, folder.glob("predictions-*.parquet")))
+    own = rows[(rows["trial"] == "focal") & (rows["seed"] == 0)]
+    line = next(line for line in result.stdout.splitlines() if line.strip().startswith("FULL"))
+    assert f"{f1_score(own['label'], own['prediction'], average='macro'):.4f}" in line
+    assert f"{balanced_accuracy_score(own['label'], own['prediction']):.4f}" in line
+
+
+def test_mistakes_are_the_wrong_predictions_of_highest_probability(tmp_path):
+    entry = compare([read_run(write_fake_run(tmp_path / "r", seeds=(0, 1), skills={"a": 0.3}))])[0].base
+    best = {}
+    for row in entry.predictions.to_dict("records"):
+        if row["prediction"] != row["label"]:
+            key = (row["database"], row["subject"], row["clip"])
+            best[key] = max(best.get(key, 0), row[f"p_{entry.classes[row['prediction']]}"])
+    expected = sorted(best.values(), reverse=True)[:8]
+    np.testing.assert_allclose(confident_mistakes(entry)["confidence"], expected)
+
+
+def test_crops_of_mistakes_come_from_the_store_if_it_is_the_same(small_store, tmp_path):
+    store = open_store(small_store)
+    clips = store.index[["database", "subject", "clip"]].assign(label=np.arange(len(store.index)) % 3)
+    here = {"store": str(small_store), "store_hash": store.hash}
+    page = page_of(write_fake_run(tmp_path / "a", clips=clips, skills={"a": 0.2}, data=here))
+    pictures = re.findall(r"image/png;base64,([^\"]+)", page)
+    assert pictures
+    assert all(base64.b64decode(picture).startswith(b"\x89PNG") for picture in pictures)
+    assert "its licence decides" in words(page)
+    for data, crops, why in (
+        (here | {"store_hash": "f" * 32}, True, "holds other clips now"),
+        (here | {"store": str(tmp_path / "gone")}, True, "the clips are not there any more"),
+        (here, False, "no crops are shown, as was asked for"),
+    ):
+        folder = write_fake_run(tmp_path / slug(why), clips=clips, skills={"a": 0.2}, data=data)
+        page = page_of(folder, crops=crops)
+        assert "image/png" not in page
+        assert why in words(page)
+
+
+def test_a_figure_draws_each_score_where_it_is(tmp_path):
+    section = Section(compare([read_run(write_fake_run(tmp_path / "r"))])[0])
+    figure = score_figure(section.scores_and_controls, "FULL")
+    drawn = {line.get_label(): line.get_xdata() for line in figure.axes[0].lines}
+    own = section.scores_and_controls.query("part == 'FULL'")
+    for name in ("UF1", "UAR", "accuracy"):
+        np.testing.assert_allclose(np.asarray(drawn[name]), own[name])
+    assert svg(figure) == svg(figure)
+
+
+def test_tables_escape_what_means_something_in_latex_and_markdown():
+    table = TextTable("50 % of a_b", ("trial", "x"), (("a & b|c", number(-0.5)),), ("± 1 → 2",))
+    text = latex(table, "t")
+    assert r"50 \% of a\_b" in text
+    assert r"a \& b|c & $-$0.500 \\" in text
+    assert r"$\pm$ 1 $\rightarrow$ 2" in text
+    assert r"| a & b\|c | −0.500 |" in markdown(table)
+    assert number(float("nan")) == "–"
