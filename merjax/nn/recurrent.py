@@ -73,52 +73,59 @@ def _lstm_forward(kernel_x_Dx4H, kernel_h_Hx4H, bias_4H, x_TxBxD, length_B):
         gates_Bx4H = lax.optimization_barrier(jnp.tanh(z_Bx4H + lax.optimization_barrier(h_BxH @ kernel_Hx4H)))
         i, f, g, o = jnp.split(gates_Bx4H, 4, axis=-1)
         new_c_BxH = lax.optimization_barrier((0.5 + 0.5 * f) * c_BxH + (0.5 + 0.5 * i) * g)
-        tanh_c_BxH = jnp.tanh(new_c_BxH)
-        new_h_BxH = (0.5 + 0.5 * o) * tanh_c_BxH
-        return (new_h_BxH, new_c_BxH), (gates_Bx4H, c_BxH, tanh_c_BxH, h_BxH, new_h_BxH)
+        tanh_c_BxH = lax.optimization_barrier(jnp.tanh(new_c_BxH))
+        return ((0.5 + 0.5 * o) * tanh_c_BxH, new_c_BxH), (gates_Bx4H, c_BxH, tanh_c_BxH)
 
     zeros_BxH = jnp.zeros((x_TxBxD.shape[1], units), x_TxBxD.dtype)
-    _, (gates, c, tanh_c, h, h_TxBxH) = lax.scan(frame, (zeros_BxH, zeros_BxH), z_TxBx4H)
+    _, (gates_TxBx4H, c_TxBxH, tanh_c_TxBxH) = lax.scan(frame, (zeros_BxH, zeros_BxH), z_TxBx4H)
+    h_TxBxH = (0.5 + 0.5 * gates_TxBx4H[..., 3 * units :]) * tanh_c_TxBxH
     last_BxH = jnp.take_along_axis(h_TxBxH, jnp.maximum(length_B - 1, 0)[None, :, None], axis=0)[0]
     last_BxH = jnp.where((length_B > 0)[:, None], last_BxH, 0)
-    return last_BxH, (kernel_x_Dx4H, kernel_h_Hx4H, x_TxBxD, length_B, gates, c, tanh_c, h)
+    # h follows from what is saved, one multiplication later; saving less makes the loop shorter.
+    residuals = (kernel_x_Dx4H, kernel_h_Hx4H, x_TxBxD, length_B, gates_TxBx4H, c_TxBxH, tanh_c_TxBxH, h_TxBxH)
+    return last_BxH, residuals
 
 
 def _lstm_backward(residuals, dlast_BxH):
-    kernel_x_Dx4H, kernel_h_Hx4H, x_TxBxD, length_B, gates_TxBx4H, c, tanh_c, h_TxBxH = residuals
+    kernel_x_Dx4H, kernel_h_Hx4H, x_TxBxD, length_B, gates_TxBx4H, c_TxBxH, tanh_c_TxBxH, h_TxBxH = residuals
     frames, batch, units = h_TxBxH.shape
     scale_4H = _scale(units)
-    i, f, g, o = jnp.split(gates_TxBx4H, 4, axis=-1)
-    K = lax.optimization_barrier(
-        jnp.stack(
-            [0.5 * g * (1 - i * i), 0.5 * c * (1 - f * f), (0.5 + 0.5 * i) * (1 - g * g), 0.5 * tanh_c * (1 - o * o)],
-            2,
-        )
+    dz_dc_TxBx3xH, dz_dh_TxBxH, dc_dh_TxBxH, forget_TxBxH = lax.optimization_barrier(
+        _derivatives(gates_TxBx4H, c_TxBxH, tanh_c_TxBxH)
     )
-    dc_dh_TxBxH = lax.optimization_barrier((0.5 + 0.5 * o) * (1 - tanh_c * tanh_c))
-    forget_TxBxH = lax.optimization_barrier(0.5 + 0.5 * f)
     ends_TxBx1 = (jnp.arange(frames)[:, None] == length_B - 1)[:, :, None]
     kernel_4HxH = lax.optimization_barrier((kernel_h_Hx4H * scale_4H).T)
-    through_c_4x1 = (jnp.arange(4) < 3)[:, None]
 
     def frame(state, inputs):
         dh_BxH, dc_BxH = state
-        k_Bx4xH, dc_dh_BxH, forget_BxH, ends_Bx1 = inputs
+        dz_dc_Bx3xH, dz_dh_BxH, dc_dh_BxH, forget_BxH, ends_Bx1 = inputs
         dh_BxH = jnp.where(ends_Bx1, dlast_BxH, dh_BxH)
         dc_BxH = lax.optimization_barrier(dc_BxH + dh_BxH * dc_dh_BxH)
-        dz_Bx4xH = k_Bx4xH * jnp.where(through_c_4x1, dc_BxH[:, None], dh_BxH[:, None])
-        dz_Bx4H = lax.optimization_barrier(dz_Bx4xH).reshape(batch, -1)
+        dz_Bx4xH = jnp.concatenate([dz_dc_Bx3xH * dc_BxH[:, None], (dz_dh_BxH * dh_BxH)[:, None]], axis=1)
+        dz_Bx4H = lax.optimization_barrier(dz_Bx4xH.reshape(batch, -1))
         return (lax.optimization_barrier(dz_Bx4H @ kernel_4HxH), dc_BxH * forget_BxH), dz_Bx4H
 
     zeros_BxH = jnp.zeros_like(dlast_BxH)
-    xs = (K, dc_dh_TxBxH, forget_TxBxH, ends_TxBx1)
-    _, dz_TxBx4H = lax.scan(frame, (zeros_BxH, zeros_BxH), xs, reverse=True)
-    dz_MxG = dz_TxBx4H.reshape(frames * batch, -1)
-    columns = (((0,), (0,)), ((), ()))
-    dkernel_x = lax.dot_general(dz_MxG, x_TxBxD.reshape(frames * batch, -1), columns).T * scale_4H
-    dkernel_h = lax.dot_general(dz_MxG, h_TxBxH.reshape(frames * batch, -1), columns).T * scale_4H
+    inputs = (dz_dc_TxBx3xH, dz_dh_TxBxH, dc_dh_TxBxH, forget_TxBxH, ends_TxBx1)
+    _, dz_TxBx4H = lax.scan(frame, (zeros_BxH, zeros_BxH), inputs, reverse=True)
+    before_TxBxH = jnp.concatenate([zeros_BxH[None], h_TxBxH[:-1]])
+    over_time_and_batch = (((0, 1), (0, 1)), ((), ()))
+    dkernel_x_Dx4H = lax.dot_general(x_TxBxD, dz_TxBx4H, over_time_and_batch) * scale_4H
+    dkernel_h_Hx4H = lax.dot_general(before_TxBxH, dz_TxBx4H, over_time_and_batch) * scale_4H
     dx_TxBxD = dz_TxBx4H @ (kernel_x_Dx4H * scale_4H).T
-    return dkernel_x, dkernel_h, dz_MxG.sum(0) * scale_4H, dx_TxBxD, None
+    return dkernel_x_Dx4H, dkernel_h_Hx4H, dz_TxBx4H.sum((0, 1)) * scale_4H, dx_TxBxD, None
+
+
+def _derivatives(gates_TxBx4H, c_TxBxH, tanh_c_TxBxH):
+    """Of all frames at once: of z by way of c (gates i, f, g) and by way of h (gate o), of c by h, of c by the next c.
+
+    With s = 1/2 + 1/2 tanh(z/2), ds = 1/2 (1 - tanh(z/2)^2) dz/2; the inner 1/2 is in the scaled weights.
+    """
+    i, f, g, o = jnp.split(gates_TxBx4H, 4, axis=-1)
+    dz_dc_TxBx3xH = jnp.stack(
+        [0.5 * g * (1 - i * i), 0.5 * c_TxBxH * (1 - f * f), (0.5 + 0.5 * i) * (1 - g * g)], axis=2
+    )
+    return dz_dc_TxBx3xH, 0.5 * tanh_c_TxBxH * (1 - o * o), (0.5 + 0.5 * o) * (1 - tanh_c_TxBxH**2), 0.5 + 0.5 * f
 
 
 _lstm.defvjp(_lstm_forward, _lstm_backward)
