@@ -1,0 +1,126 @@
+"""Two implementations of the same work, timed in turn on the same machine.
+
+Every arrangement is a set of worker processes that stay alive. A round visits the arrangements one after another, and all
+workers of one run at once, so a busy neighbour on the machine slows both sides alike.
+"""
+
+import argparse
+import importlib.util
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+# Freed memory stays with the process: otherwise every step of either side pays for the pages of its buffers again.
+_KEEP_MEMORY = "glibc.malloc.hugetlb=1:glibc.malloc.mmap_threshold=8589934592:glibc.malloc.trim_threshold=8589934592"
+
+Work = Callable[[], int]  # does some work and returns how many units it was
+
+
+@dataclass
+class Arrangement:
+    """One side's processes, each pinned to one core or free to use all."""
+
+    side: str
+    pinned: bool
+    workers: list[subprocess.Popen] = field(default_factory=list)
+    ms: list[float] = field(default_factory=list)
+
+    @property
+    def name(self) -> str:
+        cores = len(os.sched_getaffinity(0))
+        return f"{self.side}, {f'{cores} pinned processes' if self.pinned else f'one process, {cores} threads'}"
+
+
+def main(module: str, unit: str, sides: dict[str, Callable[[], Work]]) -> None:
+    """The command line of a benchmark: `--against torch` duels, `--worker side` is one process of it.
+
+    Args:
+        module: the benchmark's name for `python -m`.
+        unit: what the times are per.
+        sides: per side, a function that prepares its work.
+    """
+    parser = argparse.ArgumentParser(prog=f"python -m {module}")
+    parser.add_argument("--against", choices=[side for side in sides if side != "jax"], default="torch")
+    parser.add_argument("--rounds", type=int, default=15, help="rounds, each visiting every arrangement once")
+    parser.add_argument("--worker", choices=list(sides), help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.worker:
+        _serve(sides[options.worker]())
+        return
+    if importlib.util.find_spec(options.against) is None:
+        sys.exit(f"error: this needs {options.against}, which is not installed: pip install 'merjax[benchmarks]'")
+    arrangements = [Arrangement(side, pinned) for side in ("jax", options.against) for pinned in (True, False)]
+    for arrangement in arrangements:
+        _start(arrangement, module)
+    for _ in range(options.rounds):
+        for arrangement in arrangements:
+            arrangement.ms.append(_turn(arrangement))
+    for arrangement in arrangements:
+        _stop(arrangement)
+    _report(arrangements, unit)
+
+
+def threads() -> int:
+    """Threads that this process may use: the cores it is pinned to."""
+    return len(os.sched_getaffinity(0))
+
+
+def _start(arrangement: Arrangement, module: str) -> None:
+    command = [sys.executable, "-m", module, "--worker", arrangement.side]
+    cores = sorted(os.sched_getaffinity(0))
+    for core in cores if arrangement.pinned else [None]:
+        threads = str(1 if arrangement.pinned else len(cores))
+        env = dict(os.environ, GLIBC_TUNABLES=_KEEP_MEMORY, OMP_NUM_THREADS=threads, JAX_PLATFORMS="cpu")
+        # Pinned from its first instruction: both libraries size their thread pools by the cores that they see.
+        pin = None if core is None else (lambda core=core: os.sched_setaffinity(0, {core}))
+        process = subprocess.Popen(
+            command, env=env, preexec_fn=pin, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        arrangement.workers.append(process)
+    for worker in arrangement.workers:
+        _answer(worker)
+
+
+def _turn(arrangement: Arrangement) -> float:
+    """Milliseconds per unit when all workers run at once."""
+    start = time.perf_counter()
+    for worker in arrangement.workers:
+        print("go", file=worker.stdin, flush=True)
+    units = sum(_answer(worker) for worker in arrangement.workers)
+    return (time.perf_counter() - start) * 1e3 / units
+
+
+def _answer(worker: subprocess.Popen) -> int:
+    line = worker.stdout.readline()
+    if not line:
+        sys.exit("error: a worker process died; its message is above")
+    return int(line)
+
+
+def _serve(work: Work) -> None:
+    """Warm up, then do the work once for every line that comes in."""
+    for _ in range(2):
+        units = work()
+    print(units, flush=True)
+    for _ in sys.stdin:
+        print(work(), flush=True)
+
+
+def _stop(arrangement: Arrangement) -> None:
+    for worker in arrangement.workers:
+        worker.stdin.close()
+        worker.wait()
+
+
+def _report(arrangements: list[Arrangement], unit: str) -> None:
+    print(f"ms per {unit}, {len(arrangements[0].ms)} rounds{'min':>24}{'median':>9}")
+    for arrangement in arrangements:
+        print(f"  {arrangement.name:<40}{min(arrangement.ms):9.2f}{statistics.median(arrangement.ms):9.2f}")
+    for name, summary in (("minima", min), ("medians", statistics.median)):
+        ours, theirs = (min(summary(a.ms) for a in arrangements[i : i + 2]) for i in (0, 2))
+        print(f"ratio of {name} {theirs / ours:.2f}")
+    print(f"ratio {theirs / ours:.2f}")

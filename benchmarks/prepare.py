@@ -1,0 +1,107 @@
+"""How fast and in how much memory clips are prepared: `python -m benchmarks.prepare`.
+
+Prepares a release of CASME II's size and layout and prints clips and frames per second, and the most memory that all
+processes held together. Without --release, a few clips are synthesised and linked into as many as asked for: their files
+are read once more for every link, as those of distinct clips would be.
+"""
+
+import argparse
+import os
+import shutil
+import tempfile
+import threading
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from merjax.cropping import Settings
+from merjax.datasets import read_casme2
+from merjax.datasets.clip import Release
+from merjax.preparation import prepare_store
+from merjax.synthesis import default_portraits, synthesize_release
+
+
+def linked_release(folder: Path, clips: int) -> Release:
+    """A release of so many clips in which synthesised ones appear again and again, under other subjects' names."""
+    made = read_casme2(synthesize_release(default_portraits(), folder / "made", invent=4, clips_per_subject=6))
+    copies = []
+    for i in range(clips):
+        clip = made.clips[i % len(made.clips)]
+        place = folder / "linked" / f"sub{i // 9:02d}" / f"EP{i % 9:02d}"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.symlink_to(clip.frames[0].parent)
+        frames = tuple(place / frame.name for frame in clip.frames)
+        copies.append(replace(clip, subject=place.parent.name, name=place.name, frames=frames))
+    return replace(made, clips=tuple(copies))
+
+
+class PeakMemory:
+    """The most memory that this process and its children held together, in MB; NaN where /proc does not say."""
+
+    def __init__(self) -> None:
+        self.peak, self._stop = float("nan"), threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+
+    def __enter__(self) -> "PeakMemory":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *reason: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        while not self._stop.wait(0.2):
+            family = [os.getpid(), *_descendants(os.getpid())]
+            self.peak = float(np.fmax(self.peak, sum(map(_proportional_mb, family)) or np.nan))
+
+
+def _descendants(pid: int) -> list[int]:
+    try:
+        own = [
+            int(child)
+            for task in Path(f"/proc/{pid}/task").iterdir()
+            for child in (task / "children").read_text().split()
+        ]
+    except OSError:
+        return []
+    return own + [below for child in own for below in _descendants(child)]
+
+
+def _proportional_mb(pid: int) -> float:
+    """Memory of a process; what it shares with others is split among them."""
+    try:
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    except OSError:
+        return 0.0
+    return sum(int(line.split()[1]) for line in lines if line.startswith("Pss:")) / 1024
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.prepare", description=__doc__)
+    parser.add_argument("--release", type=Path, metavar="DIR", help="a release of CASME II (default: synthesised)")
+    parser.add_argument("--clips", type=int, default=48, metavar="N", help="clips to link (default: %(default)s)")
+    parser.add_argument("--workers", type=int, metavar="N", help="processes (default: one per core)")
+    parser.add_argument("--colour", choices=("gray", "rgb"), default="gray")
+    parser.add_argument("--align", choices=("first", "frame"), default="first")
+    parser.add_argument("--folder", type=Path, metavar="DIR", help="where to work (default: the system's)")
+    arguments = parser.parse_args()
+    work = Path(tempfile.mkdtemp(prefix="prepare-", dir=arguments.folder))
+    try:
+        release = read_casme2(arguments.release) if arguments.release else linked_release(work, arguments.clips)
+        settings = Settings(arguments.colour, arguments.align)
+        start = time.perf_counter()
+        with PeakMemory() as memory:
+            store = prepare_store([release], work / "store", settings=settings, workers=arguments.workers)
+        seconds = time.perf_counter() - start
+        clips, frames = len(store.index), int(store.index["n_frames"].sum())
+        print(f"{clips} clips, {frames} frames of {clips + len(store.dropped)} clips, {settings}: {seconds:.1f} s")
+        print(f"{clips / seconds:.1f} clips/s, {frames / seconds:.0f} frames/s, {memory.peak:.0f} MB in all processes")
+    finally:
+        shutil.rmtree(work)
+
+
+if __name__ == "__main__":
+    main()

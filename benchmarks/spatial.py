@@ -1,0 +1,103 @@
+"""The spatial stage's training step, six regions, 64 frames: `python -m benchmarks.spatial --against torch`."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from benchmarks import duel
+from merjax.compiler import compiler_options
+from merjax.nn.losses import focal_loss
+from merjax.nn.spatial import apply_regions, init_regions
+from merjax.regions import REGIONS
+
+BATCH, STEPS, CLASSES_R, GAMMA, RATE, LEARNING_RATE = 64, 2, (3, 3, 2, 2, 2, 4), 2.0, 0.5, 1e-4
+
+
+def batches() -> tuple[list[np.ndarray], np.ndarray]:
+    """Images [STEPS, 1, H, W, B] of every region and labels [STEPS, R, B]."""
+    rng = np.random.default_rng(0)
+    images = [rng.random((STEPS, 1, r.height, r.width, BATCH), np.float32) for r in REGIONS]
+    return images, np.stack([rng.integers(0, k, (STEPS, BATCH)) for k in CLASSES_R], axis=1)
+
+
+def jax_side() -> duel.Work:
+    optimiser = optax.adam(LEARNING_RATE)
+
+    def step(state, batch):
+        params, moments, key = state
+        images, label_RxB = batch
+        key, dropout_key = jax.random.split(key)
+
+        def loss(params):
+            logits_RxBxK = apply_regions(params, images, RATE, dropout_key, CLASSES_R)
+            alpha_K = jnp.ones(max(CLASSES_R))
+            return jax.vmap(focal_loss, (0, 0, None, None))(logits_RxBxK, label_RxB, alpha_K, GAMMA).mean(1).sum()
+
+        value, gradient = jax.value_and_grad(loss)(params)
+        updates, moments = optimiser.update(gradient, moments, params)
+        return (optax.apply_updates(params, updates), moments, key), value
+
+    images, label = batches()
+    data = jax.device_put((tuple(images), label))
+    params = jax.jit(init_regions, static_argnums=1, compiler_options=compiler_options())(jax.random.key(0), CLASSES_R)
+    state = (params, optimiser.init(params), jax.random.key(1))
+    steps = jax.jit(
+        lambda state, data: jax.lax.scan(step, state, data), donate_argnums=0, compiler_options=compiler_options()
+    )
+
+    def work() -> int:
+        nonlocal state
+        state, value = steps(state, data)
+        value.block_until_ready()
+        return STEPS * BATCH
+
+    return work
+
+
+def torch_side() -> duel.Work:
+    import torch
+    from torch import nn
+
+    torch.set_num_threads(duel.threads())
+
+    class ShallowCNN(nn.Module):
+        def __init__(self, classes: int):
+            super().__init__()
+            self.conv5, self.conv3 = nn.Conv2d(1, 4, 5, padding=2), nn.Conv2d(4, 8, 3, padding=1)
+            self.branches = nn.ModuleList(nn.Conv2d(8, 16, k, padding=k // 2) for k in (1, 3, 5, 7))
+            self.head = nn.Sequential(
+                *(nn.Linear(72, 1024), nn.ReLU(), nn.Dropout(RATE), nn.Linear(1024, 250), nn.ReLU(), nn.Dropout(RATE)),
+                *(nn.Linear(250, 20), nn.ReLU(), nn.Linear(20, classes)),
+            )
+
+        def forward(self, x):
+            for conv in (self.conv5, self.conv3):
+                x = nn.functional.max_pool2d(torch.relu(conv(x)), 2)
+            branches = [
+                nn.functional.max_pool2d(x, 2),
+                *(nn.functional.max_pool2d(torch.relu(branch(x)), 2) for branch in self.branches),
+            ]
+            return self.head(torch.cat(branches, 1).mean((2, 3)))
+
+    torch.manual_seed(0)
+    models = nn.ModuleList(ShallowCNN(k) for k in CLASSES_R)
+    optimiser = torch.optim.Adam(models.parameters(), lr=LEARNING_RATE, fused=True)
+    images, label = batches()
+    images = [torch.tensor(x.transpose(0, 4, 1, 2, 3).copy()) for x in images]
+    label = torch.tensor(label)
+
+    def work() -> int:
+        for step in range(STEPS):
+            optimiser.zero_grad(set_to_none=True)
+            for r, model in enumerate(models):
+                log_p = torch.log_softmax(model(images[r][step]), 1).gather(1, label[step, r, :, None])
+                (-((1 - log_p.exp()) ** GAMMA) * log_p).mean().backward()
+            optimiser.step()
+        return STEPS * BATCH
+
+    return work
+
+
+if __name__ == "__main__":
+    duel.main("benchmarks.spatial", "frame", {"jax": jax_side, "torch": torch_side})

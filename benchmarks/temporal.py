@@ -1,0 +1,98 @@
+"""The temporal stage's training step, six LSTMs, 32 clips: `python -m benchmarks.temporal --against torch`."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from benchmarks import duel
+from merjax.compiler import compiler_options
+from merjax.nn.losses import focal_loss
+from merjax.nn.temporal import TemporalClassifier
+
+FRAMES, BATCH, REGIONS, FEATURES, UNITS, CLASSES = 64, 32, 6, 20, 64, 3
+STEPS, GAMMA, RATES, LEARNING_RATE = 4, 2.0, (0.2, 0.5), 1e-4
+
+
+def batches() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Features [STEPS, B, T, R, D], zero behind each clip's end; lengths and labels [STEPS, B]."""
+    rng = np.random.default_rng(0)
+    features = rng.random((STEPS, BATCH, FRAMES, REGIONS, FEATURES), np.float32)
+    length = rng.integers(FRAMES // 4, FRAMES, (STEPS, BATCH), endpoint=True)
+    length[:, 0] = FRAMES
+    features *= (np.arange(FRAMES) < length[..., None])[..., None, None]
+    return features, length, rng.integers(0, CLASSES, (STEPS, BATCH))
+
+
+def jax_side() -> duel.Work:
+    model, optimiser = TemporalClassifier(UNITS, CLASSES), optax.adam(LEARNING_RATE)
+
+    def scores(params, features, length, rates, key):
+        return model.apply(params, features, length, jnp.ones(REGIONS), rates, key)
+
+    def step(state, batch):
+        params, moments, key = state
+        features, length, label = batch
+        key, dropout_key = jax.random.split(key)
+
+        def loss(params):
+            logits = scores(params, features, length, RATES, dropout_key)
+            return focal_loss(logits, label, jnp.ones(CLASSES), GAMMA).mean()
+
+        value, gradient = jax.value_and_grad(loss)(params)
+        updates, moments = optimiser.update(gradient, moments, params)
+        return (optax.apply_updates(params, updates), moments, key), value
+
+    data = jax.device_put(batches())
+    params = model.init(jax.random.key(0), data[0][0], data[1][0], jnp.ones(REGIONS), (0.0, 0.0), None)
+    state = (params, optimiser.init(params), jax.random.key(1))
+    steps = jax.jit(
+        lambda state, data: jax.lax.scan(step, state, data), donate_argnums=0, compiler_options=compiler_options()
+    )
+
+    def work() -> int:
+        nonlocal state
+        state, value = steps(state, data)
+        value.block_until_ready()
+        return STEPS
+
+    return work
+
+
+def torch_side() -> duel.Work:
+    import torch
+    from torch import nn
+
+    torch.set_num_threads(duel.threads())
+
+    class TemporalModel(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.lstms = nn.ModuleList(nn.LSTM(FEATURES, UNITS, batch_first=True) for _ in range(REGIONS))
+            self.drop = nn.Dropout(RATES[0])
+            hidden = nn.Linear(REGIONS * UNITS, 256)
+            self.head = nn.Sequential(hidden, nn.LeakyReLU(), nn.Dropout(RATES[1]), nn.Linear(256, CLASSES))
+
+        def forward(self, features, length):
+            last = (torch.arange(len(length)), length - 1)
+            states = [lstm(features[:, :, r])[0][last] for r, lstm in enumerate(self.lstms)]
+            return self.head(self.drop(nn.functional.leaky_relu(torch.cat(states, 1))))
+
+    torch.manual_seed(0)
+    model = TemporalModel()
+    optimiser = torch.optim.Adam(model.parameters(), lr=LEARNING_RATE, fused=True)
+    data = [torch.tensor(array) for array in batches()]
+
+    def work() -> int:
+        for features, length, label in zip(*data, strict=True):
+            optimiser.zero_grad(set_to_none=True)
+            log_p = torch.log_softmax(model(features, length), 1).gather(1, label[:, None])
+            (-((1 - log_p.exp()) ** GAMMA) * log_p).mean().backward()
+            optimiser.step()
+        return STEPS
+
+    return work
+
+
+if __name__ == "__main__":
+    duel.main("benchmarks.temporal", "step", {"jax": jax_side, "torch": torch_side})
