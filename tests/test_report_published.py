@@ -111,6 +111,7 @@ def test_what_cannot_be_compared_says_so_first(tmp_path, databases, data, settin
     (table,) = text_of(folder)
     assert table.notes[0].startswith("NOT COMPARABLE")
     assert why in table.notes[0]
+    assert "Table 7 of the paper (NOT COMPARABLE)" in table.title
     assert [row[0] for row in table.rows] == ["focal", "cross-entropy"]
 
 

@@ -11,6 +11,8 @@ from merjax.report.scores import part_title
 from merjax.report.sections import Section, records, warnings_of
 from merjax.report.tables import TextTable, number, with_interval
 
+_NOT = "NOT COMPARABLE"
+
 
 def published_texts(section: Section, run: Run) -> list[TextTable]:
     """The paper's table beside the scores of a run that repeats it; none for other runs."""
@@ -26,14 +28,16 @@ def published_texts(section: Section, run: Run) -> list[TextTable]:
         suffix = f" on {part_title(part)}" if len(pairs) > 1 else ""
         beside = _beside(table, section, entries, (part, printed), scores, notes)
         rows += [(label + suffix, *cells) for label, *cells in beside]
+    comparable = _comparability(section.comparison, pairs)
+    verdict = f" ({_NOT})" if comparable.startswith(_NOT) else ""
     numbered = tuple(f"({i}) {note}" for i, note in enumerate(notes, 1))
     return [
         TextTable(
-            f"{run.name} beside Table {table.number} of the paper: {table.caption}",
+            f"{run.name} beside Table {table.number} of the paper{verdict}: {table.caption}",
             ("trial", *(head for name in scores for head in (f"{name}, merjax", "published"))),
             tuple(rows),
             (
-                _comparability(section.comparison, pairs),
+                comparable,
                 *numbered,
                 *table.notes,
                 *warnings_of(section.comparison.entries),
@@ -52,17 +56,17 @@ def _comparability(comparison: Comparison, pairs: Sequence[tuple[str, str]]) -> 
     part, printed = pairs[0]
     if comparison.statement:
         return (
-            "NOT COMPARABLE: the published numbers are of real recordings, these clips are synthetic. Nothing is reproduced "
+            f"{_NOT}: the published numbers are of real recordings, these clips are synthetic. Nothing is reproduced "
             "here."
         )
     if part != printed:
-        return f"NOT COMPARABLE: published on {part_title(printed)}, these are scores on {part_title(part)}."
+        return f"{_NOT}: published on {part_title(printed)}, these are scores on {part_title(part)}."
     folds = comparison.base.trial.config.data.folds
     if "->" not in printed and not folds.startswith("loso"):
-        return f"NOT COMPARABLE: published with leave-one-subject-out, these are scores with folds {folds}."
+        return f"{_NOT}: published with leave-one-subject-out, these are scores with folds {folds}."
     if printed in DATABASES:
         return (
-            f"NOT COMPARABLE: published is the {part_title(part)} part of a training on all databases, here only "
+            f"{_NOT}: published is the {part_title(part)} part of a training on all databases, here only "
             f"{part_title(part)} was used."
         )
     return "published: as printed in the paper, without intervals; merjax: this run."
