@@ -13,12 +13,9 @@ import orbax.checkpoint as ocp
 
 from merjax.engine import Saved
 from merjax.errors import MerjaxError
+from merjax.interruption import Interrupted
 
 _KEPT = 2  # a damaged newest one leaves another
-
-
-class Interrupted(Exception):
-    """The user, or the machine, asked for an end; everything is saved."""
 
 
 class Checkpoints:

@@ -37,6 +37,7 @@ class Plan:
         seeds: its seeds.
         group_of_trial: the group of each trial.
         chunks: the work, in the order in which it is taken up.
+        version: the merjax that made it.
         data: per group, what is trained on: store hash, split hash, folds, classes, clips used and left out.
     """
 
@@ -46,6 +47,7 @@ class Plan:
     group_of_trial: tuple[int, ...]
     chunks: tuple[Chunk, ...]
     data: tuple[dict[str, Any], ...]
+    version: str = __version__
 
     @property
     def runs(self) -> int:
@@ -54,7 +56,7 @@ class Plan:
     def to_json(self) -> dict[str, Any]:
         return {
             "format": FORMAT,
-            "version": __version__,
+            "version": self.version,
             "name": self.name,
             "trials": [{"name": t.name, "overrides": t.overrides, "config": flatten(t.config)} for t in self.trials],
             "seeds": list(self.seeds),
@@ -82,6 +84,7 @@ def plan_from_json(content: dict[str, Any]) -> Plan:
         tuple(content["group_of_trial"]),
         tuple(Chunk(**{**c, "runs": tuple(map(tuple, c["runs"]))}) for c in content["chunks"]),
         tuple(content["data"]),
+        content["version"],
     )
 
 

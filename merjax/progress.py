@@ -63,6 +63,9 @@ class SweepProgress:
 
     def hear(self, call: dict[str, Any]) -> None:
         """Take in a call's message (see `merjax.running.carry_out`)."""
+        if "warning" in call:
+            self.bars.console.print(call["warning"])
+            return
         chunk = self.plan.chunks[call["chunk"]]
         work = self.plan.data[chunk.group]["work"]
         before = {"spatial": 0.0, "temporal": work["spatial"]}[call["stage"]]

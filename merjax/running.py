@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from merjax.errors import MerjaxError
+from merjax.interruption import Interrupted
 from merjax.plan import Plan
 from merjax.results import is_finished
 
@@ -29,16 +30,20 @@ def worker_count(asked: int) -> int:
     return len(cores()) if jax.default_backend() == "cpu" else 1
 
 
-def carry_out(folder: Path, plan: Plan, workers: int, say: Callable[[dict], None]) -> None:
+def carry_out(
+    folder: Path, plan: Plan, workers: int, say: Callable[[dict], None], stopping: Callable[[], bool] = lambda: False
+) -> None:
     """Train all chunks that are not finished.
 
     Args:
         folder: the sweep's folder.
         plan: its plan.
         workers: processes; with one, the work is done here.
-        say: hears of every call: worker, chunk, stage, step, steps, runs, loss, seconds.
+        say: hears of every call: worker, chunk, stage, step, steps, runs, loss, seconds; and of each `warning`.
+        stopping: asked time and again whether to end.
 
     Raises:
+        Interrupted: `stopping` said so; everything is saved.
         MerjaxError: a worker failed; with the end of what it said.
     """
     waiting = [chunk for chunk in plan.chunks if not is_finished(folder, chunk)]
@@ -50,17 +55,17 @@ def carry_out(folder: Path, plan: Plan, workers: int, say: Callable[[dict], None
         from merjax.work import work
 
         prepare_backend()
-        work(folder, lambda chunk, progress: say({"worker": 0, "chunk": chunk.number, **progress._asdict()}))
-    else:
-        _run_workers(folder, workers, say)
-    unfinished = [chunk.number for chunk in plan.chunks if not is_finished(folder, chunk)]
-    if unfinished:
-        raise MerjaxError(
-            f"another process is at work on {len(unfinished)} chunks of {folder}; run the same line again when it is done"
+        work(
+            folder,
+            lambda chunk, progress: say({"worker": 0, "chunk": chunk.number, **progress._asdict()}),
+            stopping,
+            lambda sentence: say({"warning": sentence}),
         )
+    else:
+        _run_workers(folder, workers, say, stopping)
 
 
-def _run_workers(folder: Path, workers: int, say: Callable[[dict], None]) -> None:
+def _run_workers(folder: Path, workers: int, say: Callable[[dict], None], stopping: Callable[[], bool]) -> None:
     mine = cores()
     with tempfile.TemporaryDirectory() as logs:
         processes = []
@@ -76,7 +81,7 @@ def _run_workers(folder: Path, workers: int, say: Callable[[dict], None]) -> Non
                 )
                 threading.Thread(target=_relay, args=(i, process, say), daemon=True).start()
                 processes.append((process, log))
-            _wait(processes)
+            _wait(processes, stopping)
         finally:
             for process, _ in processes:
                 if process.poll() is None:
@@ -85,16 +90,21 @@ def _run_workers(folder: Path, workers: int, say: Callable[[dict], None]) -> Non
                 process.wait()
 
 
-def _wait(processes: list[tuple[subprocess.Popen, Path]]) -> None:
-    """Wait for all workers; the first that fails ends the others."""
-    while any(process.poll() is None for process, _ in processes):
-        time.sleep(0.1)
+def _wait(processes: list[tuple[subprocess.Popen, Path]], stopping: Callable[[], bool]) -> None:
+    """Wait for all workers; the first that fails ends the others, and so does a wish to stop."""
+    running = True
+    while running:
+        running = any(process.poll() is None for process, _ in processes)
+        if stopping():
+            for process, _ in processes:
+                process.terminate()
+            for process, _ in processes:
+                process.wait()
+            raise Interrupted
         for process, log in processes:
             if process.poll():
                 raise MerjaxError(_last_words(log) or f"a worker ended with exit code {process.returncode}")
-    for process, log in processes:
-        if process.returncode:
-            raise MerjaxError(_last_words(log) or f"a worker ended with exit code {process.returncode}")
+        time.sleep(0.1 if running else 0)
 
 
 def _relay(worker: int, process: subprocess.Popen, say: Callable[[dict], None]) -> None:

@@ -1,7 +1,9 @@
 """Train a sweep and print its scores: `python -m merjax.sweep [FILE] [key=value ...] [--out DIR]`."""
 
 import argparse
+import shlex
 import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from merjax.errors import MerjaxError, command
+from merjax.interruption import Interrupted, stop_requests
 from merjax.plan import Plan, make_plan
 from merjax.progress import SweepProgress
 from merjax.report.scores import control_table, score_table
@@ -47,10 +50,15 @@ def main() -> None:
         print_plan(plan, workers, console)
         return
     plan = open_folder(folder, plan)
-    with SweepProgress(
-        plan, [chunk.number for chunk in plan.chunks if is_finished(folder, chunk)], console
-    ) as progress:
-        carry_out(folder, plan, workers, progress.hear)
+    finished = [chunk.number for chunk in plan.chunks if is_finished(folder, chunk)]
+    with stop_requests() as stop:
+        try:
+            with SweepProgress(plan, finished, console) as progress:
+                carry_out(folder, plan, workers, progress.hear, stop)
+        except Interrupted:
+            console.print(f"stopped; all is saved in {folder}. The same line goes on from there:", soft_wrap=True)
+            console.print(f"  python -m merjax.sweep {shlex.join(sys.argv[1:])}", soft_wrap=True, highlight=False)
+            sys.exit(stop.exit_code)
     predictions = read_predictions(folder, plan)
     scores = pd.concat([score_table(plan, predictions), control_table(plan, predictions)], ignore_index=True)
     scores.to_csv(folder / "scores.csv", index=False)

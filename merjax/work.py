@@ -1,49 +1,92 @@
 """One process's part of a sweep: it takes chunks that nobody has, trains them, and saves their predictions."""
 
 import functools
+import hashlib
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from merjax.engine import Engine, Progress
+from merjax.checkpoints import Checkpoints
+from merjax.engine import Engine, Keeper, Progress
 from merjax.experiment import Experiment, load_experiment
+from merjax.interruption import Interrupted
 from merjax.local_regions import RunSpec, Trained, train
 from merjax.plan import Chunk, Plan
 from merjax.results import claimed, is_finished, read_plan, write_chunk
 
 
-def work(folder: Path, say: Callable[[Chunk, Progress], None] = lambda chunk, progress: None) -> None:
-    """Train every chunk of a sweep's folder that is neither finished nor taken by another process.
+def work(
+    folder: Path,
+    say: Callable[[Chunk, Progress], None] = lambda chunk, progress: None,
+    stopping: Callable[[], bool] = lambda: False,
+    warn: Callable[[str], None] = lambda sentence: None,
+) -> None:
+    """Train the chunks of a sweep's folder until all are finished, here or by the other processes that share it.
 
     Args:
         folder: the sweep's folder.
         say: hears of every call of every chunk.
+        stopping: asked after every call whether to end.
+        warn: hears of checkpoints that cannot be used.
+
+    Raises:
+        Interrupted: `stopping` said so; the chunk under way is saved.
     """
     plan = read_plan(folder)
     engines: dict[int, tuple[Experiment, Engine]] = {}
-    for chunk in plan.chunks:
-        if is_finished(folder, chunk):
-            continue
-        with claimed(folder, chunk) as mine:
-            if not mine:
-                continue
-            if chunk.group not in engines:
-                engines = {chunk.group: _open_group(plan, chunk.group)}
-            experiment, engine = engines[chunk.group]
-            predictions, curves = train_chunk(plan, chunk, experiment, engine, functools.partial(say, chunk))
-            write_chunk(folder, chunk, predictions, curves)
+    while waiting := [chunk for chunk in plan.chunks if not is_finished(folder, chunk)]:
+        taken = 0
+        for chunk in waiting:
+            if stopping():
+                raise Interrupted
+            with claimed(folder, chunk) as mine:
+                if not mine:
+                    continue
+                taken += 1
+                if chunk.group not in engines:
+                    engines = {chunk.group: _open_group(plan, chunk.group)}
+                _carry_out(folder, plan, chunk, *engines[chunk.group], functools.partial(say, chunk), stopping, warn)
+        if not taken:
+            time.sleep(1)  # others are at work on the rest; should they be killed, it is taken over here
+
+
+def _carry_out(
+    folder: Path,
+    plan: Plan,
+    chunk: Chunk,
+    experiment: Experiment,
+    engine: Engine,
+    on_call: Callable[[Progress], None],
+    stopping: Callable[[], bool],
+    warn: Callable[[str], None],
+) -> None:
+    minutes = plan.trials[chunk.runs[0][0]].config.engine.checkpoint_minutes
+    place = folder / "checkpoints" / f"chunk-{chunk.number:04d}"
+    kept = Checkpoints(place, _signature(plan, chunk, engine), 60 * minutes, stopping, warn)
+    try:
+        predictions, curves = train_chunk(plan, chunk, experiment, engine, on_call, kept)
+        write_chunk(folder, chunk, predictions, curves)
+        kept.discard()
+    finally:
+        kept.close()
 
 
 def train_chunk(
-    plan: Plan, chunk: Chunk, experiment: Experiment, engine: Engine, on_call: Callable[[Progress], None]
+    plan: Plan,
+    chunk: Chunk,
+    experiment: Experiment,
+    engine: Engine,
+    on_call: Callable[[Progress], None],
+    keeper: Keeper | None = None,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Train a chunk's runs; returns their predictions for the clips that each held out, and their training curves."""
     specs = [RunSpec(plan.trials[trial].config, chunk.seed, fold) for trial, fold in chunk.runs]
     width = -(-max(chunk.width, len(specs)) // len(engine.devices)) * len(engine.devices)
     padding = [specs[0]] * (width - len(specs))  # programs have one width; what the padding computes is thrown away
-    trained = train(experiment, specs + padding, engine, on_call)
+    trained = train(experiment, specs + padding, engine, on_call, keeper)
     names = [(plan.trials[trial].name, experiment.folds[fold].name) for trial, fold in chunk.runs]
     predictions = [
         _held_out(experiment, fold, probability_NxK).assign(trial=name, seed=chunk.seed)
@@ -56,6 +99,13 @@ def _open_group(plan: Plan, group: int) -> tuple[Experiment, Engine]:
     config = plan.trials[plan.group_of_trial.index(group)].config
     mapping = None if config.engine.mapping == "auto" else config.engine.mapping
     return load_experiment(config.data), Engine(mapping, config.engine.steps_per_call)
+
+
+def _signature(plan: Plan, chunk: Chunk, engine: Engine) -> str:
+    """What a checkpoint depends on, beside the plan's trials, which the folder vouches for."""
+    data = plan.data[chunk.group]
+    parts = (plan.version, data["store_hash"], data["split_hash"], chunk.seed, chunk.runs, chunk.width)
+    return hashlib.blake2b(repr((*parts, engine.steps_per_call)).encode(), digest_size=8).hexdigest()
 
 
 def _held_out(experiment: Experiment, fold: int, probability_NxK: np.ndarray) -> pd.DataFrame:

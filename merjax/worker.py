@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from merjax.errors import command
+from merjax.interruption import Interrupted, stop_requests
 
 
 @command
@@ -24,13 +25,27 @@ def main() -> None:
 
     parent = os.getppid()
     prepare_backend()
+    with stop_requests(ignore_interrupts=True) as stop:
+        try:
+            # without a parent, the sweep was killed: nobody listens
+            work(arguments.folder, _say, lambda: stop() or os.getppid() != parent, _warn)
+        except Interrupted:
+            sys.exit(stop.exit_code)
 
-    def say(chunk, progress) -> None:
-        if os.getppid() != parent:  # the sweep was killed: nobody listens, and a new one may have begun
-            sys.exit(1)
-        print(json.dumps({"chunk": chunk.number, **progress._asdict()}), flush=True)
 
-    work(arguments.folder, say)
+def _say(chunk, progress) -> None:
+    _send({"chunk": chunk.number, **progress._asdict()})
+
+
+def _warn(sentence: str) -> None:
+    _send({"warning": sentence})
+
+
+def _send(message: dict) -> None:
+    try:
+        print(json.dumps(message), flush=True)
+    except BrokenPipeError:  # the sweep is gone; the next look at the parent ends this process
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 if __name__ == "__main__":

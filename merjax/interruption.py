@@ -1,0 +1,50 @@
+"""Ctrl-C and SIGTERM as requests: the call in flight ends, what was done is saved, then the process goes."""
+
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+
+class Interrupted(Exception):
+    """The user, or the machine, asked for an end; everything is saved."""
+
+
+class StopRequests:
+    """Tells whether an end was asked for, and by which signal."""
+
+    def __init__(self) -> None:
+        self.signal = 0
+
+    def __call__(self) -> bool:
+        return self.signal != 0
+
+    @property
+    def exit_code(self) -> int:
+        """What a shell expects of a process that a signal ended."""
+        return 128 + (self.signal or signal.SIGTERM)
+
+    def take(self, number: int, frame: FrameType | None) -> None:
+        if self.signal == number == signal.SIGINT:
+            raise KeyboardInterrupt  # asked twice: the user does not want to wait
+        self.signal = number
+
+
+@contextmanager
+def stop_requests(*, ignore_interrupts: bool = False) -> Iterator[StopRequests]:
+    """Handle SIGTERM and SIGINT as requests while the block runs.
+
+    Args:
+        ignore_interrupts: leave Ctrl-C to the parent process, which passes it on as SIGTERM.
+    """
+    stop = StopRequests()
+    on_interrupt: Callable | int = signal.SIG_IGN if ignore_interrupts else stop.take
+    before = {
+        signal.SIGTERM: signal.signal(signal.SIGTERM, stop.take),
+        signal.SIGINT: signal.signal(signal.SIGINT, on_interrupt),
+    }
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
