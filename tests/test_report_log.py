@@ -71,8 +71,9 @@ def test_a_log_in_other_spellings_and_of_one_database_is_taken(predictions, tmp_
     assert rescore(log, MEGC3)["part"].tolist() == ["casme2"]
 
 
-def test_missing_clips_are_refused_by_the_protocols_counts(predictions, tmp_path):
-    for lost in (predictions.drop(index=5), predictions[predictions["subject"] != "s03"]):
+def test_missing_clips_and_wrong_subjects_are_refused_by_the_protocols_counts(predictions, tmp_path):
+    renamed = predictions.assign(subject=predictions["subject"].where(predictions.index != 5, "s99"))
+    for lost in (predictions.drop(index=5), predictions[predictions["subject"] != "s03"], renamed):
         path = tmp_path / "log.txt"
         path.write_text(log_text(lost))
         with pytest.raises(MerjaxError, match=r"clips \(.* of .* subjects, megc3 has .* complete the log"):

@@ -224,6 +224,13 @@ def test_resampling_draws_the_same_subjects_for_all_seeds(tmp_path):
         np.testing.assert_allclose(draws, resampled(one_seed, entry.classes)[name])
 
 
+def test_resampling_draws_whole_people_and_a_person_is_of_one_database():
+    """Two people of one name, one always right and one always wrong: a resample has both, or one of them twice."""
+    rows = pd.DataFrame({"database": np.repeat(["smic", "samm"], 10), "subject": "s00", "label": 0, "seed": 0})
+    rows["prediction"] = np.repeat([0, 1], 10)
+    assert set(resampled(rows, ("a", "b"))["accuracy"]) == {0, 0.5, 1}
+
+
 def test_selections_and_controls_are_entries_of_their_own(tmp_path):
     folder = write_fake_run(
         tmp_path / "r",
