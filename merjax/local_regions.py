@@ -10,7 +10,7 @@ import jax
 import numpy as np
 
 from merjax.config import Config, SpatialConfig, TemporalConfig, identity
-from merjax.engine import Engine, Progress, Run
+from merjax.engine import Budget, Engine, Keeper, Progress, Run
 from merjax.experiment import Experiment, class_weights, fitted_moments, region_mask
 from merjax.stages.spatial import frame_samples, spatial_stage
 from merjax.stages.temporal import clip_samples, temporal_stage
@@ -41,6 +41,7 @@ def train(
     specs: Sequence[RunSpec],
     engine: Engine,
     on_call: Callable[[Progress], None] = lambda progress: None,
+    keeper: Keeper | None = None,
 ) -> Trained:
     """Train runs of one group and one seed together.
 
@@ -49,6 +50,7 @@ def train(
         specs: the runs; a multiple of the engine's device count, with one `group_key` and one seed.
         engine: the engine of this group.
         on_call: hears of every jitted call.
+        keeper: keeps the stages' progress.
     """
     config, seed = specs[0].config, specs[0].seed
     spatial = spatial_stage(experiment.classes_R, experiment.channels)
@@ -58,7 +60,13 @@ def train(
     )
     runs = _stack([_run(experiment, spec, _spatial_hyper(experiment, spec)) for spec in specs])
     state, spatial_curves = engine.fit(
-        spatial, runs, frames, seed=seed, on_call=on_call, **_budget(config.spatial, len(experiment.row_S))
+        spatial,
+        runs,
+        frames,
+        _budget(config.spatial, len(experiment.row_S)),
+        seed=seed,
+        on_call=on_call,
+        keeper=keeper,
     )
     features_PxSxRxD = engine.apply(spatial, state.params, runs, frames, batch=config.spatial.batch)
 
@@ -73,7 +81,13 @@ def train(
         ]
     )
     state, temporal_curves = engine.fit(
-        temporal, runs, clips, seed=seed, on_call=on_call, **_budget(config.temporal, len(experiment.index))
+        temporal,
+        runs,
+        clips,
+        _budget(config.temporal, len(experiment.index)),
+        seed=seed,
+        on_call=on_call,
+        keeper=keeper,
     )
     logits_PxNxK = engine.apply(temporal, state.params, runs, clips, batch=config.temporal.batch)
     probability_PxNxK = np.asarray(jax.nn.softmax(logits_PxNxK))
@@ -91,8 +105,8 @@ def training_steps(stage: SpatialConfig | TemporalConfig, samples: int) -> int:
     return max(1, round(stage.epochs * samples / stage.batch))
 
 
-def _budget(stage: SpatialConfig | TemporalConfig, samples: int) -> dict[str, int]:
-    return {"batch": stage.batch, "steps": training_steps(stage, samples)}
+def _budget(stage: SpatialConfig | TemporalConfig, samples: int) -> Budget:
+    return Budget(stage.batch, training_steps(stage, samples))
 
 
 def _run(experiment: Experiment, spec: RunSpec, hyper: dict[str, Any]) -> Run:

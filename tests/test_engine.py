@@ -6,7 +6,7 @@ import numpy as np
 import optax
 import pytest
 
-from merjax.engine import Batch, Engine, Run, Samples, Stage
+from merjax.engine import Batch, Budget, Engine, Run, Samples, Stage
 from merjax.engine.stage import advance, start
 from merjax.engine.stream import in_order, training_stream
 from merjax.nn.dropout import dropout
@@ -54,8 +54,8 @@ def stacked(runs) -> Run:
 
 def train(runs, *, mapping="map", devices=1, steps_per_call=4, steps=11, x_NxD=X_NxD):
     engine = Engine(mapping, steps_per_call, jax.devices()[:devices])
-    state, metrics = engine.fit(small_stage(), stacked(runs), samples(x_NxD), batch=8, steps=steps, seed=3)
-    return jax.tree.map(np.asarray, state.params), metrics, engine
+    state, metrics = engine.fit(small_stage(), stacked(runs), samples(x_NxD), Budget(8, steps), seed=3)
+    return state.params, metrics, engine
 
 
 RUNS = [make_run(i, held_out=range(3 * i, 3 * i + 3)) for i in range(4)]
@@ -108,8 +108,8 @@ def test_weight_zero_equals_training_on_the_subset():
     full = Batch(jnp.asarray(X_NxD[:8])[None], jnp.arange(8)[None])
     subset = Batch(jnp.asarray(X_NxD[keep])[None], jnp.asarray(keep)[None])
     stage = small_stage()
-    a, _ = advance(stage, start(stage, run), run, full, jnp.int32(1))
-    b, _ = advance(stage, start(stage, run), run, subset, jnp.int32(1))
+    a, _ = advance(stage, start(stage, run), run, full, jnp.int32(0), jnp.int32(1))
+    b, _ = advance(stage, start(stage, run), run, subset, jnp.int32(0), jnp.int32(1))
     np.testing.assert_allclose(a.params["w"], b.params["w"], atol=1e-7)
 
 
@@ -139,7 +139,7 @@ def test_a_diverging_run_leaves_the_others_alone():
 def test_one_compilation_serves_short_calls_and_further_chunks():
     _, _, engine = train(RUNS, steps=11)
     programs = len(engine.programs)
-    engine.fit(small_stage(), stacked(RUNS[::-1]), samples(), batch=8, steps=5, seed=9)
+    engine.fit(small_stage(), stacked(RUNS[::-1]), samples(), Budget(8, 5), seed=9)
     assert len(engine.programs) == programs == 2  # start and advance
 
 
@@ -169,3 +169,50 @@ def test_in_order_covers_all_samples_with_batches_of_one_shape():
     assert {units.shape for _, units in seen} == {(2, 5)}
     flat = np.concatenate([units.ravel()[: place.stop - place.start] for place, units in seen])
     np.testing.assert_array_equal(flat, np.arange(N))
+
+
+def test_probes_are_the_outputs_of_the_parameters_of_that_step():
+    engine = Engine("map", 4, jax.devices()[:1])
+    _, history = engine.fit(small_stage(), stacked(RUNS), samples(), Budget(8, 11, probe_every=3), seed=3)
+    assert history["probe"].shape == (4, 3, N, K)
+    for probe, steps in enumerate((3, 6, 9)):
+        params, metrics, _ = train(RUNS, steps=steps)
+        expected = np.einsum("nd,pdk->pnk", X_NxD, params["w"]) + params["b"][:, None]
+        np.testing.assert_allclose(history["probe"][:, probe], expected, atol=1e-5)
+    np.testing.assert_array_equal(metrics["loss"], history["loss"][:, :9])  # probing changes nothing
+
+
+class Memory:
+    """Keeps everything; asks for an end after a number of calls."""
+
+    def __init__(self, calls):
+        self.calls, self.kept = calls, None
+
+    def restore(self, stage, like):
+        if self.kept is not None:
+            assert jax.tree.structure(like["state"]) == jax.tree.structure(self.kept.state)
+            shapes = [[np.shape(x) for x in jax.tree.leaves(tree)] for tree in (like["state"], self.kept.state)]
+            assert shapes[0] == shapes[1]
+        return self.kept
+
+    def after_call(self, stage, saved, finished):
+        self.calls -= 1
+        if self.calls == 0:
+            self.kept = jax.tree.map(np.copy, saved())._replace(stream=saved().stream, done=saved().done)
+            raise InterruptedError
+
+
+@pytest.mark.parametrize("calls", [1, 2, 3, 4])
+@pytest.mark.parametrize("probe_every", [0, 3])
+def test_a_resumed_stage_equals_an_uninterrupted_one_bit_for_bit(calls, probe_every):
+    budget = Budget(8, 15, probe_every)
+    whole, history = Engine("map", 4, jax.devices()[:1]).fit(small_stage(), stacked(RUNS), samples(), budget, seed=3)
+    memory = Memory(calls)
+    with pytest.raises(InterruptedError):
+        Engine("map", 4, jax.devices()[:1]).fit(small_stage(), stacked(RUNS), samples(), budget, seed=3, keeper=memory)
+    resumed, resumed_history = Engine("map", 4, jax.devices()[:1]).fit(
+        small_stage(), stacked(RUNS), samples(), budget, seed=3, keeper=memory
+    )
+    assert all((a == b).all() for a, b in zip(jax.tree.leaves(whole), jax.tree.leaves(resumed), strict=True))
+    for name, values in history.items():
+        np.testing.assert_array_equal(values, resumed_history[name])

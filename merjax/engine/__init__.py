@@ -1,8 +1,20 @@
 """Trains many runs at once. Knows stages, runs and batches; no dataset, path or region."""
 
 from merjax.engine.devices import Mapping
-from merjax.engine.fit import Engine, Progress
+from merjax.engine.fit import Budget, Engine, Keeper, Progress, Saved
 from merjax.engine.stage import Batch, Run, Stage, State
 from merjax.engine.stream import Samples
 
-__all__ = ["Batch", "Engine", "Mapping", "Progress", "Run", "Samples", "Stage", "State"]
+__all__ = [
+    "Batch",
+    "Budget",
+    "Engine",
+    "Keeper",
+    "Mapping",
+    "Progress",
+    "Run",
+    "Samples",
+    "Saved",
+    "Stage",
+    "State",
+]

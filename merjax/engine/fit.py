@@ -1,8 +1,9 @@
 """The engine: a chunk of runs advances together through compiled programs."""
 
+import functools
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import jax
 import numpy as np
@@ -22,6 +23,44 @@ class Progress(NamedTuple):
     runs: int
     loss: tuple[float, float]  # lowest and highest of the runs
     seconds: float
+
+
+class Saved(NamedTuple):
+    """A stage under way: all that is needed to go on as if nothing had happened.
+
+    Attributes:
+        state: of the runs, leaves `[P, ...]`.
+        history: metrics `[P, steps]`, NaN where they are still to come, and what was probed so far.
+        done: steps taken.
+        stream: the stream's own state, before the batches of the next step.
+    """
+
+    state: State
+    history: dict[str, np.ndarray]
+    done: int
+    stream: dict[str, Any]
+
+
+class Keeper(Protocol):
+    """Where a stage's progress is kept; see `merjax.checkpoints`."""
+
+    def restore(self, stage: str, like: Any) -> Saved | None:
+        """What was kept of a stage."""
+
+    def after_call(self, stage: str, saved: Callable[[], Saved], finished: bool) -> None:
+        """A call is over; `saved` gives what there is to keep."""
+
+
+class Budget(NamedTuple):
+    """How long a stage trains: steps of `batch` samples, and every how many steps the runs are probed (0: never)."""
+
+    batch: int
+    steps: int
+    probe_every: int = 0
+
+    @property
+    def probes(self) -> int:
+        return self.steps // self.probe_every if self.probe_every else 0
 
 
 class Engine:
@@ -48,34 +87,62 @@ class Engine:
         stage: Stage,
         runs: Run,
         samples: Samples,
+        budget: Budget,
         *,
-        batch: int,
-        steps: int,
         seed: int,
         on_call: Callable[[Progress], None] = lambda progress: None,
+        keeper: Keeper | None = None,
     ) -> tuple[State, dict[str, np.ndarray]]:
-        """Train all runs for `steps` steps on one common stream.
+        """Train all runs on one common stream.
+
+        Args:
+            stage, runs, samples: what is trained.
+            budget: how long.
+            seed: of the stream's order.
+            on_call: hears of every jitted call.
+            keeper: keeps progress, and gives back what was kept.
 
         Returns:
-            The runs' states, and the metrics of every step, `[P, steps]` each.
+            The runs' states, leaves `[P, ...]`, and the history: the metrics of every step, `[P, steps]`, and, if the
+            budget asks for it, "probe": the stage's outputs for every sample at every probe, `[P, probes, S, ...]`.
         """
-        runs = self._place(runs)
-        state = self._program(stage, "start", start, 1, runs)(runs)
-        stream = training_stream(samples, batch, self.steps_per_call, seed, self._threads)
-        history: list[dict[str, np.ndarray]] = []
-        began, done = time.perf_counter(), 0
-        while done < steps:
-            n_steps = np.int32(min(self.steps_per_call, steps - done))
-            batches = next(stream)
-            program = self._program(stage, "advance", advance, 2, state, runs, batches, n_steps)
-            state, metrics = program(state, runs, batches, n_steps)
-            metrics = {name: np.asarray(join(value))[:, :n_steps] for name, value in metrics.items()}
-            history.append(metrics)
-            done += int(n_steps)
-            low, high = (float(f(metrics["loss"][:, -1])) for f in (np.min, np.max))
-            seconds = time.perf_counter() - began
-            on_call(Progress(stage.name, done, steps, len(metrics["loss"]), (low, high), seconds))
-        return join(state), {name: np.concatenate([call[name] for call in history], 1) for name in history[0]}
+        n_runs = len(runs.key)
+        placed = self._place(runs)
+        state = self._program(stage, "start", start, 1, placed)(placed)
+        stream = training_stream(samples, budget.batch, self.steps_per_call, seed, self._threads)
+        history, done = self._blank_history(stage, state, placed, samples, budget, n_runs), 0
+        kept = (
+            keeper.restore(stage.name, {"state": jax.eval_shape(join, state), "history": history}) if keeper else None
+        )
+        if kept:
+            state, history, done = self._place(kept.state), kept.history, kept.done
+            stream.set_state(kept.stream)
+        began, first, batches, position = time.perf_counter(), done, None, stream.get_state()
+        while done < budget.steps:
+            offset = done % self.steps_per_call
+            if batches is None or offset == 0:
+                position, batches = stream.get_state(), next(stream)
+            n = min(self.steps_per_call - offset, budget.steps - done)
+            if budget.probe_every:
+                n = min(n, budget.probe_every - done % budget.probe_every)
+            numbers = np.int32(offset), np.int32(offset + n)
+            state, metrics = self._program(stage, "advance", advance, 2, state, placed, batches, *numbers)(
+                state, placed, batches, *numbers
+            )
+            for name, values in metrics.items():
+                history[name][:, done : done + n] = np.asarray(join(values))[:, offset : offset + n]
+            done += n
+            if budget.probe_every and done % budget.probe_every == 0:
+                probe = self.apply(stage, join(state.params), runs, samples, batch=budget.batch)
+                history["probe"][:, done // budget.probe_every - 1] = probe
+            last = history["loss"][:, done - 1]
+            seconds = (time.perf_counter() - began) * done / max(done - first, 1)
+            on_call(Progress(stage.name, done, budget.steps, n_runs, (float(last.min()), float(last.max())), seconds))
+            if keeper:
+                here = stream.get_state() if done % self.steps_per_call == 0 else position
+                now = functools.partial(self._saved, state, history, done, here)
+                keeper.after_call(stage.name, now, done == budget.steps)
+        return jax.tree.map(np.asarray, join(state)), history
 
     def apply(self, stage: Stage, params: Any, runs: Run, samples: Samples, *, batch: int) -> Any:
         """The stage's outputs for every sample, in inference mode: leaves `[P, S, ...]` on the host."""
@@ -89,6 +156,23 @@ class Engine:
             n = place.stop - place.start
             pieces.append(jax.tree.map(lambda x, n=n: np.asarray(x).reshape(len(x), -1, *x.shape[3:])[:, :n], result))
         return jax.tree.map(lambda *parts: np.concatenate(parts, 1), *pieces)
+
+    def _blank_history(
+        self, stage: Stage, state: State, runs: Run, samples: Samples, budget: Budget, n_runs: int
+    ) -> dict[str, np.ndarray]:
+        one_run = jax.tree.map(lambda x: x[0, 0], (state, runs))
+        batch = samples.batches(np.zeros((1, budget.batch), int))
+        metrics = jax.eval_shape(functools.partial(advance, stage), *one_run, batch, np.int32(0), np.int32(1))[1]
+        history = {name: np.full((n_runs, budget.steps), np.nan, np.float32) for name in metrics}
+        if budget.probes:
+            output = jax.eval_shape(functools.partial(outputs, stage), one_run[0].params, one_run[1], batch)
+            shape = (n_runs, budget.probes, len(samples.unit_S), *output.shape[2:])
+            history["probe"] = np.full(shape, np.nan, np.float32)
+        return history
+
+    @staticmethod
+    def _saved(state: State, history: dict[str, np.ndarray], done: int, stream: dict[str, Any]) -> Saved:
+        return Saved(jax.tree.map(np.asarray, join(state)), history, done, stream)
 
     @property
     def _threads(self) -> int:

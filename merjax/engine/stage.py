@@ -72,16 +72,16 @@ def start(stage: Stage, run: Run) -> State:
 
 
 def advance(
-    stage: Stage, state: State, run: Run, batches: Batch, n_steps: jax.Array
+    stage: Stage, state: State, run: Run, batches: Batch, first: jax.Array, end: jax.Array
 ) -> tuple[State, dict[str, jax.Array]]:
-    """Take the first `n_steps` of K steps over K batches.
+    """Take a step on each of the batches first, first + 1, ... end - 1 of K.
 
     Args:
         stage: what is optimised.
         state: before.
         run: the run's own inputs.
         batches: K batches, stacked on a leading axis.
-        n_steps: how many of them to use; a number, not a shape, so that a short last call needs no program of its own.
+        first, end: which of them to use; numbers, not shapes, so that a short call needs no program of its own.
 
     Returns:
         The state after, and the metrics of each step `[K]` (NaN where no step was taken).
@@ -99,10 +99,10 @@ def advance(
         history = {name: history[name].at[k].set(value) for name, value in metrics.items()}
         return State(optax.apply_updates(state.params, updates), opt_state, state.step + 1), history
 
-    first = jax.tree.map(lambda x: x[0], batches)
-    names = jax.eval_shape(stage.loss, state.params, first, run.weight_N[first.unit_B], run.hyper, jax.random.key(0))[1]
+    one = jax.tree.map(lambda x: x[0], batches)
+    names = jax.eval_shape(stage.loss, state.params, one, run.weight_N[one.unit_B], run.hyper, jax.random.key(0))[1]
     history = {name: jnp.full(batches.unit_B.shape[0], jnp.nan) for name in names}
-    return jax.lax.fori_loop(0, n_steps, step, (state, history))
+    return jax.lax.fori_loop(first, end, step, (state, history))
 
 
 def outputs(stage: Stage, params: Params, run: Run, batches: Batch) -> Any:
