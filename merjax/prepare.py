@@ -49,8 +49,9 @@ discrepancies.parquet, and the others are prepared. A run that was stopped goes 
 
 
 @command
-def main() -> None:
-    arguments = _parser().parse_args()
+def main(argv: list[str] | None = None) -> None:
+    """Run the command line; `argv` as for `argparse`."""
+    arguments = _parser().parse_args(argv)
     console = Console()
     wants_store = not (arguments.check or arguments.audit_aus)
     if wants_store and arguments.out is None:
