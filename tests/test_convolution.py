@@ -13,8 +13,17 @@ from merjax.nn import convolution
 from merjax.nn.convolution import conv_relu_pool, conv_relu_pool_reference, max_pool, max_pool_reference
 from merjax.regions import FACE, REGIONS
 
-# channels, height, width, kernel size, filters: Eq. 2's five shapes on even and odd sizes, gray and three-channel input
-LAYERS = [(1, 12, 9, 5, 4), (3, 11, 8, 5, 4), (4, 10, 14, 3, 8), (8, 7, 5, 1, 16), (8, 9, 9, 3, 16), (8, 7, 10, 7, 16)]
+# channels, height, width, kernel size, filters: Eq. 2's shapes on sizes of every remainder, gray and three-channel input
+LAYERS = [
+    (1, 12, 9, 5, 4),
+    (1, 10, 15, 5, 4),
+    (1, 14, 8, 3, 2),
+    (3, 11, 8, 5, 4),
+    (4, 10, 14, 3, 8),
+    (8, 7, 5, 1, 16),
+    (8, 9, 9, 3, 16),
+    (8, 7, 10, 7, 16),
+]
 
 
 def draw(channels, height, width, size, filters, batch=3, seed=0):
