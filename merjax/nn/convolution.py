@@ -84,7 +84,7 @@ def _conv_forward(x_CxHxWxB, kernel_HWIO, bias_O):
 def _conv_backward(residuals, dy_OxHxWxB):
     windows_KxM, winner_CxOxM, kernel_HWIO, grid_transpose, image_transpose = residuals
     weights_KxN, kernel_transpose = jax.vjp(_pack, kernel_HWIO)
-    (dy_CxOxHxWxB,) = image_transpose(dy_OxHxWxB)
+    (dy_CxOxHxWxB,) = lax.optimization_barrier(image_transpose(lax.optimization_barrier(dy_OxHxWxB)))
     dy_CxOxM = dy_CxOxHxWxB.reshape(winner_CxOxM.shape)
     dy_NxM = lax.optimization_barrier(_to_winner(dy_CxOxM, winner_CxOxM)).reshape(weights_KxN.shape[1], -1)
     # The barrier keeps XLA from computing the transposed product, which runs at two thirds of the speed.
@@ -107,12 +107,13 @@ def _max_pool(x_CxHxWxB):
 def _pool_forward(x_CxHxWxB):
     grid_CxHxWxB, grid_transpose = jax.vjp(functools.partial(_grid, size=1, side=2), x_CxHxWxB)
     best_CxHxWxB, winner_CxHxWxB = _first_maximum(grid_CxHxWxB.reshape(4, -1, *grid_CxHxWxB.shape[1:]))
-    return best_CxHxWxB, (winner_CxHxWxB, grid_transpose)
+    return lax.optimization_barrier(best_CxHxWxB), (lax.optimization_barrier(winner_CxHxWxB), grid_transpose)
 
 
 def _pool_backward(residuals, dy_CxHxWxB):
     winner_CxHxWxB, grid_transpose = residuals
-    return grid_transpose(_to_winner(dy_CxHxWxB, winner_CxHxWxB).reshape(-1, *dy_CxHxWxB.shape[1:]))
+    dgrid_4xCxHxWxB = lax.optimization_barrier(_to_winner(lax.optimization_barrier(dy_CxHxWxB), winner_CxHxWxB))
+    return lax.optimization_barrier(grid_transpose(dgrid_4xCxHxWxB.reshape(-1, *dy_CxHxWxB.shape[1:])))
 
 
 _max_pool.defvjp(_pool_forward, _pool_backward)
