@@ -136,8 +136,9 @@ def _predictor(model: Path) -> Any:
 def _attempts(height: int, width: int) -> Iterator[tuple[int, int]]:
     """(padding in px, scale) from the cheapest to the most patient; a scale of -k shrinks k times, k enlarges."""
     shrink = max(height, width) // _DETECTOR_SIDE
-    if shrink > 1:
+    while shrink > 1:
         yield 0, -shrink
+        shrink //= 2
     yield 0, 1
     # Cropped releases end at chin and brows: the detector wants some surroundings, and 80 px.
     padding = round(_PADDING * max(height, width))

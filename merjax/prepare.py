@@ -111,9 +111,9 @@ def print_store(store: Store, console: Console) -> None:
         parts = [_ratio(protocol[name]) if name in protocol else "-" for protocol in protocols.values()]
         table.add_row(DATABASES[name].title, _ratio(numbers), str(numbers["dropped"]), *parts)
     console.print(table)
-    for row in store.discrepancies.itertuples():
-        name = "/".join(part for part in (row.database, row.subject, row.clip) if part)
-        sentence = f"{'dropped ' if row.dropped else ''}{name}: {row.reason}"
+    for row in store.discrepancies.to_dict("records"):
+        name = "/".join(row[key] for key in ("database", "subject", "clip") if row[key])
+        sentence = f"{'dropped ' if row['dropped'] else ''}{name}: {row['reason']}"
         console.print(sentence, markup=False, highlight=False, soft_wrap=True)
     if store.statement:
         console.print(f"[yellow]{store.statement}[/yellow]", soft_wrap=True)

@@ -4,7 +4,8 @@ import cv2
 import numpy as np
 import pytest
 
-from merjax.crops import INTER_OCULAR, Box, corners, cut, inter_ocular_distance, region_boxes
+from merjax.crops import INTER_OCULAR, Box, corners, cut, inter_ocular_distance, read_image, region_boxes
+from merjax.errors import MerjaxError
 from merjax.regions import FACE, REGIONS, Region
 
 
@@ -111,3 +112,36 @@ def test_motion_in_the_image_is_the_same_motion_in_the_crop():
     (dx, dy), *_ = np.linalg.lstsq(slopes, (a - b)[inner].ravel(), rcond=None)
     assert dx == pytest.approx(0.5, abs=0.03)
     assert dy == pytest.approx(-0.5, abs=0.03)
+
+
+def test_a_warp_moves_turns_and_scales_the_place_of_a_box():
+    """A crop under a warp is the crop of the image that the warp has been undone on; smooth, so that kernels agree."""
+    texture = cv2.GaussianBlur(np.random.default_rng(5).normal(size=(300, 300)), (0, 0), 5)
+    image = (128 + 1200 * texture).clip(0, 255).round().astype(np.uint8)
+    warp = np.array([[1.02, -0.03, 7.3], [0.03, 1.02, -4.6]])
+    undone = cv2.warpAffine(image, warp, (300, 300), flags=cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP)
+    region, box = Region("r", "k", 80, 100), Box(150.3, 140.8, 1.0)
+    difference = cut(image, region, box, warp).astype(float) - cut(undone, region, box)
+    assert np.abs(difference).mean() < 0.6
+    assert np.abs(cut(image, region, box).astype(float) - cut(undone, region, box)).mean() > 10
+    still = cut(image, region, box, np.eye(3)[:2]).astype(float) - cut(image, region, box)
+    assert np.abs(still).max() <= 3  # two kernels, one place
+
+
+def test_colours_are_cut_channel_by_channel():
+    image = np.random.default_rng(6).integers(0, 256, (200, 300, 3), dtype=np.uint8)
+    for box in (Box(150.2, 100.7, 1.0), Box(150.2, 100.7, 1.7)):
+        crop = cut(image, FACE, box)
+        assert crop.shape == (160, 160, 3)
+        for c in range(3):
+            np.testing.assert_array_equal(crop[..., c], cut(np.ascontiguousarray(image[..., c]), FACE, box))
+
+
+def test_images_are_read_as_gray_or_as_red_green_blue(tmp_path):
+    path = tmp_path / "red.png"
+    cv2.imwrite(str(path), np.full((4, 5, 3), (0, 0, 200), np.uint8))  # OpenCV writes blue, green, red
+    assert read_image(path).shape == (4, 5)
+    np.testing.assert_array_equal(read_image(path, "rgb")[0, 0], [200, 0, 0])
+    path.write_bytes(path.read_bytes()[:-40])
+    with pytest.raises(MerjaxError, match="red.png cannot be read as an image"):
+        read_image(path)

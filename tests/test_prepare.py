@@ -10,12 +10,14 @@ import time
 from pathlib import Path
 
 import cv2
+import dlib
 import numpy as np
 import pytest
 from filelock import FileLock
 
 from merjax.config import make_config
 from merjax.cropping import Settings
+from merjax.crops import read_image
 from merjax.datasets import read_casme2
 from merjax.errors import MerjaxError
 from merjax.experiment import load_experiment
@@ -301,6 +303,21 @@ def test_a_tightly_cropped_release_prepares(small_release, tmp_path):
     store = prepare_store([read_casme2(copy)], tmp_path / "store")
     assert len(store.index) == 9
     assert store.dropped.empty
+
+
+def test_faces_that_dlib_misses_at_first_are_padded_and_enlarged(small_release, tmp_path):
+    """Cropped and so small that the plain detector finds none of them: what more patience finds is prepared."""
+    copy = tmp_path / "copy"
+    shutil.copytree(small_release, copy)
+    clips = read_casme2(copy).clips
+    for path in [path for clip in clips for path in clip.frames]:
+        image = cv2.imread(str(path))[150:350, 235:405]
+        cv2.imwrite(str(path), cv2.resize(image, (42, 50), interpolation=cv2.INTER_AREA))
+    assert not any(dlib.get_frontal_face_detector()(read_image(clip.frames[0]), 0) for clip in clips)
+    store = prepare_store([read_casme2(copy)], tmp_path / "store")
+    assert len(store.index) >= 3
+    assert len(store.index) + len(store.dropped) == len(clips)
+    assert store.dropped["reason"].str.startswith("dlib finds no face").all()
 
 
 def test_two_preparations_of_one_store_at_a_time_are_refused(small_release, tmp_path):
