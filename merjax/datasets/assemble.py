@@ -38,9 +38,9 @@ def assemble(
         MerjaxError: the overrides do not fit, or not one row has a usable folder.
     """
     corrections = read_overrides(overrides, database)
-    corrected, remarks = correct(rows, corrections, overrides, database)
+    corrected, applied = correct(rows, corrections, overrides, database)
     by_key, repeated = unique(corrected, database)
-    found = [*discrepancies, *remarks, *repeated]
+    found = [*discrepancies, *applied, *repeated]
     places = _places(folders)
     clips = []
     for key in sorted(by_key):
