@@ -10,7 +10,7 @@ import jax
 import numpy as np
 
 from merjax.config import Config, SpatialConfig, TemporalConfig, identity
-from merjax.engine import Budget, Engine, Keeper, Progress, Run
+from merjax.engine import Budget, Engine, Keeper, Progress, Run, Samples
 from merjax.experiment import Experiment, class_weights, fitted_moments, region_mask
 from merjax.stages.spatial import frame_samples, spatial_stage
 from merjax.stages.temporal import clip_samples, temporal_stage
@@ -54,11 +54,7 @@ def train(
     """
     config, seed = specs[0].config, specs[0].seed
     spatial = spatial_stage(experiment.classes_R, experiment.channels)
-    crops = [experiment.store.crops[region.name] for region in experiment.streams]
-    frames = frame_samples(
-        crops, experiment.row_S, experiment.clip_S, experiment.onset_row_S if experiment.difference else None
-    )
-    runs = _stack([_run(experiment, spec, _spatial_hyper(experiment, spec)) for spec in specs])
+    runs, frames = spatial_runs(experiment, specs)
     state, spatial_curves = engine.fit(
         spatial,
         runs,
@@ -92,6 +88,14 @@ def train(
     logits_PxNxK = engine.apply(temporal, state.params, runs, clips, batch=config.temporal.batch)
     probability_PxNxK = np.asarray(jax.nn.softmax(logits_PxNxK))
     return Trained(probability_PxNxK, {"spatial": spatial_curves, "temporal": temporal_curves})
+
+
+def spatial_runs(experiment: Experiment, specs: Sequence[RunSpec]) -> tuple[Run, Samples]:
+    """The runs of the spatial stage, stacked, and the frames that they train on."""
+    crops = [experiment.store.crops[region.name] for region in experiment.streams]
+    onset_row_S = experiment.onset_row_S if experiment.difference else None
+    frames = frame_samples(crops, experiment.row_S, experiment.clip_S, onset_row_S)
+    return _stack([_run(experiment, spec, _spatial_hyper(experiment, spec)) for spec in specs]), frames
 
 
 def run_key(spec: RunSpec, fold_name: str) -> np.ndarray:
