@@ -6,9 +6,13 @@ from pathlib import Path
 import jax
 
 
-def prepare_backend() -> None:
-    """Keep compiled programs on disk (in $MERJAX_CACHE, else the user's cache folder), so that each is compiled once."""
+def cache_folder() -> Path:
+    """What merjax remembers between sweeps: $MERJAX_CACHE, else `merjax` in the user's cache folder."""
     home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    folder = Path(os.environ.get("MERJAX_CACHE") or Path(home) / "merjax") / "programs"
-    jax.config.update("jax_compilation_cache_dir", str(folder))
+    return Path(os.environ.get("MERJAX_CACHE") or Path(home) / "merjax")
+
+
+def prepare_backend() -> None:
+    """Keep compiled programs on disk, so that each is compiled once."""
+    jax.config.update("jax_compilation_cache_dir", str(cache_folder() / "programs"))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)

@@ -1,7 +1,7 @@
 """From trials to work: groups that share compiled programs, runs, and chunks of runs that train together."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -88,12 +88,15 @@ def plan_from_json(content: dict[str, Any]) -> Plan:
     )
 
 
-def make_plan(sweep: SweepFile, workers: int) -> Plan:
+def make_plan(
+    sweep: SweepFile, workers: int, capacity: Callable[[Experiment, Config], int | None] = lambda data, config: None
+) -> Plan:
     """Sort the trials into groups and cut their runs into chunks.
 
     Args:
         sweep: what was asked for.
         workers: processes that will share the chunks.
+        capacity: how many runs of a group fit on the devices together, where that is known (`merjax.memory.capacity`).
 
     Raises:
         MerjaxError: data that is missing or does not fit the protocol.
@@ -108,8 +111,10 @@ def make_plan(sweep: SweepFile, workers: int) -> Plan:
     for group, experiment in enumerate(experiments):
         trials = [t for t, g in enumerate(group_of_trial) if g == group]
         runs = [(trial, fold) for trial in trials for fold in range(len(experiment.folds))]
-        asked = sweep.trials[trials[0]].config.engine.chunk
-        width = balanced_width(len(runs), asked or min(_CPU_CHUNK, math.ceil(len(runs) / workers)))
+        config = sweep.trials[trials[0]].config
+        share = math.ceil(len(runs) / workers)
+        most = config.engine.chunk or min(capacity(experiment, config) or _CPU_CHUNK, share)
+        width = balanced_width(len(runs), most)
         chunks += [
             Chunk(0, group, seed, tuple(runs[i : i + width]), width)
             for seed in sweep.seeds
@@ -122,6 +127,12 @@ def make_plan(sweep: SweepFile, workers: int) -> Plan:
         for experiment, config in zip(experiments, configs, strict=True)
     )
     return Plan(sweep.name, sweep.trials, sweep.seeds, group_of_trial, numbered, data)
+
+
+def splitting_keys(plan: Plan) -> tuple[str, ...]:
+    """The settings by which the groups differ."""
+    firsts = [dict(group_key(plan.trials[plan.group_of_trial.index(g)].config)) for g in range(len(plan.data))]
+    return tuple(key for key in firsts[0] if len({repr(first[key]) for first in firsts}) > 1)
 
 
 def balanced_width(runs: int, most: int) -> int:
@@ -166,23 +177,34 @@ def refuse_another(there: Plan, here: Plan, folder: Any) -> None:
     Raises:
         MerjaxError: naming what differs.
     """
-    advice = "choose another --out, or remove the folder"
-    if [t.name for t in there.trials] != [t.name for t in here.trials]:
-        raise MerjaxError(
-            f"{folder} holds the trials {_names(there.trials)}, this sweep has {_names(here.trials)}; {advice}"
-        )
-    for old, new in zip(there.trials, here.trials, strict=True):
-        was, now = ({k: v for k, v in flatten(t.config).items() if not k.startswith("engine.")} for t in (old, new))
-        for key, value in was.items():
-            if now[key] != value:
-                raise MerjaxError(f'{folder}: trial "{old.name}" had {key} {value}, now it is {now[key]}; {advice}')
-    if there.seeds != here.seeds:
-        raise MerjaxError(f"{folder} holds the seeds {list(there.seeds)}, this sweep has {list(here.seeds)}; {advice}")
+    refuse_other_trials(there, here.trials, here.seeds, folder)
     for old_data, new_data in zip(there.data, here.data, strict=True):
         for key in ("store_hash", "split_hash"):
             if old_data[key] != new_data[key]:
                 what = "the clips" if key == "store_hash" else "the folds"
-                raise MerjaxError(f"{folder} was trained on other data ({what} differ: {key}); {advice}")
+                raise MerjaxError(f"{folder} was trained on other data ({what} differ: {key}); {_ADVICE}")
+
+
+def refuse_other_trials(there: Plan, trials: Sequence[Trial], seeds: Sequence[int], folder: Any) -> None:
+    """Refuse a folder whose trials or seeds are not these.
+
+    Raises:
+        MerjaxError: naming what differs.
+    """
+    if [t.name for t in there.trials] != [t.name for t in trials]:
+        raise MerjaxError(
+            f"{folder} holds the trials {_names(there.trials)}, this sweep has {_names(trials)}; {_ADVICE}"
+        )
+    for old, new in zip(there.trials, trials, strict=True):
+        was, now = ({k: v for k, v in flatten(t.config).items() if not k.startswith("engine.")} for t in (old, new))
+        for key, value in was.items():
+            if now[key] != value:
+                raise MerjaxError(f'{folder}: trial "{old.name}" had {key} {value}, now it is {now[key]}; {_ADVICE}')
+    if there.seeds != tuple(seeds):
+        raise MerjaxError(f"{folder} holds the seeds {list(there.seeds)}, this sweep has {list(seeds)}; {_ADVICE}")
+
+
+_ADVICE = "choose another --out, or remove the folder"
 
 
 def _names(trials: Sequence[Trial]) -> str:

@@ -15,7 +15,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from merjax.plan import Plan
+from merjax.plan import Chunk, Plan
 
 
 @contextmanager
@@ -32,13 +32,14 @@ class SweepProgress:
 
     Args:
         plan: the plan.
-        finished: numbers of the chunks that are done already.
+        chunks: those to be done here.
+        waiting: those of them that are not done yet.
         console: where to draw.
     """
 
-    def __init__(self, plan: Plan, finished: Sequence[int], console: Console) -> None:
+    def __init__(self, plan: Plan, chunks: Sequence[Chunk], waiting: Sequence[Chunk], console: Console) -> None:
         self.plan = plan
-        self.share = {chunk.number: 0.0 for chunk in plan.chunks} | dict.fromkeys(finished, 1.0)
+        self.share = {chunk.number: 0.0 if chunk in waiting else 1.0 for chunk in chunks}
         columns = (
             TextColumn("{task.description}"),
             BarColumn(),
@@ -47,9 +48,7 @@ class SweepProgress:
             TextColumn("left"),
             TimeRemainingColumn(elapsed_when_finished=True),
         )
-        self.bars = Progress(
-            *columns, console=console, disable=not console.is_terminal or len(finished) == len(plan.chunks)
-        )
+        self.bars = Progress(*columns, console=console, disable=not console.is_terminal or not waiting)
         self.total = self.bars.add_task("sweep", total=1.0)
         self.bars.update(self.total, completed=self._done())
         self.workers: dict[int, TaskID] = {}
@@ -84,5 +83,5 @@ class SweepProgress:
         self.bars.update(self.total, completed=self._done())
 
     def _done(self) -> float:
-        runs = {chunk.number: len(chunk.runs) for chunk in self.plan.chunks}
-        return sum(runs[n] * share for n, share in self.share.items()) / sum(runs.values())
+        runs = {number: len(self.plan.chunks[number].runs) for number in self.share}
+        return sum(runs[n] * share for n, share in self.share.items()) / max(sum(runs.values()), 1)

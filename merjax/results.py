@@ -2,9 +2,10 @@
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -22,16 +23,15 @@ def open_folder(folder: Path, plan: Plan) -> Plan:
     Raises:
         MerjaxError: the folder holds another sweep, or something that is none.
     """
-    path = folder / "plan.json"
-    if path.is_file():
-        there = read_plan(folder)
-        refuse_another(there, plan, folder)
-        return there
-    if folder.exists() and any(folder.iterdir()):
+    if folder.is_dir() and not (folder / "plan.json").is_file() and _holds_something(folder):
         raise MerjaxError(f"{folder} is not empty and holds no sweep; choose another --out")
-    folder.mkdir(parents=True, exist_ok=True)
-    write_json(path, plan.to_json())
-    return plan
+    with _lock(folder, "plan"):  # several processes may begin at once: the first one's plan counts
+        if (folder / "plan.json").is_file():
+            there = read_plan(folder)
+            refuse_another(there, plan, folder)
+            return there
+        write_json(folder / "plan.json", plan.to_json())
+        return plan
 
 
 def read_plan(folder: Path) -> Plan:
@@ -58,9 +58,7 @@ def is_finished(folder: Path, chunk: Chunk) -> bool:
 @contextmanager
 def claimed(folder: Path, chunk: Chunk) -> Iterator[bool]:
     """Take a chunk if no other process has it; the claim ends with the process, however it ends."""
-    locks = folder / "locks"
-    locks.mkdir(exist_ok=True)
-    lock = FileLock(locks / f"chunk-{chunk.number:04d}.lock")
+    lock = _lock(folder, f"chunk-{chunk.number:04d}")
     try:
         lock.acquire(timeout=0)
     except Timeout:
@@ -74,7 +72,7 @@ def claimed(folder: Path, chunk: Chunk) -> Iterator[bool]:
 
 def write_chunk(folder: Path, chunk: Chunk, predictions: pd.DataFrame, curves: pd.DataFrame) -> None:
     """Save a finished chunk; predictions last, since they mark it as finished."""
-    _write_table(folder / f"curves-{chunk.number:04d}.parquet", curves)
+    _write_table(_curves_path(folder, chunk), curves)
     _write_table(_predictions_path(folder, chunk), predictions)
 
 
@@ -89,6 +87,17 @@ def read_predictions(folder: Path, plan: Plan) -> pd.DataFrame:
     return pd.concat([pd.read_parquet(_predictions_path(folder, chunk)) for chunk in finished], ignore_index=True)
 
 
+def read_curves(folder: Path, plan: Plan) -> pd.DataFrame:
+    """Training curves of the finished chunks: trial, fold, seed, stage, step and a column per metric."""
+    finished = [chunk for chunk in plan.chunks if is_finished(folder, chunk)]
+    return pd.concat([pd.read_parquet(_curves_path(folder, chunk)) for chunk in finished], ignore_index=True)
+
+
+def write_scores(folder: Path, scores: pd.DataFrame) -> None:
+    """Save the table of scores, `scores.csv`; see `merjax.report.scores.score_table`."""
+    _write_aside(folder / "scores.csv", lambda path: scores.to_csv(path, index=False))
+
+
 def confusion_of(predictions: pd.DataFrame, classes: int) -> np.ndarray:
     """Pooled confusion matrix of predictions, `[truth, prediction]`."""
     return confusion_matrix(predictions["label"].to_numpy(), counted_predictions(predictions, classes), classes)
@@ -100,14 +109,37 @@ def counted_predictions(predictions: pd.DataFrame, classes: int) -> np.ndarray:
     return np.where(prediction_N < 0, (label_N + 1) % classes, prediction_N)
 
 
+def chunk_files(folder: Path, chunk: Chunk) -> tuple[Path, Path]:
+    """Curves and predictions of a chunk, in the order in which they are written."""
+    return _curves_path(folder, chunk), _predictions_path(folder, chunk)
+
+
 def _predictions_path(folder: Path, chunk: Chunk) -> Path:
     return folder / f"predictions-{chunk.number:04d}.parquet"
 
 
+def _curves_path(folder: Path, chunk: Chunk) -> Path:
+    return folder / f"curves-{chunk.number:04d}.parquet"
+
+
+def _lock(folder: Path, name: str) -> FileLock:
+    (folder / "locks").mkdir(parents=True, exist_ok=True)
+    return FileLock(folder / "locks" / f"{name}.lock")
+
+
+def _holds_something(folder: Path) -> bool:
+    return any(path.name != "locks" for path in folder.iterdir())
+
+
 def _write_table(path: Path, table: pd.DataFrame) -> None:
+    _write_aside(path, lambda aside: table.to_parquet(aside, index=False))
+
+
+def _write_aside(path: Path, write: Callable[[Path], Any]) -> None:
+    """Write so that a reader sees the old file or the new one, never a half."""
     aside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        table.to_parquet(aside, index=False)
+        write(aside)
         aside.replace(path)
     finally:
         aside.unlink(missing_ok=True)

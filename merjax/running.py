@@ -12,8 +12,10 @@ from pathlib import Path
 
 from merjax.errors import MerjaxError
 from merjax.interruption import Interrupted
+from merjax.logs import Log
 from merjax.plan import Plan
 from merjax.results import is_finished
+from merjax.shards import WHOLE, Shard
 
 
 def cores() -> list[int]:
@@ -31,22 +33,30 @@ def worker_count(asked: int) -> int:
 
 
 def carry_out(
-    folder: Path, plan: Plan, workers: int, say: Callable[[dict], None], stopping: Callable[[], bool] = lambda: False
+    folder: Path,
+    plan: Plan,
+    workers: int,
+    say: Callable[[dict], None],
+    stopping: Callable[[], bool] = lambda: False,
+    shard: Shard = WHOLE,
+    log: Log | None = None,
 ) -> None:
-    """Train all chunks that are not finished.
+    """Train all chunks of a shard that are not finished.
 
     Args:
         folder: the sweep's folder.
         plan: its plan.
         workers: processes; with one, the work is done here.
-        say: hears of every call: worker, chunk, stage, step, steps, runs, loss, seconds; and of each `warning`.
+        say: hears of every call: worker, chunk, and what `merjax.engine.Progress` holds; and of each `warning`.
         stopping: asked time and again whether to end.
+        shard: the share of the chunks to care for.
+        log: where the curves of finished runs go besides.
 
     Raises:
         Interrupted: `stopping` said so; everything is saved.
         MerjaxError: a worker failed; with the end of what it said.
     """
-    waiting = [chunk for chunk in plan.chunks if not is_finished(folder, chunk)]
+    waiting = [chunk for chunk in shard.of(plan) if not is_finished(folder, chunk)]
     if not waiting:
         return
     workers = min(workers, len(waiting))
@@ -60,12 +70,15 @@ def carry_out(
             lambda chunk, progress: say({"worker": 0, "chunk": chunk.number, **progress._asdict()}),
             stopping,
             lambda sentence: say({"warning": sentence}),
+            shard,
+            log,
         )
     else:
-        _run_workers(folder, workers, say, stopping)
+        options = ["--shard", str(shard), *(["--log", log] if log else [])]
+        _run_workers([str(folder), *options], workers, say, stopping)
 
 
-def _run_workers(folder: Path, workers: int, say: Callable[[dict], None], stopping: Callable[[], bool]) -> None:
+def _run_workers(line: list[str], workers: int, say: Callable[[dict], None], stopping: Callable[[], bool]) -> None:
     mine = cores()
     with tempfile.TemporaryDirectory() as logs:
         processes = []
@@ -74,7 +87,7 @@ def _run_workers(folder: Path, workers: int, say: Callable[[dict], None], stoppi
                 log = Path(logs) / f"{i}.log"
                 core = ["--core", str(mine[i % len(mine)])] if _on_cpu() else []
                 process = subprocess.Popen(
-                    [sys.executable, "-m", "merjax.worker", str(folder), *core],
+                    [sys.executable, "-m", "merjax.worker", *line, *core],
                     stdout=subprocess.PIPE,
                     stderr=log.open("w"),
                     text=True,

@@ -13,7 +13,7 @@ synthesize: {...}                       # make the store from portraits first, w
 """
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -23,6 +23,7 @@ import numpy as np
 from merjax.config import Config, identity, make_config, read_yaml
 from merjax.errors import MerjaxError
 
+Layer = str | Mapping[str, Any]
 _KEYS = ("base", "trials", "axes", "combine", "seeds", "synthesize")
 
 
@@ -44,38 +45,49 @@ class SweepFile:
     synthesize: dict[str, Any] | None
 
 
-def read_sweep(path: Path, overrides: Sequence[str] = ()) -> SweepFile:
-    """Read a sweep file; `overrides` ("key.sub=value") change its base.
+def read_sweep(path: Path, overrides: Sequence[Layer] = ()) -> SweepFile:
+    """Read a sweep file; `overrides` ("key.sub=value", or mappings) change its base.
 
     Raises:
         MerjaxError: an unknown key, an empty axis, a bad range, two trials that are one.
     """
     content = read_yaml(path)
+    base = content.get("base")
+    if isinstance(base, str):
+        content["base"] = read_yaml(path.parent / base)
+    return make_sweep(content, path.stem, overrides, source=str(path))
+
+
+def make_sweep(
+    content: Mapping[str, Any], name: str, overrides: Sequence[Layer] = (), source: str = "sweep"
+) -> SweepFile:
+    """A sweep from what a sweep file says, the base being settings.
+
+    Raises:
+        MerjaxError: as `read_sweep`, beginning with `source`.
+    """
     for key in content:
         if key not in _KEYS:
-            raise MerjaxError(f"{path}: there is no key `{key}` in a sweep file; write any of {', '.join(_KEYS)}")
-    base = content.get("base") or {}
-    if isinstance(base, str):
-        base = read_yaml(path.parent / base)
-    layers = (base, *overrides)
+            raise MerjaxError(f"{source}: there is no key `{key}` in a sweep file; write any of {', '.join(_KEYS)}")
+    layers = (content.get("base") or {}, *overrides)
     trials = tuple(
-        Trial(name, point, make_config(*layers, point, source=str(path))) for name, point in _points(content, path)
+        Trial(label, point, make_config(*layers, point, source=source)) for label, point in _points(content, source)
     )
-    _refuse_duplicates(trials, path)
-    return SweepFile(path.stem, trials, _seeds(content.get("seeds", 1), path), content.get("synthesize"))
+    _refuse_duplicates(trials, source)
+    return SweepFile(name, trials, _seeds(content.get("seeds", 1), source), content.get("synthesize"))
 
 
-def _points(content: dict[str, Any], path: Path) -> list[tuple[str, dict[str, Any]]]:
+def _points(content: Mapping[str, Any], source: str) -> list[tuple[str, dict[str, Any]]]:
     named = content.get("trials") or {"": {}}
     if not isinstance(named, dict):
-        raise MerjaxError(f"{path}: trials must be `name: {{key: value}}` lines")
-    axes = {key: _values(key, axis, path) for key, axis in (content.get("axes") or {}).items()}
+        raise MerjaxError(f"{source}: trials must be `name: {{key: value}}` lines")
+    axes = {key: _values(key, axis, source) for key, axis in (content.get("axes") or {}).items()}
     combine = content.get("combine", "product")
     if combine not in ("product", "zip"):
-        raise MerjaxError(f'{path}: combine is "{combine}"; write product or zip')
+        raise MerjaxError(f'{source}: combine is "{combine}"; write product or zip')
     lengths = {key: len(values) for key, values in axes.items()}
     if combine == "zip" and len(set(lengths.values())) > 1:
-        raise MerjaxError(f"{path}: axes to zip must be equally long, but they have {lengths} values")
+        raise MerjaxError(f"{source}: axes to zip must be equally long, but they have {lengths} values")
     rows = list(zip(*axes.values(), strict=True) if combine == "zip" else itertools.product(*axes.values())) or [()]
     points = []
     for (name, point), row in itertools.product(named.items(), rows):
@@ -85,7 +97,7 @@ def _points(content: dict[str, Any], path: Path) -> list[tuple[str, dict[str, An
     return points
 
 
-def _values(key: str, axis: Any, path: Path) -> list[Any]:
+def _values(key: str, axis: Any, source: str) -> list[Any]:
     if isinstance(axis, list) and axis:
         return axis
     if isinstance(axis, dict) and len(axis) == 1:
@@ -98,29 +110,31 @@ def _values(key: str, axis: Any, path: Path) -> list[Any]:
                 values = np.arange(first, last + third * 1e-9, third).tolist()
                 return values if isinstance(first + third, float) else [int(v) for v in values]
     raise MerjaxError(
-        f"{path}: the axis {key} is {axis!r}; write a list of values, {{range: [first, last, step]}} with a step above 0, "
+        f"{source}: the axis {key} is {axis!r}; write a list of values, {{range: [first, last, step]}} with a step above 0, "
         "or {log: [first, last, how many]} with 0 < first < last"
     )
 
 
-def _seeds(seeds: Any, path: Path) -> tuple[int, ...]:
+def _seeds(seeds: Any, source: str) -> tuple[int, ...]:
     if isinstance(seeds, int) and seeds > 0:
         return tuple(range(seeds))
     if isinstance(seeds, list) and seeds and all(isinstance(s, int) and s >= 0 for s in seeds):
         return tuple(dict.fromkeys(seeds))
-    raise MerjaxError(f"{path}: seeds is {seeds!r}; write how many, or a list such as [0, 1, 2]")
+    raise MerjaxError(f"{source}: seeds is {seeds!r}; write how many, or a list such as [0, 1, 2]")
 
 
-def _refuse_duplicates(trials: Sequence[Trial], path: Path) -> None:
+def _refuse_duplicates(trials: Sequence[Trial], source: str) -> None:
     seen: dict[str, str] = {}
     for trial in trials:
         key = str(identity(trial.config)) + trial.config.data.store
         if key in seen:
-            raise MerjaxError(f'{path}: the trials "{seen[key]}" and "{trial.name}" have the same settings; remove one')
+            raise MerjaxError(
+                f'{source}: the trials "{seen[key]}" and "{trial.name}" have the same settings; remove one'
+            )
         seen[key] = trial.name
     names = [trial.name for trial in trials]
     if len(set(names)) < len(names):
-        raise MerjaxError(f"{path}: several trials are called {names}; give the axes values that differ in print")
+        raise MerjaxError(f"{source}: several trials are called {names}; give the axes values that differ in print")
 
 
 def _short(value: Any) -> str:

@@ -10,12 +10,15 @@ import numpy as np
 import pandas as pd
 
 from merjax.checkpoints import Checkpoints
+from merjax.config import Config
 from merjax.engine import Engine, Keeper, Progress
 from merjax.experiment import Experiment, load_experiment
 from merjax.interruption import Interrupted
 from merjax.local_regions import RunSpec, Trained, train
+from merjax.logs import Log, log_chunk
 from merjax.plan import Chunk, Plan
 from merjax.results import claimed, is_finished, read_plan, write_chunk
+from merjax.shards import WHOLE, Shard
 
 
 def work(
@@ -23,6 +26,8 @@ def work(
     say: Callable[[Chunk, Progress], None] = lambda chunk, progress: None,
     stopping: Callable[[], bool] = lambda: False,
     warn: Callable[[str], None] = lambda sentence: None,
+    shard: Shard = WHOLE,
+    log: Log | None = None,
 ) -> None:
     """Train the chunks of a sweep's folder until all are finished, here or by the other processes that share it.
 
@@ -31,13 +36,15 @@ def work(
         say: hears of every call of every chunk.
         stopping: asked after every call whether to end.
         warn: hears of checkpoints that cannot be used.
+        shard: the share of the chunks to care for.
+        log: where the curves of finished runs go besides.
 
     Raises:
         Interrupted: `stopping` said so; the chunk under way is saved.
     """
     plan = read_plan(folder)
     engines: dict[int, tuple[Experiment, Engine]] = {}
-    while waiting := [chunk for chunk in plan.chunks if not is_finished(folder, chunk)]:
+    while waiting := [chunk for chunk in shard.of(plan) if not is_finished(folder, chunk)]:
         taken = 0
         for chunk in waiting:
             if stopping():
@@ -47,8 +54,11 @@ def work(
                     continue
                 taken += 1
                 if chunk.group not in engines:
-                    engines = {chunk.group: _open_group(plan, chunk.group)}
+                    experiment, config = open_group(plan, chunk.group)
+                    engines = {chunk.group: (experiment, _engine(config))}
                 _carry_out(folder, plan, chunk, *engines[chunk.group], functools.partial(say, chunk), stopping, warn)
+                if log:
+                    log_chunk(folder, chunk, log)
         if not taken:
             time.sleep(1)  # others are at work on the rest; should they be killed, it is taken over here
 
@@ -95,10 +105,14 @@ def train_chunk(
     return pd.concat(predictions, ignore_index=True), _curves(names, chunk.seed, trained)
 
 
-def _open_group(plan: Plan, group: int) -> tuple[Experiment, Engine]:
+def open_group(plan: Plan, group: int) -> tuple[Experiment, Config]:
+    """What a group trains on, and the config of its first trial, which speaks for all but for traced settings."""
     config = plan.trials[plan.group_of_trial.index(group)].config
-    mapping = None if config.engine.mapping == "auto" else config.engine.mapping
-    return load_experiment(config.data), Engine(mapping, config.engine.steps_per_call)
+    return load_experiment(config.data), config
+
+
+def _engine(config: Config) -> Engine:
+    return Engine(None if config.engine.mapping == "auto" else config.engine.mapping, config.engine.steps_per_call)
 
 
 def _signature(plan: Plan, chunk: Chunk, engine: Engine) -> str:

@@ -15,20 +15,26 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path, help="the sweep's folder, with its plan.json")
     parser.add_argument("--core", type=int, help="the one core to run on")
+    parser.add_argument("--shard", default="1/1", help="the share of the chunks to care for")
+    parser.add_argument("--log", choices=("jsonl", "tensorboard"), help="where the curves of finished runs go besides")
     arguments = parser.parse_args()
     if arguments.core is not None and hasattr(os, "sched_setaffinity"):
         # before JAX comes in: XLA sizes its thread pool by the cores it may use, and one pinned thread per process does
         # more than a pool over all cores does in one process
         os.sched_setaffinity(0, {arguments.core})
     from merjax.devices import prepare_backend
+    from merjax.shards import parse_shard
     from merjax.work import work
 
-    parent = os.getppid()
+    parent, shard = os.getppid(), parse_shard(arguments.shard)
+
+    def is_orphan() -> bool:
+        return os.getppid() != parent  # the sweep was killed: nobody listens
+
     prepare_backend()
     with stop_requests(ignore_interrupts=True) as stop:
         try:
-            # without a parent, the sweep was killed: nobody listens
-            work(arguments.folder, _say, lambda: stop() or os.getppid() != parent, _warn)
+            work(arguments.folder, _say, lambda: stop() or is_orphan(), _warn, shard, arguments.log)
         except Interrupted:
             sys.exit(stop.exit_code)
 

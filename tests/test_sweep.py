@@ -107,10 +107,14 @@ def test_another_sweep_is_refused_in_the_same_folder(finished, sweep_file):
     assert 'trial "focal" had temporal.units 8, now it is 16' in result.stderr
 
 
-def test_plan_prints_groups_and_computes_nothing(sweep_file, tmp_path):
-    result = run(sweep_file, "--plan", "--out", tmp_path / "none")
+def test_plan_prints_groups_and_computes_nothing(finished, sweep_file, tmp_path):
+    out, _ = finished
+    result = run(sweep_file, "--plan", "--out", tmp_path / "none", MERJAX_CACHE=str(out.parent / "cache"))
     assert result.returncode == 0
-    assert "6 runs" in result.stdout
+    assert "2 trials, 6 runs" in result.stdout
+    assert "group 0: 6 runs in chunks of 3, 3 folds, 9 clips" in result.stdout
+    assert "GiB a device" in result.stdout
+    assert "at the rate of the last sweep" in result.stdout
     assert not (tmp_path / "none").exists()
 
 

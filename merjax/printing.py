@@ -1,0 +1,98 @@
+"""What a sweep says in the terminal: what it would do, and what came out."""
+
+from collections.abc import Sequence
+
+import pandas as pd
+from rich.console import Console
+from rich.table import Table
+
+from merjax.config import flatten
+from merjax.estimate import duration, seconds_left
+from merjax.local_regions import training_steps
+from merjax.plan import Plan, splitting_keys
+from merjax.shards import Shard
+from merjax.sweeping import SweepResult
+
+
+def print_scores(plan: Plan, scores: pd.DataFrame, console: Console) -> None:
+    """The table of scores, with what is to be known about the data."""
+    data = plan.data[0]
+    title = (
+        f"{plan.name}: {data['protocol']}, {data['clips']} clips of {data['subjects']} subjects, {len(data['folds'])} folds"
+        + (f", {len(plan.seeds)} seeds" if len(plan.seeds) > 1 else "")
+    )
+    table = Table(title=title, title_justify="left")
+    table.add_column("trial")
+    for name in ("UF1", "UAR", "accuracy"):
+        table.add_column(name, justify="right")
+    for i, row in enumerate(scores.to_dict("records")):
+        sd = [row.get(f"{name}_sd") for name in ("UF1", "UAR", "accuracy")]
+        cells = [
+            f"{row[name]:.3f}" + (f" ± {s:.3f}" if s is not None and s == s else "")
+            for name, s in zip(("UF1", "UAR", "accuracy"), sd, strict=True)
+        ]
+        note = f" ({row['diverged']:.0f} runs diverged)" if row.get("diverged", 0) > 0 else ""
+        table.add_row(row["trial"] + note, *cells, end_section=i == len(plan.trials) - 1)
+    console.print(table)
+    for group in plan.data:
+        if group["statement"]:
+            console.print(f"[yellow]{group['statement']}[/yellow]")
+        for clip in group["dropped"]:
+            console.print(f"dropped {clip['database']}/{clip['subject']}/{clip['clip']}: {clip['reason']}")
+        if group["left_out"]:
+            console.print(f"{len(group['left_out'])} clips of the store are not in {group['protocol']} (see plan.json)")
+
+
+def print_plan(plan: Plan, shard: Shard, workers: int, memory: Sequence[int], console: Console) -> None:
+    """What a sweep would do.
+
+    Args:
+        plan: the plan.
+        shard: the share that is asked about.
+        workers: processes on this machine.
+        memory: bytes that each group's training takes on each device of a process.
+        console: where to print.
+    """
+    table = Table(title=f"{plan.name}: {len(plan.trials)} trials, {plan.runs} runs in {len(plan.chunks)} chunks")
+    for column in ("trial", "group", "sets"):
+        table.add_column(column)
+    for trial, number in zip(plan.trials, plan.group_of_trial, strict=True):
+        table.add_row(trial.name, str(number), ", ".join(f"{k}={v}" for k, v in trial.overrides.items()))
+    console.print(table)
+    for g, data in enumerate(plan.data):
+        chunks = [chunk for chunk in plan.chunks if chunk.group == g]
+        config = plan.trials[plan.group_of_trial.index(g)].config
+        steps = training_steps(config.spatial, data["frames"]), training_steps(config.temporal, data["clips"])
+        settings = flatten(config)
+        console.print(
+            f"group {g}{''.join(f', {key}={settings[key]}' for key in splitting_keys(plan))}: "
+            f"{sum(len(chunk.runs) for chunk in chunks)} runs in chunks of {chunks[0].width}, "
+            f"{len(data['folds'])} folds, {data['clips']} clips, {data['frames']} frames, "
+            f"{steps[0]} spatial and {steps[1]} temporal steps a run, {memory[g] / 2**30:.2f} GiB a device",
+            soft_wrap=True,
+            highlight=False,
+        )
+    if len(plan.data) > 1:
+        console.print(
+            f"groups differ in {', '.join(splitting_keys(plan))}; each compiles its own programs", soft_wrap=True
+        )
+    mine = shard.of(plan)
+    seconds, timed = seconds_left(plan, mine, workers)
+    origin = "at the rate of the last sweep on this machine" if timed else "a rough guess: no sweep was timed here yet"
+    console.print(
+        f"{len(mine)} chunks here, {workers} worker(s): about {duration(seconds)} ({origin}), and the compilation",
+        soft_wrap=True,
+    )
+
+
+def print_shard(result: SweepResult, shard: Shard, line: str, console: Console) -> None:
+    """What a finished shard leaves to do."""
+    missing = len(result.missing)
+    console.print(
+        f"shard {shard} is finished; {missing} of {len(result.plan.chunks)} chunks are missing in {result.folder}. When all "
+        "shards are finished, the scores are printed by",
+        soft_wrap=True,
+        highlight=False,
+    )
+    console.print(f"  python -m merjax.sweep {line} --merge {result.folder} ...", soft_wrap=True, highlight=False)
+    console.print("with the folders of all shards (the same one, if they share it).", soft_wrap=True)
