@@ -5,6 +5,7 @@ workers of one run at once, so a busy neighbour on the machine slows both sides 
 """
 
 import argparse
+import functools
 import importlib.util
 import os
 import statistics
@@ -70,27 +71,27 @@ def threads() -> int:
 
 
 def _start(arrangement: Arrangement, module: str) -> None:
+    """Start the workers, and wait until each has compiled and warmed up."""
     command = [sys.executable, "-m", module, "--worker", arrangement.side]
+    env = dict(os.environ, GLIBC_TUNABLES=_KEEP_MEMORY, JAX_PLATFORMS="cpu")
     cores = sorted(os.sched_getaffinity(0))
-    for core in cores if arrangement.pinned else [None]:
-        threads = str(1 if arrangement.pinned else len(cores))
-        env = dict(os.environ, GLIBC_TUNABLES=_KEEP_MEMORY, OMP_NUM_THREADS=threads, JAX_PLATFORMS="cpu")
+    for allowed in [{core} for core in cores] if arrangement.pinned else [set(cores)]:
         # Pinned from its first instruction: both libraries size their thread pools by the cores that they see.
-        pin = None if core is None else (lambda core=core: os.sched_setaffinity(0, {core}))
-        process = subprocess.Popen(
-            command, env=env, preexec_fn=pin, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-        arrangement.workers.append(process)
+        pin = functools.partial(os.sched_setaffinity, 0, allowed)
+        pipe = subprocess.PIPE
+        worker = subprocess.Popen(command, env=env, preexec_fn=pin, stdin=pipe, stdout=pipe, text=True)
+        arrangement.workers.append(worker)
     for worker in arrangement.workers:
         _answer(worker)
 
 
 def _turn(arrangement: Arrangement) -> float:
-    """Milliseconds per unit when all workers run at once."""
-    start = time.perf_counter()
-    for worker in arrangement.workers:
-        print("go", file=worker.stdin, flush=True)
-    units = sum(_answer(worker) for worker in arrangement.workers)
+    """Milliseconds per unit when all workers run at once; after an untimed turn, since waiting cools caches and pages."""
+    for _ in range(2):
+        start = time.perf_counter()
+        for worker in arrangement.workers:
+            print("go", file=worker.stdin, flush=True)
+        units = sum(_answer(worker) for worker in arrangement.workers)
     return (time.perf_counter() - start) * 1e3 / units
 
 

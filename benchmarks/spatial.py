@@ -1,5 +1,7 @@
 """The spatial stage's training step, six regions, 64 frames: `python -m benchmarks.spatial --against torch`."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -23,6 +25,7 @@ def batches() -> tuple[list[np.ndarray], np.ndarray]:
 
 def jax_side() -> duel.Work:
     optimiser = optax.adam(LEARNING_RATE)
+    compiled = functools.partial(jax.jit, compiler_options=compiler_options())
 
     def step(state, batch):
         params, moments, key = state
@@ -40,11 +43,9 @@ def jax_side() -> duel.Work:
 
     images, label = batches()
     data = jax.device_put((tuple(images), label))
-    params = jax.jit(init_regions, static_argnums=1, compiler_options=compiler_options())(jax.random.key(0), CLASSES_R)
+    params = compiled(init_regions, static_argnums=1)(jax.random.key(0), CLASSES_R)
     state = (params, optimiser.init(params), jax.random.key(1))
-    steps = jax.jit(
-        lambda state, data: jax.lax.scan(step, state, data), donate_argnums=0, compiler_options=compiler_options()
-    )
+    steps = compiled(lambda state, data: jax.lax.scan(step, state, data), donate_argnums=0)
 
     def work() -> int:
         nonlocal state

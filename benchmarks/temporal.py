@@ -1,5 +1,7 @@
 """The temporal stage's training step, six LSTMs, 32 clips: `python -m benchmarks.temporal --against torch`."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -26,6 +28,7 @@ def batches() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 def jax_side() -> duel.Work:
     model, optimiser = TemporalClassifier(UNITS, CLASSES), optax.adam(LEARNING_RATE)
+    compiled = functools.partial(jax.jit, compiler_options=compiler_options())
 
     def scores(params, features, length, rates, key):
         return model.apply(params, features, length, jnp.ones(REGIONS), rates, key)
@@ -44,11 +47,10 @@ def jax_side() -> duel.Work:
         return (optax.apply_updates(params, updates), moments, key), value
 
     data = jax.device_put(batches())
-    params = model.init(jax.random.key(0), data[0][0], data[1][0], jnp.ones(REGIONS), (0.0, 0.0), None)
+    init = compiled(lambda key: model.init(key, data[0][0], data[1][0], jnp.ones(REGIONS), (0.0, 0.0), None))
+    params = init(jax.random.key(0))
     state = (params, optimiser.init(params), jax.random.key(1))
-    steps = jax.jit(
-        lambda state, data: jax.lax.scan(step, state, data), donate_argnums=0, compiler_options=compiler_options()
-    )
+    steps = compiled(lambda state, data: jax.lax.scan(step, state, data), donate_argnums=0)
 
     def work() -> int:
         nonlocal state
