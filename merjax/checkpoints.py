@@ -52,14 +52,10 @@ class Checkpoints:
             try:
                 found = manager.restore(step, args=_restore_args(like))
             except Exception as error:  # whatever a damaged file makes orbax raise
-                self.warn(
-                    f"checkpoint {self.folder / stage / str(step)} cannot be read ({_first_line(error)}); left out"
-                )
-                manager.delete(step)
+                self._set_aside(stage, step, f"cannot be read ({_first_line(error)})")
                 continue
             if found.meta["signature"] != self.signature:
-                self.warn(f"checkpoint {self.folder / stage / str(step)} is of other settings; left out")
-                manager.delete(step)
+                self._set_aside(stage, step, "is of other settings")
                 continue
             history = {name: np.array(values) for name, values in found.arrays["history"].items()}
             return Saved(found.arrays["state"], history, found.meta["done"], found.meta["stream"])
@@ -99,6 +95,14 @@ class Checkpoints:
         for manager in self.managers.values():
             manager.close()
         self.managers.clear()
+
+    def _set_aside(self, stage: str, step: int, reason: str) -> None:
+        place = self.folder / stage / str(step)
+        aside = self.folder / f"{stage}-{step}-left-out"
+        shutil.rmtree(aside, ignore_errors=True)
+        place.rename(aside)
+        self.managers[stage].reload()
+        self.warn(f"the checkpoint {place} {reason}; it is left out and kept as {aside.name}")
 
     def _manager(self, stage: str) -> ocp.CheckpointManager:
         if stage not in self.managers:

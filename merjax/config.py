@@ -2,7 +2,7 @@
 
 A field declared with `traced()` is a number that enters the compiled programs as data: trials that differ in traced fields
 only share one compilation and are trained side by side. All other fields decide shapes or code, and split groups, but for
-those of `engine`, which say how the work is done and never what comes out.
+those of `engine`, which say how the work is done and never what comes out: a sweep has one set of them, its first trial's.
 """
 
 from dataclasses import dataclass, field, fields, is_dataclass
@@ -52,7 +52,6 @@ class LossConfig:
 class SpatialConfig:
     """The CNN per region, trained frame by frame (Sec. 3.2)."""
 
-    network: Literal["shallow", "simple"] = "shallow"  # Eq. 2, or the plain stack of Table 6
     epochs: float = 10.0  # passes over the training frames
     batch: int = 64  # frames
     learning_rate: float = traced(1e-4)
@@ -165,7 +164,7 @@ def traced_keys(config: Any = Config, prefix: str = "") -> frozenset[str]:
 def group_key(config: Config) -> tuple[tuple[str, Any], ...]:
     """What splits groups: trials with equal keys run through the same compiled programs."""
     free = traced_keys()
-    return tuple((k, v) for k, v in flatten(config).items() if k not in free)
+    return tuple((k, v) for k, v in flatten(config).items() if k not in free and not k.startswith("engine."))
 
 
 def identity(config: Config) -> dict[str, Any]:

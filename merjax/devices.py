@@ -16,3 +16,5 @@ def prepare_backend() -> None:
     """Keep compiled programs on disk, so that each is compiled once."""
     jax.config.update("jax_compilation_cache_dir", str(cache_folder() / "programs"))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
+    # float32 products mean float32: some accelerators would round their factors to ten bits of mantissa
+    jax.config.update("jax_default_matmul_precision", "highest")

@@ -1,5 +1,6 @@
 """What a group of trials trains on: labelled clips of a store, their frames, folds, and the numbers fitted per fold."""
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -65,6 +66,13 @@ class Experiment:
         return split_hash(self.index, self.folds)
 
     @cached_property
+    def label_hash(self) -> str:
+        """Hash of every clip's labels, whatever the order of the clips."""
+        keys = self.index["database"] + "/" + self.index["subject"] + "/" + self.index["clip"]
+        rows = zip(keys, self.target_N.tolist(), self.target_NxR.tolist(), strict=True)
+        return hashlib.blake2b(repr(sorted(rows)).encode(), digest_size=8).hexdigest()
+
+    @cached_property
     def moments_NxRx2(self) -> np.ndarray:
         """Mean and mean square of what the networks see of each clip, per stream, in units of the full gray range, over
         all channels."""
@@ -92,17 +100,26 @@ def load_experiment(data: DataConfig) -> Experiment:
     index, target_N = labelled.index, labelled.target_N.astype(np.int32)
     if index.empty:
         raise MerjaxError(f"{store.path} holds no clip of the protocol {scheme.name}")
+    folds = make_folds(index, data.folds, target_N)
+    # clips on no side of any fold would fill batches for nothing
+    used_N = np.any([fold.train_N | fold.test_N for fold in folds], axis=0)
+    unused = index.loc[~used_N, ["database", "subject", "clip"]].assign(reason=f"in no fold of {data.folds}")
+    index, target_N, target_NxR = index[used_N].reset_index(drop=True), target_N[used_N], labelled.target_NxR[used_N]
     positions = select_frames(data.frames, index)
     length_N = np.array([len(p) for p in positions])
+    if data.input == "difference" and not any(p.any() for p in positions):
+        raise MerjaxError(
+            f"data.frames: {data.frames} leaves onset frames only, whose difference to the onset is nothing"
+        )
     region_classes = tuple(len(scheme.region_classes[r.kind]) for r in REGIONS)
     return Experiment(
         store=store,
         scheme=scheme,
         index=index,
-        left_out=labelled.left_out,
+        left_out=pd.concat([labelled.left_out, unused], ignore_index=True),
         target_N=target_N,
-        target_NxR=target_N[:, None] if data.whole_face else labelled.target_NxR.astype(np.int32),
-        folds=make_folds(index, data.folds, target_N),
+        target_NxR=target_N[:, None] if data.whole_face else target_NxR.astype(np.int32),
+        folds=tuple(Fold(fold.name, fold.train_N[used_N], fold.test_N[used_N]) for fold in folds),
         streams=(FACE,) if data.whole_face else REGIONS,
         classes_R=(len(scheme.classes),) if data.whole_face else region_classes,
         row_S=np.concatenate([p + row for p, row in zip(positions, index["first_row"], strict=True)]),
@@ -139,7 +156,9 @@ def class_weights(alpha: str, count_K: np.ndarray) -> np.ndarray:
     try:
         value = 1.0 if alpha == "none" else float(alpha)
     except ValueError:
-        raise MerjaxError(f'loss.alpha is "{alpha}"; write "inverse", "none" or a number') from None
+        value = np.nan
+    if not (np.isfinite(value) and value > 0):
+        raise MerjaxError(f'loss.alpha is "{alpha}"; write "inverse", "none" or a number above 0')
     return np.full(len(count_K), value, np.float32)
 
 

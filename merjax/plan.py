@@ -11,9 +11,11 @@ from merjax import __version__
 from merjax.config import Config, flatten, group_key, make_config
 from merjax.errors import MerjaxError
 from merjax.experiment import Experiment, class_weights, load_experiment, region_mask
+from merjax.inner import hold_out_inside
 from merjax.trials import SweepFile, Trial
 
 FORMAT = 1
+Capacity = Callable[[Experiment, Config], int | None]
 _CPU_CHUNK = 8  # runs: enough to share a batch's loading, few enough to lose little in a kill
 
 
@@ -39,6 +41,7 @@ class Plan:
         chunks: the work, in the order in which it is taken up.
         version: the merjax that made it.
         data: per group, what is trained on: store hash, split hash, folds, classes, clips used and left out.
+        inner: share of the training subjects that is tested in place of the held-out ones; 0: these are.
     """
 
     name: str
@@ -48,6 +51,7 @@ class Plan:
     chunks: tuple[Chunk, ...]
     data: tuple[dict[str, Any], ...]
     version: str = __version__
+    inner: float = 0.0
 
     @property
     def runs(self) -> int:
@@ -62,6 +66,7 @@ class Plan:
             "seeds": list(self.seeds),
             "group_of_trial": list(self.group_of_trial),
             "data": list(self.data),
+            "inner": self.inner,
             "chunks": [chunk._asdict() for chunk in self.chunks],
         }
 
@@ -85,12 +90,11 @@ def plan_from_json(content: dict[str, Any]) -> Plan:
         tuple(Chunk(**{**c, "runs": tuple(map(tuple, c["runs"]))}) for c in content["chunks"]),
         tuple(content["data"]),
         content["version"],
+        content.get("inner", 0.0),
     )
 
 
-def make_plan(
-    sweep: SweepFile, workers: int, capacity: Callable[[Experiment, Config], int | None] = lambda data, config: None
-) -> Plan:
+def make_plan(sweep: SweepFile, workers: int, capacity: Capacity = lambda experiment, config: None) -> Plan:
     """Sort the trials into groups and cut their runs into chunks.
 
     Args:
@@ -103,7 +107,8 @@ def make_plan(
     """
     keys = list(dict.fromkeys(group_key(trial.config) for trial in sweep.trials))
     group_of_trial = tuple(keys.index(group_key(trial.config)) for trial in sweep.trials)
-    experiments = [load_experiment(sweep.trials[group_of_trial.index(g)].config.data) for g in range(len(keys))]
+    firsts = [sweep.trials[group_of_trial.index(g)].config for g in range(len(keys))]
+    experiments = [open_experiment(config, sweep.inner) for config in firsts]
     for trial, group in zip(sweep.trials, group_of_trial, strict=True):
         region_mask(trial.config.regions, experiments[group].streams)  # raises what would else come up in a worker
         class_weights(trial.config.loss.alpha, np.ones(1))
@@ -111,9 +116,9 @@ def make_plan(
     for group, experiment in enumerate(experiments):
         trials = [t for t, g in enumerate(group_of_trial) if g == group]
         runs = [(trial, fold) for trial in trials for fold in range(len(experiment.folds))]
-        config = sweep.trials[trials[0]].config
-        share = math.ceil(len(runs) / workers)
-        most = config.engine.chunk or min(capacity(experiment, config) or _CPU_CHUNK, share)
+        most = most_together(experiment, firsts[group], capacity)
+        if not firsts[group].engine.chunk:
+            most = min(most, math.ceil(len(runs) / workers))
         width = balanced_width(len(runs), most)
         chunks += [
             Chunk(0, group, seed, tuple(runs[i : i + width]), width)
@@ -121,12 +126,22 @@ def make_plan(
             for i in range(0, len(runs), width)
         ]
     numbered = tuple(chunk._replace(number=i) for i, chunk in enumerate(chunks))
-    configs = [sweep.trials[group_of_trial.index(g)].config for g in range(len(keys))]
     data = tuple(
         describe(experiment) | {"work": work_of_run(experiment, config)}
-        for experiment, config in zip(experiments, configs, strict=True)
+        for experiment, config in zip(experiments, firsts, strict=True)
     )
-    return Plan(sweep.name, sweep.trials, sweep.seeds, group_of_trial, numbered, data)
+    return Plan(sweep.name, sweep.trials, sweep.seeds, group_of_trial, numbered, data, inner=sweep.inner)
+
+
+def open_experiment(config: Config, inner: float) -> Experiment:
+    """What a config trains on; tested on inner subjects, if there is a share of them."""
+    experiment = load_experiment(config.data)
+    return hold_out_inside(experiment, inner) if inner else experiment
+
+
+def most_together(experiment: Experiment, config: Config, capacity: Capacity) -> int:
+    """Most runs of a chunk: what the config says, what the devices' memory allows, or a number for CPUs."""
+    return config.engine.chunk or capacity(experiment, config) or _CPU_CHUNK
 
 
 def splitting_keys(plan: Plan) -> tuple[str, ...]:
@@ -146,6 +161,7 @@ def describe(experiment: Experiment) -> dict[str, Any]:
         "store": str(experiment.store.path),
         "store_hash": experiment.store.hash,
         "split_hash": experiment.split_hash,
+        "label_hash": experiment.label_hash,
         "protocol": experiment.scheme.name,
         "classes": list(experiment.classes),
         "folds": [fold.name for fold in experiment.folds],
@@ -177,11 +193,12 @@ def refuse_another(there: Plan, here: Plan, folder: Any) -> None:
     Raises:
         MerjaxError: naming what differs.
     """
+    if there.version != here.version:
+        raise MerjaxError(f"{folder} was begun by merjax {there.version}, this is {here.version}; {_ADVICE}")
     refuse_other_trials(there, here.trials, here.seeds, folder)
     for old_data, new_data in zip(there.data, here.data, strict=True):
-        for key in ("store_hash", "split_hash"):
+        for key, what in (("store_hash", "the clips"), ("split_hash", "the folds"), ("label_hash", "the labels")):
             if old_data[key] != new_data[key]:
-                what = "the clips" if key == "store_hash" else "the folds"
                 raise MerjaxError(f"{folder} was trained on other data ({what} differ: {key}); {_ADVICE}")
 
 

@@ -123,7 +123,11 @@ def _wait(processes: list[tuple[subprocess.Popen, Path]], stopping: Callable[[],
 def _relay(worker: int, process: subprocess.Popen, say: Callable[[dict], None]) -> None:
     assert process.stdout is not None
     for line in process.stdout:
-        say({"worker": worker} | json.loads(line))
+        try:
+            message = json.loads(line)
+        except ValueError:  # something that a library printed
+            message = {"warning": line.rstrip()}
+        say({"worker": worker} | message)
 
 
 def _last_words(log: Path) -> str:

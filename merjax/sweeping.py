@@ -1,7 +1,7 @@
 """A whole sweep from Python: plan it, train it, read its tables."""
 
 import hashlib
-import shutil
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from filelock import FileLock
 from rich.console import Console
 
 from merjax.config import Config, flatten, identity
 from merjax.errors import MerjaxError
 from merjax.estimate import Stopwatch
 from merjax.logs import Log, log_chunk, refuse_missing
-from merjax.plan import Chunk, Plan, make_plan, refuse_other_trials
+from merjax.plan import Chunk, Plan, make_plan, most_together, open_experiment, refuse_other_trials
 from merjax.progress import SweepProgress, counted
 from merjax.report.scores import control_table, score_table
 from merjax.results import is_finished, open_folder, read_curves, read_plan, read_predictions, write_scores
@@ -30,11 +31,13 @@ class SweepResult:
 
     Attributes:
         folder: where it lies.
-        plan: what was asked for.
+        plan: what was asked for; of a search, the best setting.
+        tried: of a search, what was proposed and how it scored on inner subjects, see `merjax.search.table`.
     """
 
     folder: Path
     plan: Plan
+    tried: pd.DataFrame | None = None
 
     @property
     def missing(self) -> list[Chunk]:
@@ -100,9 +103,21 @@ def train_sweep(
     """`run_sweep` of a sweep that has been read."""
     refuse_missing(log)
     make_demo_store(sweep, console)
+    tried = None
+    if sweep.search:
+        from merjax.search import search
+
+        if shard != WHOLE:
+            raise MerjaxError("a search is not divided: what is proposed hangs on all scores before; leave --shard out")
+
+        def train(place: Path, plan: Plan) -> None:
+            train_plan(place, plan, WHOLE, log, console, stopping)
+
+        sweep, tried = search(sweep, folder, batch_of(sweep), plan_sweep, train)
+        folder = folder / f"chosen-{sweep.trials[0].name.replace(' ', '-')}"
     plan = open_folder(folder, plan_sweep(sweep, shard))
     train_plan(folder, plan, shard, log, console, stopping)
-    return finish(folder)
+    return finish(folder, tried)
 
 
 def as_sweep(sweep: str | Path | Mapping[str, Any] | Config, overrides: Mapping[str, Any]) -> SweepFile:
@@ -128,6 +143,25 @@ def plan_sweep(sweep: SweepFile, shard: Shard = WHOLE) -> Plan:
     if shard != WHOLE and jax.default_backend() == "cpu":
         workers = sweep.trials[0].config.engine.workers or _WORKERS_OF_A_SHARD
     return make_plan(sweep, shard.total * workers, capacity)
+
+
+def batch_of(sweep: SweepFile) -> int:
+    """How many proposals fill the chunks that train at the same time on this machine."""
+    from merjax.memory import capacity
+
+    config = sweep.trials[0].config
+    experiment = open_experiment(config, sweep.searched.inner)
+    together = worker_count(config.engine.workers) * most_together(experiment, config, capacity)
+    return max(1, together // len(experiment.folds))
+
+
+def planned(sweep: SweepFile, shard: Shard) -> Plan:
+    """The plan to show: of a search, with random proposals."""
+    if sweep.search:
+        from merjax.search import rehearse
+
+        sweep = rehearse(sweep, sweep.search.trials)
+    return plan_sweep(sweep, shard)
 
 
 def train_plan(
@@ -175,9 +209,9 @@ def memory_of(plan: Plan, group: int) -> int:
     return bytes_per_device(experiment, config, -(-width // jax.local_device_count()))
 
 
-def finish(folder: Path) -> SweepResult:
+def finish(folder: Path, tried: pd.DataFrame | None = None) -> SweepResult:
     """The result of a folder; its scores are saved beside the predictions when all chunks are there."""
-    result = SweepResult(folder, read_plan(folder))
+    result = SweepResult(folder, read_plan(folder), tried)
     if not result.missing:
         write_scores(folder, result.scores)
     return result
@@ -189,21 +223,37 @@ def make_demo_store(sweep: SweepFile, console: Console) -> None:
         return
     from merjax.datasets import read_casme2
     from merjax.preparation import prepare_store
-    from merjax.synthesis import default_portraits, synthesize_release
+    from merjax.synthesis import MARKER, default_portraits, synthesize_release
 
     stores = {trial.config.data.store for trial in sweep.trials}
     if len(stores) > 1:
         raise MerjaxError(f"{sweep.name}: with `synthesize`, all trials must use one data.store, not {sorted(stores)}")
     store = Path(stores.pop())
-    if (store / "store.json").is_file():
-        return
     release = store.with_name(store.name + "-release")
-    if not (release / "SYNTHETIC.json").is_file():
-        shutil.rmtree(release, ignore_errors=True)
-        with counted("synthesising clips", console) as progress:
-            synthesize_release(default_portraits(), release, progress=progress, **sweep.synthesize)
-    with counted("preparing clips", console) as progress:
-        prepare_store([read_casme2(release)], store, progress=progress)
+    store.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(store.with_name(f".{store.name}.lock")):  # two sweeps may begin at once: one makes, both use
+        if (release / MARKER).is_file():
+            _refuse_other_settings(release, sweep)
+        if (store / "store.json").is_file():
+            return
+        console.print(f"making the demo's clips from sample photographs: {release}, {store}", soft_wrap=True)
+        if not (release / MARKER).is_file():
+            with counted("synthesising clips", console) as progress:
+                synthesize_release(default_portraits(), release, progress=progress, **sweep.synthesize)
+        with counted("preparing clips", console) as progress:
+            prepare_store([read_casme2(release)], store, progress=progress)
+
+
+def _refuse_other_settings(release: Path, sweep: SweepFile) -> None:
+    from merjax.synthesis import MARKER
+
+    made = json.loads((release / MARKER).read_text())["settings"]
+    for key, value in (sweep.synthesize or {}).items():
+        if key in made and made[key] != value:
+            raise MerjaxError(
+                f"{release} was made with {key} {made[key]}, {sweep.name} asks for {value}; remove it and the store "
+                "beside it, or choose another data.store"
+            )
 
 
 _WORKERS_OF_A_SHARD = 8  # in a plan that must not depend on the machine: about the cores of a cluster's job

@@ -12,11 +12,11 @@ import pandas as pd
 from merjax.checkpoints import Checkpoints
 from merjax.config import Config
 from merjax.engine import Engine, Keeper, Progress
-from merjax.experiment import Experiment, load_experiment
+from merjax.experiment import Experiment
 from merjax.interruption import Interrupted
 from merjax.local_regions import RunSpec, Trained, train
 from merjax.logs import Log, log_chunk
-from merjax.plan import Chunk, Plan
+from merjax.plan import Chunk, Plan, open_experiment
 from merjax.results import claimed, is_finished, read_plan, write_chunk
 from merjax.shards import WHOLE, Shard
 
@@ -108,7 +108,7 @@ def train_chunk(
 def open_group(plan: Plan, group: int) -> tuple[Experiment, Config]:
     """What a group trains on, and the config of its first trial, which speaks for all but for traced settings."""
     config = plan.trials[plan.group_of_trial.index(group)].config
-    return load_experiment(config.data), config
+    return open_experiment(config, plan.inner), config
 
 
 def _engine(config: Config) -> Engine:
@@ -119,7 +119,9 @@ def _signature(plan: Plan, chunk: Chunk, engine: Engine) -> str:
     """What a checkpoint depends on, beside the plan's trials, which the folder vouches for."""
     data = plan.data[chunk.group]
     parts = (plan.version, data["store_hash"], data["split_hash"], chunk.seed, chunk.runs, chunk.width)
-    return hashlib.blake2b(repr((*parts, engine.steps_per_call)).encode(), digest_size=8).hexdigest()
+    return hashlib.blake2b(
+        repr((*parts, engine.steps_per_call, len(engine.devices))).encode(), digest_size=8
+    ).hexdigest()
 
 
 def _held_out(experiment: Experiment, fold: int, probability_NxK: np.ndarray) -> pd.DataFrame:

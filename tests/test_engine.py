@@ -1,5 +1,7 @@
 """The engine's promises, on a small stage with dropout: they hold for any stage of pure functions."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -7,7 +9,7 @@ import optax
 import pytest
 
 from merjax.engine import Batch, Budget, Engine, Run, Samples, Stage
-from merjax.engine.stage import advance, start
+from merjax.engine.stage import _stage_key, advance, start
 from merjax.engine.stream import in_order, training_stream
 from merjax.nn.dropout import dropout
 
@@ -17,6 +19,7 @@ X_NxD = RNG.normal(size=(N, D)).astype(np.float32)
 Y_N = RNG.integers(0, K, N)
 
 
+@functools.cache
 def small_stage() -> Stage:
     def init(key, hyper):
         return {"w": jax.random.normal(key, (D, K)) * 0.1, "b": jnp.zeros(K)}
@@ -91,7 +94,7 @@ def test_training_equals_a_plain_loop():
     calls = training_stream(samples(), 8, 4, 3, 0)
     batches = [jax.tree.map(lambda x, k=k: x[k], call) for call in (next(calls) for _ in range(3)) for k in range(4)]
     for step, batch in enumerate(batches[:11]):
-        key = jax.random.fold_in(jax.random.wrap_key_data(run.key), step)
+        key = jax.random.fold_in(_stage_key(stage, run), step)
         (value, _), gradient = jax.value_and_grad(stage.loss, has_aux=True)(
             theta, batch, run.weight_N[batch.unit_B], run.hyper, key
         )
@@ -216,3 +219,30 @@ def test_a_resumed_stage_equals_an_uninterrupted_one_bit_for_bit(calls, probe_ev
     assert all((a == b).all() for a, b in zip(jax.tree.leaves(whole), jax.tree.leaves(resumed), strict=True))
     for name, values in history.items():
         np.testing.assert_array_equal(values, resumed_history[name])
+
+
+def test_a_batch_of_held_out_samples_alone_is_no_step():
+    """Neither momentum nor weight decay may move a run on samples that it must not see."""
+    run = jax.tree.map(jnp.asarray, make_run(1, held_out=[0, 1, 2, 3], dropout_rate=0.0))
+    stage = small_stage()._replace(optimiser=lambda hyper: optax.adamw(0.1, weight_decay=0.1))
+    mixed, blind = np.arange(4, 8), np.arange(4)
+    batches = Batch(jnp.asarray(X_NxD)[np.stack([mixed, blind])], jnp.asarray(np.stack([mixed, blind])))
+    one, _ = advance(stage, start(stage, run), run, batches, jnp.int32(0), jnp.int32(1))
+    two, metrics = advance(stage, start(stage, run), run, batches, jnp.int32(0), jnp.int32(2))
+    np.testing.assert_array_equal(one.params["w"], two.params["w"])
+    np.testing.assert_array_equal(np.isnan(metrics["loss"]), [False, True])
+    assert int(two.step) == 2
+
+
+def test_stages_of_one_run_draw_apart():
+    run = jax.tree.map(jnp.asarray, make_run(0))
+    one, other = (start(small_stage()._replace(name=name), run).params["w"] for name in ("spatial", "temporal"))
+    assert (one != other).any()
+
+
+def test_stages_that_look_alike_get_programs_of_their_own():
+    engine = Engine("map", 4, jax.devices()[:1])
+    double = small_stage()._replace(apply=lambda params, batch, hyper: 2 * (batch.inputs @ params["w"] + params["b"]))
+    params, _, _ = train(RUNS)
+    single, twice = (engine.apply(s, params, stacked(RUNS), samples(), batch=8) for s in (small_stage(), double))
+    np.testing.assert_allclose(twice, 2 * single, rtol=1e-6)

@@ -6,7 +6,7 @@ import numpy as np
 import optax
 import pytest
 
-from merjax.nn.losses import alpha_inverse_frequency, focal_loss
+from merjax.nn.losses import focal_loss
 
 LOGITS_BxK = jnp.array([[2.0, -1.0, 0.5], [0.0, 3.0, -2.0], [-1.0, 0.2, 0.1], [5.0, 5.0, 5.0]])
 LABEL_B = jnp.array([0, 2, 1, 1])
@@ -70,12 +70,3 @@ def test_gamma_can_be_traced_and_vmapped():
     together = jax.jit(jax.vmap(lambda gamma: focal_loss(LOGITS_BxK, LABEL_B, ALPHA_K, gamma)))(gammas)
     alone = jnp.stack([focal_loss(LOGITS_BxK, LABEL_B, ALPHA_K, gamma) for gamma in (0.0, 1.0, 2.0)])
     np.testing.assert_allclose(together, alone, rtol=1e-6)
-
-
-def test_alpha_is_inverse_frequency_with_mean_one():
-    np.testing.assert_allclose(alpha_inverse_frequency(jnp.array([10, 5, 20])), np.array([2, 4, 1]) * 3 / 7, rtol=1e-6)
-
-
-def test_alpha_leaves_out_classes_that_do_not_occur():
-    np.testing.assert_allclose(alpha_inverse_frequency(jnp.array([10, 0, 5])), [2 / 3, 0, 4 / 3], rtol=1e-6)
-    np.testing.assert_array_equal(alpha_inverse_frequency(jnp.array([0, 0])), [0, 0])

@@ -81,6 +81,7 @@ class Engine:
         self.mapping = mapping or default_mapping(self.devices[0].platform)
         self.steps_per_call = steps_per_call
         self.programs: dict[tuple, jax.stages.Compiled] = {}
+        self._identity = jax.pmap(lambda x: x, devices=self.devices)
 
     def fit(
         self,
@@ -136,6 +137,7 @@ class Engine:
                 probe = self.apply(stage, join(state.params), runs, samples, batch=budget.batch)
                 history["probe"][:, done // budget.probe_every - 1] = probe
             last = history["loss"][:, done - 1]
+            last = last[np.isfinite(last)] if np.isfinite(last).any() else last
             seconds = (time.perf_counter() - began) * done / max(done - first, 1)
             on_call(Progress(stage.name, done, budget.steps, n_runs, (float(last.min()), float(last.max())), seconds))
             if keeper:
@@ -180,19 +182,19 @@ class Engine:
         return 0 if self.devices[0].platform == "cpu" else 2
 
     def _place(self, tree: Any) -> Any:
-        return jax.pmap(lambda x: x, devices=self.devices)(split(tree, len(self.devices)))
+        return self._identity(split(tree, len(self.devices)))
 
     def _program(self, stage: Stage, name: str, f: Callable, per_run: int, *args: Any) -> jax.stages.Compiled:
         shapes = tuple((x.shape, str(x.dtype)) for x in jax.tree.leaves(args))
-        if (stage.name, name, shapes) not in self.programs:
+        if (stage, name, shapes) not in self.programs:
             mapped = over_runs(lambda *own: f(stage, *own), self.mapping, per_run)
             in_axes = (0,) * per_run + (None,) * (len(args) - per_run)
             # only a state is given up to its successor; parameters and runs are used again
             donate = (0,) if name == "advance" else ()
             pmapped = jax.pmap(mapped, in_axes=in_axes, devices=self.devices, donate_argnums=donate)
             options = compiler_options() | (_QUICK if name == "start" and self.devices[0].platform == "cpu" else {})
-            self.programs[stage.name, name, shapes] = pmapped.lower(*args).compile(compiler_options=options)
-        return self.programs[stage.name, name, shapes]
+            self.programs[stage, name, shapes] = pmapped.lower(*args).compile(compiler_options=options)
+        return self.programs[stage, name, shapes]
 
 
 # LLVM spends 14 s on optimising the random initialisation, which runs once, for milliseconds

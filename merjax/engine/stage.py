@@ -1,5 +1,6 @@
 """One optimisation as a few pure functions, and one run's share in it."""
 
+import zlib
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -67,7 +68,7 @@ class Stage(NamedTuple):
 
 def start(stage: Stage, run: Run) -> State:
     """A run's state before its first step."""
-    params = stage.init(jax.random.fold_in(jax.random.wrap_key_data(jnp.asarray(run.key)), _START), run.hyper)
+    params = stage.init(jax.random.fold_in(_stage_key(stage, run), _START), run.hyper)
     return State(params, stage.optimiser(run.hyper).init(params), jnp.zeros((), jnp.int32))
 
 
@@ -84,20 +85,24 @@ def advance(
         first, end: which of them to use; numbers, not shapes, so that a short call needs no program of its own.
 
     Returns:
-        The state after, and the metrics of each step `[K]` (NaN where no step was taken).
+        The state after, and the metrics of each step `[K]` (NaN where no step was taken, and where a batch held none of
+        the run's training samples).
     """
     optimiser = stage.optimiser(run.hyper)
 
     def step(k: jax.Array, carry: tuple[State, dict]) -> tuple[State, dict]:
         state, history = carry
         batch = jax.tree.map(lambda x: x[k], batches)
-        key = jax.random.fold_in(jax.random.wrap_key_data(jnp.asarray(run.key)), state.step)
-        gradient, metrics = jax.grad(stage.loss, has_aux=True)(
-            state.params, batch, run.weight_N[batch.unit_B], run.hyper, key
-        )
+        key = jax.random.fold_in(_stage_key(stage, run), state.step)
+        weight_B = run.weight_N[batch.unit_B]
+        gradient, metrics = jax.grad(stage.loss, has_aux=True)(state.params, batch, weight_B, run.hyper, key)
         updates, opt_state = optimiser.update(gradient, state.opt_state, state.params)
-        history = {name: history[name].at[k].set(value) for name, value in metrics.items()}
-        return State(optax.apply_updates(state.params, updates), opt_state, state.step + 1), history
+        # a batch of held-out samples alone is no step: momentum and weight decay must not move the run
+        counts = weight_B.sum() > 0
+        new = (optax.apply_updates(state.params, updates), opt_state)
+        params, opt_state = jax.tree.map(lambda x, y: jnp.where(counts, x, y), new, (state.params, state.opt_state))
+        history = {name: history[name].at[k].set(jnp.where(counts, m, jnp.nan)) for name, m in metrics.items()}
+        return State(params, opt_state, state.step + 1), history
 
     one = jax.tree.map(lambda x: x[0], batches)
     names = jax.eval_shape(stage.loss, state.params, one, run.weight_N[one.unit_B], run.hyper, jax.random.key(0))[1]
@@ -108,6 +113,10 @@ def advance(
 def outputs(stage: Stage, params: Params, run: Run, batches: Batch) -> Any:
     """The stage's outputs on K batches, stacked on a leading axis K."""
     return jax.lax.map(lambda batch: stage.apply(params, batch, run.hyper), batches)
+
+
+def _stage_key(stage: Stage, run: Run) -> jax.Array:
+    return jax.random.fold_in(jax.random.wrap_key_data(jnp.asarray(run.key)), zlib.crc32(stage.name.encode()))
 
 
 _START = 0x57A127  # a fold-in of its own, apart from any step number

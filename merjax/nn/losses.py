@@ -33,13 +33,3 @@ def focal_loss(
     y_BxK = jax.nn.one_hot(label_B, logits_BxK.shape[1])
     y_BxK = (1 - smoothing) * y_BxK + smoothing * live_BxK / live_BxK.sum(1, keepdims=True)
     return -(alpha_K * y_BxK * focus_BxK * log_p_BxK).sum(1)
-
-
-def alpha_inverse_frequency(count_K: Int[Array, "K"] | Float[Array, "K"]) -> Float[Array, "K"]:
-    """Class weights by inverse frequency (Sec. 3.2), scaled to mean 1 over the classes that occur.
-
-    A class without samples gets 0: it is never a label of the counted set, and a stray one must not dominate the loss.
-    """
-    present_K = count_K > 0
-    inverse_K = jnp.where(present_K, 1 / jnp.maximum(count_K, 1), 0)
-    return inverse_K * (present_K.sum() / jnp.maximum(inverse_K.sum(), jnp.finfo(inverse_K.dtype).tiny))

@@ -1,5 +1,6 @@
 """The spatial stage (Sec. 3.2): one CNN per region, trained frame by frame on the region's own labels."""
 
+import functools
 from collections.abc import Sequence
 
 import jax
@@ -13,13 +14,13 @@ from merjax.nn.spatial import apply_regions, features_regions, init_regions
 from merjax.stages.optimiser import adamw
 
 
-def spatial_stage(classes_R: Sequence[int], channels: int = 1) -> Stage:
+@functools.cache
+def spatial_stage(classes_R: tuple[int, ...], channels: int = 1) -> Stage:
     """The stage for regions with k(r) classes each and images of so many channels.
 
     `hyper` holds the optimiser's numbers, and dropout, gamma, smoothing, alpha_RxK, target_NxR (region labels of every
     clip), mean_R and scale_R (fitted on the fold's training frames) and mask_R (1 for the regions in use).
     """
-    classes_R = tuple(classes_R)
 
     def init(key, hyper):
         return init_regions(key, classes_R, channels)

@@ -1,5 +1,7 @@
 """The temporal stage (Sec. 3.3): one LSTM per region and the classifier on all of them, trained clip by clip."""
 
+import functools
+
 import jax.numpy as jnp
 import numpy as np
 
@@ -10,6 +12,7 @@ from merjax.nn.temporal import TemporalClassifier
 from merjax.stages.optimiser import adamw
 
 
+@functools.cache
 def temporal_stage(regions: int, classes: int, units: int, steps: int) -> Stage:
     """The stage for clips of at most `steps` frames with 20 features per region and frame.
 

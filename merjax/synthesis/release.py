@@ -30,6 +30,7 @@ STATEMENT = (
     "Made by merjax from still photographs: the motion is a script, the labels are the script's. "
     "It exercises software and says nothing about people, their emotions or any method's accuracy on real recordings."
 )
+INVENTED = "The identities are invented: a few photographs, varied in shape and tone."
 _JPEG_QUALITY = 90  # measured: 1 px of motion is recovered by optical flow as well as from unpacked frames
 _MEGC = ("negative", "positive", "surprise")
 
@@ -223,7 +224,7 @@ def _statement(settings: Settings, files: Sequence[Path], layout: Layout, plans:
     return {
         "made_by": "merjax",
         "version": merjax.__version__,
-        "statement": STATEMENT,
+        "statement": STATEMENT + (f" {INVENTED}" if settings.invent else ""),
         "invented_identities": settings.invent > 0,
         "portraits": [{"file": file.name, "sha256": sha256(file.read_bytes()).hexdigest()} for file in files],
         "settings": asdict(settings),
