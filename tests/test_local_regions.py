@@ -1,22 +1,28 @@
 """The paper's method through the engine, on small pictures: folds are isolated, runs are independent."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from merjax.config import make_config
+import merjax
+from merjax.config import SpatialConfig, TemporalConfig, flatten, make_config
 from merjax.engine import Engine
 from merjax.errors import MerjaxError
 from merjax.experiment import Experiment, class_weights, fitted_moments, region_mask
-from merjax.local_regions import RunSpec, run_key, train, training_labels
+from merjax.local_regions import RunSpec, _spatial_hyper, _temporal_hyper, run_key, train, training_labels
 from merjax.protocols import SCHEMES, make_folds
 from merjax.regions import REGIONS, Region
+from merjax.stages.temporal import clip_samples
 from merjax.store import Store
 
-SUBJECTS, CLIPS, FRAMES, SIDE = 4, 3, 3, 16
+SIDE = 16
+SUBJECTS = 4
+# per subject the classes and the lengths of its clips: uneven, so that whatever is fitted differs from fold to fold
+TARGETS = ((0, 1, 2), (0, 0, 1), (0, 1, 2, 2), (2, 1))
+LENGTHS = ((3, 2, 3), (3, 4, 2), (2, 3, 2, 3), (3, 6))
 STREAMS = (Region("eye_right", "eyes", SIDE, SIDE), Region("mouth", "mouth", SIDE, SIDE))
 SETTINGS = {
     "spatial": {"epochs": 2, "batch": 16, "learning_rate": 1e-3},
@@ -27,22 +33,24 @@ CONFIG = make_config(SETTINGS)
 
 @pytest.fixture(scope="module")
 def experiment() -> Experiment:
-    """Four subjects with a clip of each class; the class shows in the brightness of the later frames."""
+    """Four subjects; a clip's class shows in the brightness of its later frames."""
     rng = np.random.default_rng(0)
-    n = SUBJECTS * CLIPS
-    target_N = np.tile(np.arange(3), SUBJECTS)
+    target_N = np.concatenate(TARGETS)
+    length_N = np.concatenate(LENGTHS)
+    n, first_N = len(target_N), np.cumsum(length_N) - length_N
+    clip_S = np.repeat(np.arange(n), length_N)
     index = pd.DataFrame(
         {
             "database": "casme2",
-            "subject": np.repeat([f"sub{s:02d}" for s in range(SUBJECTS)], CLIPS),
+            "subject": np.repeat([f"sub{s:02d}" for s in range(SUBJECTS)], [len(t) for t in TARGETS]),
             "clip": [f"EP{i:02d}" for i in range(n)],
-            "first_row": np.arange(n) * FRAMES,
-            "n_frames": FRAMES,
+            "first_row": first_N,
+            "n_frames": length_N,
         }
     )
-    level = 60 + 40 * target_N[:, None] * (np.arange(FRAMES) > 0)
+    level_S = 60 + 40 * target_N[clip_S] * (np.arange(len(clip_S)) != first_N[clip_S])
     crops = {
-        r.name: (level.reshape(-1, 1, 1) + rng.integers(0, 20, (n * FRAMES, SIDE, SIDE))).astype(np.uint8)
+        r.name: (level_S[:, None, None] + rng.integers(0, 20, (len(clip_S), SIDE, SIDE))).astype(np.uint8)
         for r in STREAMS
     }
     return Experiment(
@@ -55,9 +63,9 @@ def experiment() -> Experiment:
         folds=make_folds(index, "loso"),
         streams=STREAMS,
         classes_R=(2, 4),
-        row_S=np.arange(n * FRAMES),
-        clip_S=np.repeat(np.arange(n), FRAMES),
-        length_N=np.full(n, FRAMES),
+        row_S=np.arange(len(clip_S)),
+        clip_S=clip_S,
+        length_N=length_N,
         difference=False,
     )
 
@@ -94,19 +102,27 @@ def test_two_devices_and_side_by_side_give_the_same(experiment, trained):
     )
 
 
-def test_held_out_pixels_and_labels_do_not_reach_training(experiment, engine, trained):
-    """All pixels and labels of the subject that fold 1 holds out change; its training clips' predictions do not, in any bit."""
+@pytest.mark.parametrize("difference", [False, True])
+def test_held_out_pixels_and_labels_do_not_reach_training(experiment, engine, difference):
+    """All pixels and labels of the subject that fold 1 holds out change; its training does not, in any bit.
+
+    Means, scales and class weights are fitted too, so the settings ask for all of them.
+    """
+    specs = [RunSpec(make_config(SETTINGS, "data.standardise=true"), 0, fold) for fold in range(SUBJECTS)]
+    experiment = replace(experiment, difference=difference)
+    trained = train(experiment, specs, engine)
     test_N = experiment.folds[1].test_N
+    rng = np.random.default_rng(1)
     crops = {name: crop.copy() for name, crop in experiment.store.crops.items()}
     for crop in crops.values():
-        crop[np.isin(experiment.clip_S, np.flatnonzero(test_N))] ^= 255
+        crop[np.isin(experiment.clip_S, np.flatnonzero(test_N))] ^= rng.integers(1, 256, (SIDE, SIDE), dtype=np.uint8)
     changed = replace(
         experiment,
         store=replace(experiment.store, crops=crops),
         target_N=np.where(test_N, (experiment.target_N + 1) % 3, experiment.target_N),
         target_NxR=np.where(test_N[:, None], 0, experiment.target_NxR),
     )
-    after = train(changed, SPECS, engine)
+    after = train(changed, specs, engine)
     assert (after.probability_PxNxK[1][~test_N] == trained.probability_PxNxK[1][~test_N]).all()
     for stage in ("spatial", "temporal"):
         assert (after.curves[stage]["loss"][1] == trained.curves[stage]["loss"][1]).all()
@@ -132,7 +148,7 @@ def test_longer_training_learns_what_brightness_says(experiment, engine):
         (result.probability_PxNxK[f].argmax(-1) == experiment.target_N)[fold.test_N]
         for f, fold in enumerate(experiment.folds)
     ]
-    assert np.mean(right) > 0.8
+    assert np.concatenate(right).mean() > 0.8
 
 
 def test_randomness_comes_from_seed_trial_and_fold_alone():
@@ -163,8 +179,8 @@ def test_moments_of_differences(experiment):
     difference = replace(experiment, difference=True)
     fold = experiment.folds[0]
     mean_R, _ = fitted_moments(difference, fold, make_config())
-    crop = experiment.store.crops["mouth"].reshape(-1, FRAMES, SIDE, SIDE) / 255
-    seen = (crop - crop[:, :1])[fold.train_N]
+    crop = experiment.store.crops["mouth"] / 255
+    seen = (crop - crop[experiment.onset_row_S])[fold.train_N[experiment.clip_S]]
     assert mean_R[1] == pytest.approx(seen.mean(), abs=1e-6)
 
 
@@ -202,3 +218,48 @@ def test_shuffling_permutes_training_labels_and_nothing_else(experiment):
     assert (other != target_N).any()
     plain, _ = training_labels(experiment, SPECS[1])
     np.testing.assert_array_equal(plain[train], experiment.target_N[train])
+
+
+def test_what_is_fitted_is_fitted_on_training_clips(experiment):
+    """Class weights, and the sequence length of unmasked padding, fold by fold against counting by hand."""
+    config = make_config(SETTINGS, "temporal.mask=false")
+    for f, fold in enumerate(experiment.folds):
+        spec = RunSpec(config, 0, f)
+        own = [TARGETS[s] for s in range(SUBJECTS) if s != f]
+        counts = np.bincount(np.concatenate(own), minlength=3)
+        expected = (1 / counts) / (1 / counts).mean()
+        np.testing.assert_allclose(_temporal_hyper(experiment, spec)["alpha_K"], expected, rtol=1e-6)
+        longest = max(max(LENGTHS[s]) for s in range(SUBJECTS) if s != f)
+        assert (_temporal_hyper(experiment, spec)["read_N"] == longest).all()
+        eyes = np.bincount(np.minimum(np.concatenate(own), 1), minlength=2)
+        alpha_RxK = _spatial_hyper(experiment, spec)["alpha_RxK"]
+        np.testing.assert_allclose(alpha_RxK[0], [*((1 / eyes) / (1 / eyes).mean()), 0, 0], rtol=1e-6)
+        assert fold.train_N.sum() == sum(map(len, own))
+
+
+def test_padding_of_short_clips_does_not_matter_with_a_mask(experiment):
+    """A clip's frames are gathered in order, and what stands behind its end is another clip's, never read."""
+    samples = clip_samples(experiment.length_N)
+    (row_KxBxT, length_KxB), _ = samples.batches(np.arange(4)[None])
+    for n in range(4):
+        own = np.flatnonzero(experiment.clip_S == n)
+        np.testing.assert_array_equal(row_KxBxT[0, n, : len(own)], own)
+        assert length_KxB[0, n] == len(own)
+
+
+def test_unmasked_training_runs_and_differs(experiment, engine, trained):
+    specs = [RunSpec(make_config(SETTINGS, "temporal.mask=false"), 0, fold) for fold in range(SUBJECTS)]
+    unmasked = train(experiment, specs, engine)
+    assert np.isfinite(unmasked.probability_PxNxK).all()
+    assert np.abs(unmasked.probability_PxNxK - trained.probability_PxNxK).max() > 1e-4
+
+
+def test_every_setting_changes_something():
+    """No setting is accepted and then ignored: each one is read somewhere in the package."""
+    package = Path(merjax.__file__).parent
+    code = "\n".join(p.read_text() for p in package.rglob("*.py") if p.name not in ("config.py", "published.py"))
+    numbers = {f.name for c in (SpatialConfig, TemporalConfig) for f in fields(c) if f.metadata.get("traced")}
+    for key in flatten(CONFIG):
+        name = key.rsplit(".", 1)[-1]
+        read = f'hyper["{name}"]' if name in numbers else f".{name}"
+        assert read in code, key
