@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from merjax.config import flatten
@@ -12,6 +13,8 @@ from merjax.local_regions import training_steps
 from merjax.plan import Plan, splitting_keys
 from merjax.shards import Shard
 from merjax.sweeping import SweepResult
+
+_SHOWN = 10  # of a search's proposals
 
 
 def print_scores(plan: Plan, scores: pd.DataFrame, console: Console) -> None:
@@ -32,7 +35,8 @@ def print_scores(plan: Plan, scores: pd.DataFrame, console: Console) -> None:
             for name, s in zip(("UF1", "UAR", "accuracy"), sd, strict=True)
         ]
         note = f" ({row['diverged']:.0f} runs diverged)" if row.get("diverged", 0) > 0 else ""
-        table.add_row(row["trial"] + note, *cells, end_section=i == len(plan.trials) - 1)
+        part = "" if row["part"] == "together" else f" [{row['part']}]"
+        table.add_row(escape(row["trial"] + part) + note, *cells, end_section=i == len(plan.trials) - 1)
     console.print(table)
     for group in plan.data:
         if group["statement"]:
@@ -82,6 +86,21 @@ def print_plan(plan: Plan, shard: Shard, workers: int, memory: Sequence[int], co
     console.print(
         f"{len(mine)} chunks here, {workers} worker(s): about {duration(seconds)} ({origin}), and the compilation",
         soft_wrap=True,
+    )
+
+
+def print_search(tried: pd.DataFrame, console: Console) -> None:
+    """The best proposals of a search, and what their scores are of."""
+    metric = tried.columns[2]
+    complete = tried[tried["state"] == "complete"].sort_values(metric, ascending=False, kind="stable")
+    table = Table(title=f"search: {len(complete)} settings, scored on subjects held out inside training")
+    for column in complete.columns.drop("state"):
+        table.add_column(column)
+    for row in complete.head(_SHOWN).drop(columns="state").itertuples(index=False):
+        table.add_row(*(f"{value:.4g}" if isinstance(value, float) else str(value) for value in row))
+    console.print(table)
+    console.print(
+        f"{complete['trial'].iloc[0]} was trained again on all training subjects, and tested:", highlight=False
     )
 
 

@@ -10,6 +10,7 @@ from merjax.metrics import SCORES, accuracy, confusion_matrix, interval, subject
 from merjax.report.runs import compare, read_run
 from merjax.report.scores import (
     are_paired,
+    control_table,
     of_part,
     part_names,
     resampled,
@@ -18,7 +19,9 @@ from merjax.report.scores import (
     score_differences,
     score_entries,
     score_subjects,
+    score_table,
 )
+from merjax.results import read_plan, read_predictions
 
 UAR = reference.balanced_accuracy_score
 
@@ -263,3 +266,21 @@ def test_unfinished_trials_are_scored_on_complete_seeds_or_marked_partial(tmp_pa
     assert entry.is_partial
     assert entry.label == f"focal, partial: {n_folds - 2} of {n_folds} folds"
     assert not are_paired(entry, entries[0])
+
+
+def test_the_sweeps_table_pools_no_cross_database_folds(tmp_path):
+    """Each pair is scored by itself, and so are majority and chance."""
+    clips = small_clips(("casme2", "smic"))
+    folds = {f"{a}->{b}": (clips["database"] == b).to_numpy() for a, b in (("casme2", "smic"), ("smic", "casme2"))}
+    folder = write_fake_run(tmp_path / "run", clips=clips, folds=folds)
+    plan = read_plan(folder)
+    predictions = read_predictions(folder, plan)
+    table, controls = score_table(plan, predictions), control_table(plan, predictions)
+    for part, fold in (("CASME II → SMIC-HS", "casme2->smic"), ("SMIC-HS → CASME II", "smic->casme2")):
+        rows = table[table["part"] == part]
+        assert list(rows["trial"]) == [trial.name for trial in plan.trials]
+        own = predictions[(predictions["fold"] == fold) & (predictions["trial"] == plan.trials[0].name)]
+        assert rows["clips"].iloc[0] == len(own) == folds[fold].sum()
+        assert rows["UF1"].iloc[0] == pytest.approx(macro_f1(own["label"], own["prediction"]))
+        assert (controls[controls["part"] == part]["clips"] == len(own)).all()
+    assert len(table) == 2 * len(plan.trials)

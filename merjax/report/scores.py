@@ -208,21 +208,46 @@ def score_table(plan: Plan, predictions: pd.DataFrame) -> pd.DataFrame:
     """Scores of each trial, pooled over folds; the mean over seeds and, with several, their standard deviation.
 
     Returns:
-        A row per trial: trial, clips, then UF1, UAR and accuracy, each with `_sd`; and `diverged`, how many runs did.
+        A row per trial: trial, part, clips, then UF1, UAR and accuracy, each with `_sd`; and `diverged`, how many runs did.
+        Cross-database folds test the same clips again and again: each is a part with rows of its own, nothing is pooled.
     """
     rows = []
     for entry in entries_of(plan, predictions):
-        row = {"trial": entry.label, "clips": _extent(entry.predictions)["clips"]}
-        for name, values in seed_scores(entry.predictions, entry.classes).items():
-            row |= {name: values.mean(), f"{name}_sd": _sd(values)}
-        rows.append(row | {"diverged": _diverged(entry.predictions)})
+        for part in _pooled_parts(entry):
+            own = of_part(entry.predictions, part)
+            row = {"trial": entry.label, "part": part_title(part), "clips": _extent(own)["clips"]}
+            for name, values in seed_scores(own, entry.classes).items():
+                row |= {name: values.mean(), f"{name}_sd": _sd(values)}
+            rows.append(row | {"diverged": _diverged(own)})
     return pd.DataFrame(rows)
 
 
 def control_table(plan: Plan, predictions: pd.DataFrame) -> pd.DataFrame:
-    """What answering the most frequent class, and answering at random, would score on the first trial's clips."""
-    table = score_controls(entries_of(plan, predictions)[0], ["together"])
-    return table.rename(columns={"entry": "trial"})[["trial", "clips", *SCORES]]
+    """What answering the most frequent class, and answering at random, would score; anew for each set of clips and labels.
+
+    Returns:
+        Rows "majority" and "chance": trial, part, clips, UF1, UAR, accuracy.
+    """
+    tables, seen = [], set()
+    for entry in entries_of(plan, predictions):
+        evaluated = tuple(entry.data.get(key) for key in ("store_hash", "split_hash", "label_hash"))
+        if evaluated in seen:
+            continue
+        number = f" ({len(seen) + 1}: {entry.data['protocol']})" if _differ(plan) else ""
+        seen.add(evaluated)
+        table = score_controls(entry, _pooled_parts(entry))
+        tables.append(table.assign(trial=table["entry"] + number, part=table["part"].map(part_title)))
+    return pd.concat(tables, ignore_index=True)[["trial", "part", "clips", *SCORES]]
+
+
+def _pooled_parts(entry: Entry) -> tuple[str, ...]:
+    """What pools: all clips, or each cross-database fold by itself."""
+    return part_names(entry.data, entry.predictions) if _is_cross_database(entry.data) else ("together",)
+
+
+def _differ(plan: Plan) -> bool:
+    """Whether a plan's groups are evaluated on different clips or labels."""
+    return len({(data["store_hash"], data["split_hash"], data.get("label_hash")) for data in plan.data}) > 1
 
 
 def _is_cross_database(data: dict) -> bool:
