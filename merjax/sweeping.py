@@ -231,7 +231,7 @@ def make_demo_store(sweep: SweepFile, console: Console) -> None:
     store = Path(stores.pop())
     release = store.with_name(store.name + "-release")
     store.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(store.with_name(f".{store.name}.lock")):  # two sweeps may begin at once: one makes, both use
+    with FileLock(store.with_name(f".{store.name}.making")):  # two sweeps may begin at once: one makes, both use
         if (release / MARKER).is_file():
             _refuse_other_settings(release, sweep)
         if (store / "store.json").is_file():
