@@ -36,7 +36,7 @@ def line(*arguments) -> list[str]:
 
 
 def run(*arguments) -> subprocess.CompletedProcess:
-    return subprocess.run(line(*arguments), cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
+    return subprocess.run(line(*arguments), cwd=ROOT, capture_output=True, text=True, timeout=600, check=False)
 
 
 @pytest.fixture(scope="module")
@@ -157,7 +157,7 @@ def children(pid: int) -> list[int]:
     return [int(c) for task in tasks.iterdir() for c in (task / "children").read_text().split()]
 
 
-def wait_until(condition, seconds: float = 60) -> bool:
+def wait_until(condition, seconds: float = 300) -> bool:
     end = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > end:
@@ -173,11 +173,11 @@ def test_a_killed_preparation_leaves_no_store_and_no_worker_and_the_same_line_fi
     out = tmp_path / "store"
     journal = tmp_path / "store.partial" / "journal.jsonl"
     words = ("--casme2", small_release, "--out", out, "--workers", "1")
-    process = subprocess.Popen(line(*words), cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    process = subprocess.Popen(line(*words), cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     assert wait_until(lambda: journal.is_file() and journal.read_text().count("\n") >= 2)
     workers = children(process.pid)
     process.send_signal(signal.SIGKILL)
-    process.communicate()
+    process.wait()
     assert process.returncode == -signal.SIGKILL
     assert not out.exists()
     assert workers
