@@ -11,10 +11,10 @@ from merjax.cluster import own_shard
 from merjax.errors import command
 from merjax.interruption import Interrupted, stop_requests
 from merjax.logs import LOGS
-from merjax.printing import print_plan, print_scores, print_shard
+from merjax.printing import print_plan, print_scores, print_search, print_shard
 from merjax.running import worker_count
 from merjax.shards import parse_shard
-from merjax.sweeping import make_demo_store, memory_of, merge_sweep, plan_sweep, train_sweep
+from merjax.sweeping import make_demo_store, memory_of, merge_sweep, planned, train_sweep
 from merjax.trials import read_sweep
 
 QUICKSTART = Path("sweeps/quickstart.yaml")
@@ -45,7 +45,7 @@ def main() -> None:
         result = merge_sweep(sweep, arguments.merge, folder)
     elif arguments.plan:
         make_demo_store(sweep, console)
-        plan = plan_sweep(sweep, shard)
+        plan = planned(sweep, shard)
         workers = worker_count(sweep.trials[0].config.engine.workers)
         print_plan(plan, shard, workers, [memory_of(plan, g) for g in range(len(plan.data))], console)
         return
@@ -60,8 +60,10 @@ def main() -> None:
     if result.missing:
         print_shard(result, shard, line, console)
     else:
+        if result.tried is not None:
+            print_search(result.tried, console)
         print_scores(result.plan, result.scores, console)
-        console.print(f"predictions per clip, plan and scores: [bold]{folder}[/bold]", soft_wrap=True)
+        console.print(f"predictions per clip, plan and scores: [bold]{result.folder}[/bold]", soft_wrap=True)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -10,6 +10,19 @@ axes:                                   # ... times every combination of these (
   data.input: [gray, difference]
 seeds: [0, 1, 2]                        # or a number of seeds
 synthesize: {...}                       # make the store from portraits first, where it does not exist yet
+
+In place of trials and axes, a search (see `merjax.search`; needs `pip install 'merjax[search]'`):
+
+search:
+  sampler: tpe                          # or random, or one of Optuna's samplers by name, such as QMCSampler
+  trials: 40                            # proposals in all; more can be asked for later
+  metric: UF1                           # or UAR, accuracy: pooled over folds, on inner subjects only
+  inner: 0.2                            # share of each fold's training subjects to hold out for that
+  space:
+    spatial.learning_rate: {low: 1e-5, high: 1e-2, log: true}
+    loss.gamma: {low: 0, high: 5}
+    temporal.units: [32, 64, 128]       # a choice; a list within it is one value
+  storage: sqlite:///study.db           # any storage of Optuna's; a journal in the results if left out
 """
 
 import itertools
@@ -20,11 +33,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from merjax.config import Config, identity, make_config, read_yaml
+from merjax.config import Config, flatten, identity, make_config, read_yaml
 from merjax.errors import MerjaxError
+from merjax.metrics import SCORES
 
 Layer = str | Mapping[str, Any]
-_KEYS = ("base", "trials", "axes", "combine", "seeds", "synthesize")
+_KEYS = ("base", "trials", "axes", "combine", "seeds", "search", "synthesize")
 
 
 class Trial(NamedTuple):
@@ -35,14 +49,47 @@ class Trial(NamedTuple):
     config: Config
 
 
+class SearchSpec(NamedTuple):
+    """What `search:` says; see this module's docstring."""
+
+    space: dict[str, Any]
+    trials: int
+    sampler: str = "tpe"
+    metric: str = "UF1"
+    inner: float = 0.2
+    storage: str | None = None
+
+
 @dataclass(frozen=True)
 class SweepFile:
-    """A sweep as written: its name, its trials in order, its seeds, and how to make its data, if it says so."""
+    """A sweep as written.
+
+    Attributes:
+        name: its name.
+        trials: its trials in order; with a search, the base alone.
+        seeds: its seeds.
+        synthesize: how to make its data, if it says so.
+        search: what to search for, if it says so.
+        inner: share of the training subjects to test on in place of the held-out ones; 0: test on these.
+    """
 
     name: str
     trials: tuple[Trial, ...]
     seeds: tuple[int, ...]
-    synthesize: dict[str, Any] | None
+    synthesize: dict[str, Any] | None = None
+    search: SearchSpec | None = None
+    inner: float = 0.0
+
+    @property
+    def searched(self) -> SearchSpec:
+        assert self.search is not None
+        return self.search
+
+    def with_trials(self, points: Mapping[str, dict[str, Any]], inner: float = 0.0) -> "SweepFile":
+        """The sweep of named points over this one's base, without a search."""
+        base = flatten(self.trials[0].config)
+        trials = tuple(Trial(name, point, make_config(base, point, source=name)) for name, point in points.items())
+        return SweepFile(self.name, trials, self.seeds, inner=inner)
 
 
 def read_sweep(path: Path, overrides: Sequence[Layer] = ()) -> SweepFile:
@@ -74,7 +121,8 @@ def make_sweep(
         Trial(label, point, make_config(*layers, point, source=source)) for label, point in _points(content, source)
     )
     _refuse_duplicates(trials, source)
-    return SweepFile(name, trials, _seeds(content.get("seeds", 1), source), content.get("synthesize"))
+    search = _search(content, trials[0].config, source) if "search" in content else None
+    return SweepFile(name, trials, _seeds(content.get("seeds", 1), source), content.get("synthesize"), search)
 
 
 def _points(content: Mapping[str, Any], source: str) -> list[tuple[str, dict[str, Any]]]:
@@ -112,6 +160,45 @@ def _values(key: str, axis: Any, source: str) -> list[Any]:
     raise MerjaxError(
         f"{source}: the axis {key} is {axis!r}; write a list of values, {{range: [first, last, step]}} with a step above 0, "
         "or {log: [first, last, how many]} with 0 < first < last"
+    )
+
+
+def _search(content: Mapping[str, Any], base: Config, source: str) -> SearchSpec:
+    if "trials" in content or "axes" in content:
+        raise MerjaxError(f"{source}: a sweep with `search` has no trials and no axes; write axes under search: space:")
+    said = content["search"]
+    if not isinstance(said, dict) or not {"space", "trials"} <= said.keys() <= set(SearchSpec._fields):
+        raise MerjaxError(
+            f"{source}: search is {said!r}; write space and trials, and any of sampler, metric, inner, storage"
+        )
+    spec = SearchSpec(**said)
+    if not isinstance(spec.trials, int) or spec.trials < 1:
+        raise MerjaxError(f"{source}: search: trials is {spec.trials!r}; write how many settings to try")
+    if spec.metric not in SCORES:
+        raise MerjaxError(f'{source}: search: metric is "{spec.metric}"; write any of {", ".join(SCORES)}')
+    if not 0 < spec.inner <= 0.5:
+        raise MerjaxError(f"{source}: search: inner is {spec.inner}; write a share of the training subjects, up to 0.5")
+    if not isinstance(spec.space, dict) or not spec.space:
+        raise MerjaxError(
+            f"{source}: search: space is {spec.space!r}; write `key: [values]` or `key: {{low:, high:}}` lines"
+        )
+    for key, values in spec.space.items():
+        for value in _ends(key, values, source):
+            make_config(flatten(base), {key: value}, source=f"{source}: search")
+    return spec
+
+
+def _ends(key: str, values: Any, source: str) -> list[Any]:
+    """Values of a search space's axis that must all be allowed for the axis to be."""
+    if isinstance(values, list) and values:
+        return values
+    if isinstance(values, dict) and {"low", "high"} <= values.keys() <= {"low", "high", "log"}:
+        low, high, log = values["low"], values["high"], values.get("log", False)
+        if all(isinstance(n, int | float) for n in (low, high)) and low < high and (low > 0 or log is not True):
+            return [low, high]
+    raise MerjaxError(
+        f"{source}: search: the axis {key} is {values!r}; write a list of values, or {{low: , high: }} with low < high, "
+        "and `log: true` where low is above 0"
     )
 
 
