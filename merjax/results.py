@@ -128,7 +128,7 @@ def _lock(folder: Path, name: str) -> FileLock:
 
 
 def _holds_something(folder: Path) -> bool:
-    return any(path.name != "locks" for path in folder.iterdir())
+    return any(path.name not in ("locks", "slurm") for path in folder.iterdir())
 
 
 def _write_table(path: Path, table: pd.DataFrame) -> None:

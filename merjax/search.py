@@ -21,7 +21,8 @@ from filelock import FileLock, Timeout
 from merjax.config import flatten, identity
 from merjax.errors import MerjaxError
 from merjax.plan import Plan
-from merjax.report.scores import score_table
+from merjax.report.entries import entries_of
+from merjax.report.scores import seed_scores
 from merjax.results import open_folder, read_plan, read_predictions
 from merjax.trials import SweepFile
 
@@ -59,9 +60,9 @@ def search(sweep: SweepFile, folder: Path, batch: int, make: Make, train: Train)
                 plan = _plan_of(waiting, place) or _begin(waiting, sweep, place, make)
                 here = place / _batch_name(plan)
                 train(here, plan)
-                scores = score_table(plan, read_predictions(here, plan)).set_index("trial")[sweep.searched.metric]
+                scores = inner_scores(plan, read_predictions(here, plan), sweep.searched.metric)
                 for trial in waiting:
-                    study.tell(trial.number, float(scores[trial_name(trial.number)]))
+                    study.tell(trial.number, scores[trial_name(trial.number)])
                 table(study, sweep).to_csv(place / "search.csv", index=False)
     except Timeout:
         raise MerjaxError(f"another process searches in {folder}; wait for it, or choose another --out") from None
@@ -80,6 +81,12 @@ def rehearse(sweep: SweepFile, trials: int) -> SweepFile:
 def inner_sweep(points: dict[str, dict[str, Any]], sweep: SweepFile) -> SweepFile:
     """A batch of proposals as a sweep over inner subjects."""
     return sweep.with_trials(points, inner=sweep.searched.inner)
+
+
+def inner_scores(plan: Plan, predictions: pd.DataFrame, metric: str) -> dict[str, float]:
+    """Each proposal's score, pooled over all folds; the mean over seeds."""
+    entries = entries_of(plan, predictions)
+    return {e.trial.name: float(seed_scores(e.predictions, e.classes)[metric].mean()) for e in entries}
 
 
 def settings(params: dict[str, Any]) -> dict[str, Any]:

@@ -4,7 +4,9 @@ import argparse
 import shlex
 import sys
 from pathlib import Path
+from typing import Any, cast
 
+from omegaconf import OmegaConf
 from rich.console import Console
 
 from merjax.cluster import own_shard
@@ -14,6 +16,7 @@ from merjax.logs import LOGS
 from merjax.printing import print_plan, print_scores, print_search, print_shard
 from merjax.running import worker_count
 from merjax.shards import parse_shard
+from merjax.slurm import submit
 from merjax.sweeping import make_demo_store, memory_of, merge_sweep, planned, train_sweep
 from merjax.trials import read_sweep
 
@@ -49,6 +52,16 @@ def main() -> None:
         workers = worker_count(sweep.trials[0].config.engine.workers)
         print_plan(plan, shard, workers, [memory_of(plan, g) for g in range(len(plan.data))], console)
         return
+    elif arguments.slurm:
+        jobs = submit(
+            [str(file), *words, "--out", str(folder)],
+            arguments.slurm,
+            folder / "slurm",
+            _parameters(arguments.slurm_set),
+        )
+        console.print(f"submitted {len(jobs)} shards: {', '.join(job.job_id for job in jobs)}; when all are finished,")
+        console.print(f"  python -m merjax.sweep {line} --merge {folder}", soft_wrap=True, highlight=False)
+        return
     else:
         with stop_requests() as stop:
             try:
@@ -66,6 +79,11 @@ def main() -> None:
         console.print(f"predictions per clip, plan and scores: [bold]{result.folder}[/bold]", soft_wrap=True)
 
 
+def _parameters(words: list[str]) -> dict[str, Any]:
+    """`timeout_min=60 slurm_partition=gpu` as submitit takes it."""
+    return cast(dict[str, Any], OmegaConf.to_container(OmegaConf.from_dotlist(words)))
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m merjax.sweep",
@@ -80,6 +98,10 @@ def _parser() -> argparse.ArgumentParser:
         help=f"the sweep file (default: {QUICKSTART}), then settings of its base to change",
     )
     parser.add_argument("--out", type=Path, metavar="DIR", help="folder of the results (default: runs/NAME)")
+    parser.add_argument("--slurm", type=int, metavar="N", help="submit N shards to Slurm, and do nothing here")
+    parser.add_argument(
+        "--slurm-set", nargs="+", default=[], metavar="key=value", help="what submitit takes, such as timeout_min=60"
+    )
     parser.add_argument("--plan", action="store_true", help="print what would be done, and do nothing")
     parser.add_argument(
         "--shard",

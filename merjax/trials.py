@@ -14,7 +14,7 @@ synthesize: {...}                       # make the store from portraits first, w
 In place of trials and axes, a search (see `merjax.search`; needs `pip install 'merjax[search]'`):
 
 search:
-  sampler: tpe                          # or random, or one of Optuna's samplers by name, such as QMCSampler
+  sampler: tpe                          # or random, or one of Optuna's samplers by name, such as GPSampler
   trials: 40                            # proposals in all; more can be asked for later
   metric: UF1                           # or UAR, accuracy: pooled over folds, on inner subjects only
   inner: 0.2                            # share of each fold's training subjects to hold out for that

@@ -1,0 +1,39 @@
+"""A sweep over the small experiment as a process of its own, to be killed: `python tests/small_worker.py FOLDER [I/N]`.
+
+Prints a line per call (`call CHUNK STAGE STEP`) and per warning (`warning ...`).
+"""
+
+import sys
+from pathlib import Path
+
+import jax
+from small_experiment import small_plan, use_small_experiment
+
+from merjax.devices import prepare_backend
+from merjax.errors import command
+from merjax.interruption import Interrupted, stop_requests
+from merjax.shards import parse_shard
+from merjax.work import work
+
+
+@command
+def main() -> None:
+    folder, shard = Path(sys.argv[1]), parse_shard(sys.argv[2] if len(sys.argv) > 2 else "1/1")
+    prepare_backend()
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+    use_small_experiment()
+    small_plan(folder, trials={"focal": {"loss.gamma": 2}, "cross-entropy": {"loss.gamma": 0}})
+    with stop_requests() as stop:
+        try:
+            work(
+                folder,
+                lambda chunk, progress: print("call", chunk.number, progress.stage, progress.step, flush=True),
+                stop,
+                lambda sentence: print("warning", sentence, flush=True),
+                shard,
+            )
+        except Interrupted:
+            sys.exit(stop.exit_code)
+
+
+main()

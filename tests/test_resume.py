@@ -1,0 +1,142 @@
+"""Kills, stops, full disks and damaged checkpoints: what comes out in the end is what an uninterrupted sweep gives."""
+
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+WORKER = Path(__file__).with_name("small_worker.py")
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory) -> Path:
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(cache, tmp_path_factory) -> dict[str, pd.DataFrame]:
+    folder = tmp_path_factory.mktemp("whole") / "run"
+    process = start(folder, cache)
+    assert process.wait(timeout=300) == 0, process.stderr.read()
+    return tables(folder)
+
+
+def start(folder: Path, cache: Path, *arguments: str) -> subprocess.Popen:
+    environment = {k: v for k, v in os.environ.items() if k != "XLA_FLAGS"} | {"MERJAX_CACHE": str(cache)}
+    line = [sys.executable, str(WORKER), str(folder), *arguments]
+    return subprocess.Popen(line, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def after_calls(process: subprocess.Popen, calls: int) -> bool:
+    """Wait until the process has told of some calls; False if it ended before."""
+    return all(process.stdout.readline() for _ in range(calls))
+
+
+def end(process: subprocess.Popen) -> tuple[int, str, str]:
+    out, err = process.communicate(timeout=300)
+    return process.returncode, out, err
+
+
+def tables(folder: Path) -> dict[str, pd.DataFrame]:
+    return {path.name: pd.read_parquet(path) for path in sorted(folder.glob("*.parquet"))}
+
+
+def assert_same(folder: Path, whole: dict[str, pd.DataFrame]) -> None:
+    found = tables(folder)
+    assert found.keys() == whole.keys()
+    assert len(found) == 4  # predictions and curves of two chunks
+    for name, table in whole.items():
+        pd.testing.assert_frame_equal(found[name], table, check_exact=True)
+    assert not list(folder.glob(".*"))
+    assert not list((folder / "checkpoints").glob("*"))
+
+
+def test_ten_kills_at_random_moments_change_no_bit(cache, uninterrupted, tmp_path):
+    dice = random.Random(0)
+    for _ in range(10):
+        process = start(tmp_path / "run", cache)
+        after_calls(process, dice.randint(0, 12))
+        time.sleep(dice.uniform(0, 0.1))
+        process.kill()
+        process.communicate()
+    code, out, err = end(start(tmp_path / "run", cache))
+    assert code == 0, err
+    assert "call 0 spatial 2\n" not in out  # it did not begin anew
+    assert_same(tmp_path / "run", uninterrupted)
+
+
+def test_sigterm_saves_and_the_next_start_goes_on_from_there(cache, uninterrupted, tmp_path):
+    process = start(tmp_path / "run", cache)
+    assert after_calls(process, 3)
+    process.send_signal(signal.SIGTERM)
+    code, out, _ = end(process)
+    assert code == 128 + signal.SIGTERM
+    last = 2 * (3 + out.count("call"))
+    code, out, err = end(start(tmp_path / "run", cache))
+    assert code == 0, err
+    assert out.startswith(f"call 0 spatial {last + 2}\n")
+    assert_same(tmp_path / "run", uninterrupted)
+
+
+@pytest.mark.parametrize("damage", ["truncated", "removed"])
+def test_a_damaged_checkpoint_gives_way_to_the_one_before(cache, uninterrupted, tmp_path, damage):
+    process = start(tmp_path / "run", cache)
+    assert after_calls(process, 4)
+    process.send_signal(signal.SIGTERM)
+    end(process)
+    steps = sorted((tmp_path / "run" / "checkpoints" / "chunk-0000" / "spatial").iterdir(), key=lambda p: int(p.name))
+    assert len(steps) == 2
+    for path in [p for p in steps[-1].rglob("*") if p.is_file()]:
+        if damage == "truncated":
+            os.truncate(path, path.stat().st_size // 2)
+        else:
+            path.unlink()
+    code, out, err = end(start(tmp_path / "run", cache))
+    assert code == 0, err
+    assert f"warning the checkpoint {steps[-1]} cannot be read" in out
+    assert f"call 0 spatial {int(steps[-2].name) + 2}\n" in out
+    assert_same(tmp_path / "run", uninterrupted)
+
+
+def test_a_full_disk_is_a_sentence_and_loses_nothing(cache, uninterrupted, tmp_path):
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    line = ["mount", "-t", "tmpfs", "-o", "size=30m", "tmpfs", str(disk)]
+    if shutil.which("mount") is None or subprocess.run(line, capture_output=True, check=False).returncode:
+        pytest.skip("mounting a small disk is not permitted here")
+    try:
+        code, _, err = end(start(disk / "run", cache))
+        assert code == 2
+        assert err.startswith("error: ")
+        assert "Traceback" not in err
+        subprocess.run(["mount", "-o", "remount,size=300m", str(disk)], check=True)
+        code, out, err = end(start(disk / "run", cache))
+        assert code == 0, err
+        assert "call 0 spatial 2\n" not in out  # the checkpoint that still had room is used
+        assert_same(disk / "run", uninterrupted)
+    finally:
+        subprocess.run(["umount", "-l", str(disk)], check=True)
+
+
+def test_two_processes_on_one_new_folder_share_the_work(cache, uninterrupted, tmp_path):
+    both = [start(tmp_path / "run", cache) for _ in range(2)]
+    ends = [end(process) for process in both]
+    assert [code for code, _, _ in ends] == [0, 0], ends
+    calls = [line for _, out, _ in ends for line in out.splitlines()]
+    assert len(calls) == len(set(calls))  # no call was made twice
+    assert_same(tmp_path / "run", uninterrupted)
+
+
+def test_shards_of_one_folder_do_their_own_chunks_and_no_other(cache, uninterrupted, tmp_path):
+    code, out, err = end(start(tmp_path / "run", cache, "2/2"))
+    assert code == 0, err
+    assert {line.split()[1] for line in out.splitlines()} == {"1"}
+    assert end(start(tmp_path / "run", cache, "1/2"))[0] == 0
+    assert_same(tmp_path / "run", uninterrupted)

@@ -1,0 +1,129 @@
+"""Shards of a sweep, the clusters that name them, and merging what they wrote."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from small_experiment import small_plan, use_small_experiment
+
+from merjax.cluster import is_connected, own_shard
+from merjax.errors import MerjaxError
+from merjax.results import is_finished, open_folder, read_curves, read_predictions, write_chunk
+from merjax.shards import WHOLE, Shard, array_shard, merge, parse_shard
+
+
+@pytest.fixture(autouse=True)
+def _small(monkeypatch):
+    use_small_experiment(monkeypatch.setattr)
+
+
+def fill(folder: Path, plan, shard: Shard) -> None:
+    for chunk in shard.of(plan):
+        write_chunk(folder, chunk, pd.DataFrame({"chunk": [chunk.number]}), pd.DataFrame({"step": [chunk.number]}))
+
+
+@pytest.mark.parametrize("total", [1, 2, 3, 5])
+def test_every_chunk_belongs_to_exactly_one_shard(total):
+    plan = small_plan(seeds=3, axes={"loss.gamma": [0, 1]})
+    shares = [Shard(i + 1, total).of(plan) for i in range(total)]
+    assert sorted(chunk.number for share in shares for chunk in share) == list(range(len(plan.chunks)))
+    assert max(map(len, shares)) - min(map(len, shares)) <= 1
+    assert WHOLE.of(plan) == list(plan.chunks)
+
+
+def test_shards_are_written_as_one_of_many():
+    assert parse_shard("2/5") == Shard(2, 5)
+    for text in ("0/5", "6/5", "2", "a/b"):
+        with pytest.raises(MerjaxError, match="from 1/5 to 5/5"):
+            parse_shard(text)
+
+
+def test_a_slurm_array_names_shards_wherever_it_begins_and_however_it_steps():
+    for first, step in ((0, 1), (1, 1), (10, 5)):
+        environments = [
+            {
+                "SLURM_ARRAY_TASK_ID": str(first + i * step),
+                "SLURM_ARRAY_TASK_COUNT": "4",
+                "SLURM_ARRAY_TASK_MIN": str(first),
+                "SLURM_ARRAY_TASK_STEP": str(step),
+            }
+            for i in range(4)
+        ]
+        assert [array_shard(e) for e in environments] == [Shard(i + 1, 4) for i in range(4)]
+        assert [own_shard(e) for e in environments] == [Shard(i + 1, 4) for i in range(4)]
+    assert own_shard({}) == WHOLE
+
+
+@pytest.mark.parametrize(
+    ("environment", "connected"),
+    [
+        ({}, False),
+        ({"SLURM_JOB_ID": "7", "SLURM_STEP_NUM_TASKS": "1"}, False),
+        ({"SLURM_STEP_NUM_TASKS": "4"}, True),
+        ({"JAX_COORDINATOR_ADDRESS": "localhost:1"}, True),
+        ({"OMPI_COMM_WORLD_SIZE": "2"}, True),
+        ({"TPU_WORKER_HOSTNAMES": "localhost"}, False),
+        ({"TPU_WORKER_HOSTNAMES": "a,b"}, True),
+    ],
+)
+def test_processes_are_connected_only_where_a_cluster_says_so(environment, connected):
+    assert is_connected(environment) == connected
+
+
+def test_two_processes_on_loopback_find_their_shards():
+    script = "from merjax.cluster import own_shard; import jax; s = own_shard(); print(s, len(jax.local_devices()))"
+    both = [
+        subprocess.Popen(
+            [sys.executable, "-c", script],
+            env={k: v for k, v in os.environ.items() if k != "XLA_FLAGS"}
+            | {
+                "JAX_COORDINATOR_ADDRESS": "127.0.0.1:47391",
+                "JAX_NUM_PROCESSES": "2",
+                "JAX_PROCESS_ID": str(i),
+            },
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for i in range(2)
+    ]
+    said = [process.communicate(timeout=300) for process in both]
+    assert [out.strip() for out, _ in said] == ["1/2 1", "2/2 1"], said
+
+
+def test_merged_folders_hold_what_each_shard_finished(tmp_path):
+    for i in (1, 2):
+        plan = small_plan(tmp_path / f"part{i}", seeds=3)
+        fill(tmp_path / f"part{i}", plan, Shard(i, 2))
+    merged = merge([tmp_path / "part1", tmp_path / "part2"], tmp_path / "all")
+    assert all(is_finished(tmp_path / "all", chunk) for chunk in plan.chunks)
+    assert read_predictions(tmp_path / "all", merged)["chunk"].tolist() == [0, 1, 2]
+    assert read_curves(tmp_path / "all", merged)["step"].tolist() == [0, 1, 2]
+    assert not list((tmp_path / "all").glob(".*"))
+
+
+def test_a_folder_of_another_sweep_or_of_other_chunks_is_not_merged(tmp_path):
+    small_plan(tmp_path / "one")
+    small_plan(tmp_path / "other", axes={"loss.gamma": [0, 1]})
+    with pytest.raises(MerjaxError, match="holds the trials base, this sweep has gamma=0, gamma=1"):
+        merge([tmp_path / "one", tmp_path / "other"], tmp_path / "all")
+    plan = small_plan()
+    halves = (
+        plan.chunks[0]._replace(runs=plan.chunks[0].runs[:2]),
+        plan.chunks[0]._replace(number=1, runs=plan.chunks[0].runs[2:]),
+    )
+    content = plan.to_json() | {"chunks": [chunk._asdict() for chunk in halves]}
+    (tmp_path / "cut").mkdir()
+    (tmp_path / "cut" / "plan.json").write_text(json.dumps(content))
+    with pytest.raises(MerjaxError, match="the same number of shards"):
+        merge([tmp_path / "one", tmp_path / "cut"], tmp_path / "all2")
+
+
+def test_the_first_of_two_that_begin_a_folder_decides_its_chunks(tmp_path):
+    first = open_folder(tmp_path / "run", small_plan())
+    second = open_folder(tmp_path / "run", small_plan(workers=3))
+    assert second == first
