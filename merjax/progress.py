@@ -75,6 +75,7 @@ class SweepProgress:
         text = (
             f"chunk {chunk.number + 1}/{len(self.plan.chunks)} {call['stage']}: {call['runs']} runs x {call['step']}/"
             f"{call['steps']} steps, {rate:.1f} run-steps/s, loss {low:.3f}-{high:.3f}"
+            + (f", {call['diverged']} diverged" if call["diverged"] else "")
         )
         task = self.workers.get(call["worker"])
         if task is None:

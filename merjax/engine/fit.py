@@ -21,8 +21,9 @@ class Progress(NamedTuple):
     step: int
     steps: int
     runs: int
-    loss: tuple[float, float]  # lowest and highest of the runs
+    loss: tuple[float, float]  # lowest and highest of the runs that did not diverge; NaN if all did
     seconds: float
+    diverged: int  # runs whose loss is not finite
 
 
 class Saved(NamedTuple):
@@ -137,9 +138,10 @@ class Engine:
                 probe = self.apply(stage, join(state.params), runs, samples, batch=budget.batch)
                 history["probe"][:, done // budget.probe_every - 1] = probe
             last = history["loss"][:, done - 1]
-            last = last[np.isfinite(last)] if np.isfinite(last).any() else last
             seconds = (time.perf_counter() - began) * done / max(done - first, 1)
-            on_call(Progress(stage.name, done, budget.steps, n_runs, (float(last.min()), float(last.max())), seconds))
+            sound = last[np.isfinite(last)]
+            ends = (float(sound.min()), float(sound.max())) if len(sound) else (float("nan"), float("nan"))
+            on_call(Progress(stage.name, done, budget.steps, n_runs, ends, seconds, len(last) - len(sound)))
             if keeper:
                 here = stream.get_state() if done % self.steps_per_call == 0 else position
                 now = functools.partial(self._saved, state, history, done, here)
