@@ -1,0 +1,84 @@
+"""Whether cost is linear: `python -m benchmarks.sweep [--store DIR]`.
+
+Trains the spatial and the temporal stage at a fixed chunk size on the clips of a store: a number of runs, twice as many
+runs, and the same runs on every clip twice. Time should double, within 15 %, and peak memory stay flat. Compilation is not
+counted: every case is trained once before it is timed. Figures are good on an idle machine only.
+"""
+
+import argparse
+import resource
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import jax
+import numpy as np
+import pandas as pd
+
+from merjax.config import Config, make_config
+from merjax.devices import prepare_backend
+from merjax.engine import Engine
+from merjax.experiment import Experiment, load_experiment
+from merjax.local_regions import RunSpec, train
+from merjax.protocols import Fold
+
+SETTINGS = {
+    "data": {"folds": "group:4", "frames": "count:4"},
+    "spatial": {"epochs": 1, "batch": 16},
+    "temporal": {"epochs": 4, "batch": 12, "units": 16},
+}
+CHUNK = 2
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--store", type=Path, default=Path("data/quickstart/store"), help="a clip store")
+    parser.add_argument("--repeats", type=int, default=3, help="the fastest of so many counts")
+    arguments = parser.parse_args()
+    prepare_backend()
+    config = make_config(SETTINGS, {"data.store": str(arguments.store)})
+    once = load_experiment(config.data)
+    engine = Engine("map", config.engine.steps_per_call, jax.local_devices()[:1])
+    base = seconds(once, config, 2 * CHUNK, engine, arguments.repeats)
+    report("runs", base, base)
+    report("twice the runs", seconds(once, config, 4 * CHUNK, engine, arguments.repeats), base)
+    report("twice the clips", seconds(twice(once), config, 2 * CHUNK, engine, arguments.repeats), base)
+
+
+def seconds(experiment: Experiment, config: Config, runs: int, engine: Engine, repeats: int) -> float:
+    """The fastest training of so many runs, in chunks of `CHUNK`."""
+    specs = [RunSpec(config, 0, run % len(experiment.folds)) for run in range(runs)]
+    train(experiment, specs[:CHUNK], engine)
+    taken = []
+    for _ in range(repeats):
+        began = time.perf_counter()
+        for first in range(0, runs, CHUNK):
+            train(experiment, specs[first : first + CHUNK], engine)
+        taken.append(time.perf_counter() - began)
+    return min(taken)
+
+
+def twice(experiment: Experiment) -> Experiment:
+    """Every clip twice, the second under the name of another clip of the same subject."""
+    n = len(experiment.index)
+    again = experiment.index.assign(clip=experiment.index["clip"] + " again")
+    double = lambda x: np.concatenate([x, x])  # noqa: E731
+    return replace(
+        experiment,
+        index=pd.concat([experiment.index, again], ignore_index=True),
+        target_N=double(experiment.target_N),
+        target_NxR=double(experiment.target_NxR),
+        folds=tuple(Fold(f.name, double(f.train_N), double(f.test_N)) for f in experiment.folds),
+        row_S=double(experiment.row_S),
+        clip_S=np.concatenate([experiment.clip_S, experiment.clip_S + n]),
+        length_N=double(experiment.length_N),
+    )
+
+
+def report(name: str, seconds: float, base: float) -> None:
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    print(f"{name:16} {seconds:7.1f} s  x {seconds / base:.2f}  peak memory {peak:.2f} GiB", flush=True)
+
+
+if __name__ == "__main__":
+    main()
