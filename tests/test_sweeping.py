@@ -20,9 +20,10 @@ SWEEP = {"base": BASE | {"spatial": {**BASE["spatial"], "epochs": 1}}, "axes": A
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _small():
+def _small(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         use_small_experiment(patch.setattr)
+        patch.setenv("MERJAX_CACHE", str(tmp_path_factory.mktemp("cache")))
         yield
 
 
