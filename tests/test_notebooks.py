@@ -16,8 +16,7 @@ def test_notebook(notebook, tmp_path):
     env = {k: v for k, v in os.environ.items() if k != "XLA_FLAGS"}
     env |= {"MERJAX_TOUR": str(tmp_path), "MERJAX_TOUR_SMALL": "1", "MPLBACKEND": "agg", "PYTHONPATH": str(ROOT)}
     result = subprocess.run(
-        [sys.executable, "-"],
-        input=notebook.read_text(),
+        [sys.executable, "-c", f"exec(open({str(notebook)!r}).read())"],
         env=env,
         cwd=tmp_path,
         capture_output=True,
