@@ -287,9 +287,11 @@ def test_crops_that_were_lost_after_their_journal_line_are_made_again(small_rele
     with pytest.raises(KeyboardInterrupt):
         prepare_store([release], tmp_path / "store", workers=1, progress=stop)
     crops = np.load(tmp_path / "store.partial" / "mouth.npy", mmap_mode="r+")
-    crops[3] = 0
+    crops[:] = 0
     crops.flush()
-    assert prepare_store([release], tmp_path / "store").hash == open_store(small_store).hash
+    prepare_store([release], tmp_path / "store")
+    made, expected = (open_store(path).crops["mouth"] for path in (tmp_path / "store", small_store))
+    np.testing.assert_array_equal(made, expected)
 
 
 def test_a_tightly_cropped_release_prepares(small_release, tmp_path):
