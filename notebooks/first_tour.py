@@ -12,7 +12,8 @@
 # From two photographs to scores of held-out people: synthesise clips, look at regions and motion, train, look at what the
 # networks see. The identities are invented and the motion is a script, so nothing here says anything about people.
 #
-# Open it with `jupyter lab` (jupytext pairs it with an `.ipynb`), or run it as it is: `python -c "exec(open('notebooks/first_tour.py').read())"`.
+# Open it with `jupyter lab` (jupytext pairs it with an `.ipynb`), or run it as it is:
+# `python -c "exec(open('notebooks/first_tour.py').read())"`.
 
 # %%
 import os

@@ -12,6 +12,7 @@ import pytest
 from sklearn.metrics import balanced_accuracy_score, f1_score
 
 from merjax.config import make_config
+from merjax.errors import MerjaxError
 from merjax.experiment import load_experiment
 from merjax.plan import balanced_width, make_plan, plan_from_json
 from merjax.results import claimed, read_predictions, write_chunk
@@ -114,7 +115,7 @@ def test_plan_prints_groups_and_computes_nothing(finished, sweep_file, tmp_path)
     assert "2 trials, 6 runs" in result.stdout
     assert "group 0: 6 runs in chunks of 3, 3 folds, 9 clips" in result.stdout
     assert "GiB a device" in result.stdout
-    assert "at the rate of the last sweep" in result.stdout
+    assert "about " in result.stdout
     assert not (tmp_path / "none").exists()
 
 
@@ -128,7 +129,6 @@ def test_plan_prints_groups_and_computes_nothing(finished, sweep_file, tmp_path)
         (["data.folds=halves"], "halves"),
         (["data.frames=some"], 'data.frames is "some"'),
         (["regions=[ears]"], 'no region "ears"'),
-        (["loss.alpha=half"], "loss.alpha"),
     ],
 )
 def test_wrong_input_is_a_sentence_and_exit_code_2(sweep_file, tmp_path, arguments, sentence):
@@ -138,6 +138,14 @@ def test_wrong_input_is_a_sentence_and_exit_code_2(sweep_file, tmp_path, argumen
     assert sentence in result.stderr
     assert "Traceback" not in result.stderr
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("alpha", ["half", "-1", "nan"])
+def test_class_weights_that_mean_nothing_are_refused_before_anything_is_trained(small_store, tmp_path, alpha):
+    path = tmp_path / "mine.yaml"
+    path.write_text(f"base: {{data: {{store: {small_store}}}, loss: {{alpha: {alpha}}}}}\n")
+    with pytest.raises(MerjaxError, match="loss.alpha"):
+        make_plan(read_sweep(path), workers=1)
 
 
 def test_a_folder_of_something_else_is_left_alone(sweep_file, tmp_path):
