@@ -1,24 +1,23 @@
 """Convolution, ReLU and max-pooling as one matrix product: MP(Conv(.)) of the paper's Eq. 2.
 
-The paper's convolutions have 1 to 16 channels, too few to keep a vector unit busy one output at a time. So the 2x2
-pool is
-folded into the product. A pooled cell needs an input window of (k+1) x (k+1) pixels, and the four convolution outputs
-that the
-pool compares are four groups of rows of one weight matrix:
+The paper's convolutions have 1 to 16 channels, too few to keep a vector unit busy one output at a time. So the 2x2 pool
+is folded into the product. A pooled cell needs an input window of (k + 1) x (k + 1) pixels, and the four convolution
+outputs that the pool compares are four groups of columns of one weight matrix:
 
-    y [4 positions x O, cells]  =  weights [4 positions x O, window] @ windows [window, cells]
+    y [4 positions x O, cells]  =  weights [window, 4 positions x O]^T  @  windows [window, cells]
 
-Rearranging each 2x2 block of pixels into channels (space to depth) makes the windows of neighbouring cells shifted
-slices of one
-array. This spends 1.3 to 1.8 times the multiplications, all of them in large matrix products, and pooling costs one
-pass.
-The gradient is written by hand: in each pooled cell only the winning position has one, and one byte per cell says
-which.
+Rearranging every 2x2 block of pixels into channels (space to depth) makes the windows of neighbouring cells shifted
+slices of one array. This spends 1.3 to 1.8 times the multiplications, all of them in large matrix products, and pooling
+costs one pass. Where filters are few, blocks of 4x4 pixels, four pooled cells each, make the product large enough.
+The gradient is written by hand: in each pooled cell only the winning position has one, and a byte per cell says which.
 
-Arrays are [C, H, W, B] with the batch varying fastest, so that every step works on long contiguous rows.
+Arrays are [C, H, W, B] with the batch varying fastest, so that every step works on long contiguous rows. In names, N is
+(position, cell in a block, O), Q cells in a block, K a window's pixels and channels, M all blocks of the batch.
+The barriers keep XLA from fusing the gathering of an array into the loops and products that read it many times.
 """
 
 import functools
+import itertools
 import math
 
 import jax
@@ -67,32 +66,34 @@ def _conv_relu_pool(x_CxHxWxB, kernel_HWIO, bias_O):
 
 
 def _conv_forward(x_CxHxWxB, kernel_HWIO, bias_O):
-    side, outputs = _side(kernel_HWIO), kernel_HWIO.shape[3]
-    grid_CxHxWxB, grid_transpose = jax.vjp(functools.partial(_grid, size=kernel_HWIO.shape[0], side=side), x_CxHxWxB)
-    windows_KxHxWxB = lax.optimization_barrier(_windows(grid_CxHxWxB, _reach(kernel_HWIO)))
+    size, _, _, outputs = kernel_HWIO.shape
+    side = _side(outputs)
+    grid_CxHxWxB, grid_transpose = jax.vjp(functools.partial(_grid, size=size, side=side), x_CxHxWxB)
+    windows_KxHxWxB = lax.optimization_barrier(_windows(grid_CxHxWxB, _reach(size, side)))
     windows_KxM = windows_KxHxWxB.reshape(windows_KxHxWxB.shape[0], -1)
     y_NxM = lax.optimization_barrier(lax.dot_general(_pack(kernel_HWIO), windows_KxM, (((0,), (0,)), ((), ()))))
-    best_CxOxM, winner_CxOxM = _first_maximum(y_NxM.reshape(4, -1, outputs, y_NxM.shape[1]))
-    best_CxOxM = best_CxOxM + bias_O[:, None]
-    winner_CxOxM = jnp.where(best_CxOxM > 0, winner_CxOxM, jnp.uint8(_NOBODY))
-    y_CxOxM, winner_CxOxM = lax.optimization_barrier((jnp.maximum(best_CxOxM, 0), winner_CxOxM))
-    y_CxOxHxWxB = y_CxOxM.reshape(*y_CxOxM.shape[:2], *windows_KxHxWxB.shape[1:])
-    y_OxHxWxB, image_transpose = jax.vjp(functools.partial(_image, shape=x_CxHxWxB.shape), y_CxOxHxWxB)
-    return y_OxHxWxB, (windows_KxM, winner_CxOxM, kernel_HWIO, grid_transpose, image_transpose)
+    best_QxOxM, winner_QxOxM = _first_maximum(y_NxM.reshape(4, -1, outputs, y_NxM.shape[1]))
+    best_QxOxM = best_QxOxM + bias_O[:, None]
+    winner_QxOxM = jnp.where(best_QxOxM > 0, winner_QxOxM, jnp.uint8(_NOBODY))
+    y_QxOxM, winner_QxOxM = lax.optimization_barrier((jnp.maximum(best_QxOxM, 0), winner_QxOxM))
+    y_QxOxHxWxB = y_QxOxM.reshape(*y_QxOxM.shape[:2], *windows_KxHxWxB.shape[1:])
+    y_OxHxWxB, image_transpose = jax.vjp(functools.partial(_image, shape=x_CxHxWxB.shape), y_QxOxHxWxB)
+    return y_OxHxWxB, (windows_KxM, winner_QxOxM, kernel_HWIO, grid_transpose, image_transpose)
 
 
 def _conv_backward(residuals, dy_OxHxWxB):
-    windows_KxM, winner_CxOxM, kernel_HWIO, grid_transpose, image_transpose = residuals
+    windows_KxM, winner_QxOxM, kernel_HWIO, grid_transpose, image_transpose = residuals
     weights_KxN, kernel_transpose = jax.vjp(_pack, kernel_HWIO)
-    (dy_CxOxHxWxB,) = lax.optimization_barrier(image_transpose(lax.optimization_barrier(dy_OxHxWxB)))
-    dy_CxOxM = dy_CxOxHxWxB.reshape(winner_CxOxM.shape)
-    dy_NxM = lax.optimization_barrier(_to_winner(dy_CxOxM, winner_CxOxM)).reshape(weights_KxN.shape[1], -1)
+    (dy_QxOxHxWxB,) = lax.optimization_barrier(image_transpose(lax.optimization_barrier(dy_OxHxWxB)))
+    dy_QxOxM = dy_QxOxHxWxB.reshape(winner_QxOxM.shape)
+    dy_NxM = lax.optimization_barrier(_to_winner(dy_QxOxM, winner_QxOxM)).reshape(weights_KxN.shape[1], -1)
     # The barrier keeps XLA from computing the transposed product, which runs at two thirds of the speed.
     dweights_KxN = lax.optimization_barrier(lax.dot_general(windows_KxM, dy_NxM, (((1,), (1,)), ((), ()))))
     (dkernel_HWIO,) = kernel_transpose(dweights_KxN)
-    dbias_O = jnp.where(winner_CxOxM < _NOBODY, dy_CxOxM, 0).sum((0, 2))
-    dwindows_KxHxWxB = (weights_KxN @ dy_NxM).reshape(-1, *dy_CxOxHxWxB.shape[2:])
-    (dx_CxHxWxB,) = grid_transpose(_windows_transpose(dwindows_KxHxWxB, _reach(kernel_HWIO)))
+    dbias_O = jnp.where(winner_QxOxM < _NOBODY, dy_QxOxM, 0).sum((0, 2))
+    dwindows_KxHxWxB = (weights_KxN @ dy_NxM).reshape(-1, *dy_QxOxHxWxB.shape[2:])
+    size, _, _, outputs = kernel_HWIO.shape
+    (dx_CxHxWxB,) = grid_transpose(_windows_transpose(dwindows_KxHxWxB, _reach(size, _side(outputs))))
     return lax.optimization_barrier(dx_CxHxWxB), dkernel_HWIO, dbias_O
 
 
@@ -119,37 +120,38 @@ def _pool_backward(residuals, dy_CxHxWxB):
 _max_pool.defvjp(_pool_forward, _pool_backward)
 
 
-def _side(kernel_HWIO):
-    """Pixels along a block. Few filters make a product of few rows; blocks of four pooled cells give it four times as many."""
-    return 4 if kernel_HWIO.shape[3] <= 4 else 2
+def _side(outputs):
+    """Pixels along a block: four instead of two where filters are few, for four times as many columns of weights."""
+    return 4 if outputs <= 4 else 2
 
 
-def _reach(kernel_HWIO):
-    """Blocks along the window of a block."""
-    return -(-(kernel_HWIO.shape[0] - 1) // _side(kernel_HWIO)) + 1
+def _reach(size, side):
+    """Blocks along the window that a block's cells need: size + side - 1 pixels, rounded up."""
+    return math.ceil((size - 1) / side) + 1
 
 
 def _grid(x_CxHxWxB, size, side):
     """The image as blocks of side x side pixels, [side, side, C] as channels, with the zeros that SAME asks for.
 
-    The first window begins size // 2 pixels before the image; the last ends with the last block that pools.
+    The first window begins size // 2 pixels before the image, the last is that of the last block that pools.
     """
-    channels, height, width, batch = x_CxHxWxB.shape
-    reach = -(-(size - 1) // side) + 1
-    blocks = [-(-(pixels // 2 * 2) // side) + reach - 1 for pixels in (height, width)]
-    rows, columns = (
-        (size // 2, count * side - size // 2 - pixels, 0) for count, pixels in zip(blocks, (height, width), strict=True)
-    )
-    x_CxHxWxB = lax.pad(x_CxHxWxB, jnp.zeros((), x_CxHxWxB.dtype), ((0, 0, 0), rows, columns, (0, 0, 0)))
-    x = x_CxHxWxB.reshape(channels, blocks[0], side, blocks[1], side, batch)
-    return x.transpose(2, 4, 0, 1, 3, 5).reshape(-1, *blocks, batch)
+    channels, *pixels, batch = x_CxHxWxB.shape
+    before = size // 2
+    rows, columns = (math.ceil(length // 2 * 2 / side) + _reach(size, side) - 1 for length in pixels)
+    padding = [
+        (before, blocks * side - before - length, 0) for blocks, length in zip((rows, columns), pixels, strict=True)
+    ]
+    zero = jnp.zeros((), x_CxHxWxB.dtype)
+    x_CxHxWxB = lax.pad(x_CxHxWxB, zero, ((0, 0, 0), *padding, (0, 0, 0)))  # a negative end cuts an odd last line
+    x = x_CxHxWxB.reshape(channels, rows, side, columns, side, batch)
+    return x.transpose(2, 4, 0, 1, 3, 5).reshape(-1, rows, columns, batch)
 
 
-def _image(y_CxOxHxWxB, shape):
+def _image(y_QxOxHxWxB, shape):
     """The pooled cells of every block, in their places, cut to the pooled size of an image of that shape."""
-    cells, outputs, rows, columns, batch = y_CxOxHxWxB.shape
+    cells, outputs, rows, columns, batch = y_QxOxHxWxB.shape
     side = math.isqrt(cells)
-    y = y_CxOxHxWxB.reshape(side, side, outputs, rows, columns, batch).transpose(2, 3, 0, 4, 1, 5)
+    y = y_QxOxHxWxB.reshape(side, side, outputs, rows, columns, batch).transpose(2, 3, 0, 4, 1, 5)
     return y.reshape(outputs, rows * side, columns * side, batch)[:, : shape[1] // 2, : shape[2] // 2]
 
 
@@ -185,10 +187,11 @@ def _offsets(reach):
 def _pack(kernel_HWIO):
     """The kernel as a matrix: rows in the order of `_windows`, columns (position in a cell, cell in a block, O)."""
     size, _, inputs, outputs = kernel_HWIO.shape
-    side, reach = _side(kernel_HWIO), _reach(kernel_HWIO)
+    side = _side(outputs)
+    reach = _reach(size, side)
     spare = reach * side - size
-    starts = [(y, x) for y in (0, 1) for x in (0, 1)]
-    starts = [(y + j, x + i) for y, x in starts for j in range(0, side, 2) for i in range(0, side, 2)]
+    cells = list(itertools.product(range(0, side, 2), repeat=2))
+    starts = [(y + j, x + i) for y, x in itertools.product((0, 1), repeat=2) for j, i in cells]
     shifted = jnp.stack([jnp.pad(kernel_HWIO, ((y, spare - y), (x, spare - x), (0, 0), (0, 0))) for y, x in starts])
     blocks = shifted.reshape(len(starts), reach, side, reach, side, inputs, outputs)
     return blocks.transpose(1, 3, 2, 4, 5, 0, 6).reshape(-1, len(starts) * outputs)

@@ -1,14 +1,11 @@
 """The LSTM of the paper's Eq. 6 over sequences of unequal length.
 
-All four gates go through one tanh (sigmoid(z) = 1/2 + 1/2 tanh(z/2), the halves folded into the weights), and the
-gradient is
-written by hand: the gates' local derivatives are formed for all frames at once, so the loops hold little but the two
-products
-with the recurrent kernel, and each weight's gradient is one large product after the loop.
+All four gates go through one tanh (sigmoid(z) = 1/2 + 1/2 tanh(z/2), the inner halves folded into the weights), and the
+gradient is written by hand: the gates' local derivatives are formed for all frames at once, so the loops hold little
+but the two products with the recurrent kernel, and each weight's gradient is one large product after the loop.
 
-Nothing is masked inside the loops. A state depends on its past only, so the frames behind a sequence's end cannot
-touch the
-state at its end; and its gradient enters there, so what lies behind receives exact zeros.
+Nothing is masked inside the loops. A state depends on its past only, so the frames behind a sequence's end cannot touch
+the state at its end; and its gradient enters there, so what lies behind receives exact zeros.
 """
 
 import jax

@@ -15,9 +15,8 @@ class TemporalClassifier(nn.Module):
     """STF_r = LSTM_r(SF_1(r), ..., SF_N(r)), then FC_K(FC_256(concat STF_r)).
 
     LeakyReLU (slope 0.01) and dropout follow the LSTMs and FC 256. The LSTMs' parameters are stacked on a leading
-    region
-    axis. Input kernels start Glorot uniform, recurrent kernels orthogonal per gate, biases zero but 1 for the forget
-    gate (so that early training does not forget); the FC layers start He normal.
+    region axis. Input kernels start Glorot uniform, recurrent kernels orthogonal per gate, biases zero but 1 for the
+    forget gate (so that early training does not forget); the FC layers start He normal.
     """
 
     units: int
