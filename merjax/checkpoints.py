@@ -106,7 +106,7 @@ class Checkpoints:
 
     def _manager(self, stage: str) -> ocp.CheckpointManager:
         if stage not in self.managers:
-            options = ocp.CheckpointManagerOptions(max_to_keep=_KEPT, create=True)
+            options = ocp.CheckpointManagerOptions(max_to_keep=_KEPT, create=True, enable_async_checkpointing=False)
             (self.folder / stage).mkdir(parents=True, exist_ok=True)
             self.managers[stage] = ocp.CheckpointManager(self.folder / stage, options=options)
         return self.managers[stage]

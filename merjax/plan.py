@@ -16,7 +16,7 @@ from merjax.trials import SweepFile, Trial
 
 FORMAT = 1
 Capacity = Callable[[Experiment, Config], int | None]
-_CPU_CHUNK = 8  # runs: enough to share a batch's loading, few enough to lose little in a kill
+_CPU_CHUNK = 4  # runs: enough to share a batch's loading, few enough to lose little in a kill
 
 
 class Chunk(NamedTuple):

@@ -86,12 +86,13 @@ def _run_workers(line: list[str], workers: int, say: Callable[[dict], None], sto
             for i in range(workers):
                 log = Path(logs) / f"{i}.log"
                 core = ["--core", str(mine[i % len(mine)])] if _on_cpu() else []
-                process = subprocess.Popen(
-                    [sys.executable, "-m", "merjax.worker", *line, *core],
-                    stdout=subprocess.PIPE,
-                    stderr=log.open("w"),
-                    text=True,
-                )
+                with log.open("w") as errors:
+                    process = subprocess.Popen(
+                        [sys.executable, "-m", "merjax.worker", *line, *core],
+                        stdout=subprocess.PIPE,
+                        stderr=errors,
+                        text=True,
+                    )
                 threading.Thread(target=_relay, args=(i, process, say), daemon=True).start()
                 processes.append((process, log))
             _wait(processes, stopping)
@@ -122,12 +123,13 @@ def _wait(processes: list[tuple[subprocess.Popen, Path]], stopping: Callable[[],
 
 def _relay(worker: int, process: subprocess.Popen, say: Callable[[dict], None]) -> None:
     assert process.stdout is not None
-    for line in process.stdout:
-        try:
-            message = json.loads(line)
-        except ValueError:  # something that a library printed
-            message = {"warning": line.rstrip()}
-        say({"worker": worker} | message)
+    with process.stdout:
+        for line in process.stdout:
+            try:
+                message = json.loads(line)
+            except ValueError:  # something that a library printed
+                message = {"warning": line.rstrip()}
+            say({"worker": worker} | message)
 
 
 def _last_words(log: Path) -> str:

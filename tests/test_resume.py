@@ -23,8 +23,8 @@ def cache(tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def uninterrupted(cache, tmp_path_factory) -> dict[str, pd.DataFrame]:
     folder = tmp_path_factory.mktemp("whole") / "run"
-    process = start(folder, cache)
-    assert process.wait(timeout=300) == 0, process.stderr.read()
+    code, _, err = end(start(folder, cache))
+    assert code == 0, err
     return tables(folder)
 
 
