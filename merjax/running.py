@@ -134,8 +134,8 @@ def _relay(worker: int, process: subprocess.Popen, say: Callable[[dict], None]) 
 
 def _last_words(log: Path) -> str:
     text = log.read_text().strip()
-    last = text.splitlines()[-1] if text else ""
-    return last.removeprefix("error: ") if last.startswith("error: ") else text[-3000:]
+    sentences = [line.removeprefix("error: ") for line in text.splitlines() if line.startswith("error: ")]
+    return sentences[-1] if sentences else text[-3000:]
 
 
 def _on_cpu() -> bool:
