@@ -134,7 +134,8 @@ def _relay(worker: int, process: subprocess.Popen, say: Callable[[dict], None]) 
 
 def _last_words(log: Path) -> str:
     text = log.read_text().strip()
-    sentences = [line.removeprefix("error: ") for line in text.splitlines() if line.startswith("error: ")]
+    # not only at a line's start: a library's thread may be in the middle of a line of its own
+    sentences = [line.split("error: ", 1)[1] for line in text.splitlines() if "error: " in line]
     return sentences[-1] if sentences else text[-3000:]
 
 
