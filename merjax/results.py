@@ -4,6 +4,7 @@ import json
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,9 @@ from merjax.store import write_json
 
 
 def open_folder(folder: Path, plan: Plan) -> Plan:
-    """Begin a sweep's folder, or take up the one that is there; returns the plan to follow, which is the older one.
+    """Begin a sweep's folder, or take up the one that is there.
+
+    Returns the plan to follow: the older one, whose chunks stay as they were cut, with the `engine` settings of this one.
 
     Raises:
         MerjaxError: the folder holds another sweep, or something that is none.
@@ -29,7 +32,9 @@ def open_folder(folder: Path, plan: Plan) -> Plan:
         if (folder / "plan.json").is_file():
             there = read_plan(folder)
             refuse_another(there, plan, folder)
-            return there
+            plan = replace(there, trials=plan.trials)  # equal but for how the work is done
+            if plan == there:
+                return there
         write_json(folder / "plan.json", plan.to_json())
         return plan
 

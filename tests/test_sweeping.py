@@ -12,6 +12,7 @@ from small_experiment import BASE, small_plan, use_small_experiment
 import merjax
 from merjax.engine import Engine
 from merjax.plan import make_plan
+from merjax.results import open_folder, read_plan
 from merjax.trials import make_sweep
 from merjax.work import open_group, train_chunk
 
@@ -93,6 +94,16 @@ def test_a_diverging_run_is_reported_and_leaves_the_others_alone(tmp_path):
     for name in ("p_negative", "p_positive", "p_surprise"):
         np.testing.assert_allclose(both.predictions.loc[~wild, name], alone.predictions[name], atol=1e-4)
     assert set(alone.curves["stage"]) == {"spatial", "temporal"}
+
+
+def test_a_sweep_that_goes_on_keeps_its_chunks_and_takes_the_new_engine_settings(tmp_path):
+    begun = open_folder(tmp_path, small_plan(trials={"a": {"engine.chunk": 2}}))
+    again = small_plan(trials={"a": {"engine.chunk": 4, "engine.checkpoint_minutes": 9.0}})
+    assert again.chunks != begun.chunks
+    followed = open_folder(tmp_path, again)
+    assert followed.chunks == begun.chunks
+    assert followed.trials[0].config.engine.checkpoint_minutes == 9.0
+    assert read_plan(tmp_path) == followed
 
 
 def test_importing_merjax_leaves_jax_out():
