@@ -52,6 +52,8 @@ class LossConfig:
 class SpatialConfig:
     """The CNN per region, trained frame by frame (Sec. 3.2)."""
 
+    # the paper's CNN (Fig. 8), or a plain stack of as many parameters (Table 6's "simple CNN"; see merjax.nn.spatial)
+    network: Literal["shallow", "simple"] = "shallow"
     epochs: float = 10.0  # passes over the training frames
     batch: int = 64  # frames
     learning_rate: float = traced(1e-4)

@@ -53,7 +53,7 @@ def train(
         keeper: keeps the stages' progress.
     """
     config, seed = specs[0].config, specs[0].seed
-    spatial = spatial_stage(experiment.classes_R, experiment.channels)
+    spatial = spatial_stage(experiment.classes_R, experiment.channels, config.spatial.network)
     runs, frames = spatial_runs(experiment, specs)
     state, spatial_curves = engine.fit(
         spatial,

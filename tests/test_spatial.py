@@ -1,4 +1,6 @@
-"""The spatial model is Eq. 2, for one region and for six of different sizes."""
+"""The spatial model is Eq. 2, or the simple CNN of Table 6, for one region and for six of different sizes."""
+
+import functools
 
 import jax
 import jax.numpy as jnp
@@ -7,7 +9,7 @@ import pytest
 from jax import lax
 
 from merjax.compiler import compiler_options
-from merjax.nn.spatial import ShallowCNN, apply_regions, features_regions, init_regions
+from merjax.nn.spatial import NETWORKS, ShallowCNN, apply_regions, features_regions, init_regions
 from merjax.regions import FACE, REGIONS
 
 CLASSES_R = (3, 2, 4)
@@ -38,31 +40,55 @@ def region(params, r):
     return jax.tree.map(lambda leaf: leaf[r], params)
 
 
-def plain_features(p, x_CxHxWxB):
-    """Eq. 2 in plain lax, batch first and channels last."""
+def plain_conv(x, layer):
+    y = lax.conv_general_dilated(x, layer["kernel"], (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC"))
+    return jax.nn.relu(y + layer["bias"])
 
-    def conv(x, layer):
-        y = lax.conv_general_dilated(x, layer["kernel"], (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC"))
-        return jax.nn.relu(y + layer["bias"])
 
-    def pool(x):
-        return lax.reduce_window(x, -jnp.inf, lax.max, (1, 2, 2, 1), (1, 2, 2, 1), "VALID")
+def plain_pool(x):
+    return lax.reduce_window(x, -jnp.inf, lax.max, (1, 2, 2, 1), (1, 2, 2, 1), "VALID")
 
-    a = pool(conv(pool(conv(x_CxHxWxB.transpose(3, 1, 2, 0), p["conv5"])), p["conv3"]))
-    x = jnp.concatenate([pool(a), *(pool(conv(a, p[f"branches_{i}"])) for i in range(4))], axis=-1).mean((1, 2))
+
+def plain_features(p, x_CxHxWxB, network="shallow"):
+    """Eq. 2, or a plain stack in place of its convolutions, in plain lax, batch first and channels last."""
+    conv, pool, x = plain_conv, plain_pool, x_CxHxWxB.transpose(3, 1, 2, 0)
+    if network == "shallow":
+        a = pool(conv(pool(conv(x, p["conv5"])), p["conv3"]))
+        x = jnp.concatenate([pool(a), *(pool(conv(a, p[f"branches_{i}"])) for i in range(4))], axis=-1)
+    else:
+        for i in range(3):
+            x = pool(conv(x, p[f"stack_{i}"]))
+    x = x.mean((1, 2))
     for name in ("fc1024", "fc250", "fc20"):
         x = jax.nn.relu(x @ p[name]["kernel"] + p[name]["bias"])
     return x
 
 
-def plain_scores(p, x_CxHxWxB):
-    return plain_features(p, x_CxHxWxB) @ p["out"]["kernel"] + p["out"]["bias"]
+def plain_scores(p, x_CxHxWxB, network="shallow"):
+    return plain_features(p, x_CxHxWxB, network) @ p["out"]["kernel"] + p["out"]["bias"]
 
 
 def test_parameter_count_is_the_papers(params):
     one = jax.eval_shape(ShallowCNN(3).init, jax.random.key(0), jnp.zeros((1, 8, 8, 1)), 0.0, None)
     assert sum(leaf.size for leaf in jax.tree.leaves(one)) == 347_238 + 21 * 3
     assert all(leaf.shape[0] == len(CLASSES_R) for leaf in jax.tree.leaves(params))
+
+
+def test_the_simple_network_is_as_large_as_the_papers_and_ends_as_it_does():
+    def layers(network):
+        p = jax.eval_shape(NETWORKS[network](3).init, jax.random.key(0), jnp.zeros((1, 8, 8, 1)), 0.0, None)["params"]
+        return {name: {k: leaf.shape for k, leaf in layer.items()} for name, layer in p.items()}
+
+    shallow, simple = layers("shallow"), layers("simple")
+    fc = {name for name in shallow if not name.startswith(("conv", "branches"))}
+    assert {name: simple[name] for name in fc} == {name: shallow[name] for name in fc}
+    stack = {name: layer["kernel"] for name, layer in simple.items() if name not in fc}
+    assert stack == {"stack_0": (3, 3, 1, 4), "stack_1": (3, 3, 4, 16), "stack_2": (3, 3, 16, 72)}
+
+    def parameters(network):
+        return sum(int(np.prod(shape)) for layer in network.values() for shape in layer.values())
+
+    assert parameters(simple) == parameters(shallow) - 11_216 + 11_072
 
 
 def test_initial_weights_are_he_normal_and_differ_between_regions():
@@ -73,19 +99,20 @@ def test_initial_weights_are_he_normal_and_differ_between_regions():
     assert not params["fc1024"]["bias"].any()
 
 
-def test_one_region_equals_equation_2_with_its_gradients(params):
+@pytest.mark.parametrize("network", NETWORKS)
+def test_one_region_equals_plain_lax_with_its_gradients(network):
     (x,) = images([(19, 14)])
-    p = region(params, 0)
-    model = ShallowCNN(4)
+    p = region(jittered(fast(init_regions, static_argnums=(1, 2, 3))(jax.random.key(0), (4,), 1, network)), 0)
+    model = NETWORKS[network](4)
 
     def loss(scores):
         return lambda p: jnp.sum(jnp.sin(scores(p, x)))
 
     ours = fast(jax.value_and_grad(loss(lambda p, x: model.apply({"params": p}, x, 0.0, None))))(p)
-    plain = fast(jax.value_and_grad(loss(plain_scores)))(p)
+    plain = fast(jax.value_and_grad(loss(functools.partial(plain_scores, network=network))))(p)
     assert_close(ours, plain)
     features = fast(lambda p, x: model.apply({"params": p}, x, method="features"))
-    assert_close(features(p, x), fast(plain_features)(p, x))
+    assert_close(features(p, x), fast(functools.partial(plain_features, network=network))(p, x))
 
 
 def assert_close(ours, reference, tolerance=1e-5):
@@ -128,11 +155,15 @@ def test_the_papers_sizes():
         assert_close(logits_RxBxK[r, :, : classes_R[r]], fast(plain_scores)(region(params, r), x[r])[:, : classes_R[r]])
 
 
-def test_a_single_region_and_three_channels():
-    params = jittered(fast(init_regions, static_argnums=(1, 2))(jax.random.key(0), (3,), 3))
+@pytest.mark.parametrize("network", NETWORKS)
+def test_a_single_region_and_three_channels(network):
+    params = jittered(fast(init_regions, static_argnums=(1, 2, 3))(jax.random.key(0), (3,), 3, network))
     x = images([(FACE.height // 4, FACE.width // 4)], channels=3)
-    logits_RxBxK = fast(lambda p, x: apply_regions(p, x, 0.0, None, (3,)))(params, x)
-    assert_close(logits_RxBxK[0], fast(plain_scores)(region(params, 0), x[0]))
+    logits_RxBxK = fast(lambda p, x: apply_regions(p, x, 0.0, None, (3,), network))(params, x)
+    assert_close(logits_RxBxK[0], fast(functools.partial(plain_scores, network=network))(region(params, 0), x[0]))
+    features_BxRx20 = fast(functools.partial(features_regions, network=network))(params, x)
+    reference = fast(functools.partial(plain_features, network=network))(region(params, 0), x[0])
+    assert_close(features_BxRx20[:, 0], reference)
 
 
 def test_dropout_is_random_in_the_key_only_and_off_at_rate_zero(params):

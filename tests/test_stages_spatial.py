@@ -51,3 +51,10 @@ def test_every_colour_channel_reaches_the_features():
     assert plain.shape == (ROWS, 2, 20)
     for order in ([1, 0, 2], [0, 2, 1]):
         assert np.abs(features(order) - plain).max() > 1e-4
+
+
+def test_the_stage_trains_the_network_that_it_is_asked_for():
+    stages = [spatial_stage((2, 3), network=network) for network in ("shallow", "simple")]
+    one = np.ones(2, np.float32)
+    params = [stage.init(jax.random.key(0), {"mean_R": 0 * one, "scale_R": one}) for stage in stages]
+    assert [("stack_0" in p, "branches_0" in p) for p in params] == [(False, True), (True, False)]

@@ -10,12 +10,12 @@ from jaxtyping import Array, Float
 
 from merjax.engine import Batch, Samples, Stage
 from merjax.nn.losses import focal_loss
-from merjax.nn.spatial import apply_regions, features_regions, init_regions
+from merjax.nn.spatial import Network, apply_regions, features_regions, init_regions
 from merjax.stages.optimiser import adamw
 
 
 @functools.cache
-def spatial_stage(classes_R: tuple[int, ...], channels: int = 1) -> Stage:
+def spatial_stage(classes_R: tuple[int, ...], channels: int = 1, network: Network = "shallow") -> Stage:
     """The stage for regions with k(r) classes each and images of so many channels.
 
     `hyper` holds the optimiser's numbers, and dropout, gamma, smoothing, alpha_RxK, target_NxR (region labels of every
@@ -23,11 +23,11 @@ def spatial_stage(classes_R: tuple[int, ...], channels: int = 1) -> Stage:
     """
 
     def init(key, hyper):
-        return init_regions(key, classes_R, channels)
+        return init_regions(key, classes_R, channels, network)
 
     def loss(params, batch: Batch, weight_B, hyper, key):
         x = _normalised(batch.inputs, hyper)
-        logits_RxBxK = apply_regions(params, x, hyper["dropout"], key, classes_R)
+        logits_RxBxK = apply_regions(params, x, hyper["dropout"], key, classes_R, network)
         target_RxB = hyper["target_NxR"][batch.unit_B].T
         loss_RxB = jax.vmap(focal_loss, (0, 0, 0, None, None))(
             logits_RxBxK, target_RxB, hyper["alpha_RxK"], hyper["gamma"], hyper["smoothing"]
@@ -40,7 +40,7 @@ def spatial_stage(classes_R: tuple[int, ...], channels: int = 1) -> Stage:
         return total, {"loss": total, "accuracy": (right_RxB @ share_B * mask_R).sum() / mask_R.sum()}
 
     def apply(params, batch: Batch, hyper):
-        return features_regions(params, _normalised(batch.inputs, hyper))
+        return features_regions(params, _normalised(batch.inputs, hyper), network)
 
     return Stage("spatial", init, loss, apply, adamw)
 
