@@ -3,6 +3,7 @@
 A field declared with `traced()` is a number that enters the compiled programs as data: trials that differ in traced fields
 only share one compilation and are trained side by side. All other fields decide shapes or code, and split groups, but for
 those of `engine`, which say how the work is done and never what comes out: a sweep has one set of them, its first trial's.
+Those of `selection` split groups, since runs that train side by side are looked at together, but do not reach training.
 """
 
 from dataclasses import dataclass, field, fields, is_dataclass
@@ -80,6 +81,22 @@ class TemporalConfig:
 
 
 @dataclass(frozen=True)
+class SelectionConfig:
+    """After how much of its last stage's budget a run is tested; see `merjax.selection`.
+
+    One training serves all rules, and each has rows of its own in the predictions and in every table.
+    """
+
+    # any of: fixed (the whole budget), inner (as many epochs as are best on training subjects held out for that),
+    # oracle (as many as are best on the held-out subject itself: it leaks, and shows by how much)
+    rules: tuple[str, ...] = ("fixed",)
+    inner: float = 0.2  # share of a fold's training subjects that `inner` holds out, alike in classes
+    # after `inner` has chosen: the model of that budget trained on all training subjects, or the one it was chosen with
+    after: Literal["retrain", "keep"] = "retrain"
+    looks: int = 20  # moments of the last stage to choose among, evenly spaced; the last one is its end
+
+
+@dataclass(frozen=True)
 class EngineConfig:
     """How the work is done; results are equal whatever is said here, to float tolerance."""
 
@@ -102,6 +119,7 @@ class Config:
     temporal: TemporalConfig = field(default_factory=TemporalConfig)
     # "shuffle" permutes the labels of each fold's training clips: a control that must score at chance
     control: Literal["none", "shuffle"] = traced("none")
+    selection: SelectionConfig = field(default_factory=SelectionConfig)
     engine: EngineConfig = field(default_factory=EngineConfig)
 
 
@@ -170,8 +188,10 @@ def group_key(config: Config) -> tuple[tuple[str, Any], ...]:
 
 
 def identity(config: Config) -> dict[str, Any]:
-    """What a trial is, wherever its store lies and however the engine runs it: the root of its randomness."""
-    return {k: v for k, v in flatten(config).items() if not k.startswith("engine.") and k != "data.store"}
+    """What a trial is, wherever its store lies, however the engine runs it, whenever it is looked at: the root of its
+    randomness."""
+    aside = ("engine.", "selection.")
+    return {k: v for k, v in flatten(config).items() if not k.startswith(aside) and k != "data.store"}
 
 
 def _nested(layer: Any) -> Any:
@@ -189,7 +209,8 @@ def _first_line(error: Exception) -> str:
     return str(error).splitlines()[0]
 
 
-_POSITIVE = ("epochs", "batch", "units", "learning_rate", "steps_per_call")
+RULES = ("fixed", "inner", "oracle")
+_POSITIVE = ("epochs", "batch", "units", "learning_rate", "steps_per_call", "looks")
 _SHARE = ("dropout", "dropout_lstm", "dropout_fc", "beta1", "beta2", "label_smoothing")
 
 
@@ -202,3 +223,10 @@ def _check_ranges(config: Config, source: str) -> None:
             raise MerjaxError(f"{source}: {key} is {value}, it must lie in [0, 1)")
         if name in ("gamma", "weight_decay", "chunk", "workers", "checkpoint_minutes") and not value >= 0:
             raise MerjaxError(f"{source}: {key} is {value}, it must not be negative")
+    rules = config.selection.rules
+    if not rules or len({*rules}) < len(rules) or not {*rules} <= {*RULES}:
+        raise MerjaxError(f"{source}: selection.rules is {list(rules)}; write any of {', '.join(RULES)}, each once")
+    if not 0 < config.selection.inner <= 0.5:
+        raise MerjaxError(
+            f"{source}: selection.inner is {config.selection.inner}; write a share of the training subjects, up to 0.5"
+        )

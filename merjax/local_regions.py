@@ -10,8 +10,9 @@ import jax
 import numpy as np
 
 from merjax.config import Config, SpatialConfig, TemporalConfig, identity
-from merjax.engine import Budget, Engine, Keeper, Progress, Run, Samples
+from merjax.engine import Budget, Engine, Keeper, Progress, Run, Samples, Stage
 from merjax.experiment import Experiment, class_weights, fitted_moments, region_mask
+from merjax.selection import looks_of, with_looks
 from merjax.stages.spatial import frame_samples, spatial_stage
 from merjax.stages.temporal import clip_samples, temporal_stage
 
@@ -28,12 +29,20 @@ class Trained(NamedTuple):
     """What a chunk of runs gave.
 
     Attributes:
-        probability_PxNxK: class probabilities of every clip, held out or not, by every run.
+        looks_PxLxNxK: class probabilities of every clip, held out or not, by every run, at L moments of the last stage;
+            the last moment is its end, and the only one where the config's selection asks for no other.
+        look_L: the optimiser steps that the last stage had taken at these moments.
         curves: by stage and metric, `[P, steps]`.
     """
 
-    probability_PxNxK: np.ndarray
+    looks_PxLxNxK: np.ndarray
+    look_L: np.ndarray
     curves: dict[str, dict[str, np.ndarray]]
+
+    @property
+    def probability_PxNxK(self) -> np.ndarray:
+        """Class probabilities of every clip after the whole budget."""
+        return self.looks_PxLxNxK[:, -1]
 
 
 def train(
@@ -66,28 +75,12 @@ def train(
     )
     features_PxSxRxD = engine.apply(spatial, state.params, runs, frames, batch=config.spatial.batch)
 
-    temporal = temporal_stage(
-        len(experiment.streams), len(experiment.classes), config.temporal.units, int(experiment.length_N.max())
-    )
-    clips = clip_samples(experiment.length_N)
-    runs = _stack(
-        [
-            _run(experiment, spec, _temporal_hyper(experiment, spec) | {"features_SxRxD": features_SxRxD})
-            for spec, features_SxRxD in zip(specs, features_PxSxRxD, strict=True)
-        ]
-    )
-    state, temporal_curves = engine.fit(
-        temporal,
-        runs,
-        clips,
-        _budget(config.temporal, len(experiment.index)),
-        seed=seed,
-        on_call=on_call,
-        keeper=keeper,
-    )
+    temporal, runs, clips = temporal_runs(experiment, specs, features_PxSxRxD)
+    budget = with_looks(_budget(config.temporal, len(experiment.index)), config.selection)
+    state, temporal_curves = engine.fit(temporal, runs, clips, budget, seed=seed, on_call=on_call, keeper=keeper)
     logits_PxNxK = engine.apply(temporal, state.params, runs, clips, batch=config.temporal.batch)
-    probability_PxNxK = np.asarray(jax.nn.softmax(logits_PxNxK))
-    return Trained(probability_PxNxK, {"spatial": spatial_curves, "temporal": temporal_curves})
+    looks_PxLxNxK, look_L = looks_of(temporal_curves.pop("probe", None), logits_PxNxK, budget)
+    return Trained(looks_PxLxNxK, look_L, {"spatial": spatial_curves, "temporal": temporal_curves})
 
 
 def spatial_runs(experiment: Experiment, specs: Sequence[RunSpec]) -> tuple[Run, Samples]:
@@ -96,6 +89,20 @@ def spatial_runs(experiment: Experiment, specs: Sequence[RunSpec]) -> tuple[Run,
     onset_row_S = experiment.onset_row_S if experiment.difference else None
     frames = frame_samples(crops, experiment.row_S, experiment.clip_S, onset_row_S)
     return _stack([_run(experiment, spec, _spatial_hyper(experiment, spec)) for spec in specs]), frames
+
+
+def temporal_runs(
+    experiment: Experiment, specs: Sequence[RunSpec], features_PxSxRxD: np.ndarray
+) -> tuple[Stage, Run, Samples]:
+    """The temporal stage, its runs, stacked, each on its own features, and the clips that they train on."""
+    stage = temporal_stage(
+        len(experiment.streams), len(experiment.classes), specs[0].config.temporal.units, int(experiment.length_N.max())
+    )
+    runs = [
+        _run(experiment, spec, _temporal_hyper(experiment, spec) | {"features_SxRxD": features_SxRxD})
+        for spec, features_SxRxD in zip(specs, features_PxSxRxD, strict=True)
+    ]
+    return stage, _stack(runs), clip_samples(experiment.length_N)
 
 
 def run_key(spec: RunSpec, fold_name: str) -> np.ndarray:
