@@ -25,7 +25,10 @@ def _inner(experiment: Experiment, number: int, share: float) -> Fold:
     own = experiment.index[fold.train_N]
     subjects = len(set(subjects_of(own)))
     if subjects < 2:
-        raise MerjaxError(f"search: fold {fold.name} trains on one subject, of which none can be held out inside")
+        raise MerjaxError(
+            f"fold {fold.name} trains on one subject, of which none can be held out inside; choose other data.folds, or do "
+            "without a search and without inner in selection.rules"
+        )
     groups = min(round(1 / share), subjects)
     inner = make_folds(own, f"group:{groups}", experiment.target_N[fold.train_N])[number % groups]
     train_N, test_N = fold.train_N.copy(), fold.train_N.copy()

@@ -67,7 +67,8 @@ class SweepProgress:
             return
         chunk = self.plan.chunks[call["chunk"]]
         work = self.plan.data[chunk.group]["work"]
-        before = {"spatial": 0.0, "temporal": work["spatial"]}[call["stage"]]
+        stages = list(work)
+        before = sum(work[stage] for stage in stages[: stages.index(call["stage"])])
         share = call["step"] / call["steps"]
         self.share[chunk.number] = (before + share * work[call["stage"]]) / sum(work.values())
         low, high = call["loss"]

@@ -85,8 +85,9 @@ def read_predictions(folder: Path, plan: Plan) -> pd.DataFrame:
     """All predictions of the finished chunks.
 
     Returns:
-        A row per (trial, seed, fold, held-out clip): trial, seed, fold, database, subject, clip, label, prediction (class
-        numbers; -1 from a run that diverged), and p_CLASS, the class probabilities.
+        A row per (trial, selection, seed, fold, held-out clip): trial, selection (see `merjax.selection`), seed, fold,
+        database, subject, clip, label, prediction (class numbers; -1 from a run that diverged), p_CLASS, the class
+        probabilities, and step, the optimiser steps of the last stage after which they were.
     """
     finished = [chunk for chunk in plan.chunks if is_finished(folder, chunk)]
     return pd.concat([pd.read_parquet(_predictions_path(folder, chunk)) for chunk in finished], ignore_index=True)

@@ -79,8 +79,9 @@ def rehearse(sweep: SweepFile, trials: int) -> SweepFile:
 
 
 def inner_sweep(points: dict[str, dict[str, Any]], sweep: SweepFile) -> SweepFile:
-    """A batch of proposals as a sweep over inner subjects."""
-    return sweep.with_trials(points, inner=sweep.searched.inner)
+    """A batch of proposals as a sweep over inner subjects, scored after their whole budget."""
+    fixed = {"selection.rules": ["fixed"]}
+    return sweep.with_trials({name: point | fixed for name, point in points.items()}, inner=sweep.searched.inner)
 
 
 def inner_scores(plan: Plan, predictions: pd.DataFrame, metric: str) -> dict[str, float]:

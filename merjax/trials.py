@@ -213,7 +213,7 @@ def _seeds(seeds: Any, source: str) -> tuple[int, ...]:
 def _refuse_duplicates(trials: Sequence[Trial], source: str) -> None:
     seen: dict[str, str] = {}
     for trial in trials:
-        key = str(identity(trial.config)) + trial.config.data.store
+        key = f"{identity(trial.config)} {trial.config.data.store} {trial.config.selection}"
         if key in seen:
             raise MerjaxError(
                 f'{source}: the trials "{seen[key]}" and "{trial.name}" have the same settings; remove one'

@@ -5,6 +5,7 @@ import hashlib
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -13,12 +14,30 @@ from merjax.checkpoints import Checkpoints
 from merjax.config import Config
 from merjax.engine import Engine, Keeper, Progress
 from merjax.experiment import Experiment
+from merjax.inner import hold_out_inside
 from merjax.interruption import Interrupted
 from merjax.local_regions import RunSpec, Trained, train
 from merjax.logs import Log, log_chunk
 from merjax.plan import Chunk, Plan, open_experiment
 from merjax.results import claimed, is_finished, read_plan, write_chunk
+from merjax.selection import INNER, InnerKeeper, chosen_look, trains_inner, trains_outer
 from merjax.shards import WHOLE, Shard
+
+
+class Group(NamedTuple):
+    """What the chunks of a group share.
+
+    Attributes:
+        config: of its first trial, which speaks for all but for traced settings.
+        experiment: what is trained on and tested.
+        inside: the same with inner subjects held out of training; None where no rule of selection asks them.
+        engine: with the group's compiled programs.
+    """
+
+    config: Config
+    experiment: Experiment
+    inside: Experiment | None
+    engine: Engine
 
 
 def work(
@@ -43,7 +62,7 @@ def work(
         Interrupted: `stopping` said so; the chunk under way is saved.
     """
     plan = read_plan(folder)
-    engines: dict[int, tuple[Experiment, Engine]] = {}
+    groups: dict[int, Group] = {}
     while waiting := [chunk for chunk in shard.of(plan) if not is_finished(folder, chunk)]:
         taken = 0
         for chunk in waiting:
@@ -53,10 +72,9 @@ def work(
                 if not mine:
                     continue
                 taken += 1
-                if chunk.group not in engines:
-                    experiment, config = open_group(plan, chunk.group)
-                    engines = {chunk.group: (experiment, _engine(config))}
-                _carry_out(folder, plan, chunk, *engines[chunk.group], functools.partial(say, chunk), stopping, warn)
+                if chunk.group not in groups:
+                    groups = {chunk.group: _open(plan, chunk.group)}
+                _carry_out(folder, plan, chunk, groups[chunk.group], functools.partial(say, chunk), stopping, warn)
                 if log:
                     log_chunk(folder, chunk, log)
         if not taken:
@@ -67,17 +85,16 @@ def _carry_out(
     folder: Path,
     plan: Plan,
     chunk: Chunk,
-    experiment: Experiment,
-    engine: Engine,
+    group: Group,
     on_call: Callable[[Progress], None],
     stopping: Callable[[], bool],
     warn: Callable[[str], None],
 ) -> None:
     minutes = plan.trials[chunk.runs[0][0]].config.engine.checkpoint_minutes
     place = folder / "checkpoints" / f"chunk-{chunk.number:04d}"
-    kept = Checkpoints(place, _signature(plan, chunk, engine), 60 * minutes, stopping, warn)
+    kept = Checkpoints(place, _signature(plan, chunk, group.engine), 60 * minutes, stopping, warn)
     try:
-        predictions, curves = train_chunk(plan, chunk, experiment, engine, on_call, kept)
+        predictions, curves = train_chunk(plan, chunk, group, on_call, kept)
         write_chunk(folder, chunk, predictions, curves)
         kept.discard()
     finally:
@@ -87,22 +104,50 @@ def _carry_out(
 def train_chunk(
     plan: Plan,
     chunk: Chunk,
-    experiment: Experiment,
-    engine: Engine,
+    group: Group,
     on_call: Callable[[Progress], None],
     keeper: Keeper | None = None,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Train a chunk's runs; returns their predictions for the clips that each held out, and their training curves."""
+    """Train a chunk's runs.
+
+    Returns:
+        Their predictions for the clips that each held out, by every rule of selection, and their training curves.
+    """
     specs = [RunSpec(plan.trials[trial].config, chunk.seed, fold) for trial, fold in chunk.runs]
-    width = -(-max(chunk.width, len(specs)) // len(engine.devices)) * len(engine.devices)
-    padding = [specs[0]] * (width - len(specs))  # programs have one width; what the padding computes is thrown away
-    trained = train(experiment, specs + padding, engine, on_call, keeper)
-    names = [(plan.trials[trial].name, experiment.folds[fold].name) for trial, fold in chunk.runs]
+    devices = len(group.engine.devices)
+    width = -(-max(chunk.width, len(specs)) // devices) * devices
+    padded = specs + [specs[0]] * (width - len(specs))  # programs have one width; the padding's results are thrown away
+    inner = outer = None
+    if group.inside:
+        inner = train(group.inside, padded, group.engine, _told_as_inner(on_call), keeper and InnerKeeper(keeper))
+    if trains_outer(group.config.selection):
+        outer = train(group.experiment, padded, group.engine, on_call, keeper)
+    names = [(plan.trials[trial].name, group.experiment.folds[fold].name) for trial, fold in chunk.runs]
     predictions = [
-        _held_out(experiment, fold, probability_NxK).assign(trial=name, seed=chunk.seed)
-        for (_, fold), (name, _), probability_NxK in zip(chunk.runs, names, trained.probability_PxNxK, strict=False)
+        table.assign(trial=name, seed=chunk.seed)
+        for p, ((_, fold), (name, _)) in enumerate(zip(chunk.runs, names, strict=True))
+        for table in _selected(group, fold, p, outer, inner)
     ]
-    return pd.concat(predictions, ignore_index=True), _curves(names, chunk.seed, trained)
+    return pd.concat(predictions, ignore_index=True), _curves(names, chunk.seed, outer or inner)
+
+
+def _selected(group: Group, fold: int, p: int, outer: Trained | None, inner: Trained | None) -> list[pd.DataFrame]:
+    """The predictions of run p for the clips that it held out, a table per rule of selection."""
+    selection, experiment = group.config.selection, group.experiment
+    tables = []
+    for rule in selection.rules:
+        look, probability_NxK = chosen_look(
+            rule,
+            selection.after,
+            outer and outer.looks_PxLxNxK[p],
+            inner and inner.looks_PxLxNxK[p],
+            experiment.target_N,
+            experiment.folds[fold].test_N,
+            group.inside and group.inside.folds[fold].test_N,
+        )
+        step = int((outer or inner).look_L[look])
+        tables.append(_held_out(experiment, fold, probability_NxK).assign(selection=rule, step=step))
+    return tables
 
 
 def open_group(plan: Plan, group: int) -> tuple[Experiment, Config]:
@@ -111,8 +156,16 @@ def open_group(plan: Plan, group: int) -> tuple[Experiment, Config]:
     return open_experiment(config, plan.inner), config
 
 
-def _engine(config: Config) -> Engine:
-    return Engine(None if config.engine.mapping == "auto" else config.engine.mapping, config.engine.steps_per_call)
+def _open(plan: Plan, number: int) -> Group:
+    experiment, config = open_group(plan, number)
+    selection = config.selection
+    inside = hold_out_inside(experiment, selection.inner) if trains_inner(selection) else None
+    mapping = None if config.engine.mapping == "auto" else config.engine.mapping
+    return Group(config, experiment, inside, Engine(mapping, config.engine.steps_per_call))
+
+
+def _told_as_inner(on_call: Callable[[Progress], None]) -> Callable[[Progress], None]:
+    return lambda progress: on_call(progress._replace(stage=INNER + progress.stage))
 
 
 def _signature(plan: Plan, chunk: Chunk, engine: Engine) -> str:

@@ -1,4 +1,5 @@
-"""A sweep over the small experiment as a process of its own, to be killed: `python tests/small_worker.py FOLDER [I/N]`.
+"""A sweep over the small experiment as a process of its own, to be killed: `python tests/small_worker.py FOLDER [I/N] [RULES]`,
+RULES being rules of selection, as in `fixed+inner`.
 
 Prints a line per call (`call CHUNK STAGE STEP`) and per warning (`warning ...`).
 """
@@ -7,7 +8,7 @@ import sys
 from pathlib import Path
 
 import jax
-from small_experiment import small_plan, use_small_experiment
+from small_experiment import BASE, small_plan, use_small_experiment
 
 from merjax.devices import prepare_backend
 from merjax.errors import command
@@ -22,7 +23,8 @@ def main() -> None:
     prepare_backend()
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
     use_small_experiment()
-    small_plan(folder, trials={"focal": {"loss.gamma": 2}, "cross-entropy": {"loss.gamma": 0}})
+    base = BASE | {"selection": {"rules": sys.argv[3].split("+"), "looks": 5}} if len(sys.argv) > 3 else BASE
+    small_plan(folder, base=base, trials={"focal": {"loss.gamma": 2}, "cross-entropy": {"loss.gamma": 0}})
     with stop_requests() as stop:
         try:
             work(

@@ -140,3 +140,31 @@ def test_shards_of_one_folder_do_their_own_chunks_and_no_other(cache, uninterrup
     assert {line.split()[1] for line in out.splitlines()} == {"1"}
     assert end(start(tmp_path / "run", cache, "1/2"))[0] == 0
     assert_same(tmp_path / "run", uninterrupted)
+
+
+def test_kills_change_no_bit_of_what_inner_subjects_choose(cache, tmp_path):
+    """A chunk's four trainings are both stages, without the inner subjects and then with them; two are killed."""
+    line = ["1/2", "fixed+inner+oracle"]
+    code, out, err = end(start(tmp_path / "whole", cache, *line))
+    assert code == 0, err
+    stages = list(dict.fromkeys(stage_of(call) for call in out.splitlines()))
+    assert stages == ["inner spatial", "inner temporal", "spatial", "temporal"]
+    for stage in ("inner temporal", "temporal"):
+        process = start(tmp_path / "run", cache, *line)
+        while stage_of(process.stdout.readline()) != stage:
+            pass
+        process.kill()
+        process.communicate()
+    code, out, err = end(start(tmp_path / "run", cache, *line))
+    assert code == 0, err
+    assert {stage_of(call) for call in out.splitlines()} == {"temporal"}  # nothing was trained anew
+    whole, found = tables(tmp_path / "whole"), tables(tmp_path / "run")
+    assert found.keys() == whole.keys() == {"curves-0000.parquet", "predictions-0000.parquet"}
+    for name, table in whole.items():
+        pd.testing.assert_frame_equal(found[name], table, check_exact=True)
+    assert set(found["predictions-0000.parquet"]["selection"]) == {"fixed", "inner", "oracle"}
+
+
+def stage_of(call: str) -> str:
+    """Of a line such as `call 0 inner spatial 2`."""
+    return " ".join(call.split()[2:-1])

@@ -1,15 +1,25 @@
 """How much of its budget a run is tested after: what is looked at, who is asked, and what comes of it."""
 
+from dataclasses import replace
+
 import jax
 import numpy as np
+import pandas as pd
 import pytest
-from small_experiment import BASE, small_experiment
+from sklearn.metrics import f1_score, log_loss
+from small_experiment import BASE, small_experiment, small_plan, use_small_experiment
 
+import merjax.plan
 from merjax.config import group_key, identity, make_config
 from merjax.engine import Budget, Engine
 from merjax.errors import MerjaxError
+from merjax.inner import hold_out_inside
 from merjax.local_regions import RunSpec, spatial_runs, temporal_runs, train
-from merjax.selection import with_looks
+from merjax.metrics import accuracy, uf1
+from merjax.plan import Plan
+from merjax.selection import best_look, chosen_look, with_looks
+from merjax.stages.spatial import spatial_stage
+from merjax.work import _open, train_chunk
 
 ALL = {"selection": {"rules": ["fixed", "inner", "oracle"], "looks": 5}}
 
@@ -50,9 +60,10 @@ def test_a_look_is_what_training_with_that_budget_gives(engine, looked_at):
     """The claim behind "retrain": the run that stops at a look gives the look's probabilities."""
     experiment, specs = small_experiment(), specs_of(ALL)
     config = specs[0].config
-    stage, frames_runs, frames = spatial_stage_of(experiment, specs)
-    state, _ = engine.fit(stage, frames_runs, frames, Budget(8, 12), seed=0)  # 4 epochs of 24 frames
-    features = engine.apply(stage, state.params, frames_runs, frames, batch=8)
+    stage = spatial_stage(experiment.classes_R, experiment.channels)
+    runs, frames = spatial_runs(experiment, specs)
+    state, _ = engine.fit(stage, runs, frames, Budget(8, 12), seed=0)  # 4 epochs of 24 frames
+    features = engine.apply(stage, state.params, runs, frames, batch=8)
     stage, runs, clips = temporal_runs(experiment, specs, features)
     for number, steps in enumerate(looked_at.look_L):
         state, _ = engine.fit(stage, runs, clips, Budget(4, int(steps)), seed=0)
@@ -62,10 +73,125 @@ def test_a_look_is_what_training_with_that_budget_gives(engine, looked_at):
     assert np.abs(first - last).max() > 1e-3  # there was something to tell apart
 
 
-def spatial_stage_of(experiment, specs):
-    from merjax.stages.spatial import spatial_stage
+def predicted(plan: Plan, engine: Engine) -> pd.DataFrame:
+    """The predictions of a plan's only chunk."""
+    (chunk,) = plan.chunks
+    return train_chunk(plan, chunk, _open(plan, 0)._replace(engine=engine), lambda progress: None)[0]
 
-    return (spatial_stage(experiment.classes_R, experiment.channels), *spatial_runs(experiment, specs))
+
+@pytest.fixture(scope="module")
+def by_rule(engine) -> dict[str, pd.DataFrame]:
+    """The predictions of one sweep by all three rules."""
+    with pytest.MonkeyPatch.context() as patch:
+        use_small_experiment(patch.setattr)
+        table = predicted(small_plan(base=BASE | ALL), engine)
+    return {str(rule): own.reset_index(drop=True) for rule, own in table.groupby("selection")}
+
+
+def test_one_sweep_runs_all_rules_on_the_same_clips(by_rule):
+    assert by_rule.keys() == {"fixed", "inner", "oracle"}
+    for table in by_rule.values():
+        pd.testing.assert_frame_equal(table[["fold", "clip", "label"]], by_rule["fixed"][["fold", "clip", "label"]])
+    assert (by_rule["fixed"]["step"] == 24).all()
+    assert set(by_rule["inner"]["step"]) <= {5, 10, 15, 20, 24}
+
+
+def test_the_fixed_rule_gives_what_a_sweep_without_the_others_gives(by_rule, engine, monkeypatch):
+    use_small_experiment(monkeypatch.setattr)
+    pd.testing.assert_frame_equal(predicted(small_plan(), engine), by_rule["fixed"])
+
+
+def test_the_oracle_is_never_worse_than_the_whole_budget_on_what_it_looks_at(by_rule):
+    right = {rule: (own["label"] == own["prediction"]).groupby(own["fold"]).sum() for rule, own in by_rule.items()}
+    assert (right["oracle"] >= right["fixed"]).all()
+
+
+def test_an_oracle_lifts_answers_at_random_far_above_chance():
+    """68 subjects, 50 looks that know nothing: choosing per subject leaks about .3 of UF1 (evaluation of public code)."""
+    rng = np.random.default_rng(0)
+    target_N = rng.integers(0, 3, 442)
+    subject_N = np.arange(442) % 68
+    looks = rng.dirichlet(np.ones(3), (50, 442))
+    answer = {rule: np.zeros(442, int) for rule in ("fixed", "oracle")}
+    for subject in range(68):
+        tested_N = subject_N == subject
+        for rule, answer_N in answer.items():
+            _, probability_NxK = chosen_look(rule, "retrain", looks, None, target_N, tested_N, None)
+            answer_N[tested_N] = probability_NxK[tested_N].argmax(1)
+    fixed, oracle = (f1_score(target_N, answer[rule], average="macro") for rule in ("fixed", "oracle"))
+    assert fixed == pytest.approx(1 / 3, abs=0.06)
+    assert oracle > fixed + 0.25
+
+
+def test_inner_takes_the_look_that_is_best_on_inner_subjects(by_rule, engine, looked_at):
+    """Done again by hand: a training without the inner subjects, scored on them with scikit-learn."""
+    inside = hold_out_inside(small_experiment(), 0.2)
+    inner = train(inside, specs_of(ALL), engine)
+    for f, fold in enumerate(inside.folds):
+        asked_N = fold.test_N
+        truth = inside.target_N[asked_N]
+        looks = inner.looks_PxLxNxK[f][:, asked_N]
+        marks = [
+            (f1_score(truth, look.argmax(-1), average="macro"), -log_loss(truth, look, labels=[0, 1, 2]), i)
+            for i, look in enumerate(looks)
+        ]
+        best = max(marks)[2]
+        outer = small_experiment().folds[f]
+        own = by_rule["inner"][by_rule["inner"]["fold"] == outer.name]
+        assert (own["step"] == inner.look_L[best]).all()
+        columns = [f"p_{name}" for name in inside.classes]
+        np.testing.assert_allclose(own[columns], looked_at.looks_PxLxNxK[f, best][outer.test_N], atol=1e-6)
+
+
+def test_keeping_the_inner_model_tests_that_very_model_and_trains_no_other(engine, monkeypatch):
+    use_small_experiment(monkeypatch.setattr)
+    selection = {"selection": {"rules": ["inner"], "after": "keep", "looks": 5}}
+    plan = small_plan(base=BASE | selection)
+    assert list(plan.data[0]["work"]) == ["inner spatial", "inner temporal"]
+    table = predicted(plan, engine)
+    experiment = small_experiment()
+    inner = train(hold_out_inside(experiment, 0.2), specs_of(ALL), engine)
+    columns = [f"p_{name}" for name in experiment.classes]
+    for f, fold in enumerate(experiment.folds):
+        own = table[table["fold"] == fold.name]
+        look = list(inner.look_L).index(own["step"].iloc[0])
+        np.testing.assert_allclose(own[columns], inner.looks_PxLxNxK[f, look][fold.test_N], atol=1e-6)
+
+
+def test_what_the_inner_rule_chooses_hangs_on_nothing_of_the_held_out_subject(by_rule, engine, monkeypatch):
+    """All pixels and labels of the subject that fold 1 holds out change; the look chosen in fold 1 does not."""
+    experiment = small_experiment()
+    fold = experiment.folds[1]
+    rows = np.isin(experiment.clip_S, np.flatnonzero(fold.test_N))
+    crops = {name: np.where(rows[:, None, None], 255 - crop, crop) for name, crop in experiment.store.crops.items()}
+    changed = replace(
+        experiment,
+        store=replace(experiment.store, crops=crops),
+        target_N=np.where(fold.test_N, (experiment.target_N + 1) % 3, experiment.target_N),
+        target_NxR=np.where(fold.test_N[:, None], 0, experiment.target_NxR),
+    )
+    monkeypatch.setattr(merjax.plan, "load_experiment", lambda data: changed)
+    table = predicted(small_plan(base=BASE | ALL), engine)
+    own = table[(table["selection"] == "inner") & (table["fold"] == fold.name)]
+    before = by_rule["inner"][by_rule["inner"]["fold"] == fold.name]
+    assert set(own["step"]) == set(before["step"])
+    assert (own["label"].to_numpy() != before["label"].to_numpy()).all()
+
+
+def test_the_best_look_against_scikit_learn():
+    rng = np.random.default_rng(0)
+    truth = rng.integers(0, 3, 12)
+    looks = rng.dirichlet(np.ones(3), (40, 12)).astype(np.float32)
+    marks = [(f1_score(truth, look.argmax(-1), average="macro"), -log_loss(truth, look)) for look in looks]
+    assert best_look(looks, truth, uf1) == marks.index(max(marks))
+    assert best_look(np.concatenate([looks, looks]), truth, uf1) == 40 + marks.index(max(marks))  # the last of equals
+
+
+def test_looks_at_a_diverged_run_are_the_last_choice():
+    looks = np.full((4, 2, 2), np.nan)
+    assert best_look(looks, np.array([0, 1]), accuracy) == 3
+    looks[1] = [[0.1, 0.9], [0.9, 0.1]]  # all wrong, but finite
+    assert best_look(looks, np.array([0, 1]), accuracy) == 1
 
 
 def test_selection_is_no_part_of_a_trials_identity_but_splits_groups():
