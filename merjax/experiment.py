@@ -23,7 +23,8 @@ class Experiment:
     Attributes:
         store: the clip store.
         scheme: the label scheme.
-        index: a row per clip in the protocol, in the store's order.
+        index: a row per clip in the protocol, in the store's order; the store's columns, and position, the clip's place in
+            the store's index, landmarks and flow.
         left_out: clips that the protocol leaves out: database, subject, clip, reason.
         target_N: class of each clip.
         target_NxR: class of each clip for each stream.
@@ -53,8 +54,31 @@ class Experiment:
 
     @property
     def channels(self) -> int:
-        """Channels of the crops: 1 for gray values, 3 for RGB."""
+        """Channels of the crops: 1 for gray values, 3 for RGB.
+
+        Raises:
+            MerjaxError: the store holds no crops.
+        """
+        if not self.store.crops:
+            raise MerjaxError(
+                f"{self.store.path} holds flow images and no frames, which this method needs; prepare the clips with "
+                "`python -m merjax.prepare --casme2 RELEASE --out STORE`"
+            )
         return 3 if self.store.crops[self.streams[0].name].ndim == 4 else 1
+
+    @property
+    def flow_NxHxWx3(self) -> np.ndarray:
+        """Each clip's motion, uint8: u, v and optical strain.
+
+        Raises:
+            MerjaxError: the store holds no flow.
+        """
+        if self.store.flow is None:
+            raise MerjaxError(
+                f"{self.store.path} holds no optical flow; prepare it again with --flow, or from ready pictures with "
+                "`python -m merjax.prepare --flow-images DIR --clips CSV --out STORE`"
+            )
+        return np.asarray(self.store.flow[self.index["position"].to_numpy()])
 
     @property
     def onset_row_S(self) -> np.ndarray:
@@ -96,7 +120,8 @@ def load_experiment(data: DataConfig) -> Experiment:
     """
     store = open_store(data.store)
     scheme = SCHEMES[data.protocol]
-    labelled = label_clips(store.index, scheme, anger=data.anger)
+    clips = store.index.assign(position=np.arange(len(store.index)))
+    labelled = label_clips(clips, scheme, anger=data.anger)
     index, target_N = labelled.index, labelled.target_N.astype(np.int32)
     if index.empty:
         raise MerjaxError(f"{store.path} holds no clip of the protocol {scheme.name}")
@@ -107,7 +132,7 @@ def load_experiment(data: DataConfig) -> Experiment:
     index, target_N, target_NxR = index[used_N].reset_index(drop=True), target_N[used_N], labelled.target_NxR[used_N]
     positions = select_frames(data.frames, index)
     length_N = np.array([len(p) for p in positions])
-    if data.input == "difference" and not any(p.any() for p in positions):
+    if data.input == "difference" and store.crops and not any(p.any() for p in positions):
         raise MerjaxError(
             f"data.frames: {data.frames} leaves onset frames only, whose difference to the onset is nothing"
         )
@@ -122,7 +147,7 @@ def load_experiment(data: DataConfig) -> Experiment:
         folds=tuple(Fold(fold.name, fold.train_N[used_N], fold.test_N[used_N]) for fold in folds),
         streams=(FACE,) if data.whole_face else REGIONS,
         classes_R=(len(scheme.classes),) if data.whole_face else region_classes,
-        row_S=np.concatenate([p + row for p, row in zip(positions, index["first_row"], strict=True)]),
+        row_S=np.concatenate([p + row for p, row in zip(positions, index["first_row"], strict=True)]).astype(int),
         clip_S=np.repeat(np.arange(len(index)), length_N),
         length_N=length_N,
         difference=data.input == "difference",

@@ -15,7 +15,8 @@ def select_frames(spec: str, index: pd.DataFrame) -> list[Int[np.ndarray, "T"]]:
     Args:
         spec: "all", every frame from onset to offset; "count:N", N frames evenly from onset to offset (fewer where the clip
             is shorter); "fps:F", as a camera of F frames per second would have seen it; "apex:N", N frames around the apex.
-        index: a row per clip, with n_frames, fps, onset and apex.
+        index: a row per clip, with n_frames, fps, onset and apex. A clip without frames (of ready flow images) has no
+            positions.
 
     Raises:
         MerjaxError: a spec of another form, a frame rate above a clip's own, an apex window where a clip has no apex.
@@ -39,7 +40,7 @@ def _parse(spec: str) -> tuple[str, float]:
 
 def _positions(kind: str, number: float, clip) -> np.ndarray:
     last = clip.n_frames - 1
-    if kind == "all":
+    if kind == "all" or last < 0:
         return np.arange(clip.n_frames)
     if kind == "count":
         return np.unique(np.linspace(0, last, int(number)).round().astype(int))

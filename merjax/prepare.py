@@ -12,6 +12,7 @@ from merjax.cropping import Settings
 from merjax.datasets import DATABASES, Release, index_of, read_casme2, read_samm, read_smic
 from merjax.datasets.check import check_releases, print_audit, print_report
 from merjax.errors import MerjaxError, command
+from merjax.flow_images import prepare_flow_images
 from merjax.preparation import prepare_store
 from merjax.progress import counted
 from merjax.store import Store
@@ -41,6 +42,8 @@ examples:
             samm:
               028/028_4_1: {apex: 1113}
         with any of onset, apex, offset, emotion, action_units, objective_class; the store records them
+  python -m merjax.prepare --flow-images megc2019/images --clips megc2019.csv --out stores/megc_flow
+        published flow images as they are, for the methods that take flow; the store holds no frames
 
 No clip is dropped in silence: what cannot be used is listed with its reason, here and in the store's
 discrepancies.parquet, and the others are prepared. A run that was stopped goes on where it stopped.
@@ -56,6 +59,9 @@ def main(argv: list[str] | None = None) -> None:
     wants_store = not (arguments.check or arguments.audit_aus)
     if wants_store and arguments.out is None:
         raise MerjaxError("--out is missing: name the folder of the clip store to make, or ask for --check alone")
+    if arguments.flow_images or arguments.clips:
+        print_store(_from_flow_images(arguments), console)
+        return
     releases = read_releases(arguments)
     if arguments.check:
         print_report(check_releases(releases), console)
@@ -72,6 +78,17 @@ def main(argv: list[str] | None = None) -> None:
                 progress=progress,
             )
         print_store(store, console)
+
+
+def _from_flow_images(arguments: argparse.Namespace) -> Store:
+    a = arguments
+    if not (a.flow_images and a.clips):
+        raise MerjaxError(
+            "--flow-images DIR and --clips CSV belong together: the pictures, and the list of what they show"
+        )
+    if a.casme2 or a.samm or a.smic or a.check or a.audit_aus:
+        raise MerjaxError("--flow-images makes a store of its own: leave the releases, --check and --audit-aus away")
+    return prepare_flow_images(a.flow_images, a.clips, a.out)
 
 
 def read_releases(arguments: argparse.Namespace) -> list[Release]:
@@ -102,7 +119,9 @@ def print_store(store: Store, console: Console) -> None:
     subjects = len(index[["database", "subject"]].drop_duplicates())
     console.print(
         f"{store.path}: {len(index)} of {len(index) + len(store.dropped)} clips, {subjects} subjects, "
-        f"{index['n_frames'].sum()} frames; look at {store.path / 'contact_sheet.png'}",
+        + (f"{index['n_frames'].sum()} frames; " if store.crops else "no frames; ")
+        + (f"flow of {store.flow.shape[2]}x{store.flow.shape[1]} pixels; " if store.flow is not None else "")
+        + f"look at {' and '.join(str(path) for path in sorted(store.path.glob('*_sheet.png')))}",
         soft_wrap=True,
     )
     protocols = counts["protocols"]
@@ -150,6 +169,11 @@ def _parser() -> argparse.ArgumentParser:
     samm.add_argument("--samm-annotations", **file, help="its sheet of FACS codes (default: found in DIR or beside it)")
     smic = parser.add_argument_group("SMIC-HS")
     smic.add_argument("--smic", **folder, help="folder of the release, raw or cropped; SMIC-E is another product")
+    ready = parser.add_argument_group("ready flow images, in place of a release")
+    ready.add_argument("--flow-images", **folder, help="folder of PNG files {subject}_{clip}.png, one per clip, whose red,"
+        " green and blue are u, v and optical strain, as the images of MEGC 2019")  # fmt: skip
+    ready.add_argument("--clips", type=Path, metavar="CSV", help="list of the clips: data, subject, clip, label (negative,"
+        " positive, surprise or 0, 1, 2; or I to V), and where known emotion, onset, apex, offset, au")  # fmt: skip
     what = parser.add_argument_group("what to do")
     what.add_argument("--out", type=Path, metavar="STORE", help="folder of the clip store to make")
     what.add_argument(

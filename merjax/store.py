@@ -1,4 +1,4 @@
-"""The clip store: crops and annotations of prepared clips on disk, read by memory map.
+"""The clip store: crops, optical flow and annotations of prepared clips on disk, read by memory map.
 
 A store is a folder with
 
@@ -6,9 +6,13 @@ A store is a folder with
 - one `<region>.npy` per region and `face.npy`: `frames x height x width` of gray values or `frames x height x width x 3`
   of RGB values, uint8;
 - `landmarks.npy`: `clips x 68 x 2`, the points (x, y) on each clip's first frame, in pixels of the image;
+- `flow.npy`, where it was asked for: `clips x height x width x 3`, uint8, a picture of each clip's motion with the channels
+  u, v and optical strain (see `merjax.flow_images`);
 - `discrepancies.parquet`: all on which sheets, folders and images do not agree, and every clip that was dropped for it;
 - `store.json`: version, sources, settings, overrides, counts and content hash. It is written last: without it the folder is
   no store.
+
+A store that was made from ready flow images holds no crops and no landmarks: `store.json` says `"crops": false`.
 """
 
 import hashlib
@@ -38,12 +42,14 @@ class Store:
     Attributes:
         path: its folder.
         index: a row per clip: database, subject, clip, emotion, action_units, objective_class, onset, apex, offset, fps,
-            n_frames, first_row.
+            n_frames, first_row; in a store made from a list of clips also label, the class that the list gives.
         crops: by region name, a read-only memory map `frames x height x width` (gray) or `frames x height x width x 3`
-            (RGB) of uint8.
+            (RGB) of uint8; empty in a store of ready flow images.
         discrepancies: database, subject, clip, reason, and whether the clip was dropped for it; subject and clip are ""
             where the whole release is meant.
         meta: the contents of `store.json`.
+        flow: a read-only memory map `clips x height x width x 3` of uint8, in the order of `index`: u, v and optical
+            strain; None where the store holds none.
     """
 
     path: Path
@@ -51,6 +57,7 @@ class Store:
     crops: dict[str, np.ndarray]
     discrepancies: pd.DataFrame
     meta: dict[str, Any]
+    flow: np.ndarray | None = None
 
     @property
     def hash(self) -> str:
@@ -88,9 +95,11 @@ def open_store(path: Path | str) -> Store:
             f"{path} is a clip store of format {meta['format']}, this merjax reads format {FORMAT}; remove it and prepare "
             "it again"
         )
-    crops = {region.name: np.load(path / f"{region.name}.npy", mmap_mode="r") for region in CROPS}
+    regions = CROPS if meta.get("crops", True) else ()
+    crops = {region.name: np.load(path / f"{region.name}.npy", mmap_mode="r") for region in regions}
+    flow = np.load(path / "flow.npy", mmap_mode="r") if (path / "flow.npy").is_file() else None
     index, discrepancies = (pd.read_parquet(path / f"{name}.parquet") for name in ("index", "discrepancies"))
-    return Store(path, index, crops, discrepancies, meta)
+    return Store(path, index, crops, discrepancies, meta, flow)
 
 
 def allocate(folder: Path, n_frames: int, channels: int) -> None:

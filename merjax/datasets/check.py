@@ -95,9 +95,13 @@ def check_releases(releases: Sequence[Release]) -> CheckReport:
     names = [release.database for release in releases]
     synthetic = any(release.synthetic for release in releases)
     return CheckReport(
-        tuple(_check_database(release) for release in releases),
-        tuple(_check_scheme(label_clips(index, scheme), names, synthetic) for scheme in SCHEMES.values()),
+        tuple(_check_database(release) for release in releases), check_schemes(index, names, synthetic=synthetic)
     )
+
+
+def check_schemes(index: pd.DataFrame, databases: Sequence[str], *, synthetic: bool) -> tuple[SchemeCheck, ...]:
+    """What an index holds of each protocol, for the databases that were given."""
+    return tuple(_check_scheme(label_clips(index, scheme), databases, synthetic) for scheme in SCHEMES.values())
 
 
 def counts_of(report: CheckReport) -> dict[str, Any]:

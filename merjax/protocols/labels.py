@@ -51,7 +51,9 @@ def label_clips(index: pd.DataFrame, scheme: LabelScheme, *, anger: str = "eyes"
     """The clips of an index under a label scheme, and their targets.
 
     megc3: a region is active if Table 1 says so for the clip's original emotion; its label is then the clip's class,
-    else "none". au5: the sheets' objective class, or the AU rule of Davison et al. 2017 where they have none.
+    else "none". au5: the sheets' objective class, or the AU rule of Davison et al. 2017 where they have none. Where the
+    index has a column `label` (of a store made from a published list), a class of the scheme that stands there counts,
+    whatever the rules say; its regions are those of the emotion, if that agrees.
 
     Args:
         index: see `merjax.datasets.index_of`.
@@ -64,11 +66,9 @@ def label_clips(index: pd.DataFrame, scheme: LabelScheme, *, anger: str = "eyes"
     if anger not in ANGER:
         raise MerjaxError(f"regions of anger: '{anger}' is not one of {', '.join(ANGER)}")
     rows = index.to_dict("records")
-    if scheme.name == "megc3":
-        regions = emotion_regions(anger)
-        labels = [_megc3(row, regions) for row in rows]
-    else:
-        labels = [_au5(row) for row in rows]
+    regions = emotion_regions(anger)
+    rule = (lambda row: _megc3(row, regions)) if scheme.name == "megc3" else _au5
+    labels = [_listed(row, regions) if row.get("label") in scheme.classes else rule(row) for row in rows]
     included = np.array([bool(label.name) for label in labels], bool)
     kept = [label for label in labels if label.name]
     reasons = [label.reason for label in labels if not label.name]
@@ -85,6 +85,15 @@ def label_clips(index: pd.DataFrame, scheme: LabelScheme, *, anger: str = "eyes"
 def _region_targets(label: _Label, scheme: LabelScheme) -> list[int]:
     shown = [label.name if region.kind in label.kinds else NONE for region in REGIONS]
     return [scheme.region_classes[region.kind].index(name) for region, name in zip(REGIONS, shown, strict=True)]
+
+
+def _listed(row: dict[Hashable, Any], regions: dict[str, tuple[str, ...]]) -> _Label:
+    """The class that a list gives."""
+    name = row["label"]
+    if name in AU5_REGIONS:
+        return _Label(name, AU5_REGIONS[name])
+    agrees = MEGC3_TARGETS[row["database"]].get(row["emotion"]) == name
+    return _Label(name, regions[row["emotion"] if agrees else name])
 
 
 def _megc3(row: dict[Hashable, Any], regions: dict[str, tuple[str, ...]]) -> _Label:

@@ -47,10 +47,16 @@ def store_of(entry: Entry) -> Store:
 def apex_crops(store: Store, database: str, subject: str, clip: str, *, whole_face: bool) -> tuple[bytes, str]:
     """The regions of a clip's apex frame as one PNG picture, and which frame it is.
 
-    Without an apex, the frame in the middle is taken. With `whole_face`, the picture is the crop of the face.
+    Without an apex, the frame in the middle is taken. With `whole_face`, the picture is the crop of the face. A store of
+    ready flow images shows u, v and strain side by side.
     """
     index = store.index
-    row = index[(index["database"] == database) & (index["subject"] == subject) & (index["clip"] == clip)].iloc[0]
+    of_clip = (index["database"] == database) & (index["subject"] == subject) & (index["clip"] == clip)
+    row = index[of_clip].iloc[0]
+    if not store.crops and store.flow is not None:
+        flow_HxWx3 = store.flow[int(np.flatnonzero(of_clip)[0])]
+        picture = np.kron(np.hstack([*np.moveaxis(flow_HxWx3, -1, 0)]), np.ones((4, 4), np.uint8))
+        return cv2.imencode(".png", picture)[1].tobytes(), "u, v and strain"
     if pd.isna(row["apex"]):
         position, which = int(row["n_frames"]) // 2, "middle frame, no apex is given"
     else:
