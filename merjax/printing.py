@@ -13,6 +13,7 @@ from merjax.local_regions import training_steps
 from merjax.plan import Plan, splitting_keys
 from merjax.shards import Shard
 from merjax.sweeping import SweepResult
+from merjax.trials import SweepFile
 
 _SHOWN = 10  # of a search's proposals
 
@@ -28,6 +29,7 @@ def print_scores(plan: Plan, scores: pd.DataFrame, console: Console) -> None:
     table.add_column("trial")
     for name in ("UF1", "UAR", "accuracy"):
         table.add_column(name, justify="right")
+    last = int(scores["diverged"].notna().sum()) - 1  # of the trials' rows; the controls, which train nothing, follow
     for i, row in enumerate(scores.to_dict("records")):
         sd = [row.get(f"{name}_sd") for name in ("UF1", "UAR", "accuracy")]
         cells = [
@@ -36,7 +38,7 @@ def print_scores(plan: Plan, scores: pd.DataFrame, console: Console) -> None:
         ]
         note = f" ({row['diverged']:.0f} runs diverged)" if row.get("diverged", 0) > 0 else ""
         part = "" if row["part"] == "together" else f" [{row['part']}]"
-        table.add_row(escape(row["trial"] + part) + note, *cells, end_section=i == len(plan.trials) - 1)
+        table.add_row(escape(row["trial"] + part) + note, *cells, end_section=i == last)
     console.print(table)
     for group in plan.data:
         if group["statement"]:
@@ -87,6 +89,13 @@ def print_plan(plan: Plan, shard: Shard, workers: int, memory: Sequence[int], co
         f"{len(mine)} chunks here, {workers} worker(s): about {duration(seconds)} ({origin}), and the compilation",
         soft_wrap=True,
     )
+
+
+def print_scale(sweep: SweepFile, console: Console) -> None:
+    """What the small scale changes, if it was asked for."""
+    if sweep.small:
+        changed = ", ".join(f"{key}={value}" for key, value in sweep.small.items())
+        console.print(f"scale small: {changed}", soft_wrap=True, highlight=False)
 
 
 def print_search(tried: pd.DataFrame, console: Console) -> None:

@@ -10,15 +10,16 @@ from omegaconf import OmegaConf
 from rich.console import Console
 
 from merjax.cluster import own_shard
+from merjax.demo import make_demo_store
 from merjax.errors import command
 from merjax.interruption import Interrupted, stop_requests
 from merjax.logs import LOGS
-from merjax.printing import print_plan, print_scores, print_search, print_shard
+from merjax.printing import print_plan, print_scale, print_scores, print_search, print_shard
 from merjax.running import worker_count
 from merjax.shards import parse_shard
 from merjax.slurm import submit
-from merjax.sweeping import make_demo_store, memory_of, merge_sweep, planned, train_sweep
-from merjax.trials import read_sweep
+from merjax.sweeping import memory_of, merge_sweep, planned, train_sweep
+from merjax.trials import SCALES, read_sweep
 
 QUICKSTART = Path("sweeps/quickstart.yaml")
 
@@ -28,6 +29,8 @@ examples:
   python -m merjax.sweep sweeps/mine.yaml                  a sweep of your own
   python -m merjax.sweep sweeps/mine.yaml loss.gamma=1.5   with one setting of its base changed
   python -m merjax.sweep sweeps/mine.yaml --plan           what it would do
+  python -m merjax.sweep sweeps/table7_loss.yaml data.store=stores/all      a table of the paper, on your own store
+  python -m merjax.sweep sweeps/table7_loss.yaml --scale small              the same on made clips, in minutes
 
 A sweep that was stopped goes on where it stopped when the same line is run again; a finished one only prints its table.
 All settings with their defaults and reasons stand in merjax/config.py. Clip stores are made with `python -m merjax.prepare`.
@@ -40,8 +43,9 @@ def main() -> None:
     console = Console()
     words = arguments.words
     file = QUICKSTART if not words or "=" in words[0] else Path(words.pop(0))
-    line = shlex.join([str(file), *words])
-    sweep = read_sweep(file, words)
+    asked = [str(file), *words, *(["--scale", arguments.scale] if arguments.scale != "full" else [])]
+    line = shlex.join(asked)
+    sweep = read_sweep(file, words, arguments.scale)
     folder = arguments.out or Path("runs") / sweep.name
     shard = parse_shard(arguments.shard) if arguments.shard else own_shard()
     if arguments.merge:
@@ -51,10 +55,11 @@ def main() -> None:
         plan = planned(sweep, shard)
         workers = worker_count(sweep.trials[0].config.engine.workers)
         print_plan(plan, shard, workers, [memory_of(plan, g) for g in range(len(plan.data))], console)
+        print_scale(sweep, console)
         return
     elif arguments.slurm:
         jobs = submit(
-            [str(file), *words, "--out", str(folder)],
+            [*asked, "--out", str(folder)],
             arguments.slurm,
             folder / "slurm",
             _parameters(arguments.slurm_set),
@@ -98,6 +103,13 @@ def _parser() -> argparse.ArgumentParser:
         help=f"the sweep file (default: {QUICKSTART}), then settings of its base to change",
     )
     parser.add_argument("--out", type=Path, metavar="DIR", help="folder of the results (default: runs/NAME)")
+    parser.add_argument(
+        "--scale",
+        choices=SCALES,
+        default="full",
+        help="small: lay the file's `small` section over it (made clips, few people, short budgets), to try the sweep on two"
+        " cores in minutes; its store and results are other folders (default: %(default)s)",
+    )
     parser.add_argument("--slurm", type=int, metavar="N", help="submit N shards to Slurm, and do nothing here")
     parser.add_argument(
         "--slurm-set", nargs="+", default=[], metavar="key=value", help="what submitit takes, such as timeout_min=60"

@@ -1,28 +1,27 @@
 """A whole sweep from Python: plan it, train it, read its tables."""
 
 import hashlib
-import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from filelock import FileLock
 from rich.console import Console
 
 from merjax.config import Config, flatten, identity
+from merjax.demo import make_demo_store
 from merjax.errors import MerjaxError
 from merjax.estimate import Stopwatch
 from merjax.logs import Log, log_chunk, refuse_missing
 from merjax.plan import Chunk, Plan, make_plan, most_together, open_experiment, refuse_other_trials
-from merjax.progress import SweepProgress, counted
+from merjax.progress import SweepProgress
 from merjax.report.scores import control_table, score_table
 from merjax.results import is_finished, open_folder, read_curves, read_plan, read_predictions, write_scores
 from merjax.running import carry_out, worker_count
 from merjax.shards import WHOLE, Shard, merge
-from merjax.trials import SweepFile, make_sweep, read_sweep
+from merjax.trials import Scale, SweepFile, make_sweep, read_sweep
 
 
 @dataclass(frozen=True)
@@ -65,6 +64,7 @@ def run_sweep(
     sweep: str | Path | Mapping[str, Any] | Config,
     *,
     out: str | Path | None = None,
+    scale: Scale = "full",
     shard: Shard = WHOLE,
     log: Log | None = None,
     console: Console | None = None,
@@ -79,6 +79,7 @@ def run_sweep(
     Args:
         sweep: a sweep file; or what one says, as a mapping (its base being settings); or a single trial's config.
         out: folder of the results; `runs/NAME` when None, NAME being the file's, or made from the trials' settings.
+        scale: "small" lays the file's `small` section over it: the same sweep on synthesised clips, in minutes.
         shard: the share of the work to do here.
         log: where training curves go besides, see `merjax.logs`.
         console: shows progress, if it is a terminal; nothing when None.
@@ -92,7 +93,7 @@ def run_sweep(
         MerjaxError: bad input; the sentence says what to write instead.
         merjax.interruption.Interrupted: `stopping` said so; all is saved, and the same call goes on.
     """
-    asked = as_sweep(sweep, overrides)
+    asked = as_sweep(sweep, overrides, scale)
     folder = Path(out or Path("runs") / asked.name)
     return train_sweep(asked, folder, shard, log, console or Console(quiet=True), stopping)
 
@@ -120,15 +121,17 @@ def train_sweep(
     return finish(folder, tried)
 
 
-def as_sweep(sweep: str | Path | Mapping[str, Any] | Config, overrides: Mapping[str, Any]) -> SweepFile:
+def as_sweep(
+    sweep: str | Path | Mapping[str, Any] | Config, overrides: Mapping[str, Any], scale: Scale = "full"
+) -> SweepFile:
     """A sweep from whatever describes one."""
     if isinstance(sweep, str | Path):
-        return read_sweep(Path(sweep), (overrides,))
+        return read_sweep(Path(sweep), (overrides,), scale)
     if isinstance(sweep, Config):
         sweep = {"base": flatten(sweep)}
-    made = make_sweep(sweep, "sweep", (overrides,))
+    made = make_sweep(sweep, "sweep", (overrides,), scale=scale)
     digest = hashlib.blake2b(str([identity(trial.config) for trial in made.trials]).encode(), digest_size=4)
-    return SweepFile(f"sweep-{digest.hexdigest()}", made.trials, made.seeds, made.synthesize)
+    return replace(made, name=f"{made.name}-{digest.hexdigest()}")
 
 
 def plan_sweep(sweep: SweepFile, shard: Shard = WHOLE) -> Plan:
@@ -215,45 +218,6 @@ def finish(folder: Path, tried: pd.DataFrame | None = None) -> SweepResult:
     if not result.missing:
         write_scores(folder, result.scores)
     return result
-
-
-def make_demo_store(sweep: SweepFile, console: Console) -> None:
-    """Synthesise and prepare the clips of a sweep that brings its own, where its store does not exist yet."""
-    if sweep.synthesize is None:
-        return
-    from merjax.datasets import read_casme2
-    from merjax.preparation import prepare_store
-    from merjax.synthesis import MARKER, default_portraits, synthesize_release
-
-    stores = {trial.config.data.store for trial in sweep.trials}
-    if len(stores) > 1:
-        raise MerjaxError(f"{sweep.name}: with `synthesize`, all trials must use one data.store, not {sorted(stores)}")
-    store = Path(stores.pop())
-    release = store.with_name(store.name + "-release")
-    store.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(store.with_name(f".{store.name}.making")):  # two sweeps may begin at once: one makes, both use
-        if (release / MARKER).is_file():
-            _refuse_other_settings(release, sweep)
-        if (store / "store.json").is_file():
-            return
-        console.print(f"making the demo's clips from sample photographs: {release}, {store}", soft_wrap=True)
-        if not (release / MARKER).is_file():
-            with counted("synthesising clips", console) as progress:
-                synthesize_release(default_portraits(), release, progress=progress, **sweep.synthesize)
-        with counted("preparing clips", console) as progress:
-            prepare_store([read_casme2(release)], store, progress=progress)
-
-
-def _refuse_other_settings(release: Path, sweep: SweepFile) -> None:
-    from merjax.synthesis import MARKER
-
-    made = json.loads((release / MARKER).read_text())["settings"]
-    for key, value in (sweep.synthesize or {}).items():
-        if key in made and made[key] != value:
-            raise MerjaxError(
-                f"{release} was made with {key} {made[key]}, {sweep.name} asks for {value}; remove it and the store "
-                "beside it, or choose another data.store"
-            )
 
 
 _WORKERS_OF_A_SHARD = 8  # in a plan that must not depend on the machine: about the cores of a cluster's job

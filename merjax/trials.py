@@ -9,7 +9,9 @@ axes:                                   # ... times every combination of these (
   spatial.epochs: {range: [5, 15, 5]}              # 5, 10, 15
   data.input: [gray, difference]
 seeds: [0, 1, 2]                        # or a number of seeds
-synthesize: {...}                       # make the store from portraits first, where it does not exist yet
+synthesize:                             # make the store from portraits first, where it does not exist yet
+  {invent: 6, clips_per_subject: 6}     # as in `merjax.synthesis.synthesize_release`; `layouts: {samm: , smic: }` for several
+small: ../configs/small.yaml            # what --scale small changes: settings of the base, seeds, synthesize
 
 In place of trials and axes, a search (see `merjax.search`; needs `pip install 'merjax[search]'`):
 
@@ -27,9 +29,9 @@ search:
 
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 
@@ -38,7 +40,10 @@ from merjax.errors import MerjaxError
 from merjax.metrics import SCORES
 
 Layer = str | Mapping[str, Any]
-_KEYS = ("base", "trials", "axes", "combine", "seeds", "search", "synthesize")
+Scale = Literal["full", "small"]
+SCALES: tuple[Scale, ...] = get_args(Scale)
+_KEYS = ("base", "trials", "axes", "combine", "seeds", "search", "synthesize", "small")
+_SMALL_KEYS = ("base", "seeds", "synthesize")
 
 
 class Trial(NamedTuple):
@@ -71,6 +76,7 @@ class SweepFile:
         synthesize: how to make its data, if it says so.
         search: what to search for, if it says so.
         inner: share of the training subjects to test on in place of the held-out ones; 0: test on these.
+        small: settings of the base that the small scale changed, by dotted key; none at full scale.
     """
 
     name: str
@@ -79,6 +85,7 @@ class SweepFile:
     synthesize: dict[str, Any] | None = None
     search: SearchSpec | None = None
     inner: float = 0.0
+    small: dict[str, Any] = field(default_factory=dict)
 
     @property
     def searched(self) -> SearchSpec:
@@ -92,23 +99,27 @@ class SweepFile:
         return SweepFile(self.name, trials, self.seeds, inner=inner)
 
 
-def read_sweep(path: Path, overrides: Sequence[Layer] = ()) -> SweepFile:
-    """Read a sweep file; `overrides` ("key.sub=value", or mappings) change its base.
+def read_sweep(path: Path, overrides: Sequence[Layer] = (), scale: Scale = "full") -> SweepFile:
+    """Read a sweep file; `overrides` ("key.sub=value", or mappings) change its base, after what the scale changes.
 
     Raises:
-        MerjaxError: an unknown key, an empty axis, a bad range, two trials that are one.
+        MerjaxError: an unknown key, an empty axis, a bad range, two trials that are one, no such scale in the file.
     """
     content = read_yaml(path)
-    base = content.get("base")
-    if isinstance(base, str):
-        content["base"] = read_yaml(path.parent / base)
-    return make_sweep(content, path.stem, overrides, source=str(path))
+    for key in ("base", "small"):
+        if isinstance(content.get(key), str):
+            content[key] = read_yaml(path.parent / content[key])
+    return make_sweep(content, path.stem, overrides, source=str(path), scale=scale)
 
 
 def make_sweep(
-    content: Mapping[str, Any], name: str, overrides: Sequence[Layer] = (), source: str = "sweep"
+    content: Mapping[str, Any],
+    name: str,
+    overrides: Sequence[Layer] = (),
+    source: str = "sweep",
+    scale: Scale = "full",
 ) -> SweepFile:
-    """A sweep from what a sweep file says, the base being settings.
+    """A sweep from what a sweep file says, the base and the small scale being settings.
 
     Raises:
         MerjaxError: as `read_sweep`, beginning with `source`.
@@ -116,13 +127,41 @@ def make_sweep(
     for key in content:
         if key not in _KEYS:
             raise MerjaxError(f"{source}: there is no key `{key}` in a sweep file; write any of {', '.join(_KEYS)}")
-    layers = (content.get("base") or {}, *overrides)
+    small: dict[str, Any] = {}
+    if scale == "small":
+        said = _small(content, source)
+        small, name = _dotted(said["base"]), f"{name}-small"  # another name is another folder of results
+        content = {**content, **{key: value for key, value in said.items() if key != "base"}}
+    layers = (content.get("base") or {}, small, *overrides)
     trials = tuple(
         Trial(label, point, make_config(*layers, point, source=source)) for label, point in _points(content, source)
     )
     _refuse_duplicates(trials, source)
     search = _search(content, trials[0].config, source) if "search" in content else None
-    return SweepFile(name, trials, _seeds(content.get("seeds", 1), source), content.get("synthesize"), search)
+    seeds = _seeds(content.get("seeds", 1), source)
+    return SweepFile(name, trials, seeds, content.get("synthesize"), search, small=small)
+
+
+def _small(content: Mapping[str, Any], source: str) -> Mapping[str, Any]:
+    """What a sweep file says of its small scale."""
+    said = content.get("small")
+    if said is None:
+        raise MerjaxError(f"{source} has no `small` section, which says what --scale small changes; leave --scale out")
+    if (
+        not isinstance(said, Mapping)
+        or not said.keys() <= set(_SMALL_KEYS)
+        or not isinstance(said.get("base"), Mapping)
+    ):
+        raise MerjaxError(f"{source}: small is {said!r}; write settings under base, and any of seeds, synthesize")
+    return said
+
+
+def _dotted(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested settings by dotted key."""
+    flat: dict[str, Any] = {}
+    for key, value in settings.items():
+        flat |= _dotted(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
+    return flat
 
 
 def _points(content: Mapping[str, Any], source: str) -> list[tuple[str, dict[str, Any]]]:
