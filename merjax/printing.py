@@ -7,10 +7,13 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from merjax.config import flatten
+from merjax.config import SelectionConfig, flatten
 from merjax.estimate import duration, seconds_left
 from merjax.local_regions import training_steps
 from merjax.plan import Plan, splitting_keys
+from merjax.report.entries import SELECTIONS
+from merjax.report.sections import LEAKS
+from merjax.selection import trains_inner, trains_outer
 from merjax.shards import Shard
 from merjax.sweeping import SweepResult
 from merjax.trials import SweepFile
@@ -40,6 +43,8 @@ def print_scores(plan: Plan, scores: pd.DataFrame, console: Console) -> None:
         part = "" if row["part"] == "together" else f" [{row['part']}]"
         table.add_row(escape(row["trial"] + part) + note, *cells, end_section=i == last)
     console.print(table)
+    if scores["trial"].str.contains(SELECTIONS["oracle"], regex=False).any():
+        console.print(f"[yellow]{escape(LEAKS)}[/yellow]", soft_wrap=True)
     for group in plan.data:
         if group["statement"]:
             console.print(f"[yellow]{group['statement']}[/yellow]")
@@ -74,7 +79,8 @@ def print_plan(plan: Plan, shard: Shard, workers: int, memory: Sequence[int], co
             f"group {g}{''.join(f', {key}={settings[key]}' for key in splitting_keys(plan))}: "
             f"{sum(len(chunk.runs) for chunk in chunks)} runs in chunks of {chunks[0].width}, "
             f"{len(data['folds'])} folds, {data['clips']} clips, {data['frames']} frames, "
-            f"{steps[0]} spatial and {steps[1]} temporal steps a run, {memory[g] / 2**30:.2f} GiB a device",
+            f"{steps[0]} spatial and {steps[1]} temporal steps a run{_again(config.selection)}, "
+            f"{memory[g] / 2**30:.2f} GiB a device",
             soft_wrap=True,
             highlight=False,
         )
@@ -96,6 +102,13 @@ def print_scale(sweep: SweepFile, console: Console) -> None:
     if sweep.small:
         changed = ", ".join(f"{key}={value}" for key, value in sweep.small.items())
         console.print(f"scale small: {changed}", soft_wrap=True, highlight=False)
+
+
+def _again(selection: SelectionConfig) -> str:
+    """What the rules of selection make of a run."""
+    if not trains_inner(selection):
+        return ""
+    return " and again without the inner subjects" if trains_outer(selection) else " without the inner subjects"
 
 
 def print_search(tried: pd.DataFrame, console: Console) -> None:

@@ -120,6 +120,11 @@ def chunk_files(folder: Path, chunk: Chunk) -> tuple[Path, Path]:
     return _curves_path(folder, chunk), _predictions_path(folder, chunk)
 
 
+def record_path(folder: Path, chunk: Chunk) -> Path:
+    """Where it is noted how a chunk was trained; see `merjax.conditions`."""
+    return folder / f"record-{chunk.number:04d}.json"
+
+
 def _predictions_path(folder: Path, chunk: Chunk) -> Path:
     return folder / f"predictions-{chunk.number:04d}.parquet"
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from merjax.errors import MerjaxError
 from merjax.plan import Chunk, Plan, refuse_another
-from merjax.results import chunk_files, is_finished, open_folder, read_plan
+from merjax.results import chunk_files, is_finished, open_folder, read_plan, record_path
 
 
 class Shard(NamedTuple):
@@ -77,7 +77,8 @@ def merge(folders: Sequence[Path], out: Path) -> Plan:
     for folder in folders:
         for chunk in plan.chunks:
             if is_finished(folder, chunk) and not is_finished(out, chunk):
-                for source in chunk_files(folder, chunk):
+                record = record_path(folder, chunk)
+                for source in ([record] if record.is_file() else []) + list(chunk_files(folder, chunk)):
                     aside = out / f".{source.name}.{os.getpid()}"
                     shutil.copyfile(source, aside)
                     aside.replace(out / source.name)

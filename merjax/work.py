@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from merjax.checkpoints import Checkpoints
+from merjax.conditions import note_sitting
 from merjax.config import Config
 from merjax.engine import Engine, Keeper, Progress
 from merjax.experiment import Experiment
@@ -94,7 +95,11 @@ def _carry_out(
     place = folder / "checkpoints" / f"chunk-{chunk.number:04d}"
     kept = Checkpoints(place, _signature(plan, chunk, group.engine), 60 * minutes, stopping, warn)
     try:
-        predictions, curves = train_chunk(plan, chunk, group, on_call, kept)
+        began = time.monotonic()
+        try:
+            predictions, curves = train_chunk(plan, chunk, group, on_call, kept)
+        finally:
+            note_sitting(folder, chunk, time.monotonic() - began)
         write_chunk(folder, chunk, predictions, curves)
         kept.discard()
     finally:

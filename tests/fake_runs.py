@@ -143,7 +143,8 @@ def write_fake_run(
                 own = own.assign(fold=fold, trial=trial, seed=chunk.seed)
                 if (trial, f) in diverged:
                     own["prediction"] = -1
-                predictions.append(own.assign(selection=selection) if selection else own)
+                step = int(rng.integers(1, 12)) if selection in ("inner", "oracle") else 12
+                predictions.append(own.assign(selection=selection, step=step) if selection else own)
             curves += [
                 _curve(trial, fold, chunk.seed, stage, steps) for stage, steps in (("spatial", 30), ("temporal", 12))
             ]

@@ -3,11 +3,13 @@
 import base64
 import hashlib
 import html
+import platform
 import re
 import subprocess
 import sys
 from contextlib import redirect_stderr, redirect_stdout
 from html.parser import HTMLParser
+from importlib.metadata import version
 from io import StringIO
 from pathlib import Path
 from typing import NamedTuple
@@ -18,6 +20,9 @@ import pytest
 from fake_runs import loso, small_clips, write_fake_run
 from sklearn.metrics import balanced_accuracy_score, f1_score
 
+import merjax
+from merjax.conditions import note_sitting
+from merjax.estimate import duration
 from merjax.report.__main__ import main
 from merjax.report.figures import score_figure, svg
 from merjax.report.files import slug
@@ -194,7 +199,8 @@ def test_oracle_scores_are_called_leaking_wherever_they_stand(tmp_path):
     folder = write_fake_run(tmp_path / "r", clips=CASME2, skills={"a": 0.4}, selections={"fixed": 0.0, "oracle": 0.5})
     assert report(folder).returncode == 0
     out = folder / "report"
-    for name in ("scores", "differences", "classes", "subjects", "confusions"):
+    assert not (out / "differences.csv").exists()  # a leaking score is compared with its own trial's alone
+    for name in ("scores", "inflation", "budgets", "classes", "subjects", "confusions"):
         table = pd.read_csv(out / f"{name}.csv")
         assert set(table["entry"]) <= {"a", "a, oracle (leaks)", "majority", "chance"}
         assert "a, oracle (leaks)" in set(table["entry"])
@@ -206,6 +212,52 @@ def test_oracle_scores_are_called_leaking_wherever_they_stand(tmp_path):
     assert "oracle (leaks)" in figures[0]
     for caption in re.findall(r"<figcaption>(.*?)</figcaption>", page):
         assert "curves" in caption or caption.startswith("a: ") or "oracle (leaks)" in caption
+
+
+def test_the_inflation_by_the_oracle_is_a_row_of_its_own(tmp_path):
+    """Oracle minus fixed of each trial, recomputed with scikit-learn; leaking entries are in no other difference."""
+    folder = write_fake_run(tmp_path / "r", selections={"fixed": 0.0, "inner": 0.0, "oracle": 0.25}, seeds=(0, 1))
+    result = report(folder)
+    assert result.returncode == 0, result.stderr
+    rows = pd.concat(map(pd.read_parquet, folder.glob("predictions-*.parquet")))
+    uf1 = {
+        key: f1_score(own["label"], own["prediction"], average="macro")
+        for key, own in rows.groupby(["trial", "selection", "seed"])
+    }
+    inflation = pd.read_csv(folder / "report/inflation.csv").set_index(["part", "entry"])
+    for trial in ("focal", "cross-entropy"):
+        added = np.mean([uf1[trial, "oracle", seed] - uf1[trial, "fixed", seed] for seed in (0, 1)])
+        row = inflation.loc[("FULL", f"{trial}, oracle (leaks)")]
+        assert row["UF1"] == pytest.approx(added)
+        assert row["base"] == trial
+        assert row["UF1_low"] < added < row["UF1_high"]
+        for text in (result.stdout, words((folder / "report/report.html").read_text())):
+            line = text[text.index("Inflation: oracle (leaks) minus fixed, on FULL") :]
+            assert f"{trial}, oracle (leaks)" in line
+            assert f"+{added:.3f}" in line
+    differences = pd.read_csv(folder / "report/differences.csv")
+    assert set(differences["entry"]) == {"focal, inner subjects", "cross-entropy", "cross-entropy, inner subjects"}
+    chosen = pd.read_csv(folder / "report/budgets.csv").set_index("entry")
+    own = rows[(rows["trial"] == "focal") & (rows["selection"] == "inner")].groupby(["seed", "fold"])["step"].first()
+    assert chosen.loc["focal, inner subjects", "median"] == own.median()
+    assert chosen.loc["focal, inner subjects", "runs"] == len(own)
+
+
+def test_device_versions_and_time_of_the_training_are_on_the_page(tmp_path):
+    folder = write_fake_run(tmp_path / "r", clips=CASME2)
+    assert "device, versions, time not recorded by the run" in words(page_of(folder))
+    plan = read_run(folder).plan
+    for chunk in plan.chunks:
+        note_sitting(folder, chunk, 90.0)
+    note_sitting(folder, plan.chunks[0], 60.0)  # it was stopped and taken up again
+    seconds = 90 * len(plan.chunks) + 60
+    text = words(page_of(folder))
+    assert f"training time {duration(seconds)} of its processes together" in text
+    for package in ("jax", "flax", "optax", "numpy"):
+        assert f"{package} {version(package)}" in text
+    assert f"merjax {merjax.__version__}, Python {platform.python_version()}" in text
+    report(folder)
+    assert f"jax {version('jax')}" in (folder / "report/report.md").read_text()
 
 
 def test_runs_of_one_split_stand_in_one_table_and_others_apart(tmp_path):

@@ -15,7 +15,15 @@ from merjax.report.megc_log import check_against_counts, check_against_list, rea
 from merjax.report.page import separate_sentence
 from merjax.report.runs import Run, compare, read_runs
 from merjax.report.scores import DRAWS, part_title
-from merjax.report.sections import HEADS, Section, data_text, difference_texts, score_texts
+from merjax.report.sections import (
+    HEADS,
+    Section,
+    budget_texts,
+    data_text,
+    difference_texts,
+    inflation_texts,
+    score_texts,
+)
 from merjax.report.tables import TextTable, number, print_table
 
 _EPILOG = """\
@@ -64,7 +72,13 @@ def print_report(runs: Sequence[Run], sections: Sequence[Section], console: Cons
     for section in sections:
         _say(console, section.comparison.statement, "yellow")
         entry = max(section.comparison.entries, key=lambda entry: entry.folds)
-        tables = [data_text(entry), *score_texts(section), *difference_texts(section)]
+        tables = [
+            data_text(entry),
+            *score_texts(section),
+            *inflation_texts(section),
+            *budget_texts(section),
+            *difference_texts(section),
+        ]
         for table in [*tables, *(t for run in runs for t in published_texts(section, run))]:
             print_table(table, console)
     for run in runs:

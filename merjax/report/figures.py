@@ -53,7 +53,8 @@ def score_figure(rows: pd.DataFrame, part: str, *, difference: bool = False) -> 
         axes.set_axisbelow(True)
         if difference:
             axes.axvline(0, color="black", lw=0.8)
-            axes.set_xlabel(f"difference to {own['base'].iloc[0]}, {part_title(part)}")
+            bases = own["base"].unique()
+            axes.set_xlabel(f"difference to {bases[0] if len(bases) == 1 else 'fixed'}, {part_title(part)}")
         else:
             axes.set_xlim(0, 1)
             axes.set_xlabel(part_title(part))

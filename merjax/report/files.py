@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from merjax.estimate import duration
 from merjax.report.beside import published_texts
 from merjax.report.entries import Entry
 from merjax.report.figures import confusion_figure, pdf, score_figure, subject_figure
@@ -15,9 +16,11 @@ from merjax.report.runs import Run
 from merjax.report.scores import CLIP
 from merjax.report.sections import (
     Section,
+    budget_texts,
     class_texts,
     data_text,
     difference_texts,
+    inflation_texts,
     score_texts,
     warnings_of,
 )
@@ -35,7 +38,7 @@ def write_report(out: Path, runs: Sequence[Run], sections: Sequence[Section], *,
     out.mkdir(parents=True, exist_ok=True)
     (out / "report.html").write_text(render_page(runs, sections, crops=crops), encoding="utf-8")
     (out / "report.md").write_text(_markdown(runs, sections), encoding="utf-8")
-    for name in ("scores_and_controls", "differences", "classes", "subjects", "confusions"):
+    for name in ("scores_and_controls", "inflation", "budgets", "differences", "classes", "subjects", "confusions"):
         tables = [_marked(getattr(section, name), section) for section in sections if len(getattr(section, name))]
         if tables:
             pd.concat(tables, ignore_index=True).to_csv(out / f"{name.split('_')[0]}.csv", index=False)
@@ -101,6 +104,8 @@ def _named_tables(section: Section, runs: Sequence[Run]) -> Iterator[tuple[str, 
     parts = [slug(part) for part in section.comparison.parts]
     for kind, tables in (
         ("scores", score_texts(section)),
+        ("inflation", inflation_texts(section)),
+        ("budgets", budget_texts(section)),
         ("differences", difference_texts(section)),
         ("classes", class_texts(section)),
     ):
@@ -112,8 +117,9 @@ def _named_tables(section: Section, runs: Sequence[Run]) -> Iterator[tuple[str, 
 def _write_figures(folder: Path, prefix: str, section: Section) -> None:
     comparison, first = section.comparison, section.comparison.parts[0]
     figures = {"scores": score_figure(section.scores_and_controls, first)}
-    if not section.differences.empty:
-        figures["differences"] = score_figure(section.differences, first, difference=True)
+    for name in ("inflation", "differences"):
+        if not (rows := getattr(section, name)).empty:
+            figures[name] = score_figure(rows, first, difference=True)
     for entry in comparison.entries[:MOST_DETAILED]:
         figures[f"confusion-{slug(entry.label)}"] = confusion_figure(entry, comparison.parts)
         figures[f"subjects-{slug(entry.label)}"] = subject_figure(section.subjects, entry.label)
@@ -125,6 +131,11 @@ def _markdown(runs: Sequence[Run], sections: Sequence[Section]) -> str:
     pieces = [f"# {' and '.join(run.name for run in runs)}"]
     for run in runs:
         pieces += [f"> {run.missing_sentence}"] if run.missing else []
+        if run.conditions:
+            devices, versions, seconds = run.conditions
+            pieces.append(
+                f"{run.name}: {' and '.join(devices)}; {'; '.join(versions)}; {duration(seconds)} of training"
+            )
         for data in run.plan.data:
             pieces.append(
                 f"{run.name}: data {data['store_hash']}, split {data['split_hash']}, {data['protocol']}, merjax {run.version}, "

@@ -5,10 +5,12 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import jinja2
+import pandas as pd
 
 from merjax import __version__
 from merjax.config import flatten
 from merjax.errors import MerjaxError
+from merjax.estimate import duration
 from merjax.report.beside import published_texts
 from merjax.report.entries import Entry
 from merjax.report.figures import confusion_figure, curve_figure, score_figure, subject_figure, svg
@@ -17,9 +19,11 @@ from merjax.report.runs import Run
 from merjax.report.scores import DRAWS
 from merjax.report.sections import (
     Section,
+    budget_texts,
     class_texts,
     data_text,
     difference_texts,
+    inflation_texts,
     score_texts,
     subject_text,
     warnings_of,
@@ -101,9 +105,19 @@ def _facts(run: Run) -> dict[str, str]:
         "trained by": f"merjax {run.version}",
         "seeds": ", ".join(map(str, plan.seeds)),
         "training runs": f"{plan.runs - len(run.missing)} of {plan.runs} finished (trial × seed × fold)",
-        "time": f"planned {run.began:%Y-%m-%d %H:%M}, last predictions {run.ended:%Y-%m-%d %H:%M} (times of the files)",
-        "device, package versions": "not recorded by the run",
+        "files": f"planned {run.began:%Y-%m-%d %H:%M}, last predictions {run.ended:%Y-%m-%d %H:%M} (times of the files)",
+        **_conditions(run),
         "SHA-256 of the predictions": f"{run.digest} (cat {run.folder}/predictions-*.parquet | sha256sum)",
+    }
+
+
+def _conditions(run: Run) -> dict[str, str]:
+    if run.conditions is None:
+        return {"device, versions, time": "not recorded by the run"}
+    return {
+        "device": " and ".join(run.conditions.devices),
+        "versions": "; ".join(run.conditions.versions),
+        "training time": f"{duration(run.conditions.seconds)} of its processes together, compilation included",
     }
 
 
@@ -139,7 +153,6 @@ def _curves(run: Run) -> list[Picture]:
 def _section(section: Section, runs: Sequence[Run], crops: bool) -> dict[str, Any]:
     comparison = section.comparison
     first, warnings = comparison.parts[0], warnings_of(comparison.entries)
-    differences = section.differences
     return {
         "title": f"{comparison.protocol}, split {comparison.split_hash}",
         "warnings": warnings,
@@ -149,19 +162,28 @@ def _section(section: Section, runs: Sequence[Run], crops: bool) -> dict[str, An
             score_figure(section.scores_and_controls, first), " ".join(["Scores with 95 % intervals.", *warnings])
         ),
         "published": [table for run in runs for table in published_texts(section, run)],
+        "inflation": inflation_texts(section),
+        "budgets": budget_texts(section),
+        "inflation_figure": _difference_figure(
+            section.inflation, first, "Oracle (leaks) minus fixed, paired 95 % intervals.", warnings
+        ),
         "differences": difference_texts(section),
-        "difference_figure": (
-            None
-            if differences.empty
-            else _figure(
-                score_figure(differences, first, difference=True),
-                " ".join([f"Difference to {comparison.base.label}, paired 95 % intervals.", *warnings]),
-            )
+        "difference_figure": _difference_figure(
+            section.differences,
+            first,
+            f"Difference to {comparison.base.label}, paired 95 % intervals.",
+            warnings_of([comparison.base, *section.compared]),
         ),
         "classes": class_texts(section),
         "entries": [_entry(section, entry, crops) for entry in comparison.entries[:MOST_DETAILED]],
         "undetailed": len(comparison.entries) - MOST_DETAILED,
     }
+
+
+def _difference_figure(rows: pd.DataFrame, part: str, caption: str, warnings: Sequence[str]) -> Picture | None:
+    if rows.empty:
+        return None
+    return _figure(score_figure(rows, part, difference=True), " ".join([caption, *warnings]))
 
 
 def _entry(section: Section, entry: Entry, crops: bool) -> dict[str, Any]:

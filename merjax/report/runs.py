@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from merjax.conditions import Conditions, read_conditions
 from merjax.errors import MerjaxError
 from merjax.plan import Plan
 from merjax.report.entries import Entry, entries_of
@@ -29,6 +30,7 @@ class Run:
         curves: training curves: trial, fold, seed, stage, step and a column per metric; empty where there are none.
         missing: trial, seed and fold of each training run that is not finished.
         digest: SHA-256 of all prediction files, one after another.
+        conditions: devices, versions and time of the training; None where they were not noted.
         began, ended: times of the plan file and of the last predictions; the files may have been copied since.
     """
 
@@ -40,6 +42,7 @@ class Run:
     curves: pd.DataFrame
     missing: tuple[tuple[str, int, str], ...]
     digest: str
+    conditions: Conditions | None
     began: datetime
     ended: datetime
 
@@ -110,6 +113,7 @@ def read_run(folder: Path) -> Run:
         _read_curves(folder),
         missing,
         hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest(),
+        read_conditions(folder, finished),
         datetime.fromtimestamp((folder / "plan.json").stat().st_mtime),
         datetime.fromtimestamp(max(file.stat().st_mtime for file in files)),
     )

@@ -52,7 +52,36 @@ class Section:
 
     @cached_property
     def differences(self) -> pd.DataFrame:
-        return score_differences(self.comparison.base, self.comparison.entries[1:], self.comparison.parts)
+        return score_differences(self.comparison.base, self.compared, self.comparison.parts)
+
+    @property
+    def compared(self) -> list[Entry]:
+        """The entries to compare with the base; a leaking one says nothing about how its trial differs from another."""
+        others = self.comparison.entries[1:]
+        leaks = self.comparison.base.selection == "oracle"
+        return [entry for entry in others if leaks or entry.selection != "oracle"]
+
+    @cached_property
+    def inflation(self) -> pd.DataFrame:
+        """Oracle minus fixed, of each trial that has both: as `differences`."""
+        by_rule = {(e.run, e.trial.name, e.selection): e for e in self.comparison.entries}
+        tables = [
+            score_differences(by_rule[run, trial, "fixed"], [oracle], self.comparison.parts)
+            for (run, trial, selection), oracle in by_rule.items()
+            if selection == "oracle" and (run, trial, "fixed") in by_rule
+        ]
+        return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
+
+    @cached_property
+    def budgets(self) -> pd.DataFrame:
+        """The budgets that entries which chose one were tested after: entry, runs, and median, least and most steps."""
+        rows = []
+        for entry in self.comparison.entries:
+            if entry.selection != "fixed" and "step" in entry.predictions:
+                step = entry.predictions.drop_duplicates(["seed", "fold"])["step"]
+                median, least, most = step.median(), step.min(), step.max()
+                rows.append({"entry": entry.label, "runs": len(step), "median": median, "least": least, "most": most})
+        return pd.DataFrame(rows)
 
     @cached_property
     def classes(self) -> pd.DataFrame:
@@ -79,7 +108,7 @@ class Section:
     @property
     def unpaired(self) -> list[str]:
         """Labels of entries that have no paired difference to the base."""
-        return [e.label for e in self.comparison.entries[1:] if not are_paired(self.comparison.base, e)]
+        return [e.label for e in self.compared if not are_paired(self.comparison.base, e)]
 
 
 def warnings_of(entries: Sequence[Entry]) -> tuple[str, ...]:
@@ -132,25 +161,60 @@ def difference_texts(section: Section) -> list[TextTable]:
     """Differences to the base, a table per part; none where nothing can be compared."""
     if section.differences.empty:
         return []
-    base, entries = section.comparison.base, len(section.comparison.entries)
+    base, others = section.comparison.base, section.differences["entry"].nunique()
     notes = [
         "Paired bootstrap over subjects, 95 %. An interval that contains 0 is no evidence of a difference; one "
-        f"interval in twenty misses the truth by chance, and here are {3 * (entries - 1)} per part."
+        f"interval in twenty misses the truth by chance, and here are {len(SCORES) * others} per part."
     ]
     if section.unpaired:
         notes.append(f"Not compared, for want of the same clips: {', '.join(section.unpaired)}.")
     return [
-        TextTable(
+        _difference_text(
             f"Difference to {base.label} on {part_title(part)}",
-            ("trial", *HEADS.values()),
-            tuple(
-                (row["entry"], *(with_interval(row, name, sign=True) for name in SCORES))
-                for row in records(section.differences, part)
-            ),
-            (*notes, *warnings_of(section.comparison.entries)),
+            records(section.differences, part),
+            (*notes, *warnings_of([base, *section.compared])),
         )
         for part in section.comparison.parts
     ]
+
+
+def inflation_texts(section: Section) -> list[TextTable]:
+    """What choosing the budget on the held-out subjects adds to each trial's scores, a table per part."""
+    return [
+        _difference_text(
+            f"Inflation: oracle (leaks) minus fixed, on {part_title(part)}",
+            rows,
+            (
+                "Same trainings, same clips; only the moment at which each run is tested was chosen on the very clips that "
+                "it is tested on. Paired bootstrap over subjects, 95 %.",
+                *warnings_of(section.comparison.entries),
+            ),
+        )
+        for part in section.comparison.parts
+        if (rows := records(section.inflation, part))
+    ]
+
+
+def budget_texts(section: Section) -> list[TextTable]:
+    """The budgets that were chosen; none where all are fixed."""
+    if section.budgets.empty:
+        return []
+    return [
+        TextTable(
+            "Chosen budgets: optimiser steps of the last stage",
+            ("trial", "runs", "median", "least", "most"),
+            tuple(
+                (row["entry"], str(row["runs"]), f"{row['median']:.0f}", str(row["least"]), str(row["most"]))
+                for row in section.budgets.to_dict("records")
+            ),
+            ("One budget per run (seed and fold).", *warnings_of(section.comparison.entries)),
+        )
+    ]
+
+
+def _difference_text(title: str, rows: Sequence[dict], notes: tuple[str, ...]) -> TextTable:
+    cells = ((row["entry"], *(with_interval(row, name, sign=True) for name in SCORES)) for row in rows)
+    return TextTable(title, ("trial", *HEADS.values()), tuple(cells), notes)
 
 
 def class_texts(section: Section) -> list[TextTable]:
