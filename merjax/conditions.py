@@ -36,7 +36,7 @@ def note_sitting(folder: Path, chunk: Chunk, seconds: float) -> None:
     """Add the time that this process spent on a chunk, and what it is, to the chunk's record."""
     path = record_path(folder, chunk)
     before = json.loads(path.read_text()) if path.is_file() else {"seconds": 0.0, "with": []}
-    here = {"device": _device(), "versions": _versions()}
+    here = {"device": _device(), "versions": versions()}
     kept = before["with"] + ([] if here in before["with"] else [here])
     write_json(path, {"seconds": round(before["seconds"] + seconds, 3), "with": kept})
 
@@ -56,6 +56,17 @@ def read_conditions(folder: Path, chunks: Sequence[Chunk]) -> Conditions | None:
     )
 
 
+def versions() -> dict[str, str]:
+    """Versions of merjax, Python and the packages that training rests on."""
+    found = {"merjax": __version__, "Python": platform.python_version()}
+    for name in PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = "of unknown version"
+    return found
+
+
 def _device() -> str:
     import jax
 
@@ -70,13 +81,3 @@ def _processor() -> str:
     lines = info.read_text().splitlines() if info.is_file() else []
     named = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
     return named[0] if named else platform.processor() or platform.machine()
-
-
-def _versions() -> dict[str, str]:
-    found = {"merjax": __version__, "Python": platform.python_version()}
-    for name in PACKAGES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            found[name] = "of unknown version"
-    return found

@@ -104,6 +104,7 @@ class EngineConfig:
     chunk: int = 0  # runs on the devices together; 0: as many as fit
     steps_per_call: int = 8  # optimiser steps between two looks at the clock
     checkpoint_minutes: float = 5.0  # least time between two checkpoints of a running chunk
+    save_models: bool = False  # keep what each run learnt, with a card; see merjax.models
     workers: int = 0  # processes that share the chunks; 0: one per core on a CPU, one on a GPU or TPU
 
 
@@ -226,6 +227,10 @@ def _check_ranges(config: Config, source: str) -> None:
     rules = config.selection.rules
     if not rules or len({*rules}) < len(rules) or not {*rules} <= {*RULES}:
         raise MerjaxError(f"{source}: selection.rules is {list(rules)}; write any of {', '.join(RULES)}, each once")
+    if config.engine.save_models and "fixed" not in rules:
+        raise MerjaxError(
+            f"{source}: engine.save_models keeps what runs learnt in their whole budget; add fixed to selection.rules"
+        )
     if not 0 < config.selection.inner <= 0.5:
         raise MerjaxError(
             f"{source}: selection.inner is {config.selection.inner}; write a share of the training subjects, up to 0.5"

@@ -130,6 +130,36 @@ def load_experiment(data: DataConfig) -> Experiment:
     used_N = np.any([fold.train_N | fold.test_N for fold in folds], axis=0)
     unused = index.loc[~used_N, ["database", "subject", "clip"]].assign(reason=f"in no fold of {data.folds}")
     index, target_N, target_NxR = index[used_N].reset_index(drop=True), target_N[used_N], labelled.target_NxR[used_N]
+    folds = tuple(Fold(fold.name, fold.train_N[used_N], fold.test_N[used_N]) for fold in folds)
+    left_out = pd.concat([labelled.left_out, unused], ignore_index=True)
+    return _experiment(store, data, index, left_out, target_N, target_NxR.astype(np.int32), folds)
+
+
+def every_clip(store: Store, data: DataConfig) -> Experiment:
+    """All clips of a store, whatever they are labelled, for a model that needs no labels.
+
+    Every clip is of class 0, and on both sides of the only fold: nothing may be trained on it, or scored.
+
+    Raises:
+        MerjaxError: frames that the data does not allow.
+    """
+    index = store.index.reset_index(drop=True).assign(position=np.arange(len(store.index)))
+    all_N = np.ones(len(index), bool)
+    nothing = pd.DataFrame(columns=["database", "subject", "clip", "reason"])
+    target_N, target_NxR = np.zeros(len(index), np.int32), np.zeros((len(index), len(REGIONS)), np.int32)
+    return _experiment(store, data, index, nothing, target_N, target_NxR, (Fold("every clip", all_N, all_N),))
+
+
+def _experiment(
+    store: Store,
+    data: DataConfig,
+    index: pd.DataFrame,
+    left_out: pd.DataFrame,
+    target_N: np.ndarray,
+    target_NxR: np.ndarray,
+    folds: tuple[Fold, ...],
+) -> Experiment:
+    scheme = SCHEMES[data.protocol]
     positions = select_frames(data.frames, index)
     length_N = np.array([len(p) for p in positions])
     if data.input == "difference" and store.crops and not any(p.any() for p in positions):
@@ -141,10 +171,10 @@ def load_experiment(data: DataConfig) -> Experiment:
         store=store,
         scheme=scheme,
         index=index,
-        left_out=pd.concat([labelled.left_out, unused], ignore_index=True),
+        left_out=left_out,
         target_N=target_N,
-        target_NxR=target_N[:, None] if data.whole_face else target_NxR.astype(np.int32),
-        folds=tuple(Fold(fold.name, fold.train_N[used_N], fold.test_N[used_N]) for fold in folds),
+        target_NxR=target_N[:, None] if data.whole_face else target_NxR,
+        folds=folds,
         streams=(FACE,) if data.whole_face else REGIONS,
         classes_R=(len(scheme.classes),) if data.whole_face else region_classes,
         row_S=np.concatenate([p + row for p, row in zip(positions, index["first_row"], strict=True)]).astype(int),

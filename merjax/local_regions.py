@@ -165,14 +165,13 @@ def _temporal_hyper(experiment: Experiment, spec: RunSpec) -> dict[str, Any]:
     target_N, _ = training_labels(experiment, spec)
     count_K = np.bincount(target_N[fold.train_N], minlength=len(experiment.classes))
     longest = experiment.length_N[fold.train_N].max()
-    read_N = experiment.length_N if config.temporal.mask else np.full_like(experiment.length_N, longest)
     return _numbers(config.temporal) | {
         "gamma": np.float32(config.loss.gamma),
         "smoothing": np.float32(config.loss.label_smoothing),
         "alpha_K": class_weights(config.loss.alpha, count_K),
         "mask_R": region_mask(config.regions, experiment.streams),
         "target_N": target_N,
-        "read_N": read_N.astype(np.int32),
+        "read_after": np.int32(0 if config.temporal.mask else longest),
     }
 
 

@@ -29,7 +29,7 @@ def log_chunk(folder: Path, chunk: Chunk, log: Log) -> None:
     """Write the curves of a finished chunk's runs, but for those that are there."""
     curves = pd.read_parquet(chunk_files(folder, chunk)[0])
     for (trial, seed, fold), run in curves.groupby(["trial", "seed", "fold"], sort=False):
-        place = folder / "logs" / _safe(str(trial)) / f"seed{seed}" / _safe(str(fold))
+        place = folder / "logs" / safe_name(str(trial)) / f"seed{seed}" / safe_name(str(fold))
         _WRITERS[log](place, run.drop(columns=["trial", "seed", "fold"]))
 
 
@@ -73,5 +73,6 @@ def _write_events(place: Path, run: pd.DataFrame) -> None:
 _WRITERS: dict[Log, Callable[[Path, pd.DataFrame], None]] = {"jsonl": _write_jsonl, "tensorboard": _write_events}
 
 
-def _safe(name: str) -> str:
+def safe_name(name: str) -> str:
+    """A name as part of a path."""
     return re.sub(r"[^\w=.,+-]", "_", name)

@@ -80,7 +80,7 @@ def rehearse(sweep: SweepFile, trials: int) -> SweepFile:
 
 def inner_sweep(points: dict[str, dict[str, Any]], sweep: SweepFile) -> SweepFile:
     """A batch of proposals as a sweep over inner subjects, scored after their whole budget."""
-    fixed = {"selection.rules": ["fixed"]}
+    fixed = {"selection.rules": ["fixed"], "engine.save_models": False}
     return sweep.with_trials({name: point | fixed for name, point in points.items()}, inner=sweep.searched.inner)
 
 

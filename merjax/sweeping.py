@@ -15,6 +15,7 @@ from merjax.demo import make_demo_store
 from merjax.errors import MerjaxError
 from merjax.estimate import Stopwatch
 from merjax.logs import Log, log_chunk, refuse_missing
+from merjax.models import add_scores
 from merjax.plan import Chunk, Plan, make_plan, most_together, open_experiment, refuse_other_trials
 from merjax.progress import SweepProgress
 from merjax.report.scores import control_table, score_table
@@ -217,6 +218,7 @@ def finish(folder: Path, tried: pd.DataFrame | None = None) -> SweepResult:
     result = SweepResult(folder, read_plan(folder), tried)
     if not result.missing:
         write_scores(folder, result.scores)
+        add_scores(folder, result.plan, result.predictions)
     return result
 
 

@@ -19,6 +19,7 @@ from merjax.inner import hold_out_inside
 from merjax.interruption import Interrupted
 from merjax.local_regions import RunSpec, Trained, train
 from merjax.logs import Log, log_chunk
+from merjax.models import RememberingEngine, save_models
 from merjax.plan import Chunk, Plan, open_experiment
 from merjax.results import claimed, is_finished, read_plan, write_chunk
 from merjax.selection import INNER, InnerKeeper, chosen_look, trains_inner, trains_outer
@@ -100,6 +101,8 @@ def _carry_out(
             predictions, curves = train_chunk(plan, chunk, group, on_call, kept)
         finally:
             note_sitting(folder, chunk, time.monotonic() - began)
+        if isinstance(group.engine, RememberingEngine):
+            save_models(folder, plan, chunk, group.experiment, group.engine.learned)
         write_chunk(folder, chunk, predictions, curves)
         kept.discard()
     finally:
@@ -166,7 +169,8 @@ def _open(plan: Plan, number: int) -> Group:
     selection = config.selection
     inside = hold_out_inside(experiment, selection.inner) if trains_inner(selection) else None
     mapping = None if config.engine.mapping == "auto" else config.engine.mapping
-    return Group(config, experiment, inside, Engine(mapping, config.engine.steps_per_call))
+    engine = RememberingEngine if config.engine.save_models else Engine
+    return Group(config, experiment, inside, engine(mapping, config.engine.steps_per_call))
 
 
 def _told_as_inner(on_call: Callable[[Progress], None]) -> Callable[[Progress], None]:

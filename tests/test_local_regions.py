@@ -230,7 +230,7 @@ def test_what_is_fitted_is_fitted_on_training_clips(experiment):
         expected = (1 / counts) / (1 / counts).mean()
         np.testing.assert_allclose(_temporal_hyper(experiment, spec)["alpha_K"], expected, rtol=1e-6)
         longest = max(max(LENGTHS[s]) for s in range(SUBJECTS) if s != f)
-        assert (_temporal_hyper(experiment, spec)["read_N"] == longest).all()
+        assert _temporal_hyper(experiment, spec)["read_after"] == longest
         eyes = np.bincount(np.minimum(np.concatenate(own), 1), minlength=2)
         alpha_RxK = _spatial_hyper(experiment, spec)["alpha_RxK"]
         np.testing.assert_allclose(alpha_RxK[0], [*((1 / eyes) / (1 / eyes).mean()), 0, 0], rtol=1e-6)

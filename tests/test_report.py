@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from fake_runs import loso, small_clips, write_fake_run
-from sklearn.metrics import balanced_accuracy_score, f1_score
+from sklearn.metrics import balanced_accuracy_score, confusion_matrix, f1_score
 
 import merjax
 from merjax.conditions import note_sitting
@@ -114,6 +114,11 @@ def test_csv_terminal_page_markdown_and_latex_show_scikit_learns_scores(reported
     assert {("FULL", "majority"), ("FULL", "chance")} <= set(scores.index)
     confusions = pd.read_csv(out / "confusions.csv")
     assert confusions[confusions["part"] == "FULL"]["clips"].sum() == len(rows)
+    names = ["negative", "positive", "surprise"]
+    for (part, trial), own in confusions.groupby(["part", "entry"]):
+        mine = rows[(rows["trial"] == trial) & (rows["database"].eq(part) | (part == "FULL"))]
+        counts = own.pivot(index="truth", columns="prediction", values="clips").loc[names, names]
+        np.testing.assert_array_equal(counts, confusion_matrix(mine["label"], mine["prediction"], labels=range(3)))
 
 
 class Balanced(HTMLParser):

@@ -17,6 +17,7 @@ from merjax.inner import hold_out_inside
 from merjax.local_regions import RunSpec, spatial_runs, temporal_runs, train
 from merjax.metrics import accuracy, uf1
 from merjax.plan import Plan
+from merjax.protocols import make_folds
 from merjax.selection import best_look, chosen_look, with_looks
 from merjax.stages.spatial import spatial_stage
 from merjax.work import _open, train_chunk
@@ -198,6 +199,29 @@ def test_selection_is_no_part_of_a_trials_identity_but_splits_groups():
     base, other = make_config(), make_config(ALL)
     assert identity(base) == identity(other)
     assert group_key(base) != group_key(other)
+
+
+@pytest.mark.parametrize("share", [0.1, 0.2, 0.34])
+def test_inner_subjects_are_a_share_of_the_training_subjects_alike_in_classes(share):
+    """40 people with clips of three classes, one of them rare; each fold's inner people are as such a share should be."""
+    rng = np.random.default_rng(0)
+    clips_of = rng.integers(3, 12, 40)
+    subject_N = np.repeat([f"sub{s:02d}" for s in range(40)], clips_of)
+    target_N = rng.choice(3, len(subject_N), p=(0.6, 0.3, 0.1))
+    index = pd.DataFrame({"database": "casme2", "subject": subject_N, "clip": np.arange(len(subject_N)).astype(str)})
+    folds = make_folds(index, "loso")
+    inside = hold_out_inside(replace(small_experiment(), index=index, target_N=target_N, folds=folds), share)
+    asked = []
+    for inner, outer in zip(inside.folds, folds, strict=True):
+        people = set(subject_N[inner.test_N])
+        assert not people & set(subject_N[inner.train_N])
+        assert not people & set(subject_N[outer.test_N])
+        assert len(people) / 39 == pytest.approx(share, abs=0.06)
+        for k in range(3):
+            part = (target_N[inner.test_N] == k).sum() / (target_N[outer.train_N] == k).sum()
+            assert part == pytest.approx(share, abs=0.09), (inner.name, k)
+        asked.append(people)
+    assert len(set.union(*asked)) > 35  # over the folds, nearly everyone is asked
 
 
 @pytest.mark.parametrize(

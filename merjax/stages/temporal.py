@@ -17,7 +17,8 @@ def temporal_stage(regions: int, classes: int, units: int, steps: int) -> Stage:
     """The stage for clips of at most `steps` frames with 20 features per region and frame.
 
     `hyper` holds the optimiser's numbers, and dropout_lstm, dropout_fc, gamma, smoothing, alpha_K, target_N, mask_R,
-    features_SxRxD (the run's own, of every frame in use) and read_N (the number of frames after which the state is read).
+    features_SxRxD (the run's own, of every frame in use) and read_after (the number of frames after which the state is read;
+    0: at each clip's last one).
     """
     model = TemporalClassifier(units, classes)
 
@@ -25,7 +26,7 @@ def temporal_stage(regions: int, classes: int, units: int, steps: int) -> Stage:
         row_BxT, length_B = batch.inputs
         real_BxT = jnp.arange(steps) < length_B[:, None]
         features_BxTxRxD = jnp.where(real_BxT[..., None, None], hyper["features_SxRxD"][row_BxT], 0.0)
-        read_B = hyper["read_N"][batch.unit_B]
+        read_B = jnp.where(hyper["read_after"] > 0, hyper["read_after"], length_B)
         return model.apply({"params": params}, features_BxTxRxD, read_B, hyper["mask_R"], rates, key)
 
     def init(key, hyper):

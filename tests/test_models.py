@@ -1,0 +1,111 @@
+"""Models that a sweep saves: loaded, they give the saved predictions again, and their cards say what they are."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import merjax
+from merjax.config import make_config
+from merjax.errors import MerjaxError
+from merjax.models import Learned, Model, _of_data
+from merjax.protocols.folds import subjects_of
+from merjax.store import open_store
+
+COLUMNS = ["p_negative", "p_positive", "p_surprise"]
+SETTINGS = {
+    "data": {"input": "difference", "standardise": True, "frames": "count:3"},
+    "spatial": {"epochs": 2, "batch": 9, "learning_rate": 1e-3},
+    "temporal": {"epochs": 6, "batch": 4, "units": 4, "learning_rate": 1e-2, "mask": False},
+    "selection": {"rules": ["fixed", "oracle"], "looks": 3},
+    "engine": {"save_models": True, "workers": 1},
+}
+
+
+@pytest.fixture(scope="module")
+def result(small_store, tmp_path_factory):
+    sweep = {"base": SETTINGS | {"data": SETTINGS["data"] | {"store": str(small_store)}}, "trials": {"a/b": {}}}
+    return merjax.run_sweep(sweep, out=tmp_path_factory.mktemp("models") / "run")
+
+
+@pytest.fixture(scope="module")
+def models(result) -> dict[str, Model]:
+    folders = sorted((result.folder / "models" / "a_b" / "seed0").iterdir())
+    return {model.card["fold"]: model for model in map(merjax.load_model, folders)}
+
+
+def test_a_loaded_model_predicts_its_held_out_clips_as_the_sweep_did(result, models, small_store):
+    assert models.keys() == set(result.plan.data[0]["folds"])
+    saved = result.predictions[result.predictions["selection"] == "fixed"].set_index(["fold", "clip", "subject"])
+    for fold, model in models.items():
+        table = model(small_store)
+        own = table[(table["database"] + "/" + table["subject"]).isin(model.card["held_out_subjects"])]
+        expected = saved.loc[fold].loc[list(zip(own["clip"], own["subject"], strict=True))]
+        assert len(own) == len(saved.loc[fold])
+        np.testing.assert_allclose(own[COLUMNS], expected[COLUMNS], atol=1e-5)
+        assert [model.classes[k] for k in expected["prediction"]] == own["prediction"].tolist()
+    one, other = (model(small_store)[COLUMNS].to_numpy() for model in list(models.values())[:2])
+    assert np.abs(one - other).max() > 1e-3  # each fold has a model of its own
+
+
+def test_a_model_asks_for_no_labels(models, small_store):
+    model = next(iter(models.values()))
+    store = open_store(small_store)
+    unlabelled = replace(store, index=store.index.assign(emotion="others", action_units=""))
+    assert model(unlabelled).equals(model(store))
+
+
+def test_what_was_fitted_in_training_is_used_and_not_fitted_anew(models, small_store):
+    model = next(iter(models.values()))
+    spatial = model.learned["spatial"]
+    moved = Learned(spatial.variables, spatial.numbers | {"mean_R": spatial.numbers["mean_R"] + 0.3})
+    other = replace(model, learned=model.learned | {"spatial": moved})
+    assert np.abs(other(small_store)[COLUMNS] - model(small_store)[COLUMNS]).max().max() > 1e-4
+
+
+def test_the_card_says_what_the_model_is(result, models, small_store):
+    experiment = open_store(small_store).index
+    for fold, model in models.items():
+        card = model.card
+        assert card["held_out_subjects"] == [fold] == sorted(set(subjects_of(experiment)) & {fold})
+        assert card["classes"] == ["negative", "positive", "surprise"]
+        assert card["trial"] == "a/b"
+        assert card["data"]["store_hash"] == result.plan.data[0]["store_hash"]
+        assert card["pictures"]["regions"]["mouth"] == [60, 160]
+        assert len(card["numbers"]["spatial"]["mean_R"]) == 6
+        assert card["numbers"]["temporal"]["read_after"] == 3
+        assert make_config(card["config"]) == result.plan.trials[0].config
+        row = result.scores[result.scores["trial"] == "a/b"].iloc[0]
+        assert card["scores"]["UF1"]["mean"] == pytest.approx(row["UF1"])
+    text = (result.folder / "models/a_b/seed0" / fold.replace("/", "_") / "card.md").read_text()
+    assert f"It never saw the clips of {fold}" in text
+    assert "say nothing about people" in text or "says nothing about people" in text
+    assert f"UF1 {row['UF1']:.3f} [" in text
+
+
+def test_clips_that_a_model_does_not_fit_are_refused(models, small_store):
+    model = next(iter(models.values()))
+    store = open_store(small_store)
+    colour = replace(store, crops={name: np.stack([crop] * 3, -1) for name, crop in store.crops.items()})
+    with pytest.raises(MerjaxError, match="or gray ones where these are in colour"):
+        model(colour)
+    one_frame = replace(model, config=make_config(SETTINGS, "data.input=gray", "data.frames=count:1"))
+    with pytest.raises(MerjaxError, match=r"trained without temporal.mask on longer ones"):
+        one_frame(store)
+
+
+def test_no_model_and_one_of_another_format_are_refused(models, result, tmp_path):
+    with pytest.raises(MerjaxError, match="engine.save_models=true"):
+        merjax.load_model(tmp_path)
+    card = next(iter(models.values())).card
+    (tmp_path / "card.json").write_text(json.dumps(card | {"format": 0}))
+    with pytest.raises(MerjaxError, match="format 0"):
+        merjax.load_model(tmp_path)
+    with pytest.raises(MerjaxError, match="add fixed to selection.rules"):
+        make_config("engine.save_models=true", "selection.rules=[inner]")
+
+
+def test_what_belongs_to_clips_is_told_by_axis_letters():
+    assert all(map(_of_data, ("target_N", "target_NxR", "features_SxRxD")))
+    assert not any(map(_of_data, ("mean_R", "alpha_RxK", "weight_decay", "gamma", "read_after", "beta1")))
