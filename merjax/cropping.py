@@ -1,14 +1,15 @@
 """One clip's crops: its frames read, its regions found on the first frame and cut out of all."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
 from merjax import landmarks
 from merjax.alignment import head_motion
+from merjax.clip_flow import FlowSettings
 from merjax.crops import Colour, Image, Points, Warp, cut, read_image, region_boxes
 from merjax.datasets.clip import Clip
 from merjax.errors import MerjaxError
@@ -23,14 +24,21 @@ class Settings:
         colour: "gray", or "rgb" for three channels.
         align: "first" leaves the boxes where the first frame's landmarks put them, for all frames; "frame" lets them
             follow the head's rotation, scaling and translation (see `merjax.alignment`).
+        flow: the motion to be computed from the crops, if any.
     """
 
     colour: Colour = "gray"
     align: Literal["first", "frame"] = "first"
+    flow: FlowSettings | None = None
 
     @property
     def channels(self) -> int:
         return 3 if self.colour == "rgb" else 1
+
+    @property
+    def as_dict(self) -> dict[str, Any]:
+        """The settings as the store keeps them; motion is mentioned where there is some."""
+        return {key: value for key, value in asdict(self).items() if value is not None}
 
 
 def crop_clip(clip: Clip, settings: Settings, model: Path) -> tuple[Points, dict[str, np.ndarray]]:

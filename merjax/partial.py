@@ -1,7 +1,8 @@
 """A clip store in the making: what has been done so far, on disk, so that a stopped preparation goes on.
 
 A folder `<store>.partial` holds the crop files, `partial.json`, which says what is being prepared, and `journal.jsonl`, a
-line per clip that is done, written after the clip's crops.
+line per clip that is done, written after the clip's crops. Pictures of motion lie in `pictures.npy`, one for every clip,
+until it is known which clips the store has.
 """
 
 import hashlib
@@ -11,24 +12,31 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import numpy as np
+
 from merjax import __version__
 from merjax.cropping import Settings
 from merjax.datasets.clip import Clip
 from merjax.errors import MerjaxError
-from merjax.store import FORMAT, allocate, clip_hash, read_rows, write_json
+from merjax.store import CROPS, FORMAT, allocate, allocate_rows, clip_hash, frame_flow_name, read_rows, write_json
 
+PICTURES = "pictures"
 _MARKER = "partial.json"
 _JOURNAL = "journal.jsonl"
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """What one clip's preparation gave: its landmarks and the hash of its crops, or the reason why it was dropped."""
+    """What one clip's preparation gave: its landmarks and the hash of its crops, or the reason why it was dropped.
+
+    `cut_off` is the share of the motion in every frame that was too large for the steps in which it is kept.
+    """
 
     clip: int
     reason: str = ""
     points: list[list[float]] | None = None
     hash: str = ""
+    cut_off: float = 0.0
 
 
 def open_partial(partial: Path, clips: Sequence[Clip], settings: Settings) -> None:
@@ -51,7 +59,12 @@ def open_partial(partial: Path, clips: Sequence[Clip], settings: Settings) -> No
         raise MerjaxError(f"{partial.parent} is no folder; choose another --out") from None
     # before the crop files: what a full disk leaves of them is then known as merjax's own
     write_json(marker, {"fingerprint": ""})
-    allocate(partial, sum(len(clip.frames) for clip in clips), settings.channels)
+    flow = settings.flow
+    allocate(
+        partial, sum(len(clip.frames) for clip in clips), settings.channels, frame_flow=flow is not None and flow.every
+    )
+    if flow:
+        allocate_rows(partial, PICTURES, len(clips), (flow.side, flow.side, 3), np.uint8)
     write_json(marker, {"fingerprint": fingerprint})
 
 
@@ -61,7 +74,9 @@ def add_to_journal(partial: Path, result: Prepared) -> None:
         journal.write(json.dumps(asdict(result)) + "\n")
 
 
-def read_journal(partial: Path, clips: Sequence[Clip], first_rows: Sequence[int]) -> dict[int, Prepared]:
+def read_journal(
+    partial: Path, clips: Sequence[Clip], first_rows: Sequence[int], settings: Settings
+) -> dict[int, Prepared]:
     """What is done, by the clip's number.
 
     A clip whose crops on disk are not those that were noted, after a loss of power perhaps, is not done; nor is one that
@@ -76,8 +91,10 @@ def read_journal(partial: Path, clips: Sequence[Clip], first_rows: Sequence[int]
             result = Prepared(**json.loads(line))
         except ValueError:  # the line that a kill cut short
             continue
+        if result.points is None:
+            continue
         place = (first_rows[result.clip], len(clips[result.clip].frames))
-        if result.points is not None and clip_hash(read_rows(partial, *place)) == result.hash:
+        if _hash_on_disk(partial, result.clip, place, settings) == result.hash:
             done[result.clip] = result
     # a kill may have left half a line: end it, so that the next one starts anew
     with path.open("a") as journal:
@@ -85,11 +102,19 @@ def read_journal(partial: Path, clips: Sequence[Clip], first_rows: Sequence[int]
     return done
 
 
+def _hash_on_disk(partial: Path, clip: int, place: tuple[int, int], settings: Settings) -> str:
+    names = [region.name for region in CROPS]
+    if settings.flow and settings.flow.every:
+        names += [frame_flow_name(region) for region in CROPS]
+    arrays = [read_rows(partial, name, *place) for name in names]
+    return clip_hash([*arrays, read_rows(partial, PICTURES, clip, 1)] if settings.flow else arrays)
+
+
 def close_partial(partial: Path, out: Path) -> None:
     """Give a filled folder, with its `store.json`, the name of the store."""
     partial.rename(out)
-    for name in (_JOURNAL, _MARKER):
-        (out / name).unlink()
+    for name in (_JOURNAL, _MARKER, f"{PICTURES}.npy"):
+        (out / name).unlink(missing_ok=True)
 
 
 def _fingerprint(clips: Sequence[Clip], settings: Settings) -> str:

@@ -1,4 +1,4 @@
-"""From releases' clips to a clip store: landmarks, boxes, crops; in parallel and restartable."""
+"""From releases' clips to a clip store: landmarks, boxes, crops, motion; in parallel and restartable."""
 
 import hashlib
 import json
@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import replace
 from multiprocessing import connection, get_context, parent_process
 from pathlib import Path
 from typing import Any
@@ -18,13 +18,16 @@ import numpy as np
 from filelock import FileLock, Timeout
 
 from merjax import __version__, landmarks
+from merjax.clip_flow import clip_picture, frame_flows, target_frame
 from merjax.contact_sheet import write_contact_sheet
 from merjax.cropping import Settings, crop_clip
 from merjax.datasets import index_of
 from merjax.datasets.check import check_releases, counts_of
 from merjax.datasets.clip import Clip, Discrepancy, Release
 from merjax.errors import MerjaxError
-from merjax.partial import Prepared, add_to_journal, close_partial, open_partial, read_journal
+from merjax.flow_sheet import write_flow_sheet
+from merjax.partial import PICTURES, Prepared, add_to_journal, close_partial, open_partial, read_journal
+from merjax.regions import FACE
 from merjax.store import (
     CROPS,
     FORMAT,
@@ -32,6 +35,7 @@ from merjax.store import (
     clip_hash,
     content_hash,
     discrepancy_table,
+    frame_flow_name,
     open_store,
     write_array,
     write_json,
@@ -57,7 +61,7 @@ def prepare_store(
     Args:
         releases: what the readers of `merjax.datasets` returned.
         out: folder of the store; must not exist. A `<out>.partial` of the same clips is continued.
-        settings: how crops are made; gray, from the first frame's boxes, by default.
+        settings: how crops are made, and which motion; gray, from the first frame's boxes, no motion by default.
         workers: processes; all cores by default.
         model: dlib's 68-point model; found as `merjax.landmarks.find_model` says by default.
         progress: called with (clips done, clips in all).
@@ -75,7 +79,7 @@ def prepare_store(
     with _alone(out):
         partial = out.with_name(out.name + ".partial")
         open_partial(partial, clips, settings)
-        done = read_journal(partial, clips, first_rows)
+        done = read_journal(partial, clips, first_rows, settings)
         progress(len(done), len(clips))
         jobs = [(i, clip, first_rows[i]) for i, clip in enumerate(clips) if i not in done]
         for result in _run(jobs, partial, settings, model, workers or os.cpu_count() or 1):
@@ -145,9 +149,20 @@ def _prepare_job(number: int, clip: Clip, first_row: int, folder: Path, settings
         points, crops = crop_clip(clip, settings, model)
     except MerjaxError as error:
         return Prepared(number, reason=str(error))
-    for region in CROPS:
-        write_rows(folder, region, first_row, crops[region.name])
-    return Prepared(number, points=np.asarray(points, float).round(3).tolist(), hash=clip_hash(crops))
+    arrays = {region.name: crops[region.name] for region in CROPS}
+    cut_off = 0.0
+    flow = settings.flow
+    if flow and flow.every:
+        flows = frame_flows(crops, flow)
+        arrays |= {frame_flow_name(region): flows[region.name] for region in CROPS}
+        cut_off = float(np.mean([np.mean(np.abs(values) == 127) for values in flows.values()]))
+    for name, rows in arrays.items():
+        write_rows(folder, name, first_row, rows)
+    pixels = [*arrays.values()]
+    if flow:
+        pixels.append(clip_picture(crops[FACE.name], target_frame(clip, flow.to), flow)[None])
+        write_rows(folder, PICTURES, number, pixels[-1])
+    return Prepared(number, points=np.asarray(points, float).round(3).tolist(), hash=clip_hash(pixels), cut_off=cut_off)
 
 
 def _finish(
@@ -166,6 +181,12 @@ def _finish(
         reasons = "; ".join(f"{d.subject}/{d.name}: {d.reason}" for d in [d for d in discrepancies if d.dropped][:3])
         raise MerjaxError(f"none of the {len(results)} clips could be prepared ({reasons})")
     index = index_of(clips).assign(first_row=[first_rows[i] for i in used])
+    flow = settings.flow
+    if flow:
+        index = index.assign(flow_frame=[target_frame(clip, flow.to) for clip in clips])
+        pictures = np.load(partial / f"{PICTURES}.npy", mmap_mode="r")[used]
+        write_array(partial / "flow.npy", pictures)
+        write_flow_sheet(partial / "flow_sheet.png", index, pictures)
     points = [results[i].points for i in used]
     write_table(partial / "index.parquet", index)
     write_table(partial / "discrepancies.parquet", discrepancy_table(discrepancies))
@@ -176,13 +197,15 @@ def _finish(
         "format": FORMAT,
         "version": __version__,
         "sources": [{"database": r.database, "root": str(r.root), "synthetic": r.synthetic} for r in releases],
-        "settings": asdict(settings),
+        "settings": settings.as_dict,
         "overrides": overrides,
         "overrides_hash": hashlib.sha256(json.dumps(overrides, sort_keys=True).encode()).hexdigest(),
         "counts": counts_of(check_releases(prepared)),
         "clips": len(used),
-        "hash": content_hash(index, [results[i].hash for i in used], asdict(settings)),
+        "hash": content_hash(index, [results[i].hash for i in used], settings.as_dict),
     }
+    if flow and flow.every:
+        meta["flow_cut_off"] = float(np.mean([results[i].cut_off for i in used]))
     write_json(partial / "store.json", meta)
 
 

@@ -7,7 +7,9 @@ A store is a folder with
   of RGB values, uint8;
 - `landmarks.npy`: `clips x 68 x 2`, the points (x, y) on each clip's first frame, in pixels of the image;
 - `flow.npy`, where it was asked for: `clips x height x width x 3`, uint8, a picture of each clip's motion with the channels
-  u, v and optical strain (see `merjax.flow_images`);
+  u, v and optical strain (see `merjax.clip_flow` and `merjax.flow_images`);
+- `flow_<region>.npy` and `flow_face.npy`, where they were asked for: `frames x height x width x 3`, int8, u, v and strain of
+  each crop against its clip's onset (see `merjax.flow.fixed_point`);
 - `discrepancies.parquet`: all on which sheets, folders and images do not agree, and every clip that was dropped for it;
 - `store.json`: version, sources, settings, overrides, counts and content hash. It is written last: without it the folder is
   no store.
@@ -19,8 +21,8 @@ import hashlib
 import io
 import json
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +52,8 @@ class Store:
         meta: the contents of `store.json`.
         flow: a read-only memory map `clips x height x width x 3` of uint8, in the order of `index`: u, v and optical
             strain; None where the store holds none.
+        frame_flow: by region name, a read-only memory map `frames x height x width x 3` of int8: u, v and strain against
+            the onset; empty where the store holds none.
     """
 
     path: Path
@@ -58,6 +62,7 @@ class Store:
     discrepancies: pd.DataFrame
     meta: dict[str, Any]
     flow: np.ndarray | None = None
+    frame_flow: dict[str, np.ndarray] = field(default_factory=dict)
 
     @property
     def hash(self) -> str:
@@ -98,20 +103,29 @@ def open_store(path: Path | str) -> Store:
     regions = CROPS if meta.get("crops", True) else ()
     crops = {region.name: np.load(path / f"{region.name}.npy", mmap_mode="r") for region in regions}
     flow = np.load(path / "flow.npy", mmap_mode="r") if (path / "flow.npy").is_file() else None
+    flows = {region.name: path / f"{frame_flow_name(region)}.npy" for region in regions}
+    frame_flow = {name: np.load(file, mmap_mode="r") for name, file in flows.items() if file.is_file()}
     index, discrepancies = (pd.read_parquet(path / f"{name}.parquet") for name in ("index", "discrepancies"))
-    return Store(path, index, crops, discrepancies, meta, flow)
+    return Store(path, index, crops, discrepancies, meta, flow, frame_flow)
 
 
-def allocate(folder: Path, n_frames: int, channels: int) -> None:
-    """Make the crop files of a store to be filled, for `n_frames` frames of all clips together.
+def allocate(folder: Path, n_frames: int, channels: int, *, frame_flow: bool = False) -> None:
+    """Make the files of a store to be filled that hold a row per frame, for `n_frames` frames of all clips together.
 
     The files are sparse: rows that are never written, such as those of a clip that was dropped, take no space.
     """
     for region in CROPS:
-        with (folder / f"{region.name}.npy").open("wb") as file:
-            shape = (n_frames, *crop_shape(region, channels))
-            np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})
-            file.truncate(file.tell() + int(np.prod(shape)))
+        allocate_rows(folder, region.name, n_frames, crop_shape(region, channels), np.uint8)
+        if frame_flow:
+            allocate_rows(folder, frame_flow_name(region), n_frames, crop_shape(region, 3), np.int8)
+
+
+def allocate_rows(folder: Path, name: str, rows: int, shape: tuple[int, ...], dtype: type) -> None:
+    """Make one sparse `.npy` file of rows to be filled."""
+    header = {"descr": np.lib.format.dtype_to_descr(np.dtype(dtype)), "fortran_order": False, "shape": (rows, *shape)}
+    with (folder / f"{name}.npy").open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, header)
+        file.truncate(file.tell() + rows * int(np.prod(shape)) * np.dtype(dtype).itemsize)
 
 
 def crop_shape(region: Region, channels: int) -> tuple[int, ...]:
@@ -119,31 +133,34 @@ def crop_shape(region: Region, channels: int) -> tuple[int, ...]:
     return (region.height, region.width) if channels == 1 else (region.height, region.width, channels)
 
 
-def write_rows(folder: Path, region: Region, first_row: int, frames: np.ndarray) -> None:
-    """Write consecutive frames of one region into its crop file.
+def frame_flow_name(region: Region) -> str:
+    """Name of the file, but for its ending, that holds a crop's motion."""
+    return f"flow_{region.name}"
+
+
+def write_rows(folder: Path, name: str, first_row: int, rows: np.ndarray) -> None:
+    """Write consecutive rows into a file that `allocate_rows` made for their shape and type.
 
     Raises:
         OSError: on a full disk. (A write through a memory map would kill the process instead.)
     """
-    path = folder / f"{region.name}.npy"
-    with path.open("r+b") as file:
+    with (folder / f"{name}.npy").open("r+b") as file:
         np.lib.format.read_magic(file)
         np.lib.format.read_array_header_1_0(file)
-        file.seek(first_row * frames[0].size, os.SEEK_CUR)
-        file.write(np.ascontiguousarray(frames, np.uint8).data)
+        file.seek(first_row * rows[0].nbytes, os.SEEK_CUR)
+        file.write(np.ascontiguousarray(rows).data)
 
 
-def read_rows(folder: Path, first_row: int, n_frames: int) -> dict[str, np.ndarray]:
-    """A clip's frames of every region, by memory map."""
-    rows = slice(first_row, first_row + n_frames)
-    return {region.name: np.load(folder / f"{region.name}.npy", mmap_mode="r")[rows] for region in CROPS}
+def read_rows(folder: Path, name: str, first_row: int, n_rows: int) -> np.ndarray:
+    """Consecutive rows of a file, by memory map."""
+    return np.load(folder / f"{name}.npy", mmap_mode="r")[first_row : first_row + n_rows]
 
 
-def clip_hash(frames: dict[str, np.ndarray]) -> str:
-    """Hash of one clip's crops."""
+def clip_hash(arrays: Iterable[np.ndarray]) -> str:
+    """Hash of all that a store holds of one clip's pixels: its crops in the order of `CROPS`, then its motion."""
     digest = hashlib.blake2b(digest_size=16)
-    for region in CROPS:
-        digest.update(np.ascontiguousarray(frames[region.name]).data)
+    for array in arrays:
+        digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()
 
 
