@@ -31,8 +31,10 @@ class DataConfig:
     # "loso", "loso:DATABASE", "cross_database", one pair of it as "cross_database:casme2+smic:samm" (train on the first two,
     # test on the last), "group:K" (K groups of whole subjects)
     folds: str = "loso"
-    input: Literal["gray", "difference"] = "gray"  # the frame, or the frame minus its clip's onset frame
-    standardise: bool = False  # also divide by the standard deviation of the training frames, per region
+    # the frame; the frame minus its clip's onset frame; or "flow", its motion against the onset frame: u, v and optical
+    # strain (of a store that was prepared with `--flow every`)
+    input: Literal["gray", "difference", "flow"] = "gray"
+    standardise: bool = False  # also divide by the standard deviation of the training frames, per region and channel
     frames: str = "all"  # "all" from onset to offset; "count:N" uniform; "fps:F" equalised; "apex:N" around the apex
     whole_face: bool = False  # one stream on the face crop instead of the six regions (Table 5)
     anger: Literal["eyes", "eyes+mouth"] = "eyes"  # where anger shows; Table 1 leaves it out

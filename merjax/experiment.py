@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -32,6 +33,7 @@ class Experiment:
         streams: the six regions, or the whole face.
         classes_R: k(r), the number of classes of each stream.
         row_S, clip_S, length_N: store row and clip of each frame in use; frames in use per clip.
+        input: what the networks see of a frame: its "gray" values (or RGB), its "difference" to the onset, or its "flow".
     """
 
     store: Store
@@ -46,25 +48,41 @@ class Experiment:
     row_S: np.ndarray
     clip_S: np.ndarray
     length_N: np.ndarray
-    difference: bool
+    input: Literal["gray", "difference", "flow"]
 
     @property
     def classes(self) -> tuple[str, ...]:
         return self.scheme.classes
 
     @property
-    def channels(self) -> int:
-        """Channels of the crops: 1 for gray values, 3 for RGB.
+    def frames(self) -> tuple[np.ndarray, ...]:
+        """What the store holds of each stream's frames for the input: `frames x H x W` of uint8 (gray) or `frames x H x W x 3`
+        of uint8 (RGB) or int8 (motion).
 
         Raises:
-            MerjaxError: the store holds no crops.
+            MerjaxError: the store does not hold it.
         """
         if not self.store.crops:
             raise MerjaxError(
                 f"{self.store.path} holds flow images and no frames, which this method needs; prepare the clips with "
                 "`python -m merjax.prepare --casme2 RELEASE --out STORE`"
             )
-        return 3 if self.store.crops[self.streams[0].name].ndim == 4 else 1
+        if self.input == "flow" and not self.store.frame_flow:
+            raise MerjaxError(
+                f"{self.store.path} holds no motion of its frames, which data.input: flow needs; prepare the clips again "
+                "with `python -m merjax.prepare --casme2 RELEASE --flow every --out STORE`"
+            )
+        held = self.store.frame_flow if self.input == "flow" else self.store.crops
+        return tuple(held[region.name] for region in self.streams)
+
+    @property
+    def channels(self) -> int:
+        """Channels of the input: 1 for gray values, 3 for RGB or motion.
+
+        Raises:
+            MerjaxError: the store does not hold it.
+        """
+        return 3 if self.frames[0].ndim == 4 else 1
 
     @property
     def flow_NxHxWx3(self) -> np.ndarray:
@@ -85,6 +103,11 @@ class Experiment:
         """Store row of the onset frame of each frame's clip."""
         return self.index["first_row"].to_numpy()[self.clip_S]
 
+    @property
+    def subtracted_row_S(self) -> np.ndarray | None:
+        """Store row of the frame that is subtracted from each frame; None for nothing."""
+        return self.onset_row_S if self.input == "difference" else None
+
     @cached_property
     def split_hash(self) -> str:
         return split_hash(self.index, self.folds)
@@ -97,18 +120,20 @@ class Experiment:
         return hashlib.blake2b(repr(sorted(rows)).encode(), digest_size=8).hexdigest()
 
     @cached_property
-    def moments_NxRx2(self) -> np.ndarray:
-        """Mean and mean square of what the networks see of each clip, per stream, in units of the full gray range, over
-        all channels."""
-        moments = np.zeros((len(self.index), len(self.streams), 2))
+    def moments_NxRxCx2(self) -> np.ndarray:
+        """Mean and mean square of what the networks see of each clip, per stream and channel, in units of the full gray
+        range."""
+        frames, channels = self.frames, self.channels
+        moments = np.zeros((len(self.index), len(self.streams), channels, 2))
         ends = np.cumsum(self.length_N)
         for n, (first, end) in enumerate(zip(ends - self.length_N, ends, strict=True)):
             rows = self.row_S[first:end]
-            for r, region in enumerate(self.streams):
-                seen = self.store.crops[region.name][rows] / np.float32(255)
-                if self.difference:
-                    seen = seen - self.store.crops[region.name][self.index["first_row"].iloc[n]] / np.float32(255)
-                moments[n, r] = seen.mean(dtype=float), np.square(seen).mean(dtype=float)
+            for r, of_region in enumerate(frames):
+                seen = of_region[rows] / np.float32(255)
+                if self.input == "difference":
+                    seen = seen - of_region[self.index["first_row"].iloc[n]] / np.float32(255)
+                seen_PxC = seen.reshape(-1, channels)
+                moments[n, r] = np.stack([seen_PxC.mean(0, float), np.square(seen_PxC).mean(0, float)], -1)
         return moments
 
 
@@ -162,9 +187,9 @@ def _experiment(
     scheme = SCHEMES[data.protocol]
     positions = select_frames(data.frames, index)
     length_N = np.array([len(p) for p in positions])
-    if data.input == "difference" and store.crops and not any(p.any() for p in positions):
+    if data.input != "gray" and store.crops and not any(p.any() for p in positions):
         raise MerjaxError(
-            f"data.frames: {data.frames} leaves onset frames only, whose difference to the onset is nothing"
+            f"data.frames: {data.frames} leaves onset frames only, whose {data.input} to the onset is nothing"
         )
     region_classes = tuple(len(scheme.region_classes[r.kind]) for r in REGIONS)
     return Experiment(
@@ -180,7 +205,7 @@ def _experiment(
         row_S=np.concatenate([p + row for p, row in zip(positions, index["first_row"], strict=True)]).astype(int),
         clip_S=np.repeat(np.arange(len(index)), length_N),
         length_N=length_N,
-        difference=data.input == "difference",
+        input=data.input,
     )
 
 
@@ -218,9 +243,11 @@ def class_weights(alpha: str, count_K: np.ndarray) -> np.ndarray:
 
 
 def fitted_moments(experiment: Experiment, fold: Fold, config: Config) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and scale of the input per stream, from the fold's training frames."""
+    """Mean and scale `[R, C]` of the input per stream and channel, from the fold's training frames."""
     frames_N = experiment.length_N * fold.train_N
-    mean_R, square_R = np.tensordot(frames_N / frames_N.sum(), experiment.moments_NxRx2, axes=1).T
-    scale_R = np.sqrt(np.maximum(square_R - mean_R**2, 1e-12))
-    scale = scale_R if config.data.standardise else np.ones_like(scale_R)
-    return mean_R.astype(np.float32), scale.astype(np.float32)
+    mean_RxC, square_RxC = np.moveaxis(
+        np.tensordot(frames_N / frames_N.sum(), experiment.moments_NxRxCx2, axes=1), -1, 0
+    )
+    scale_RxC = np.sqrt(np.maximum(square_RxC - mean_RxC**2, 1e-12))
+    scale = scale_RxC if config.data.standardise else np.ones_like(scale_RxC)
+    return mean_RxC.astype(np.float32), scale.astype(np.float32)

@@ -85,9 +85,7 @@ def train(
 
 def spatial_runs(experiment: Experiment, specs: Sequence[RunSpec]) -> tuple[Run, Samples]:
     """The runs of the spatial stage, stacked, and the frames that they train on."""
-    crops = [experiment.store.crops[region.name] for region in experiment.streams]
-    onset_row_S = experiment.onset_row_S if experiment.difference else None
-    frames = frame_samples(crops, experiment.row_S, experiment.clip_S, onset_row_S)
+    frames = frame_samples(experiment.frames, experiment.row_S, experiment.clip_S, experiment.subtracted_row_S)
     return _stack([_run(experiment, spec, _spatial_hyper(experiment, spec)) for spec in specs]), frames
 
 
@@ -143,7 +141,7 @@ def training_labels(experiment: Experiment, spec: RunSpec) -> tuple[np.ndarray, 
 def _spatial_hyper(experiment: Experiment, spec: RunSpec) -> dict[str, Any]:
     fold = experiment.folds[spec.fold]
     _, target_NxR = training_labels(experiment, spec)
-    mean_R, scale_R = fitted_moments(experiment, fold, spec.config)
+    mean_RxC, scale_RxC = fitted_moments(experiment, fold, spec.config)
     widest = max(experiment.classes_R)
     alpha_RxK = [
         np.pad(class_weights(spec.config.loss.alpha, np.bincount(target_n[fold.train_N], minlength=k)), (0, widest - k))
@@ -153,8 +151,8 @@ def _spatial_hyper(experiment: Experiment, spec: RunSpec) -> dict[str, Any]:
         "gamma": np.float32(spec.config.loss.gamma),
         "smoothing": np.float32(spec.config.loss.label_smoothing),
         "alpha_RxK": np.stack(alpha_RxK),
-        "mean_R": mean_R,
-        "scale_R": scale_R,
+        "mean_RxC": mean_RxC,
+        "scale_RxC": scale_RxC,
         "mask_R": region_mask(spec.config.regions, experiment.streams),
         "target_NxR": target_NxR,
     }

@@ -54,7 +54,7 @@ def small_experiment() -> Experiment:
         row_S=np.arange(n * FRAMES),
         clip_S=np.repeat(np.arange(n), FRAMES),
         length_N=np.full(n, FRAMES),
-        difference=False,
+        input="gray",
     )
 
 

@@ -12,7 +12,7 @@ from merjax.config import SpatialConfig, TemporalConfig, flatten, make_config
 from merjax.engine import Engine
 from merjax.errors import MerjaxError
 from merjax.experiment import Experiment, class_weights, fitted_moments, region_mask
-from merjax.local_regions import RunSpec, _spatial_hyper, _temporal_hyper, run_key, train, training_labels
+from merjax.local_regions import RunSpec, _spatial_hyper, _temporal_hyper, run_key, spatial_runs, train, training_labels
 from merjax.protocols import SCHEMES, make_folds
 from merjax.regions import REGIONS, Region
 from merjax.stages.temporal import clip_samples
@@ -53,8 +53,14 @@ def experiment() -> Experiment:
         r.name: (level_S[:, None, None] + rng.integers(0, 20, (len(clip_S), SIDE, SIDE))).astype(np.uint8)
         for r in STREAMS
     }
+    frame_flow = {
+        r.name: (rng.integers(-20, 20, (len(clip_S), SIDE, SIDE, 3)) + level_S[:, None, None, None] // 3 * [1, -1, 0])
+        .clip(-127, 127).astype(np.int8)
+        for r in STREAMS
+    }  # fmt: skip
+    nothing = pd.DataFrame()
     return Experiment(
-        store=Store(Path("nowhere"), index, crops, pd.DataFrame(), {"hash": "", "sources": []}),
+        store=Store(Path("nowhere"), index, crops, nothing, {"hash": "", "sources": []}, frame_flow=frame_flow),
         scheme=SCHEMES["megc3"],
         index=index,
         left_out=pd.DataFrame(),
@@ -66,7 +72,7 @@ def experiment() -> Experiment:
         row_S=np.arange(len(clip_S)),
         clip_S=clip_S,
         length_N=length_N,
-        difference=False,
+        input="gray",
     )
 
 
@@ -102,23 +108,25 @@ def test_two_devices_and_side_by_side_give_the_same(experiment, trained):
     )
 
 
-@pytest.mark.parametrize("difference", [False, True])
-def test_held_out_pixels_and_labels_do_not_reach_training(experiment, engine, difference):
+@pytest.mark.parametrize("seen", ["gray", "difference", "flow"])
+def test_held_out_pixels_and_labels_do_not_reach_training(experiment, engine, seen):
     """All pixels and labels of the subject that fold 1 holds out change; its training does not, in any bit.
 
     Means, scales and class weights are fitted too, so the settings ask for all of them.
     """
     specs = [RunSpec(make_config(SETTINGS, "data.standardise=true"), 0, fold) for fold in range(SUBJECTS)]
-    experiment = replace(experiment, difference=difference)
+    experiment = replace(experiment, input=seen)
     trained = train(experiment, specs, engine)
     test_N = experiment.folds[1].test_N
     rng = np.random.default_rng(1)
-    crops = {name: crop.copy() for name, crop in experiment.store.crops.items()}
-    for crop in crops.values():
-        crop[np.isin(experiment.clip_S, np.flatnonzero(test_N))] ^= rng.integers(1, 256, (SIDE, SIDE), dtype=np.uint8)
+    store = experiment.store
+    held = {name: array.copy() for name, array in (store.frame_flow if seen == "flow" else store.crops).items()}
+    for array in held.values():
+        other = rng.integers(1, 256, array.shape[1:], dtype=np.uint8)
+        array[np.isin(experiment.clip_S, np.flatnonzero(test_N))] ^= other.view(array.dtype)
     changed = replace(
         experiment,
-        store=replace(experiment.store, crops=crops),
+        store=replace(store, **{"frame_flow" if seen == "flow" else "crops": held}),
         target_N=np.where(test_N, (experiment.target_N + 1) % 3, experiment.target_N),
         target_NxR=np.where(test_N[:, None], 0, experiment.target_NxR),
     )
@@ -166,22 +174,45 @@ def test_randomness_comes_from_seed_trial_and_fold_alone():
 def test_moments_are_those_of_the_training_frames(experiment):
     fold = experiment.folds[2]
     config = make_config("data.standardise=true")
-    mean_R, scale_R = fitted_moments(experiment, fold, config)
+    mean_RxC, scale_RxC = fitted_moments(experiment, fold, config)
     rows = np.isin(experiment.clip_S, np.flatnonzero(fold.train_N))
     for r, region in enumerate(STREAMS):
         seen = experiment.store.crops[region.name][rows] / 255
-        assert mean_R[r] == pytest.approx(seen.mean(), rel=1e-5)
-        assert scale_R[r] == pytest.approx(seen.std(), rel=1e-4)
+        assert mean_RxC[r] == pytest.approx(seen.mean(), rel=1e-5)
+        assert scale_RxC[r] == pytest.approx(seen.std(), rel=1e-4)
     assert (fitted_moments(experiment, fold, make_config())[1] == 1).all()
 
 
 def test_moments_of_differences(experiment):
-    difference = replace(experiment, difference=True)
+    difference = replace(experiment, input="difference")
     fold = experiment.folds[0]
-    mean_R, _ = fitted_moments(difference, fold, make_config())
+    mean_RxC, _ = fitted_moments(difference, fold, make_config())
     crop = experiment.store.crops["mouth"] / 255
     seen = (crop - crop[experiment.onset_row_S])[fold.train_N[experiment.clip_S]]
-    assert mean_R[1] == pytest.approx(seen.mean(), abs=1e-6)
+    assert mean_RxC[1] == pytest.approx(seen.mean(), abs=1e-6)
+
+
+def test_motion_is_normalised_by_channel(experiment):
+    """u, v and strain have units of their own: each channel has its own mean and scale, from the training frames alone."""
+    motion, fold = replace(experiment, input="flow"), experiment.folds[1]
+    assert motion.channels == 3
+    mean_RxC, scale_RxC = fitted_moments(motion, fold, make_config("data.standardise=true"))
+    rows = fold.train_N[experiment.clip_S]
+    for r, region in enumerate(STREAMS):
+        seen = experiment.store.frame_flow[region.name][rows].reshape(-1, 3) / 255
+        np.testing.assert_allclose(mean_RxC[r], seen.mean(0), rtol=1e-4)
+        np.testing.assert_allclose(scale_RxC[r], seen.std(0), rtol=1e-4)
+    _, frames = spatial_runs(motion, [RunSpec(make_config(), 0, 1)])
+    (eye, _) = frames.gather(np.array([[3, 5]]))
+    expected = experiment.store.frame_flow["eye_right"][experiment.row_S[[3, 5]]]
+    np.testing.assert_array_equal(eye[0].transpose(3, 1, 2, 0), expected)
+
+
+def test_a_store_without_motion_of_frames_says_how_to_get_it(experiment):
+    still = replace(experiment, store=replace(experiment.store, frame_flow={}))
+    assert still.channels == 1
+    with pytest.raises(MerjaxError, match="--flow every"):
+        _ = replace(still, input="flow").channels
 
 
 def test_class_weights():

@@ -38,8 +38,8 @@ def test_batches_hold_channel_row_column_sample(channels, difference):
 def test_every_colour_channel_reaches_the_features():
     """Swapping two channels changes the features; a network that saw one channel only would not notice."""
     stage = spatial_stage((2, 3), channels=3)
-    one = np.ones(2, np.float32)
-    hyper = {"mean_R": 0 * one, "scale_R": one}
+    one = np.ones((2, 3), np.float32)
+    hyper = {"mean_RxC": 0 * one, "scale_RxC": one}
     params = stage.init(jax.random.key(0), hyper)
     inputs = frame_samples(crops_of(3), np.arange(ROWS), np.zeros(ROWS, int), None).gather(np.arange(ROWS)[None])
 

@@ -19,7 +19,7 @@ def spatial_stage(classes_R: tuple[int, ...], channels: int = 1, network: Networ
     """The stage for regions with k(r) classes each and images of so many channels.
 
     `hyper` holds the optimiser's numbers, and dropout, gamma, smoothing, alpha_RxK, target_NxR (region labels of every
-    clip), mean_R and scale_R (fitted on the fold's training frames) and mask_R (1 for the regions in use).
+    clip), mean_RxC and scale_RxC (fitted on the fold's training frames) and mask_R (1 for the regions in use).
     """
 
     def init(key, hyper):
@@ -46,32 +46,34 @@ def spatial_stage(classes_R: tuple[int, ...], channels: int = 1, network: Networ
 
 
 def frame_samples(
-    crops: Sequence[np.ndarray], row_S: np.ndarray, clip_S: np.ndarray, onset_row_S: np.ndarray | None
+    frames: Sequence[np.ndarray], row_S: np.ndarray, clip_S: np.ndarray, onset_row_S: np.ndarray | None
 ) -> Samples:
     """Samples of the spatial stage: a frame each.
 
     Args:
-        crops: per region, the store's `frames x H x W` (gray) or `frames x H x W x 3` (RGB) of uint8.
+        frames: per region, the store's `frames x H x W` (gray) or `frames x H x W x 3` (RGB, motion).
         row_S: each sample's row in the store.
         clip_S: the clip it belongs to.
         onset_row_S: the row of its clip's onset frame, which is subtracted; None for the frame as it is.
 
-    Inputs of K batches are one array `[K, C, H, W, B]` per region, of uint8 or, for differences, int16.
+    Inputs of K batches are one array `[K, C, H, W, B]` per region, of the frames' type or, for differences, int16.
     """
 
     def gather(sample_KxB: np.ndarray) -> tuple[np.ndarray, ...]:
-        return tuple(_gather_region(crop, sample_KxB) for crop in crops)
+        return tuple(_gather_region(of_region, sample_KxB) for of_region in frames)
 
-    def _gather_region(crop: np.ndarray, sample_KxB: np.ndarray) -> np.ndarray:
-        frames = crop[row_S[sample_KxB]]
+    def _gather_region(of_region: np.ndarray, sample_KxB: np.ndarray) -> np.ndarray:
+        seen = of_region[row_S[sample_KxB]]
         if onset_row_S is not None:
-            frames = frames.astype(np.int16) - crop[onset_row_S[sample_KxB]]
-        frames_KxBxHxWxC = frames if frames.ndim == 5 else frames[..., None]
+            seen = seen.astype(np.int16) - of_region[onset_row_S[sample_KxB]]
+        frames_KxBxHxWxC = seen if seen.ndim == 5 else seen[..., None]
         return np.ascontiguousarray(frames_KxBxHxWxC.transpose(0, 4, 2, 3, 1))
 
     return Samples(clip_S, gather)
 
 
 def _normalised(inputs: tuple[Array, ...], hyper) -> tuple[Float[Array, "C H W B"], ...]:
-    """Gray values in [0, 1], less the training mean and divided by the training scale of each region."""
-    return tuple((x.astype(jnp.float32) / 255 - hyper["mean_R"][r]) / hyper["scale_R"][r] for r, x in enumerate(inputs))
+    """The input in units of the full gray range, less the training mean and divided by the training scale of each region and
+    channel."""
+    mean_RxCx1x1x1, scale_RxCx1x1x1 = (hyper[name][..., None, None, None] for name in ("mean_RxC", "scale_RxC"))
+    return tuple((x.astype(jnp.float32) / 255 - mean_RxCx1x1x1[r]) / scale_RxCx1x1x1[r] for r, x in enumerate(inputs))
