@@ -58,6 +58,12 @@ def region_boxes(points: Points) -> dict[str, Box]:
     return boxes
 
 
+def face_points(points: Points) -> Points:
+    """The 68 points of a clip's first frame in pixels (x, y) of its whole-face crop."""
+    box = region_boxes(points)[FACE.name]
+    return (points - [box.x, box.y]) / box.unit + [(FACE.width - 1) / 2, (FACE.height - 1) / 2]
+
+
 def cut(
     image: Image, region: Region, box: Box, warp: Warp | None = None
 ) -> UInt8[np.ndarray, "height width *channels"]:
