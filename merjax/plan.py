@@ -30,19 +30,30 @@ class Chunk(NamedTuple):
     width: int  # runs that the compiled programs take: equal in all chunks of a group
 
 
+class NotRun(NamedTuple):
+    """A trial that a sweep asks for and its store has no data for, and why."""
+
+    trial: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.trial} is NOT RUN: {self.reason}"
+
+
 @dataclass(frozen=True)
 class Plan:
     """All the work of a sweep.
 
     Attributes:
         name: the sweep's name.
-        trials: its trials.
+        trials: its trials, but for those that are not run.
         seeds: its seeds.
         group_of_trial: the group of each trial.
         chunks: the work, in the order in which it is taken up.
         version: the merjax that made it.
         data: per group, what is trained on: store hash, split hash, folds, classes, clips used and left out.
         inner: share of the training subjects that is tested in place of the held-out ones; 0: these are.
+        not_run: trials whose method needs what their store lacks.
     """
 
     name: str
@@ -53,6 +64,7 @@ class Plan:
     data: tuple[dict[str, Any], ...]
     version: str = __version__
     inner: float = 0.0
+    not_run: tuple[NotRun, ...] = ()
 
     @property
     def runs(self) -> int:
@@ -68,6 +80,7 @@ class Plan:
             "group_of_trial": list(self.group_of_trial),
             "data": list(self.data),
             "inner": self.inner,
+            "not_run": [trial._asdict() for trial in self.not_run],
             "chunks": [chunk._asdict() for chunk in self.chunks],
         }
 
@@ -92,11 +105,14 @@ def plan_from_json(content: dict[str, Any]) -> Plan:
         tuple(content["data"]),
         content["version"],
         content.get("inner", 0.0),
+        tuple(NotRun(**trial) for trial in content.get("not_run", ())),
     )
 
 
 def make_plan(sweep: SweepFile, workers: int, capacity: Capacity = lambda experiment, config: None) -> Plan:
     """Sort the trials into groups and cut their runs into chunks.
+
+    Trials whose method needs what the store lacks are set aside with the reason.
 
     Args:
         sweep: what was asked for.
@@ -104,13 +120,14 @@ def make_plan(sweep: SweepFile, workers: int, capacity: Capacity = lambda experi
         capacity: how many runs of a group fit on the devices together, where that is known (`merjax.memory.capacity`).
 
     Raises:
-        MerjaxError: data that is missing or does not fit the protocol.
+        MerjaxError: data that is missing or does not fit the protocol; or no trial can be run.
     """
-    keys = list(dict.fromkeys(group_key(trial.config) for trial in sweep.trials))
-    group_of_trial = tuple(keys.index(group_key(trial.config)) for trial in sweep.trials)
-    firsts = [sweep.trials[group_of_trial.index(g)].config for g in range(len(keys))]
-    experiments = [open_experiment(config, sweep.inner) for config in firsts]
-    for trial, group in zip(sweep.trials, group_of_trial, strict=True):
+    opened, not_run = _opened(sweep)
+    keys, experiments = list(opened), [*opened.values()]
+    able = tuple(trial for trial in sweep.trials if group_key(trial.config) in opened)
+    group_of_trial = tuple(keys.index(group_key(trial.config)) for trial in able)
+    firsts = [able[group_of_trial.index(g)].config for g in range(len(keys))]
+    for trial, group in zip(able, group_of_trial, strict=True):
         region_mask(trial.config.regions, experiments[group].streams)  # raises what would else come up in a worker
         class_weights(trial.config.loss.alpha, np.ones(1))
         if trains_inner(trial.config.selection):
@@ -133,7 +150,32 @@ def make_plan(sweep: SweepFile, workers: int, capacity: Capacity = lambda experi
         describe(experiment) | {"work": work_of_run(experiment, config)}
         for experiment, config in zip(experiments, firsts, strict=True)
     )
-    return Plan(sweep.name, sweep.trials, sweep.seeds, group_of_trial, numbered, data, inner=sweep.inner)
+    return Plan(sweep.name, able, sweep.seeds, group_of_trial, numbered, data, inner=sweep.inner, not_run=not_run)
+
+
+def _opened(sweep: SweepFile) -> tuple[dict[tuple, Experiment], tuple[NotRun, ...]]:
+    """What each group trains on, by its key, and the trials that lack something.
+
+    Raises:
+        MerjaxError: every trial lacks something.
+    """
+    opened: dict[tuple, Experiment] = {}
+    lacks: dict[tuple, str] = {}
+    for config in (trial.config for trial in sweep.trials):
+        key = group_key(config)
+        if key in opened or key in lacks:
+            continue
+        experiment = open_experiment(config, sweep.inner)
+        try:
+            _ = experiment.channels
+        except MerjaxError as error:
+            lacks[key] = str(error)
+        else:
+            opened[key] = experiment
+    if not opened:
+        raise MerjaxError(next(iter(lacks.values())))
+    reasons = [(trial.name, lacks.get(group_key(trial.config))) for trial in sweep.trials]
+    return opened, tuple(NotRun(name, reason) for name, reason in reasons if reason)
 
 
 def open_experiment(config: Config, inner: float) -> Experiment:

@@ -45,6 +45,7 @@ def print_scores(plan: Plan, scores: pd.DataFrame, console: Console) -> None:
     console.print(table)
     if scores["trial"].str.contains(SELECTIONS["oracle"], regex=False).any():
         console.print(f"[yellow]{escape(LEAKS)}[/yellow]", soft_wrap=True)
+    print_not_run(plan, console)
     for group in plan.data:
         if group["statement"]:
             console.print(f"[yellow]{group['statement']}[/yellow]")
@@ -52,6 +53,12 @@ def print_scores(plan: Plan, scores: pd.DataFrame, console: Console) -> None:
             console.print(f"dropped {clip['database']}/{clip['subject']}/{clip['clip']}: {clip['reason']}")
         if group["left_out"]:
             console.print(f"{len(group['left_out'])} clips of the store are not in {group['protocol']} (see plan.json)")
+
+
+def print_not_run(plan: Plan, console: Console) -> None:
+    """The trials that lack data, and what they lack."""
+    for trial in plan.not_run:
+        console.print(str(trial), style="bold yellow", markup=False, highlight=False, soft_wrap=True)
 
 
 def print_plan(plan: Plan, shard: Shard, workers: int, memory: Sequence[int], console: Console) -> None:
@@ -70,6 +77,7 @@ def print_plan(plan: Plan, shard: Shard, workers: int, memory: Sequence[int], co
     for trial, number in zip(plan.trials, plan.group_of_trial, strict=True):
         table.add_row(trial.name, str(number), ", ".join(f"{k}={v}" for k, v in trial.overrides.items()))
     console.print(table)
+    print_not_run(plan, console)
     for g, data in enumerate(plan.data):
         chunks = [chunk for chunk in plan.chunks if chunk.group == g]
         config = plan.trials[plan.group_of_trial.index(g)].config

@@ -196,7 +196,9 @@ def merge_sweep(sweep: SweepFile, folders: Sequence[Path], out: Path) -> SweepRe
     Raises:
         MerjaxError: folders of another sweep, or cut into other chunks.
     """
-    refuse_other_trials(read_plan(folders[0]), sweep.trials, sweep.seeds, folders[0])
+    there = read_plan(folders[0])
+    not_run = {trial for trial, _ in there.not_run}
+    refuse_other_trials(there, [t for t in sweep.trials if t.name not in not_run], sweep.seeds, folders[0])
     merge(folders, out)
     return finish(out)
 

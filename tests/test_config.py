@@ -20,7 +20,7 @@ def test_layers_override_each_other_nested_or_dotted():
     [
         ("loss.gama=1", "Did you mean: 'gamma'"),
         ("spatial.batch=many", "spatial.batch"),
-        ("data.input=raw", r"expected one of \['gray', 'difference'\]"),
+        ("data.input=raw", r"expected one of \['gray', 'difference', 'flow'\]"),
         ("spatial.dropout=1.5", r"spatial.dropout is 1.5, it must lie in \[0, 1\)"),
         ("temporal.epochs=0", "temporal.epochs is 0.0, it must be above 0"),
         ("loss.gamma=-1", "loss.gamma is -1.0, it must not be negative"),

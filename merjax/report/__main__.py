@@ -68,6 +68,8 @@ def print_report(runs: Sequence[Run], sections: Sequence[Section], console: Cons
     """The tables of a report in a terminal."""
     for run in runs:
         _say(console, run.missing_sentence, "bold yellow")
+        for trial in run.plan.not_run:
+            _say(console, str(trial), "bold yellow")
     _say(console, separate_sentence(sections), "yellow")
     for section in sections:
         _say(console, section.comparison.statement, "yellow")

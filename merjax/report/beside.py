@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from merjax.datasets.clip import DATABASES
 from merjax.metrics import SCORES
+from merjax.plan import NotRun
 from merjax.report.entries import Entry
 from merjax.report.published import PublishedRow, PublishedTable, row_of, table_of
 from merjax.report.runs import Comparison, Run
@@ -26,7 +27,7 @@ def published_texts(section: Section, run: Run) -> list[TextTable]:
     rows: list[tuple[str, ...]] = []
     for part, printed in pairs:
         suffix = f" on {part_title(part)}" if len(pairs) > 1 else ""
-        beside = _beside(table, section, entries, (part, printed), scores, notes)
+        beside = _beside(table, section, entries, run.plan.not_run, (part, printed), scores, notes)
         rows += [(label + suffix, *cells) for label, *cells in beside]
     comparable = _comparability(section.comparison, pairs)
     verdict = f" ({_NOT})" if comparable.startswith(_NOT) else ""
@@ -40,6 +41,7 @@ def published_texts(section: Section, run: Run) -> list[TextTable]:
                 comparable,
                 *numbered,
                 *table.notes,
+                *map(str, run.plan.not_run),
                 *warnings_of(section.comparison.entries),
             ),
         )
@@ -76,19 +78,24 @@ def _beside(
     table: PublishedTable,
     section: Section,
     entries: Sequence[Entry],
+    not_run: Sequence[NotRun],
     parts: tuple[str, str],
     scores: Sequence[str],
     notes: list[str],
 ) -> list[tuple[str, ...]]:
-    """Rows of a pair of parts, ours and the printed: entries with their trial's published row, then the other ones."""
+    """Rows of a pair of parts, ours and the printed: entries and trials that are not run with their published row, then the
+    other ones."""
     part, printed = parts
     own = {row["entry"]: row for row in records(section.scores, part)}
     pairs = [(entry, row_of(table, entry.trial.name, printed)) for entry in entries if entry.label in own]
-    matched = [row for _, row in pairs]
+    absent = [(trial.trial, row_of(table, trial.trial, printed)) for trial in not_run]
+    matched = [row for _, row in pairs] + [row for _, row in absent]
     rows = []
     for entry, published in pairs:
         ours = [with_interval(own[entry.label], name) for name in scores]
         rows.append((entry.label + _marks(published, notes), *_alternating(ours, published, scores)))
+    for name, published in absent:
+        rows.append((name + _marks(published, notes), *_alternating(["not run"] * len(scores), published, scores)))
     for published in (row for row in table.rows if row.part == printed and row not in matched):
         label = f"{published.method} (paper){_marks(published, notes)}"
         rows.append((label, *_alternating([""] * len(scores), published, scores)))

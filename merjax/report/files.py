@@ -131,6 +131,7 @@ def _markdown(runs: Sequence[Run], sections: Sequence[Section]) -> str:
     pieces = [f"# {' and '.join(run.name for run in runs)}"]
     for run in runs:
         pieces += [f"> {run.missing_sentence}"] if run.missing else []
+        pieces += [f"> {trial}" for trial in run.plan.not_run]
         if run.conditions:
             devices, versions, seconds = run.conditions
             pieces.append(

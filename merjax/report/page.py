@@ -57,6 +57,7 @@ def render_page(runs: Sequence[Run], sections: Sequence[Section], *, crops: bool
         version=__version__,
         statements=list(statements),
         missing=[run.missing_sentence for run in runs if run.missing_sentence],
+        not_run=[str(trial) for run in runs for trial in run.plan.not_run],
         runs=[_run(run) for run in runs],
         sections=[_section(section, runs, crops) for section in sections],
         separate=separate_sentence(sections),

@@ -88,7 +88,7 @@ def _across(names: tuple[str, ...], parts: tuple[str, ...], rows: dict[str, tupl
             method,
             part,
             dict(zip(names, pairs[2 * i : 2 * i + 2], strict=True)),
-            OURS if method == "Our proposed method" else (),
+            OURS if method == "Our proposed method" else _TRIALS.get(method, ()),
             _NOTES.get((method, part), ()),
         )
         for method, pairs in rows.items()
@@ -101,6 +101,14 @@ def _cross_database(*rows: tuple[str, float, float]) -> tuple[PublishedRow, ...]
     return tuple(PublishedRow("proposed method", fold, {"UF1": f1, "accuracy": acc}, OURS) for fold, acc, f1 in rows)
 
 
+# Names of our peers' trials, by the paper's names that do not say which method it is, or say it with a reference's number.
+_TRIALS = {
+    "LBP-TOP [39]": ("LBP-TOP",),
+    "Bi-WOOF [28]": ("Bi-WOOF",),
+    "OFF-ApexNet [17]": ("OFF-ApexNet",),
+    "Liong et al. [27]": ("STSTNet",),
+    "Zhou et al. [52]": ("Dual-Inception",),
+}
 _NOTES = {
     ("Liong et al. [27]", part): ((STSTNET, TRUNCATED) if part == "FULL" else (STSTNET,))
     for part in ("FULL", "smic", "casme2", "samm")
