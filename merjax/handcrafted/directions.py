@@ -60,7 +60,7 @@ def mdmo(
 def main_regions(points_68x2: np.ndarray, shape: tuple[int, int]) -> Int[np.ndarray, "height width"]:
     """A face divided into 36 regions: each pixel belongs to the nearest of 36 places, within their outline and the jaw's.
 
-    The paper shows its 36 regions in a figure only, so the places are merjax's own: six on the forehead, four on the brows,
+    The paper shows its 36 regions in a figure only, so the places are merjax's own: six above the brows, four on them,
     one between them, two below the eyes and two at their corners, four on the nose, six on the cheeks, two beside the
     nostrils' folds, six around the mouth, three on the chin.
 
@@ -69,7 +69,7 @@ def main_regions(points_68x2: np.ndarray, shape: tuple[int, int]) -> Int[np.ndar
         shape: its height and width.
     """
     p = np.asarray(points_68x2, float)
-    up = np.array([0, -0.35 * np.linalg.norm(p[36:42].mean(0) - p[42:48].mean(0))])
+    up = np.array([0, -0.15 * np.linalg.norm(p[36:42].mean(0) - p[42:48].mean(0))])
     places = [p[[17, 19, 21, 22, 24, 26]] + up, p[[18, 20, 23, 25, 27]]]
     places += [[p[[40, 41]].mean(0), p[[46, 47]].mean(0)], p[[36, 45]]]
     places += [[p[[28, 29]].mean(0)], p[[30, 31, 35]]]
