@@ -59,7 +59,7 @@ def test_a_model_asks_for_no_labels(models, small_store):
 def test_what_was_fitted_in_training_is_used_and_not_fitted_anew(models, small_store):
     model = next(iter(models.values()))
     spatial = model.learned["spatial"]
-    moved = Learned(spatial.variables, spatial.numbers | {"mean_R": spatial.numbers["mean_R"] + 0.3})
+    moved = Learned(spatial.variables, spatial.numbers | {"mean_RxC": spatial.numbers["mean_RxC"] + 0.3})
     other = replace(model, learned=model.learned | {"spatial": moved})
     assert np.abs(other(small_store)[COLUMNS] - model(small_store)[COLUMNS]).max().max() > 1e-4
 
@@ -73,7 +73,7 @@ def test_the_card_says_what_the_model_is(result, models, small_store):
         assert card["trial"] == "a/b"
         assert card["data"]["store_hash"] == result.plan.data[0]["store_hash"]
         assert card["pictures"]["regions"]["mouth"] == [60, 160]
-        assert len(card["numbers"]["spatial"]["mean_R"]) == 6
+        assert len(card["numbers"]["spatial"]["mean_RxC"]) == 6
         assert card["numbers"]["temporal"]["read_after"] == 3
         assert make_config(card["config"]) == result.plan.trials[0].config
         row = result.scores[result.scores["trial"] == "a/b"].iloc[0]
@@ -108,4 +108,4 @@ def test_no_model_and_one_of_another_format_are_refused(models, result, tmp_path
 
 def test_what_belongs_to_clips_is_told_by_axis_letters():
     assert all(map(_of_data, ("target_N", "target_NxR", "features_SxRxD")))
-    assert not any(map(_of_data, ("mean_R", "alpha_RxK", "weight_decay", "gamma", "read_after", "beta1")))
+    assert not any(map(_of_data, ("mean_RxC", "alpha_RxK", "weight_decay", "gamma", "read_after", "beta1")))
