@@ -36,21 +36,29 @@ class Arrangement:
         return f"{self.side}, {f'{cores} pinned processes' if self.pinned else f'one process, {cores} threads'}"
 
 
-def main(module: str, unit: str, sides: dict[str, Callable[[], Work]]) -> None:
+def main(
+    module: str,
+    unit: str,
+    sides: dict[str, Callable[..., Work]],
+    settings: Callable[[argparse.ArgumentParser], None] = lambda parser: None,
+) -> None:
     """The command line of a benchmark: `--against torch` duels, `--worker side` is one process of it.
 
     Args:
         module: the benchmark's name for `python -m`.
         unit: what the times are per.
-        sides: per side, a function that prepares its work.
+        sides: per side, a function that prepares its work; its keywords are the values of the benchmark's own settings.
+        settings: adds these to the command line.
     """
     parser = argparse.ArgumentParser(prog=f"python -m {module}")
     parser.add_argument("--against", choices=[side for side in sides if side != "jax"], default="torch")
     parser.add_argument("--rounds", type=int, default=15, help="rounds, each visiting every arrangement once")
     parser.add_argument("--worker", choices=list(sides), help=argparse.SUPPRESS)
+    common = {action.dest for action in parser._actions}
+    settings(parser)
     options = parser.parse_args()
     if options.worker:
-        _serve(sides[options.worker]())
+        _serve(sides[options.worker](**{name: value for name, value in vars(options).items() if name not in common}))
         return
     if importlib.util.find_spec(options.against) is None:
         sys.exit(f"error: this needs {options.against}, which is not installed: pip install 'merjax[benchmarks]'")
@@ -72,7 +80,7 @@ def threads() -> int:
 
 def _start(arrangement: Arrangement, module: str) -> None:
     """Start the workers, and wait until each has compiled and warmed up."""
-    command = [sys.executable, "-m", module, "--worker", arrangement.side]
+    command = [sys.executable, "-m", module, *sys.argv[1:], "--worker", arrangement.side]
     env = dict(os.environ, GLIBC_TUNABLES=_KEEP_MEMORY, JAX_PLATFORMS="cpu")
     cores = sorted(os.sched_getaffinity(0))
     for allowed in [{core} for core in cores] if arrangement.pinned else [set(cores)]:

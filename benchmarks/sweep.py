@@ -19,8 +19,9 @@ from merjax.config import Config, make_config
 from merjax.devices import prepare_backend
 from merjax.engine import Engine
 from merjax.experiment import Experiment, load_experiment
-from merjax.local_regions import RunSpec, train
+from merjax.local_regions import train
 from merjax.protocols import Fold
+from merjax.runs import RunSpec
 
 SETTINGS = {
     "data": {"folds": "group:4", "frames": "count:4"},

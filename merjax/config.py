@@ -83,6 +83,27 @@ class TemporalConfig:
 
 
 @dataclass(frozen=True)
+class PeerConfig:
+    """The one network of a peer, trained on each clip's flow image; see `merjax.stages.peers`. The method "local_regions" does
+    not use it.
+
+    Values of the peers' papers stand in sweeps/ststnet.yaml and its like.
+    """
+
+    epochs: float = 500.0  # passes over the training clips
+    batch: int = 64  # clips
+    # an order of its own for every epoch; or False: always the store's order, an epoch's last batch being short
+    shuffle: bool = True
+    optimiser: Literal["adam", "sgd"] = "adam"
+    learning_rate: float = traced(1e-4)
+    halve_every: float = traced(0.0)  # epochs after which the learning rate halves, again and again; 0: never
+    weight_decay: float = traced(0.0)
+    beta1: float = traced(0.9)  # the momentum, with "sgd"
+    beta2: float = traced(0.999)
+    dropout: float = traced(0.5)
+
+
+@dataclass(frozen=True)
 class SelectionConfig:
     """After how much of its last stage's budget a run is tested; see `merjax.selection`.
 
@@ -114,12 +135,15 @@ class EngineConfig:
 class Config:
     """One trial."""
 
+    # the paper's method, or a peer of its Tables 8 and 9: one network on each clip's flow image
+    method: Literal["local_regions", "ststnet", "off_apexnet", "dual_inception", "rcn_a"] = "local_regions"
     data: DataConfig = field(default_factory=DataConfig)
     # region kinds or names whose features reach the classifier: [eyes, nose, mouth] is Table 5's "no cheeks"
     regions: tuple[str, ...] = traced(("eyes", "nose", "cheeks", "mouth"))
     loss: LossConfig = field(default_factory=LossConfig)
     spatial: SpatialConfig = field(default_factory=SpatialConfig)
     temporal: TemporalConfig = field(default_factory=TemporalConfig)
+    peer: PeerConfig = field(default_factory=PeerConfig)
     # "shuffle" permutes the labels of each fold's training clips: a control that must score at chance
     control: Literal["none", "shuffle"] = traced("none")
     selection: SelectionConfig = field(default_factory=SelectionConfig)
@@ -224,7 +248,10 @@ def _check_ranges(config: Config, source: str) -> None:
             raise MerjaxError(f"{source}: {key} is {value}, it must be above 0")
         if name in _SHARE and not 0 <= value < 1:
             raise MerjaxError(f"{source}: {key} is {value}, it must lie in [0, 1)")
-        if name in ("gamma", "weight_decay", "chunk", "workers", "checkpoint_minutes") and not value >= 0:
+        if (
+            name in ("gamma", "weight_decay", "halve_every", "chunk", "workers", "checkpoint_minutes")
+            and not value >= 0
+        ):
             raise MerjaxError(f"{source}: {key} is {value}, it must not be negative")
     rules = config.selection.rules
     if not rules or len({*rules}) < len(rules) or not {*rules} <= {*RULES}:

@@ -1,48 +1,26 @@
 """The paper's method: spatial stage, features, temporal stage (Fig. 6)."""
 
-import hashlib
-import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
-from typing import Any, NamedTuple
+from typing import Any
 
-import jax
 import numpy as np
 
-from merjax.config import Config, SpatialConfig, TemporalConfig, identity
-from merjax.engine import Budget, Engine, Keeper, Progress, Run, Samples, Stage
+from merjax.config import Config
+from merjax.engine import Engine, Keeper, Progress, Run, Samples, Stage
 from merjax.experiment import Experiment, class_weights, fitted_moments, region_mask
-from merjax.selection import looks_of, with_looks
+from merjax.runs import (
+    RunSpec,
+    Trained,
+    budget_of,
+    make_run,
+    stacked,
+    traced_numbers,
+    training_labels,
+    training_steps,
+)
+from merjax.selection import extra_looks, looks_of, with_looks
 from merjax.stages.spatial import frame_samples, spatial_stage
 from merjax.stages.temporal import clip_samples, temporal_stage
-
-
-class RunSpec(NamedTuple):
-    """One training of the whole method: a trial's config, a seed, a fold's number."""
-
-    config: Config
-    seed: int
-    fold: int
-
-
-class Trained(NamedTuple):
-    """What a chunk of runs gave.
-
-    Attributes:
-        looks_PxLxNxK: class probabilities of every clip, held out or not, by every run, at L moments of the last stage;
-            the last moment is its end, and the only one where the config's selection asks for no other.
-        look_L: the optimiser steps that the last stage had taken at these moments.
-        curves: by stage and metric, `[P, steps]`.
-    """
-
-    looks_PxLxNxK: np.ndarray
-    look_L: np.ndarray
-    curves: dict[str, dict[str, np.ndarray]]
-
-    @property
-    def probability_PxNxK(self) -> np.ndarray:
-        """Class probabilities of every clip after the whole budget."""
-        return self.looks_PxLxNxK[:, -1]
 
 
 def train(
@@ -68,17 +46,17 @@ def train(
         spatial,
         runs,
         frames,
-        _budget(config.spatial, len(experiment.row_S)),
+        budget_of(config.spatial, len(experiment.row_S)),
         seed=seed,
         on_call=on_call,
         keeper=keeper,
     )
-    features_PxSxRxD = engine.apply(spatial, state.params, runs, frames, batch=config.spatial.batch)
+    features_PxSxRxD = engine.apply(spatial, state.variables, runs, frames, batch=config.spatial.batch)
 
     temporal, runs, clips = temporal_runs(experiment, specs, features_PxSxRxD)
-    budget = with_looks(_budget(config.temporal, len(experiment.index)), config.selection)
+    budget = with_looks(budget_of(config.temporal, len(experiment.index)), config.selection)
     state, temporal_curves = engine.fit(temporal, runs, clips, budget, seed=seed, on_call=on_call, keeper=keeper)
-    logits_PxNxK = engine.apply(temporal, state.params, runs, clips, batch=config.temporal.batch)
+    logits_PxNxK = engine.apply(temporal, state.variables, runs, clips, batch=config.temporal.batch)
     looks_PxLxNxK, look_L = looks_of(temporal_curves.pop("probe", None), logits_PxNxK, budget)
     return Trained(looks_PxLxNxK, look_L, {"spatial": spatial_curves, "temporal": temporal_curves})
 
@@ -86,7 +64,7 @@ def train(
 def spatial_runs(experiment: Experiment, specs: Sequence[RunSpec]) -> tuple[Run, Samples]:
     """The runs of the spatial stage, stacked, and the frames that they train on."""
     frames = frame_samples(experiment.frames, experiment.row_S, experiment.clip_S, experiment.subtracted_row_S)
-    return _stack([_run(experiment, spec, _spatial_hyper(experiment, spec)) for spec in specs]), frames
+    return stacked([make_run(experiment, spec, _spatial_hyper(experiment, spec)) for spec in specs]), frames
 
 
 def temporal_runs(
@@ -97,45 +75,10 @@ def temporal_runs(
         len(experiment.streams), len(experiment.classes), specs[0].config.temporal.units, int(experiment.length_N.max())
     )
     runs = [
-        _run(experiment, spec, _temporal_hyper(experiment, spec) | {"features_SxRxD": features_SxRxD})
+        make_run(experiment, spec, _temporal_hyper(experiment, spec) | {"features_SxRxD": features_SxRxD})
         for spec, features_SxRxD in zip(specs, features_PxSxRxD, strict=True)
     ]
-    return stage, _stack(runs), clip_samples(experiment.length_N)
-
-
-def run_key(spec: RunSpec, fold_name: str) -> np.ndarray:
-    """Key data of a run's randomness: a hash of its seed, its trial and its fold, and of nothing else."""
-    text = json.dumps([spec.seed, identity(spec.config), fold_name])
-    return np.frombuffer(hashlib.blake2b(text.encode(), digest_size=8).digest(), np.uint32)
-
-
-def training_steps(stage: SpatialConfig | TemporalConfig, samples: int) -> int:
-    """Optimiser steps of a stage: its epochs in batches of the common stream."""
-    return max(1, round(stage.epochs * samples / stage.batch))
-
-
-def _budget(stage: SpatialConfig | TemporalConfig, samples: int) -> Budget:
-    return Budget(stage.batch, training_steps(stage, samples))
-
-
-def _run(experiment: Experiment, spec: RunSpec, hyper: dict[str, Any]) -> Run:
-    fold = experiment.folds[spec.fold]
-    return Run(run_key(spec, fold.name), fold.train_N.astype(np.float32), hyper)
-
-
-def training_labels(experiment: Experiment, spec: RunSpec) -> tuple[np.ndarray, np.ndarray]:
-    """The clip and region labels that a run trains on, `[N]` and `[N, R]`; 0 for every clip that it does not train on.
-
-    Under `control: shuffle` the training clips' labels are permuted, those of a clip and of its regions together.
-    """
-    fold = experiment.folds[spec.fold]
-    train = np.flatnonzero(fold.train_N)
-    source = train
-    if spec.config.control == "shuffle":
-        source = np.random.default_rng(run_key(spec, fold.name)).permutation(train)
-    target_N, target_NxR = (np.zeros(t.shape, np.int32) for t in (experiment.target_N, experiment.target_NxR))
-    target_N[train], target_NxR[train] = experiment.target_N[source], experiment.target_NxR[source]
-    return target_N, target_NxR
+    return stage, stacked(runs), clip_samples(experiment.length_N)
 
 
 def _spatial_hyper(experiment: Experiment, spec: RunSpec) -> dict[str, Any]:
@@ -147,7 +90,7 @@ def _spatial_hyper(experiment: Experiment, spec: RunSpec) -> dict[str, Any]:
         np.pad(class_weights(spec.config.loss.alpha, np.bincount(target_n[fold.train_N], minlength=k)), (0, widest - k))
         for target_n, k in zip(target_NxR.T, experiment.classes_R, strict=True)
     ]
-    return _numbers(spec.config.spatial) | {
+    return traced_numbers(spec.config.spatial) | {
         "gamma": np.float32(spec.config.loss.gamma),
         "smoothing": np.float32(spec.config.loss.label_smoothing),
         "alpha_RxK": np.stack(alpha_RxK),
@@ -163,7 +106,7 @@ def _temporal_hyper(experiment: Experiment, spec: RunSpec) -> dict[str, Any]:
     target_N, _ = training_labels(experiment, spec)
     count_K = np.bincount(target_N[fold.train_N], minlength=len(experiment.classes))
     longest = experiment.length_N[fold.train_N].max()
-    return _numbers(config.temporal) | {
+    return traced_numbers(config.temporal) | {
         "gamma": np.float32(config.loss.gamma),
         "smoothing": np.float32(config.loss.label_smoothing),
         "alpha_K": class_weights(config.loss.alpha, count_K),
@@ -173,11 +116,29 @@ def _temporal_hyper(experiment: Experiment, spec: RunSpec) -> dict[str, Any]:
     }
 
 
-def _numbers(stage: SpatialConfig | TemporalConfig) -> dict[str, np.float32]:
-    """The traced numbers of a stage's config."""
-    traced = {name for name, f in stage.__dataclass_fields__.items() if f.metadata.get("traced")}
-    return {name: np.float32(value) for name, value in asdict(stage).items() if name in traced}
+def refuse(experiment: Experiment) -> None:
+    """Refuse a store without frames.
+
+    Raises:
+        MerjaxError: saying how to make one that has some.
+    """
+    _ = experiment.channels
 
 
-def _stack(runs: Sequence[Run]) -> Run:
-    return jax.tree.map(lambda *leaves: np.stack(leaves), *runs)
+def stage_steps(config: Config, frames: int, clips: int) -> dict[str, int]:
+    """Optimiser steps of the two stages."""
+    return {"spatial": training_steps(config.spatial, frames), "temporal": training_steps(config.temporal, clips)}
+
+
+def stage_work(experiment: Experiment, config: Config) -> dict[str, float]:
+    """Rough multiply-adds of one run's stages, in units of 1e9."""
+    pixels = sum(region.height * region.width for region in experiment.streams)
+    frames, units = len(experiment.row_S), config.temporal.units
+    passes = 3 * config.spatial.epochs + 1  # a training step costs about three forward passes; features take one more
+    lstm = (20 + units) * 4 * units * len(experiment.streams) * int(experiment.length_N.max())
+    passes_of_clips = 3 * config.temporal.epochs + extra_looks(config.selection)
+    return {
+        "spatial": passes * frames * pixels * 844 / 1e9,
+        # an LSTM's small products run at a fraction of the convolutions' speed
+        "temporal": 4 * passes_of_clips * len(experiment.index) * lstm / 1e9,
+    }

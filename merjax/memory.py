@@ -6,7 +6,8 @@ from merjax.config import Config
 from merjax.engine.rehearsal import Rehearsal
 from merjax.errors import MerjaxError
 from merjax.experiment import Experiment
-from merjax.local_regions import RunSpec, train
+from merjax.methods import METHODS
+from merjax.runs import RunSpec
 
 SHARE = 0.85  # of a device's memory: the rest is left to the other programs and to fragmentation
 
@@ -15,7 +16,8 @@ def bytes_per_device(experiment: Experiment, config: Config, per_device: int) ->
     """What the larger of the stages' compiled training programs takes on a device that holds `per_device` runs."""
     mapping = None if config.engine.mapping == "auto" else config.engine.mapping
     engine = Rehearsal(mapping, config.engine.steps_per_call)
-    train(experiment, [RunSpec(config, 0, 0)] * per_device * len(engine.devices), engine)
+    specs = [RunSpec(config, 0, 0)] * per_device * len(engine.devices)
+    METHODS[config.method].train(experiment, specs, engine)
     return max(engine.bytes.values())
 
 
@@ -42,7 +44,7 @@ def runs_that_fit(one: int, two: int, limit: int) -> int:
     if one > SHARE * limit:
         raise MerjaxError(
             f"one run takes {one / 2**30:.1f} GiB, the device has {limit / 2**30:.1f} GiB; "
-            "make spatial.batch or engine.steps_per_call smaller"
+            "make the batches (spatial.batch, peer.batch) or engine.steps_per_call smaller"
         )
     each = max(two - one, 1)
     return int((SHARE * limit - one) // each) + 1

@@ -32,13 +32,14 @@ from merjax.engine import Budget, Engine, Keeper, Progress, Run, Samples, Stage,
 from merjax.engine.stage import start
 from merjax.errors import MerjaxError
 from merjax.experiment import Experiment, every_clip
-from merjax.local_regions import RunSpec, train
 from merjax.logs import safe_name
+from merjax.methods import METHODS
 from merjax.metrics import SCORES
 from merjax.plan import Chunk, Plan
 from merjax.protocols.folds import subjects_of
 from merjax.report.entries import entries_of
 from merjax.report.scores import score_entries
+from merjax.runs import RunSpec
 from merjax.store import Store, open_store, write_json
 
 FORMAT = 1
@@ -172,6 +173,7 @@ class Model:
         opened = store if isinstance(store, Store) else open_store(store)
         experiment = every_clip(opened, self.config.data)
         spec = RunSpec(self.config, self.card["seed"], 0)
+        train = METHODS[self.config.method].train
         (probability_NxK,) = train(experiment, [spec], self._engine).probability_PxNxK
         if not np.isfinite(probability_NxK).all():
             raise MerjaxError(

@@ -12,6 +12,7 @@ from merjax.config import Config, flatten, group_key, make_config
 from merjax.errors import MerjaxError
 from merjax.experiment import Experiment, class_weights, load_experiment, region_mask
 from merjax.inner import hold_out_inside
+from merjax.methods import METHODS
 from merjax.selection import INNER, trains_inner, trains_outer
 from merjax.trials import SweepFile, Trial
 
@@ -167,7 +168,7 @@ def _opened(sweep: SweepFile) -> tuple[dict[tuple, Experiment], tuple[NotRun, ..
             continue
         experiment = open_experiment(config, sweep.inner)
         try:
-            _ = experiment.channels
+            METHODS[config.method].refuse(experiment)
         except MerjaxError as error:
             lacks[key] = str(error)
         else:
@@ -222,17 +223,7 @@ def describe(experiment: Experiment) -> dict[str, Any]:
 def work_of_run(experiment: Experiment, config: Config) -> dict[str, float]:
     """Rough multiply-adds of one run's stages, in units of 1e9, in the order in which they train, to tell how far a sweep
     has come; those that train without the inner subjects first."""
-    pixels = sum(region.height * region.width for region in experiment.streams)
-    frames, units = len(experiment.row_S), config.temporal.units
-    passes = 3 * config.spatial.epochs + 1  # a training step costs about three forward passes; features take one more
-    lstm = (20 + units) * 4 * units * len(experiment.streams) * int(experiment.length_N.max())
-    selection = config.selection
-    looks = 0 if selection.rules == ("fixed",) else selection.looks
-    once = {
-        "spatial": passes * frames * pixels * 844 / 1e9,
-        # an LSTM's small products run at a fraction of the convolutions' speed
-        "temporal": 4 * (3 * config.temporal.epochs + looks) * len(experiment.index) * lstm / 1e9,
-    }
+    selection, once = config.selection, METHODS[config.method].work(experiment, config)
     inner = {INNER + stage: work for stage, work in once.items()} if trains_inner(selection) else {}
     return inner | (once if trains_outer(selection) else {})
 

@@ -9,7 +9,7 @@ from rich.table import Table
 
 from merjax.config import SelectionConfig, flatten
 from merjax.estimate import duration, seconds_left
-from merjax.local_regions import training_steps
+from merjax.methods import METHODS
 from merjax.plan import Plan, splitting_keys
 from merjax.report.entries import SELECTIONS
 from merjax.report.sections import LEAKS
@@ -81,13 +81,13 @@ def print_plan(plan: Plan, shard: Shard, workers: int, memory: Sequence[int], co
     for g, data in enumerate(plan.data):
         chunks = [chunk for chunk in plan.chunks if chunk.group == g]
         config = plan.trials[plan.group_of_trial.index(g)].config
-        steps = training_steps(config.spatial, data["frames"]), training_steps(config.temporal, data["clips"])
+        steps = METHODS[config.method].steps(config, data["frames"], data["clips"])
         settings = flatten(config)
         console.print(
             f"group {g}{''.join(f', {key}={settings[key]}' for key in splitting_keys(plan))}: "
             f"{sum(len(chunk.runs) for chunk in chunks)} runs in chunks of {chunks[0].width}, "
             f"{len(data['folds'])} folds, {data['clips']} clips, {data['frames']} frames, "
-            f"{steps[0]} spatial and {steps[1]} temporal steps a run{_again(config.selection)}, "
+            f"{' and '.join(f'{n} {stage}' for stage, n in steps.items())} steps a run{_again(config.selection)}, "
             f"{memory[g] / 2**30:.2f} GiB a device",
             soft_wrap=True,
             highlight=False,

@@ -47,6 +47,11 @@ def trains_outer(selection: SelectionConfig) -> bool:
     return selection.rules != ("inner",) or selection.after == "retrain"
 
 
+def extra_looks(selection: SelectionConfig) -> int:
+    """Looks at a run beside the one at its end."""
+    return 0 if selection.rules == ("fixed",) else selection.looks
+
+
 def with_looks(budget: Budget, selection: SelectionConfig) -> Budget:
     """The budget of a last stage, with as many evenly spaced looks as its trials choose among."""
     if selection.rules == ("fixed",):

@@ -17,11 +17,12 @@ from merjax.engine import Engine, Keeper, Progress
 from merjax.experiment import Experiment
 from merjax.inner import hold_out_inside
 from merjax.interruption import Interrupted
-from merjax.local_regions import RunSpec, Trained, train
 from merjax.logs import Log, log_chunk
+from merjax.methods import METHODS
 from merjax.models import RememberingEngine, save_models
 from merjax.plan import Chunk, Plan, open_experiment
 from merjax.results import claimed, is_finished, read_plan, write_chunk
+from merjax.runs import RunSpec, Trained
 from merjax.selection import INNER, InnerKeeper, chosen_look, trains_inner, trains_outer
 from merjax.shards import WHOLE, Shard
 
@@ -126,6 +127,7 @@ def train_chunk(
     width = -(-max(chunk.width, len(specs)) // devices) * devices
     padded = specs + [specs[0]] * (width - len(specs))  # programs have one width; the padding's results are thrown away
     inner = outer = None
+    train = METHODS[group.config.method].train
     if group.inside:
         inner = train(group.inside, padded, group.engine, _told_as_inner(on_call), keeper and InnerKeeper(keeper))
     if trains_outer(group.config.selection):

@@ -30,9 +30,10 @@ from merjax.crops import corners, region_boxes
 from merjax.datasets import read_casme2
 from merjax.engine import Budget, Engine
 from merjax.experiment import load_experiment
-from merjax.local_regions import RunSpec, spatial_runs
+from merjax.local_regions import spatial_runs
 from merjax.preparation import prepare_store
 from merjax.regions import REGIONS
+from merjax.runs import RunSpec
 from merjax.stages.spatial import spatial_stage
 from merjax.store import open_store
 from merjax.synthesis import default_portraits, synthesize_release
@@ -154,7 +155,7 @@ stage = spatial_stage(experiment.classes_R, experiment.channels)
 engine = Engine(steps_per_call=4, devices=jax.local_devices()[:1])
 runs, frames = spatial_runs(experiment, [RunSpec(config, seed=0, fold=0)])
 state, _ = engine.fit(stage, runs, frames, Budget(batch=16, steps=4 if SMALL else 150), seed=0)
-features_SxRxD = engine.apply(stage, state.params, runs, frames, batch=16)[0]
+features_SxRxD = engine.apply(stage, state.variables, runs, frames, batch=16)[0]
 
 # %%
 number = experiment.index.query("subject == @clip.subject and clip == @clip.name").index[0]

@@ -12,9 +12,10 @@ from merjax.config import SpatialConfig, TemporalConfig, flatten, make_config
 from merjax.engine import Engine
 from merjax.errors import MerjaxError
 from merjax.experiment import Experiment, class_weights, fitted_moments, region_mask
-from merjax.local_regions import RunSpec, _spatial_hyper, _temporal_hyper, run_key, spatial_runs, train, training_labels
+from merjax.local_regions import _spatial_hyper, _temporal_hyper, spatial_runs, train
 from merjax.protocols import SCHEMES, make_folds
 from merjax.regions import REGIONS, Region
+from merjax.runs import RunSpec, run_key, training_labels
 from merjax.stages.temporal import clip_samples
 from merjax.store import Store
 

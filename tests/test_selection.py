@@ -14,10 +14,11 @@ from merjax.config import group_key, identity, make_config
 from merjax.engine import Budget, Engine
 from merjax.errors import MerjaxError
 from merjax.inner import hold_out_inside
-from merjax.local_regions import RunSpec, spatial_runs, temporal_runs, train
+from merjax.local_regions import spatial_runs, temporal_runs, train
 from merjax.metrics import accuracy, uf1
 from merjax.plan import Plan
 from merjax.protocols import make_folds
+from merjax.runs import RunSpec
 from merjax.selection import best_look, chosen_look, with_looks
 from merjax.stages.spatial import spatial_stage
 from merjax.work import _open, train_chunk
@@ -64,11 +65,11 @@ def test_a_look_is_what_training_with_that_budget_gives(engine, looked_at):
     stage = spatial_stage(experiment.classes_R, experiment.channels)
     runs, frames = spatial_runs(experiment, specs)
     state, _ = engine.fit(stage, runs, frames, Budget(8, 12), seed=0)  # 4 epochs of 24 frames
-    features = engine.apply(stage, state.params, runs, frames, batch=8)
+    features = engine.apply(stage, state.variables, runs, frames, batch=8)
     stage, runs, clips = temporal_runs(experiment, specs, features)
     for number, steps in enumerate(looked_at.look_L):
         state, _ = engine.fit(stage, runs, clips, Budget(4, int(steps)), seed=0)
-        logits = engine.apply(stage, state.params, runs, clips, batch=config.temporal.batch)
+        logits = engine.apply(stage, state.variables, runs, clips, batch=config.temporal.batch)
         np.testing.assert_allclose(jax.nn.softmax(logits), looked_at.looks_PxLxNxK[:, number], atol=1e-6)
     first, last = looked_at.looks_PxLxNxK[:, 0], looked_at.looks_PxLxNxK[:, -1]
     assert np.abs(first - last).max() > 1e-3  # there was something to tell apart

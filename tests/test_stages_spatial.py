@@ -40,12 +40,12 @@ def test_every_colour_channel_reaches_the_features():
     stage = spatial_stage((2, 3), channels=3)
     one = np.ones((2, 3), np.float32)
     hyper = {"mean_RxC": 0 * one, "scale_RxC": one}
-    params = stage.init(jax.random.key(0), hyper)
+    variables = stage.init(jax.random.key(0), hyper)
     inputs = frame_samples(crops_of(3), np.arange(ROWS), np.zeros(ROWS, int), None).gather(np.arange(ROWS)[None])
 
     def features(order: list[int]) -> np.ndarray:
         batch = Batch(tuple(x[0][order] for x in inputs), np.zeros(ROWS, np.int32))
-        return np.asarray(stage.apply(params, batch, hyper))
+        return np.asarray(stage.apply(variables, batch, hyper))
 
     plain = features([0, 1, 2])
     assert plain.shape == (ROWS, 2, 20)
@@ -55,6 +55,6 @@ def test_every_colour_channel_reaches_the_features():
 
 def test_the_stage_trains_the_network_that_it_is_asked_for():
     for network, own, others in (("shallow", "branches_0", "stack_0"), ("simple", "stack_0", "branches_0")):
-        params = jax.eval_shape(spatial_stage((2, 3), network=network).init, jax.random.key(0), {})
+        params = jax.eval_shape(spatial_stage((2, 3), network=network).init, jax.random.key(0), {}).params
         assert own in params
         assert others not in params

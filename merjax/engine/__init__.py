@@ -2,7 +2,7 @@
 
 from merjax.engine.devices import Mapping
 from merjax.engine.fit import Budget, Engine, Keeper, Progress, Saved
-from merjax.engine.stage import Batch, Run, Stage, State
+from merjax.engine.stage import Batch, Outcome, Run, Stage, State, Variables
 from merjax.engine.stream import Samples
 
 __all__ = [
@@ -11,10 +11,12 @@ __all__ = [
     "Engine",
     "Keeper",
     "Mapping",
+    "Outcome",
     "Progress",
     "Run",
     "Samples",
     "Saved",
     "Stage",
     "State",
+    "Variables",
 ]

@@ -13,11 +13,16 @@ def default_mapping(backend: str) -> Mapping:
     return "map" if backend == "cpu" else "vmap"
 
 
-def over_runs(f: Callable, mapping: Mapping, per_run: int) -> Callable:
-    """Let `f` of one run take a leading axis of runs in its first `per_run` arguments; the others are shared."""
+def over_runs(f: Callable, mapping: Mapping, per_run: int, abreast: int = 1) -> Callable:
+    """Let `f` of one run take a leading axis of runs in its first `per_run` arguments; the others are shared.
+
+    Mapped one after another, as many runs go abreast as are said.
+    """
     if mapping == "vmap":
         return lambda *args: jax.vmap(f, (0,) * per_run + (None,) * (len(args) - per_run))(*args)
-    return lambda *args: jax.lax.map(lambda own: f(*own, *args[per_run:]), args[:per_run])
+    return lambda *args: jax.lax.map(
+        lambda own: f(*own, *args[per_run:]), args[:per_run], batch_size=abreast if abreast > 1 else None
+    )
 
 
 def split(tree: Any, devices: int) -> Any:

@@ -10,7 +10,7 @@ import numpy as np
 
 from merjax.compiler import compiler_options
 from merjax.engine.devices import Mapping, default_mapping, join, over_runs, split
-from merjax.engine.stage import Run, Stage, State, advance, outputs, start
+from merjax.engine.stage import Batch, Run, Stage, State, Variables, advance, outputs, prepared, start
 from merjax.engine.stream import Samples, in_order, training_stream
 
 
@@ -53,11 +53,15 @@ class Keeper(Protocol):
 
 
 class Budget(NamedTuple):
-    """How long a stage trains: steps of `batch` samples, and every how many steps the runs are probed (0: never)."""
+    """How long a stage trains: steps of `batch` samples, and every how many steps the runs are probed (0: never).
+
+    `shuffle` False gives the samples in their order in every epoch, whose last batch may be short.
+    """
 
     batch: int
     steps: int
     probe_every: int = 0
+    shuffle: bool = True
 
     @property
     def probes(self) -> int:
@@ -111,7 +115,7 @@ class Engine:
         n_runs = len(runs.key)
         placed = self._place(runs)
         state = self._program(stage, "start", start, 1, placed)(placed)
-        stream = training_stream(samples, budget.batch, self.steps_per_call, seed, self._threads)
+        stream = training_stream(samples, budget.batch, self.steps_per_call, seed, self._threads, budget.shuffle)
         history, done = self._blank_history(stage, state, placed, samples, budget, n_runs), 0
         kept = (
             keeper.restore(stage.name, {"state": jax.eval_shape(join, state), "history": history}) if keeper else None
@@ -135,7 +139,7 @@ class Engine:
                 history[name][:, done : done + n] = np.asarray(join(values))[:, offset : offset + n]
             done += n
             if budget.probe_every and done % budget.probe_every == 0:
-                probe = self.apply(stage, join(state.params), runs, samples, batch=budget.batch)
+                probe = self.apply(stage, join(state.variables), runs, samples, batch=budget.batch)
                 history["probe"][:, done // budget.probe_every - 1] = probe
             last = history["loss"][:, done - 1]
             seconds = (time.perf_counter() - began) * done / max(done - first, 1)
@@ -148,15 +152,15 @@ class Engine:
                 keeper.after_call(stage.name, now, done == budget.steps)
         return jax.tree.map(np.asarray, join(state)), history
 
-    def apply(self, stage: Stage, params: Any, runs: Run, samples: Samples, *, batch: int) -> Any:
+    def apply(self, stage: Stage, variables: Variables, runs: Run, samples: Samples, *, batch: int) -> Any:
         """The stage's outputs for every sample, in inference mode: leaves `[P, S, ...]` on the host."""
-        runs, params = self._place(runs), self._place(params)
+        runs, variables = self._place(runs), self._place(variables)
         batch = min(batch, len(samples.unit_S))
         per_call = max(1, min(self.steps_per_call, -(-len(samples.unit_S) // batch)))
         pieces = []
         for place, batches in in_order(samples, batch, per_call):
-            program = self._program(stage, "apply", outputs, 2, params, runs, batches)
-            result = join(program(params, runs, batches))  # [P, K, B, ...]
+            program = self._program(stage, "apply", outputs, 2, variables, runs, batches)
+            result = join(program(variables, runs, batches))  # [P, K, B, ...]
             n = place.stop - place.start
             pieces.append(jax.tree.map(lambda x, n=n: np.asarray(x).reshape(len(x), -1, *x.shape[3:])[:, :n], result))
         return jax.tree.map(lambda *parts: np.concatenate(parts, 1), *pieces)
@@ -166,10 +170,12 @@ class Engine:
     ) -> dict[str, np.ndarray]:
         one_run = jax.tree.map(lambda x: x[0, 0], (state, runs))
         batch = samples.batches(np.zeros((1, budget.batch), int))
-        metrics = jax.eval_shape(functools.partial(advance, stage), *one_run, batch, np.int32(0), np.int32(1))[1]
+        step = _on_prepared(stage, functools.partial(advance, stage), 2)
+        metrics = jax.eval_shape(step, *one_run, batch, np.int32(0), np.int32(1))[1]
         history = {name: np.full((n_runs, budget.steps), np.nan, np.float32) for name in metrics}
         if budget.probes:
-            output = jax.eval_shape(functools.partial(outputs, stage), one_run[0].params, one_run[1], batch)
+            look = _on_prepared(stage, functools.partial(outputs, stage), 2)
+            output = jax.eval_shape(look, one_run[0].variables, one_run[1], batch)
             shape = (n_runs, budget.probes, len(samples.unit_S), *output.shape[2:])
             history["probe"] = np.full(shape, np.nan, np.float32)
         return history
@@ -189,7 +195,9 @@ class Engine:
     def _program(self, stage: Stage, name: str, f: Callable, per_run: int, *args: Any) -> jax.stages.Compiled:
         shapes = tuple((x.shape, str(x.dtype)) for x in jax.tree.leaves(args))
         if (stage, name, shapes) not in self.programs:
-            mapped = over_runs(lambda *own: f(stage, *own), self.mapping, per_run)
+            mapped = _on_prepared(
+                stage, over_runs(functools.partial(f, stage), self.mapping, per_run, stage.abreast), per_run
+            )
             in_axes = (0,) * per_run + (None,) * (len(args) - per_run)
             # only a state is given up to its successor; parameters and runs are used again
             donate = (0,) if name == "advance" else ()
@@ -197,6 +205,16 @@ class Engine:
             options = compiler_options() | (_QUICK if name == "start" and self.devices[0].platform == "cpu" else {})
             self.programs[stage, name, shapes] = pmapped.lower(*args).compile(compiler_options=options)
         return self.programs[stage, name, shapes]
+
+
+def _on_prepared(stage: Stage, f: Callable, per_run: int) -> Callable:
+    """`f`, which takes prepared batches after its first `per_run` arguments, on batches as they come."""
+
+    def on_batches(*args: Any) -> Any:
+        own, shared = args[:per_run], args[per_run:]
+        return f(*own, *(prepared(stage, x) if isinstance(x, Batch) else x for x in shared))
+
+    return on_batches
 
 
 # LLVM spends 14 s on optimising the random initialisation, which runs once, for milliseconds

@@ -9,7 +9,7 @@ import numpy as np
 
 from merjax.engine.devices import over_runs, split
 from merjax.engine.fit import Budget, Engine, Keeper, Progress
-from merjax.engine.stage import Batch, Run, Stage, State, advance, outputs, start
+from merjax.engine.stage import Batch, Run, Stage, State, Variables, advance, outputs, prepared, start
 from merjax.engine.stream import Samples
 
 
@@ -47,10 +47,10 @@ class Rehearsal(Engine):
         self.bytes[stage.name] = used - report.alias_size_in_bytes  # the state is written over its predecessor
         return jax.tree.map(lambda x: np.zeros((len(runs.key), *x.shape[2:]), x.dtype), state), {}
 
-    def apply(self, stage: Stage, params: Any, runs: Run, samples: Samples, *, batch: int) -> Any:
+    def apply(self, stage: Stage, variables: Variables, runs: Run, samples: Samples, *, batch: int) -> Any:
         """Zeros of the shape of the stage's outputs."""
-        one = jax.tree.map(lambda x: x[0], (params, runs))
+        one = jax.tree.map(lambda x: x[0], (variables, runs))
         batches: Batch = samples.batches(np.zeros((1, 1), int))
-        shapes = jax.eval_shape(functools.partial(outputs, stage), *one, batches)
+        shapes = jax.eval_shape(lambda batches: outputs(stage, *one, prepared(stage, batches)), batches)
         n = len(runs.key), len(samples.unit_S)
         return jax.tree.map(lambda x: np.zeros((*n, *x.shape[2:]), x.dtype), shapes)

@@ -18,7 +18,8 @@ class Batch(NamedTuple):
     """Samples that all runs see together.
 
     `inputs` is whatever the stage's functions take; `unit_B` tells which unit (clip) each of the B samples belongs to, by
-    which a run looks up its own weights and targets.
+    which a run looks up its own weights and targets. -1 stands for no unit: a place that a short batch leaves empty, of
+    weight 0 in every run.
     """
 
     inputs: Any
@@ -39,12 +40,33 @@ class Run(NamedTuple):
     hyper: Hyper
 
 
+class Variables(NamedTuple):
+    """What a run learns.
+
+    Attributes:
+        params: what the optimiser moves.
+        statistics: what training gathers on its way and inference uses, such as the running averages of batch
+            normalisation; most stages have none.
+    """
+
+    params: Params
+    statistics: Any = ()
+
+
 class State(NamedTuple):
     """A run under optimisation."""
 
-    params: Params
+    variables: Variables
     opt_state: optax.OptState
     step: Int[Array, ""]
+
+
+class Outcome(NamedTuple):
+    """What a stage's loss gives: the scalar, metrics to record, and the statistics after the batch."""
+
+    loss: jax.Array
+    metrics: dict[str, jax.Array]
+    statistics: Any = ()
 
 
 class Stage(NamedTuple):
@@ -52,24 +74,35 @@ class Stage(NamedTuple):
 
     Attributes:
         name: tells the stages of a method apart, in randomness and in messages.
-        init: (key, hyper) -> params.
-        loss: (params, batch, weight_B, hyper, key) -> (scalar, metrics); the scalar divides by the sum of the weights, so
-            that a sample of weight 0 is as good as absent.
-        apply: (params, batch, hyper) -> outputs in inference mode, with a leading axis B.
+        init: (key, hyper) -> variables.
+        loss: (variables, batch, weight_B, hyper, key) -> outcome; the loss divides by the sum of the weights, so that a
+            sample of weight 0 is as good as absent, and is so in the statistics.
+        apply: (variables, batch, hyper) -> outputs in inference mode, with a leading axis B.
         optimiser: hyper -> gradient transformation; built inside the program, since its numbers are traced.
+        prepare: inputs of K batches -> what the runs take their batches from; done once for all runs of a call.
+        take: (what `prepare` gave, k) -> the inputs of batch k.
+        abreast: how many runs share a pass over their common inputs where runs go one after another.
     """
 
     name: str
-    init: Callable[[jax.Array, Hyper], Params]
-    loss: Callable[[Params, Batch, jax.Array, Hyper, jax.Array], tuple[jax.Array, dict[str, jax.Array]]]
-    apply: Callable[[Params, Batch, Hyper], Any]
+    init: Callable[[jax.Array, Hyper], Variables]
+    loss: Callable[[Variables, Batch, jax.Array, Hyper, jax.Array], Outcome]
+    apply: Callable[[Variables, Batch, Hyper], Any]
     optimiser: Callable[[Hyper], optax.GradientTransformation]
+    prepare: Callable[[Any], Any] = lambda inputs: inputs
+    take: Callable[[Any, jax.Array], Any] = lambda inputs, k: jax.tree.map(lambda x: x[k], inputs)
+    abreast: int = 1
 
 
 def start(stage: Stage, run: Run) -> State:
     """A run's state before its first step."""
-    params = stage.init(jax.random.fold_in(_stage_key(stage, run), _START), run.hyper)
-    return State(params, stage.optimiser(run.hyper).init(params), jnp.zeros((), jnp.int32))
+    variables = stage.init(jax.random.fold_in(_stage_key(stage, run), _START), run.hyper)
+    return State(variables, stage.optimiser(run.hyper).init(variables.params), jnp.zeros((), jnp.int32))
+
+
+def prepared(stage: Stage, batches: Batch) -> Batch:
+    """K batches as `advance` and `outputs` want them."""
+    return Batch(stage.prepare(batches.inputs), batches.unit_B)
 
 
 def advance(
@@ -81,7 +114,7 @@ def advance(
         stage: what is optimised.
         state: before.
         run: the run's own inputs.
-        batches: K batches, stacked on a leading axis.
+        batches: K batches, stacked on a leading axis, `prepared`.
         first, end: which of them to use; numbers, not shapes, so that a short call needs no program of its own.
 
     Returns:
@@ -90,29 +123,43 @@ def advance(
     """
     optimiser = stage.optimiser(run.hyper)
 
-    def step(k: jax.Array, carry: tuple[State, dict]) -> tuple[State, dict]:
-        state, history = carry
-        batch = jax.tree.map(lambda x: x[k], batches)
-        key = jax.random.fold_in(_stage_key(stage, run), state.step)
-        weight_B = run.weight_N[batch.unit_B]
-        gradient, metrics = jax.grad(stage.loss, has_aux=True)(state.params, batch, weight_B, run.hyper, key)
-        updates, opt_state = optimiser.update(gradient, state.opt_state, state.params)
-        # a batch of held-out samples alone is no step: momentum and weight decay must not move the run
-        counts = weight_B.sum() > 0
-        new = (optax.apply_updates(state.params, updates), opt_state)
-        params, opt_state = jax.tree.map(lambda x, y: jnp.where(counts, x, y), new, (state.params, state.opt_state))
-        history = {name: history[name].at[k].set(jnp.where(counts, m, jnp.nan)) for name, m in metrics.items()}
-        return State(params, opt_state, state.step + 1), history
+    def outcome(params: Params, variables: Variables, k: jax.Array, key: jax.Array) -> tuple[jax.Array, tuple]:
+        batch = _take(stage, batches, k)
+        weight_B = _weights(run, batch)
+        variables = variables._replace(params=params)
+        loss, metrics, statistics = stage.loss(variables, batch, weight_B, run.hyper, key)
+        # a batch of held-out samples alone is no step: momentum, weight decay and averages must not move the run
+        return loss, (metrics, statistics, weight_B.sum() > 0)
 
-    one = jax.tree.map(lambda x: x[0], batches)
-    names = jax.eval_shape(stage.loss, state.params, one, run.weight_N[one.unit_B], run.hyper, jax.random.key(0))[1]
+    def step(k: jax.Array, carry: tuple[State, dict]) -> tuple[State, dict]:
+        (variables, opt_state, number), history = carry
+        key = jax.random.fold_in(_stage_key(stage, run), number)
+        gradient, aux = jax.grad(outcome, has_aux=True)(variables.params, variables, k, key)
+        metrics, statistics, counts = aux
+        updates, new_opt_state = optimiser.update(gradient, opt_state, variables.params)
+        new = Variables(optax.apply_updates(variables.params, updates), statistics), new_opt_state
+        variables, opt_state = jax.tree.map(lambda x, y: jnp.where(counts, x, y), new, (variables, opt_state))
+        history = {name: history[name].at[k].set(jnp.where(counts, m, jnp.nan)) for name, m in metrics.items()}
+        return State(variables, opt_state, number + 1), history
+
+    zero, key = jnp.zeros((), jnp.int32), jax.random.key(0)
+    names = jax.eval_shape(outcome, state.variables.params, state.variables, zero, key)[1][0]
     history = {name: jnp.full(batches.unit_B.shape[0], jnp.nan) for name in names}
     return jax.lax.fori_loop(first, end, step, (state, history))
 
 
-def outputs(stage: Stage, params: Params, run: Run, batches: Batch) -> Any:
-    """The stage's outputs on K batches, stacked on a leading axis K."""
-    return jax.lax.map(lambda batch: stage.apply(params, batch, run.hyper), batches)
+def outputs(stage: Stage, variables: Variables, run: Run, batches: Batch) -> Any:
+    """The stage's outputs on K `prepared` batches, stacked on a leading axis K."""
+    k_K = jnp.arange(batches.unit_B.shape[0])
+    return jax.lax.map(lambda k: stage.apply(variables, _take(stage, batches, k), run.hyper), k_K)
+
+
+def _take(stage: Stage, batches: Batch, k: jax.Array) -> Batch:
+    return Batch(stage.take(batches.inputs, k), batches.unit_B[k])
+
+
+def _weights(run: Run, batch: Batch) -> jax.Array:
+    return jnp.where(batch.unit_B >= 0, run.weight_N[batch.unit_B], 0)
 
 
 def _stage_key(stage: Stage, run: Run) -> jax.Array:

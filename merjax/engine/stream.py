@@ -21,19 +21,25 @@ class Samples(NamedTuple):
     gather: Callable[[np.ndarray], Any]
 
     def batches(self, sample_KxB: np.ndarray) -> Batch:
-        """K batches of the given samples."""
-        return Batch(self.gather(sample_KxB), self.unit_S[sample_KxB].astype(np.int32))
+        """K batches of the given samples; -1 leaves a place empty."""
+        unit_KxB = np.where(sample_KxB >= 0, self.unit_S[sample_KxB], -1)
+        return Batch(self.gather(np.maximum(sample_KxB, 0)), unit_KxB.astype(np.int32))
 
 
 def training_stream(
-    samples: Samples, batch: int, steps_per_call: int, seed: int, threads: int
+    samples: Samples, batch: int, steps_per_call: int, seed: int, threads: int, shuffle: bool = True
 ) -> grain.DatasetIterator:
-    """An endless stream of `steps_per_call` shuffled batches at a time; its state is small and can be saved.
+    """An endless stream of `steps_per_call` batches at a time; its state is small and can be saved.
 
-    Each pass over the samples has an order of its own; batches run on across passes, so that none is short.
+    Shuffled, each pass over the samples has an order of its own, and batches run on across passes, so that none is short.
+    Unshuffled, all passes are alike: batches of the samples in their order, the last one filled up with empty places.
     """
-    numbers = grain.MapDataset.range(len(samples.unit_S)).seed(seed).shuffle().repeat().batch(batch)
-    calls = numbers.batch(steps_per_call).map(samples.batches)
+    count = len(samples.unit_S)
+    if shuffle:
+        numbers = grain.MapDataset.range(count).seed(seed).shuffle()
+    else:
+        numbers = grain.MapDataset.range(-(-count // batch) * batch).map(lambda s: np.int64(s if s < count else -1))
+    calls = numbers.repeat().batch(batch).batch(steps_per_call).map(samples.batches)
     return iter(calls.to_iter_dataset(grain.ReadOptions(num_threads=threads, prefetch_buffer_size=max(1, 2 * threads))))
 
 

@@ -22,6 +22,7 @@ import math
 
 import jax
 import jax.numpy as jnp
+from flax import linen as nn
 from jax import lax
 from jaxtyping import Array, Float
 
@@ -44,6 +45,34 @@ def conv_relu_pool(
 def max_pool(x_CxHxWxB: Float[Array, "C H W B"]) -> Float[Array, "C h w B"]:
     """The maximum of each 2x2 block, sizes floor; the first of equal values gets the gradient."""
     return _max_pool(x_CxHxWxB)
+
+
+class Conv(nn.Module):
+    """A convolution that keeps the size (odd `size`, SAME), with bias: [C, H, W, B] -> [O, H, W, B]. He initialisation."""
+
+    filters: int
+    size: int
+
+    @nn.compact
+    def __call__(self, x_CxHxWxB: Float[Array, "C H W B"]) -> Float[Array, "O H W B"]:
+        shape = (self.size, self.size, x_CxHxWxB.shape[0], self.filters)
+        kernel_HWIO = self.param("kernel", nn.initializers.he_normal(), shape)
+        bias_O = self.param("bias", nn.initializers.zeros, (self.filters,))
+        return convolve(x_CxHxWxB, kernel_HWIO) + bias_O[:, None, None, None]
+
+
+def convolve(x_CxHxWxB: Float[Array, "C H W B"], kernel_HWIO: Float[Array, "k k C O"]) -> Float[Array, "O H W B"]:
+    """Convolve (stride 1, SAME, odd kernel size k) as one matrix product, whose gradients are products too.
+
+    XLA's own convolutions lose much of their speed in loops on a CPU, and where every run has a kernel of its own.
+    """
+    size, _, _, outputs = kernel_HWIO.shape
+    _, height, width, batch = x_CxHxWxB.shape
+    edge = size // 2
+    padded = jnp.pad(x_CxHxWxB, ((0, 0), (edge, edge), (edge, edge), (0, 0)))
+    taps = [padded[:, i : i + height, j : j + width] for i in range(size) for j in range(size)]
+    windows_KxM = jnp.concatenate(taps).reshape(-1, height * width * batch)
+    return (kernel_HWIO.reshape(-1, outputs).T @ windows_KxM).reshape(outputs, height, width, batch)
 
 
 def conv_relu_pool_reference(

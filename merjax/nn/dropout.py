@@ -15,7 +15,8 @@ def dropout(x: Float[Array, "*shape"], rate: Float[Array, ""] | float, key: PRNG
     The rate is rounded to a multiple of 2**-16. Rate 0 returns x itself, bit by bit; rate 1 returns zeros.
     """
     threshold = jnp.round(jnp.asarray(rate, jnp.float32) * _STEPS)
-    kept = jnp.asarray(_bits(key, x.shape), jnp.float32) >= threshold
+    # the barrier keeps XLA from drawing the bits again wherever they are used, the gradient included
+    kept = jnp.asarray(jax.lax.optimization_barrier(_bits(key, x.shape)), jnp.float32) >= threshold
     scale = _STEPS / jnp.maximum(_STEPS - threshold, 1)
     return jnp.where(kept, x * scale.astype(x.dtype), 0)
 

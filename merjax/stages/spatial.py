@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from merjax.engine import Batch, Samples, Stage
+from merjax.engine import Batch, Outcome, Samples, Stage, Variables
 from merjax.nn.losses import focal_loss
 from merjax.nn.spatial import Network, apply_regions, features_regions, init_regions
 from merjax.stages.optimiser import adamw
@@ -23,11 +23,11 @@ def spatial_stage(classes_R: tuple[int, ...], channels: int = 1, network: Networ
     """
 
     def init(key, hyper):
-        return init_regions(key, classes_R, channels, network)
+        return Variables(init_regions(key, classes_R, channels, network))
 
-    def loss(params, batch: Batch, weight_B, hyper, key):
+    def loss(variables, batch: Batch, weight_B, hyper, key):
         x = _normalised(batch.inputs, hyper)
-        logits_RxBxK = apply_regions(params, x, hyper["dropout"], key, classes_R, network)
+        logits_RxBxK = apply_regions(variables.params, x, hyper["dropout"], key, classes_R, network)
         target_RxB = hyper["target_NxR"][batch.unit_B].T
         loss_RxB = jax.vmap(focal_loss, (0, 0, 0, None, None))(
             logits_RxBxK, target_RxB, hyper["alpha_RxK"], hyper["gamma"], hyper["smoothing"]
@@ -37,10 +37,10 @@ def spatial_stage(classes_R: tuple[int, ...], channels: int = 1, network: Networ
         mask_R = hyper["mask_R"]
         # the regions' networks share nothing, so the sum trains each by its own mean loss
         total = (loss_RxB @ share_B * mask_R).sum()
-        return total, {"loss": total, "accuracy": (right_RxB @ share_B * mask_R).sum() / mask_R.sum()}
+        return Outcome(total, {"loss": total, "accuracy": (right_RxB @ share_B * mask_R).sum() / mask_R.sum()})
 
-    def apply(params, batch: Batch, hyper):
-        return features_regions(params, _normalised(batch.inputs, hyper), network)
+    def apply(variables, batch: Batch, hyper):
+        return features_regions(variables.params, _normalised(batch.inputs, hyper), network)
 
     return Stage("spatial", init, loss, apply, adamw)
 

@@ -5,7 +5,7 @@ import functools
 import jax.numpy as jnp
 import numpy as np
 
-from merjax.engine import Batch, Samples, Stage
+from merjax.engine import Batch, Outcome, Samples, Stage, Variables
 from merjax.nn.losses import focal_loss
 from merjax.nn.spatial import FEATURES
 from merjax.nn.temporal import TemporalClassifier
@@ -31,18 +31,19 @@ def temporal_stage(regions: int, classes: int, units: int, steps: int) -> Stage:
 
     def init(key, hyper):
         features_BxTxRxD = jnp.zeros((1, 1, regions, FEATURES))
-        return model.init(key, features_BxTxRxD, jnp.ones(1, jnp.int32), jnp.ones(regions), (0.0, 0.0), None)["params"]
+        ones = jnp.ones(1, jnp.int32), jnp.ones(regions)
+        return Variables(model.init(key, features_BxTxRxD, *ones, (0.0, 0.0), None)["params"])
 
-    def loss(params, batch: Batch, weight_B, hyper, key):
-        logits_BxK = scores(params, batch, hyper, (hyper["dropout_lstm"], hyper["dropout_fc"]), key)
+    def loss(variables, batch: Batch, weight_B, hyper, key):
+        logits_BxK = scores(variables.params, batch, hyper, (hyper["dropout_lstm"], hyper["dropout_fc"]), key)
         target_B = hyper["target_N"][batch.unit_B]
         loss_B = focal_loss(logits_BxK, target_B, hyper["alpha_K"], hyper["gamma"], hyper["smoothing"])
         share_B = weight_B / jnp.maximum(weight_B.sum(), 1e-9)
         right_B = logits_BxK.argmax(-1) == target_B
-        return loss_B @ share_B, {"loss": loss_B @ share_B, "accuracy": right_B @ share_B}
+        return Outcome(loss_B @ share_B, {"loss": loss_B @ share_B, "accuracy": right_B @ share_B})
 
-    def apply(params, batch: Batch, hyper):
-        return scores(params, batch, hyper, (0.0, 0.0), None)
+    def apply(variables, batch: Batch, hyper):
+        return scores(variables.params, batch, hyper, (0.0, 0.0), None)
 
     return Stage("temporal", init, loss, apply, adamw)
 

@@ -1,0 +1,33 @@
+"""Every method that a config can name: what trains it, and what is to be known of it beforehand."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from merjax import local_regions, single_stage
+from merjax.config import Config
+from merjax.experiment import Experiment
+from merjax.runs import Trained
+from merjax.stages.peers import NETWORKS
+
+
+class Method(NamedTuple):
+    """A method.
+
+    Attributes:
+        train: (experiment, specs, engine, on_call, keeper) -> what a chunk of runs gave.
+        refuse: raises MerjaxError for an experiment whose store lacks what the method needs.
+        steps: (config, frames, clips) -> optimiser steps by stage, in the order in which they train.
+        work: (experiment, config) -> rough multiply-adds of one run by stage, in units of 1e9.
+    """
+
+    train: Callable[..., Trained]
+    refuse: Callable[[Experiment], None]
+    steps: Callable[[Config, int, int], dict[str, int]]
+    work: Callable[[Experiment, Config], dict[str, float]]
+
+
+def _of(module) -> Method:
+    return Method(module.train, module.refuse, module.stage_steps, module.stage_work)
+
+
+METHODS = {"local_regions": _of(local_regions)} | {name: _of(single_stage) for name in NETWORKS}

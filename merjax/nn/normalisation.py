@@ -1,0 +1,58 @@
+"""Batch normalisation for runs that must not see all of a batch (Ioffe and Szegedy 2015)."""
+
+from typing import NamedTuple
+
+import jax.numpy as jnp
+from flax import linen as nn
+from jax import lax
+from jaxtyping import Array, Float
+
+_EPSILON, _MOMENTUM = 1e-5, 0.1
+
+
+class Moments(NamedTuple):
+    """Mean and (biased) variance of each channel over a batch, and how many values of a channel they are of."""
+
+    mean_C: Float[Array, "C"]
+    variance_C: Float[Array, "C"]
+    count: Float[Array, ""]
+
+
+def weighted_moments(x_CxHxWxB: Float[Array, "C H W B"], weight_B: Float[Array, "B"]) -> Moments:
+    """The moments over the samples of a batch by their weights: a sample of weight 0 is absent.
+
+    A batch without weight has moments of 0.
+    """
+    _, height, width, _ = x_CxHxWxB.shape
+    count = weight_B.sum() * height * width
+    share_B = weight_B / jnp.maximum(count, 1e-9)
+    mean_C = x_CxHxWxB.sum((1, 2)) @ share_B
+    variance_C = jnp.square(x_CxHxWxB - mean_C[:, None, None, None]).sum((1, 2)) @ share_B
+    return Moments(mean_C, variance_C, count)
+
+
+class BatchNorm(nn.Module):
+    """Brings each channel to mean 0 and variance 1, then scales and shifts it.
+
+    Conventions are PyTorch's: epsilon 1e-5, and running averages (collection "batch_stats") in which a batch counts a
+    tenth, with the unbiased variance.
+    """
+
+    channels: int
+
+    def setup(self):
+        self.scale = self.param("scale", nn.initializers.ones, (self.channels,))
+        self.bias = self.param("bias", nn.initializers.zeros, (self.channels,))
+        self.mean = self.variable("batch_stats", "mean", jnp.zeros, (self.channels,))
+        self.variance = self.variable("batch_stats", "variance", jnp.ones, (self.channels,))
+
+    def __call__(self, x: Float[Array, "C *places"], moments: Moments | None) -> Float[Array, "C *places"]:
+        """Normalise by a batch's moments, which enter the running averages, or without any by these averages."""
+        mean_C, variance_C = (self.mean.value, self.variance.value) if moments is None else moments[:2]
+        if moments is not None and not self.is_initializing():
+            unbiased_C = moments.variance_C * moments.count / jnp.maximum(moments.count - 1, 1)
+            for average, value_C in ((self.mean, moments.mean_C), (self.variance, unbiased_C)):
+                average.value = (1 - _MOMENTUM) * average.value + _MOMENTUM * lax.stop_gradient(value_C)
+        factor_C = self.scale * lax.rsqrt(variance_C + _EPSILON)
+        each = (-1, *[1] * (x.ndim - 1))
+        return (x - mean_C.reshape(each)) * factor_C.reshape(each) + self.bias.reshape(each)

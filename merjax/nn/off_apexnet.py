@@ -1,0 +1,43 @@
+"""OFF-ApexNet (Liong, Gan, Yau, Huang, Tan 2018): two shallow streams on the two components of onset-to-apex flow."""
+
+import jax.numpy as jnp
+from flax import linen as nn
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from merjax.nn.dense import Classifier
+from merjax.nn.spatial import ConvReluPool
+
+
+class OFFApexNet(nn.Module):
+    """Per component conv 5x5x6, max-pool 2, conv 5x5x16, max-pool 2; both into FC 1024, FC 1024, FC K.
+
+    ReLU follows every layer but the last, dropout the two large ones. Convolutions keep the size, 28 -> 14 -> 7. He
+    initialisation, zero biases.
+    """
+
+    classes: int
+
+    @nn.compact
+    def __call__(
+        self,
+        x_CxHxWxB: Float[Array, "C 28 28 B"],
+        weight_B: Float[Array, "B"],
+        dropout_rate: Float[Array, ""] | float,
+        key: PRNGKeyArray | None,
+    ) -> Float[Array, "B K"]:
+        """Scores before the softmax.
+
+        Args:
+            x_CxHxWxB: flow images in [0, 1]; of their channels, u and v are used.
+            weight_B: not used, since no sample touches another.
+            dropout_rate: may be traced.
+            key: dropout's randomness; None drops nothing.
+        """
+        del weight_B
+        streams = []
+        for component, name in enumerate("uv"):
+            y_CxHxWxB = x_CxHxWxB[component : component + 1]
+            for filters in (6, 16):
+                y_CxHxWxB = ConvReluPool(filters, 5, name=f"{name}_conv{filters}")(y_CxHxWxB)
+            streams.append(y_CxHxWxB.reshape(-1, y_CxHxWxB.shape[-1]).T)
+        return Classifier(self.classes, layers=2, name="fc")(jnp.concatenate(streams, 1), dropout_rate, key)

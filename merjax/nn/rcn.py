@@ -1,0 +1,73 @@
+"""RCN-A (Xia, Peng, Khor, Zhao 2020): a recurrent convolutional network with attention, on three-channel flow images.
+
+The paper leaves the recurrent layer's normalisation open; here it has none, as where such layers come from (Liang and Hu
+2015).
+"""
+
+import jax
+import jax.numpy as jnp
+from flax import linen as nn
+from jax import lax
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from merjax.nn.convolution import Conv, max_pool
+from merjax.nn.dropout import dropout
+from merjax.nn.initial import fan_in_uniform
+from merjax.nn.normalisation import BatchNorm, weighted_moments
+
+_FILTERS, _ROUNDS = 64, 2
+
+
+class RCNA(nn.Module):
+    """Conv 5x5x64, batch normalisation, ReLU, max-pool 2; a recurrent layer, max-pool 2; attention, FC K. 28 -> 14 -> 7.
+
+    The recurrent layer adds to a 1x1 convolution of its input, in each of two rounds, one and the same 3x3 convolution of its
+    own state, and applies ReLU. The attention weighs every place by how much the classes' own weights find there, each
+    class's map stretched to [0, 1], averaged over the classes. Dropout follows each pooling. Convolutions keep the size. He
+    initialisation, zero biases; the last layer starts as PyTorch's do.
+    """
+
+    classes: int
+
+    @nn.compact
+    def __call__(
+        self,
+        x_CxHxWxB: Float[Array, "3 28 28 B"],
+        weight_B: Float[Array, "B"],
+        dropout_rate: Float[Array, ""] | float,
+        key: PRNGKeyArray | None,
+    ) -> Float[Array, "B K"]:
+        """Scores before the softmax.
+
+        Args:
+            x_CxHxWxB: flow images in [0, 1].
+            weight_B: what each sample counts in batch normalisation.
+            dropout_rate: may be traced.
+            key: dropout's randomness; without one, inference: nothing is dropped, the running averages normalise.
+        """
+        y_CxHxWxB = Conv(_FILTERS, 5, name="conv")(x_CxHxWxB)
+        moments = None if key is None else weighted_moments(y_CxHxWxB, weight_B)
+        y_CxHxWxB = max_pool(nn.relu(BatchNorm(_FILTERS, name="norm")(y_CxHxWxB, moments)))
+        y_CxHxWxB = _drop(y_CxHxWxB, dropout_rate, key, 0)
+        forward_CxHxWxB = Conv(_FILTERS, 1, name="feed_forward")(y_CxHxWxB)
+        again = Conv(_FILTERS, 3, name="recurrent")
+        y_CxHxWxB = nn.relu(forward_CxHxWxB)
+        for _ in range(_ROUNDS):
+            y_CxHxWxB = nn.relu(forward_CxHxWxB + again(y_CxHxWxB))
+        y_CxHxWxB = _drop(max_pool(y_CxHxWxB), dropout_rate, key, 1)
+        init = fan_in_uniform(y_CxHxWxB[..., 0].size)
+        kernel_CxHxWxK = self.param("kernel", init, (*y_CxHxWxB.shape[:-1], self.classes))
+        bias_K = self.param("bias", init, (self.classes,))
+        y_CxHxWxB = y_CxHxWxB * attention(y_CxHxWxB, lax.stop_gradient(kernel_CxHxWxK))
+        return jnp.einsum("chwb,chwk->bk", y_CxHxWxB, kernel_CxHxWxK) + bias_K
+
+
+def attention(y_CxHxWxB: Float[Array, "C H W B"], kernel_CxHxWxK: Float[Array, "C H W K"]) -> Float[Array, "H W B"]:
+    """How much the classes find at each place of an image: class-activation maps, stretched to [0, 1], averaged."""
+    map_KxHxWxB = jnp.einsum("chwb,chwk->khwb", y_CxHxWxB, kernel_CxHxWxK)
+    low, high = (f(map_KxHxWxB, axis=(1, 2), keepdims=True) for f in (jnp.min, jnp.max))
+    return ((map_KxHxWxB - low) / jnp.maximum(high - low, 1e-9)).mean(0)
+
+
+def _drop(x, rate, key: PRNGKeyArray | None, site: int):
+    return x if key is None else dropout(x, rate, jax.random.fold_in(key, site))
