@@ -14,7 +14,7 @@ gives it back in place of training, so that the method's own code does the rest.
 import json
 import re
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -243,6 +243,17 @@ def add_scores(folder: Path, plan: Plan, predictions: pd.DataFrame) -> None:
 def model_folder(folder: Path, trial: str, seed: int, fold: str) -> Path:
     """Where the model of a run lies in a sweep's folder."""
     return folder / "models" / safe_name(trial) / f"seed{seed}" / safe_name(fold)
+
+
+def runs_without_model(folder: Path, plan: Plan, chunks: Sequence[Chunk]) -> int:
+    """How many runs of finished chunks have no model, though the sweep saves models."""
+    wanted = [
+        model_folder(folder, plan.trials[trial].name, chunk.seed, plan.data[chunk.group]["folds"][fold])
+        for chunk in chunks
+        for trial, fold in chunk.runs
+        if plan.trials[trial].config.engine.save_models
+    ]
+    return sum(not (place / "card.json").is_file() for place in wanted)
 
 
 def _card(

@@ -82,4 +82,6 @@ def merge(folders: Sequence[Path], out: Path) -> Plan:
                     aside = out / f".{source.name}.{os.getpid()}"
                     shutil.copyfile(source, aside)
                     aside.replace(out / source.name)
+        if (folder / "models").is_dir() and folder.resolve() != out.resolve():
+            shutil.copytree(folder / "models", out / "models", dirs_exist_ok=True)
     return plan

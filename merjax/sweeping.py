@@ -15,7 +15,7 @@ from merjax.demo import make_demo_store
 from merjax.errors import MerjaxError
 from merjax.estimate import Stopwatch
 from merjax.logs import Log, log_chunk, refuse_missing
-from merjax.models import add_scores
+from merjax.models import add_scores, runs_without_model
 from merjax.plan import Chunk, Plan, make_plan, most_together, open_experiment, refuse_other_trials
 from merjax.progress import SweepProgress
 from merjax.report.scores import control_table, score_table
@@ -188,6 +188,12 @@ def train_plan(
     for chunk in mine:
         if log:
             log_chunk(folder, chunk, log)  # those that were finished before a log was asked for
+    if without := runs_without_model(folder, plan, mine):
+        console.print(
+            f"{without} runs were finished before engine.save_models was asked for and have no model; choose another --out to "
+            "train them again",
+            soft_wrap=True,
+        )
 
 
 def merge_sweep(sweep: SweepFile, folders: Sequence[Path], out: Path) -> SweepResult:

@@ -9,9 +9,10 @@ import pytest
 import merjax
 from merjax.config import make_config
 from merjax.errors import MerjaxError
-from merjax.models import Learned, Model, _of_data
+from merjax.models import Learned, Model, _of_data, model_folder, runs_without_model
 from merjax.protocols.folds import subjects_of
 from merjax.store import open_store
+from merjax.sweeping import as_sweep, plan_sweep
 
 COLUMNS = ["p_negative", "p_positive", "p_surprise"]
 SETTINGS = {
@@ -104,6 +105,18 @@ def test_no_model_and_one_of_another_format_are_refused(models, result, tmp_path
         merjax.load_model(tmp_path)
     with pytest.raises(MerjaxError, match="add fixed to selection.rules"):
         make_config("engine.save_models=true", "selection.rules=[inner]")
+
+
+def test_runs_that_were_finished_without_models_are_told(small_store, tmp_path):
+    base = {"data": {"store": str(small_store)}, "engine": {"save_models": True}}
+    plan = plan_sweep(as_sweep({"base": base}, {}))
+    assert runs_without_model(tmp_path, plan, plan.chunks) == plan.runs == 3
+    place = model_folder(tmp_path, "base", 0, plan.data[0]["folds"][1])
+    place.mkdir(parents=True)
+    (place / "card.json").write_text("{}")
+    assert runs_without_model(tmp_path, plan, plan.chunks) == 2
+    plain = plan_sweep(as_sweep({"base": {"data": {"store": str(small_store)}}}, {}))
+    assert runs_without_model(tmp_path, plain, plain.chunks) == 0
 
 
 def test_what_belongs_to_clips_is_told_by_axis_letters():

@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 import pytest
-from fake_runs import loso, small_clips, write_fake_run
+from fake_runs import loso, megc_clips, small_clips, write_fake_run
 from sklearn.metrics import balanced_accuracy_score, confusion_matrix, f1_score
 
 import merjax
@@ -246,6 +246,16 @@ def test_the_inflation_by_the_oracle_is_a_row_of_its_own(tmp_path):
     own = rows[(rows["trial"] == "focal") & (rows["selection"] == "inner")].groupby(["seed", "fold"])["step"].first()
     assert chosen.loc["focal, inner subjects", "median"] == own.median()
     assert chosen.loc["focal, inner subjects", "runs"] == len(own)
+
+
+def test_shuffled_labels_above_chance_are_an_alarm_unless_an_oracle_chose(tmp_path):
+    shuffled = {"skills": {"a": 0.0}, "settings": {"control": "shuffle"}, "clips": megc_clips()}
+    oracle = write_fake_run(tmp_path / "oracle", selections={"fixed": 0.0, "oracle": 0.5}, **shuffled)
+    text = report(oracle).stdout
+    assert "ABOVE CHANCE" not in text
+    assert "nothing can be learnt: a, oracle (leaks), shuffled labels." in text
+    leak = write_fake_run(tmp_path / "leak", selections={"fixed": 0.5}, **shuffled)
+    assert "ABOVE CHANCE on shuffled labels: a, shuffled labels. Something leaks" in report(leak).stdout
 
 
 def test_device_versions_and_time_of_the_training_are_on_the_page(tmp_path):

@@ -248,6 +248,10 @@ def test_selections_and_controls_are_entries_of_their_own(tmp_path):
         "a, oracle (leaks), shuffled labels",
     ]
     assert [len(entry.predictions) for entry in entries] == [35, 35, 35]
+    kept = write_fake_run(
+        tmp_path / "k", skills={"a": 0.5}, selections={"inner": 0.0}, settings={"selection": {"after": "keep"}}
+    )
+    assert compare([read_run(kept)])[0].base.label == "a, inner subjects, model kept"
     assert score_entries(entries, ["FULL"])["selection"].tolist() == ["fixed", "inner", "oracle (leaks)"]
 
 

@@ -11,7 +11,9 @@ import pytest
 from small_experiment import small_plan, use_small_experiment
 
 from merjax.cluster import is_connected, own_shard
+from merjax.conditions import note_sitting, read_conditions
 from merjax.errors import MerjaxError
+from merjax.models import model_folder
 from merjax.results import is_finished, open_folder, read_curves, read_predictions, write_chunk
 from merjax.shards import WHOLE, Shard, array_shard, merge, parse_shard
 
@@ -99,10 +101,18 @@ def test_merged_folders_hold_what_each_shard_finished(tmp_path):
     for i in (1, 2):
         plan = small_plan(tmp_path / f"part{i}", seeds=3)
         fill(tmp_path / f"part{i}", plan, Shard(i, 2))
+        model = model_folder(tmp_path / f"part{i}", "base", 0, f"casme2/sub{i:02d}")
+        model.mkdir(parents=True)
+        (model / "card.json").write_text(f"{i}")
+        note_sitting(tmp_path / f"part{i}", Shard(i, 2).of(plan)[0], 60.0)
     merged = merge([tmp_path / "part1", tmp_path / "part2"], tmp_path / "all")
     assert all(is_finished(tmp_path / "all", chunk) for chunk in plan.chunks)
     assert read_predictions(tmp_path / "all", merged)["chunk"].tolist() == [0, 1, 2]
     assert read_curves(tmp_path / "all", merged)["step"].tolist() == [0, 1, 2]
+    for i in (1, 2):
+        card = model_folder(tmp_path / "all", "base", 0, f"casme2/sub{i:02d}") / "card.json"
+        assert card.read_text() == f"{i}"
+    assert read_conditions(tmp_path / "all", merged.chunks).seconds == 120
     assert not list((tmp_path / "all").glob(".*"))
 
 

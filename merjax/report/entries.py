@@ -82,7 +82,8 @@ def _entry(
     furthest = [int(seed) for seed in folds_of_seed.index[folds_of_seed == most]]
     seeds = tuple(furthest if most == len(data["folds"]) else furthest[:1])
     scored = own[own["seed"].isin(seeds)].reset_index(drop=True)
-    words = [SELECTIONS[selection], "shuffled labels" if control else ""]
+    kept = "model kept" if selection == "inner" and trial.config.selection.after == "keep" else ""
+    words = [SELECTIONS[selection], kept, "shuffled labels" if control else ""]
     if most < len(data["folds"]):
         words.append(f"partial: {most} of {len(data['folds'])} folds")
     elif len(seeds) < len(planned):

@@ -10,7 +10,7 @@ import pandas as pd
 from merjax.datasets.clip import DATABASES
 from merjax.metrics import SCORES
 from merjax.protocols import SCHEMES
-from merjax.report.entries import Entry
+from merjax.report.entries import SELECTIONS, Entry
 from merjax.report.runs import Comparison
 from merjax.report.scores import (
     DRAWS,
@@ -141,9 +141,15 @@ def _score_text(section: Section, part: str) -> TextTable:
     if any(row["diverged"] for row in own):
         notes.append("The clips of runs that diverged are scored as wrong.")
     chance_recall = 1 / len(comparison.base.classes)
-    if leaking := [row["entry"] for row in own if row["control"] == "shuffle" and row["UAR_low"] > chance_recall]:
+    above = [row for row in own if row["control"] == "shuffle" and row["UAR_low"] > chance_recall]
+    if leaking := [row["entry"] for row in above if row["selection"] != SELECTIONS["oracle"]]:
         notes.append(
             f"ABOVE CHANCE on shuffled labels: {', '.join(leaking)}. Something leaks; trust no score of this table."
+        )
+    if expected := [row["entry"] for row in above if row["selection"] == SELECTIONS["oracle"]]:
+        notes.append(
+            f"Above chance on shuffled labels, from which nothing can be learnt: {', '.join(expected)}. That is the choice on "
+            "the tested clips alone."
         )
     if subjects < FEW_SUBJECTS:
         notes.append(
