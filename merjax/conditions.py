@@ -8,7 +8,7 @@ import platform
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from merjax import __version__
 from merjax.plan import Chunk
@@ -35,7 +35,9 @@ class Conditions(NamedTuple):
 def note_sitting(folder: Path, chunk: Chunk, seconds: float) -> None:
     """Add the time that this process spent on a chunk, and what it is, to the chunk's record."""
     path = record_path(folder, chunk)
-    before = json.loads(path.read_text()) if path.is_file() else {"seconds": 0.0, "with": []}
+    before: dict[str, Any] = {"seconds": 0.0, "with": []}
+    if path.is_file():
+        before = json.loads(path.read_text())
     here = {"device": _device(), "versions": versions()}
     kept = before["with"] + ([] if here in before["with"] else [here])
     write_json(path, {"seconds": round(before["seconds"] + seconds, 3), "with": kept})

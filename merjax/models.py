@@ -323,7 +323,7 @@ def _of_data(name: str) -> bool:
     return re.search(r"_[NS](x|$)", name) is not None
 
 
-def _without_optimiser(state: State) -> State:
+def _without_optimiser(state: Any) -> Any:
     return state._replace(opt_state=None, step=None)
 
 

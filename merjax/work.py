@@ -3,7 +3,7 @@
 import functools
 import hashlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -132,19 +132,22 @@ def train_chunk(
         inner = train(group.inside, padded, group.engine, _told_as_inner(on_call), keeper and InnerKeeper(keeper))
     if trains_outer(group.config.selection):
         outer = train(group.experiment, padded, group.engine, on_call, keeper)
+    trained = outer or inner
+    assert trained is not None
     names = [(plan.trials[trial].name, group.experiment.folds[fold].name) for trial, fold in chunk.runs]
     predictions = [
-        table.assign(trial=name, seed=chunk.seed)
+        table.assign(selection=rule, step=int(trained.look_L[look]), trial=name, seed=chunk.seed)
         for p, ((_, fold), (name, _)) in enumerate(zip(chunk.runs, names, strict=True))
-        for table in _selected(group, fold, p, outer, inner)
+        for rule, look, table in _selected(group, fold, p, outer, inner)
     ]
-    return pd.concat(predictions, ignore_index=True), _curves(names, chunk.seed, outer or inner)
+    return pd.concat(predictions, ignore_index=True), _curves(names, chunk.seed, trained)
 
 
-def _selected(group: Group, fold: int, p: int, outer: Trained | None, inner: Trained | None) -> list[pd.DataFrame]:
-    """The predictions of run p for the clips that it held out, a table per rule of selection."""
+def _selected(
+    group: Group, fold: int, p: int, outer: Trained | None, inner: Trained | None
+) -> Iterator[tuple[str, int, pd.DataFrame]]:
+    """By rule of selection, the look that it chose of run p, and the predictions for the clips that the run held out."""
     selection, experiment = group.config.selection, group.experiment
-    tables = []
     for rule in selection.rules:
         look, probability_NxK = chosen_look(
             rule,
@@ -153,11 +156,9 @@ def _selected(group: Group, fold: int, p: int, outer: Trained | None, inner: Tra
             inner and inner.looks_PxLxNxK[p],
             experiment.target_N,
             experiment.folds[fold].test_N,
-            group.inside and group.inside.folds[fold].test_N,
+            group.inside.folds[fold].test_N if group.inside else None,
         )
-        step = int((outer or inner).look_L[look])
-        tables.append(_held_out(experiment, fold, probability_NxK).assign(selection=rule, step=step))
-    return tables
+        yield rule, look, _held_out(experiment, fold, probability_NxK)
 
 
 def open_group(plan: Plan, group: int) -> tuple[Experiment, Config]:

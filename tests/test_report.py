@@ -246,6 +246,7 @@ def test_the_inflation_by_the_oracle_is_a_row_of_its_own(tmp_path):
     own = rows[(rows["trial"] == "focal") & (rows["selection"] == "inner")].groupby(["seed", "fold"])["step"].first()
     assert chosen.loc["focal, inner subjects", "median"] == own.median()
     assert chosen.loc["focal, inner subjects", "runs"] == len(own)
+    assert (chosen["whole"] == 12).all()
 
 
 def test_shuffled_labels_above_chance_are_an_alarm_unless_an_oracle_chose(tmp_path):

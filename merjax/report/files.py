@@ -11,7 +11,7 @@ from merjax.report.beside import published_texts
 from merjax.report.entries import Entry
 from merjax.report.figures import confusion_figure, pdf, score_figure, subject_figure
 from merjax.report.megc_log import log_text
-from merjax.report.page import MOST_DETAILED, render_page, separate_sentence
+from merjax.report.page import render_page, separate_sentence
 from merjax.report.runs import Run
 from merjax.report.scores import CLIP
 from merjax.report.sections import (
@@ -120,7 +120,7 @@ def _write_figures(folder: Path, prefix: str, section: Section) -> None:
     for name in ("inflation", "differences"):
         if not (rows := getattr(section, name)).empty:
             figures[name] = score_figure(rows, first, difference=True)
-    for entry in comparison.entries[:MOST_DETAILED]:
+    for entry in section.detailed:
         figures[f"confusion-{slug(entry.label)}"] = confusion_figure(entry, comparison.parts)
         figures[f"subjects-{slug(entry.label)}"] = subject_figure(section.subjects, entry.label)
     for name, figure in figures.items():

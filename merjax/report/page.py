@@ -18,6 +18,7 @@ from merjax.report.mistakes import apex_crops, confident_mistakes, store_of
 from merjax.report.runs import Run
 from merjax.report.scores import DRAWS
 from merjax.report.sections import (
+    MOST_DETAILED,
     Section,
     budget_texts,
     class_texts,
@@ -29,8 +30,6 @@ from merjax.report.sections import (
     warnings_of,
 )
 from merjax.report.tables import number
-
-MOST_DETAILED = 8  # entries with figures of their own; tables and CSV files have all
 
 
 class Picture(NamedTuple):
@@ -176,8 +175,8 @@ def _section(section: Section, runs: Sequence[Run], crops: bool) -> dict[str, An
             warnings_of([comparison.base, *section.compared]),
         ),
         "classes": class_texts(section),
-        "entries": [_entry(section, entry, crops) for entry in comparison.entries[:MOST_DETAILED]],
-        "undetailed": len(comparison.entries) - MOST_DETAILED,
+        "entries": [_entry(section, entry, crops) for entry in section.detailed],
+        "undetailed": len(comparison.entries) - len(section.detailed),
     }
 
 

@@ -228,7 +228,8 @@ def control_table(plan: Plan, predictions: pd.DataFrame) -> pd.DataFrame:
     Returns:
         Rows "majority" and "chance": trial, part, clips, UF1, UAR, accuracy.
     """
-    tables, seen = [], set()
+    tables: list[pd.DataFrame] = []
+    seen: set[tuple[Any, ...]] = set()
     for entry in entries_of(plan, predictions):
         evaluated = tuple(entry.data.get(key) for key in ("store_hash", "split_hash", "label_hash"))
         if evaluated in seen:

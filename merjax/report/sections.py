@@ -27,6 +27,7 @@ from merjax.report.tables import TextTable, number, with_interval
 
 # Share of simulated experiments whose 95 % interval held the truth: 87 % with 6 subjects, 91 % with 15, 93 % with 24 and more.
 FEW_SUBJECTS = 20
+MOST_DETAILED = 8  # entries with figures of their own; tables and CSV files have all
 SYNTHETIC = "Synthetic data: these scores say nothing about people."
 LEAKS = "oracle (leaks): the budget was chosen on the held-out subjects; no estimate of accuracy on new people."
 HEADS = {"UF1": "UF1 (macro F1)", "UAR": "UAR", "accuracy": "accuracy"}
@@ -74,13 +75,19 @@ class Section:
 
     @cached_property
     def budgets(self) -> pd.DataFrame:
-        """The budgets that entries which chose one were tested after: entry, runs, and median, least and most steps."""
+        """The budgets that entries which chose one were tested after: entry, runs, median, least and most steps, and the
+        steps of the whole budget (NaN where no entry of the trial was tested after it)."""
+        told = [entry for entry in self.comparison.entries if "step" in entry.predictions]
+        whole = {(e.run, e.trial.name): e.predictions["step"].max() for e in told if e.selection == "fixed"}
         rows = []
-        for entry in self.comparison.entries:
-            if entry.selection != "fixed" and "step" in entry.predictions:
+        for entry in told:
+            if entry.selection != "fixed":
                 step = entry.predictions.drop_duplicates(["seed", "fold"])["step"]
                 median, least, most = step.median(), step.min(), step.max()
-                rows.append({"entry": entry.label, "runs": len(step), "median": median, "least": least, "most": most})
+                rows.append(
+                    {"entry": entry.label, "runs": len(step), "median": median, "least": least, "most": most}
+                    | {"whole": whole.get((entry.run, entry.trial.name), np.nan)}
+                )
         return pd.DataFrame(rows)
 
     @cached_property
@@ -104,6 +111,11 @@ class Section:
                     for j, p in enumerate(entry.classes)
                 ]
         return pd.DataFrame(rows)
+
+    @property
+    def detailed(self) -> list[Entry]:
+        """The entries with figures of their own; those that leak come last."""
+        return sorted(self.comparison.entries, key=lambda entry: entry.selection == "oracle")[:MOST_DETAILED]
 
     @property
     def unpaired(self) -> list[str]:
@@ -205,15 +217,19 @@ def budget_texts(section: Section) -> list[TextTable]:
     """The budgets that were chosen; none where all are fixed."""
     if section.budgets.empty:
         return []
+    columns = ("median", "least", "most")
     return [
         TextTable(
-            "Chosen budgets: optimiser steps of the last stage",
-            ("trial", "runs", "median", "least", "most"),
+            "Chosen budgets",
+            ("trial", "runs", *columns, "whole budget"),
             tuple(
-                (row["entry"], str(row["runs"]), f"{row['median']:.0f}", str(row["least"]), str(row["most"]))
+                (row["entry"], str(row["runs"]), *(number(row[c], 0) for c in (*columns, "whole")))
                 for row in section.budgets.to_dict("records")
             ),
-            ("One budget per run (seed and fold).", *warnings_of(section.comparison.entries)),
+            (
+                "Optimiser steps of the last stage; each run (seed and fold) has a choice of its own.",
+                *warnings_of(section.comparison.entries),
+            ),
         )
     ]
 
