@@ -63,8 +63,14 @@ def train(
 
 def spatial_runs(experiment: Experiment, specs: Sequence[RunSpec]) -> tuple[Run, Samples]:
     """The runs of the spatial stage, stacked, and the frames that they train on."""
-    frames = frame_samples(experiment.frames, experiment.row_S, experiment.clip_S, experiment.subtracted_row_S)
-    return stacked([make_run(experiment, spec, _spatial_hyper(experiment, spec)) for spec in specs]), frames
+    return stacked([make_run(experiment, spec, _spatial_hyper(experiment, spec)) for spec in specs]), frames_of(
+        experiment
+    )
+
+
+def frames_of(experiment: Experiment) -> Samples:
+    """The frames in use, one clip after another."""
+    return frame_samples(experiment.frames, experiment.row_S, experiment.clip_S, experiment.subtracted_row_S)
 
 
 def temporal_runs(

@@ -220,6 +220,21 @@ def describe(experiment: Experiment) -> dict[str, Any]:
     }
 
 
+def left_out_sentences(data: Sequence[dict[str, Any]]) -> list[str]:
+    """Which clips groups do without; groups often share theirs."""
+    sentences = []
+    for group in data:
+        sentences += [
+            f"dropped {clip['database']}/{clip['subject']}/{clip['clip']}: {clip['reason']}"
+            for clip in group["dropped"]
+        ]
+        if group["left_out"]:
+            sentences.append(
+                f"{len(group['left_out'])} clips of the store are not in {group['protocol']} (see plan.json)"
+            )
+    return list(dict.fromkeys(sentences))
+
+
 def work_of_run(experiment: Experiment, config: Config) -> dict[str, float]:
     """Rough multiply-adds of one run's stages, in units of 1e9, in the order in which they train, to tell how far a sweep
     has come; those that train without the inner subjects first."""

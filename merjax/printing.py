@@ -10,7 +10,7 @@ from rich.table import Table
 from merjax.config import SelectionConfig, flatten
 from merjax.estimate import duration, seconds_left
 from merjax.methods import METHODS
-from merjax.plan import Plan, splitting_keys
+from merjax.plan import Plan, left_out_sentences, splitting_keys
 from merjax.report.entries import SELECTIONS
 from merjax.report.sections import LEAKS
 from merjax.selection import trains_inner, trains_outer
@@ -46,13 +46,10 @@ def print_scores(plan: Plan, scores: pd.DataFrame, console: Console) -> None:
     if scores["trial"].str.contains(SELECTIONS["oracle"], regex=False).any():
         console.print(f"[yellow]{escape(LEAKS)}[/yellow]", soft_wrap=True)
     print_not_run(plan, console)
-    for group in plan.data:
-        if group["statement"]:
-            console.print(f"[yellow]{group['statement']}[/yellow]")
-        for clip in group["dropped"]:
-            console.print(f"dropped {clip['database']}/{clip['subject']}/{clip['clip']}: {clip['reason']}")
-        if group["left_out"]:
-            console.print(f"{len(group['left_out'])} clips of the store are not in {group['protocol']} (see plan.json)")
+    for statement in dict.fromkeys(group["statement"] for group in plan.data if group["statement"]):
+        console.print(f"[yellow]{escape(statement)}[/yellow]", soft_wrap=True)
+    for sentence in left_out_sentences(plan.data):
+        console.print(sentence, soft_wrap=True, markup=False, highlight=False)
 
 
 def print_not_run(plan: Plan, console: Console) -> None:

@@ -62,7 +62,7 @@ class SweepResult:
 
 
 def run_sweep(
-    sweep: str | Path | Mapping[str, Any] | Config,
+    sweep: str | Path | Mapping[str, Any] | Config | SweepFile,
     *,
     out: str | Path | None = None,
     scale: Scale = "full",
@@ -78,7 +78,8 @@ def run_sweep(
     >>> result.scores
 
     Args:
-        sweep: a sweep file; or what one says, as a mapping (its base being settings); or a single trial's config.
+        sweep: a sweep file; or what one says, as a mapping (its base being settings); or a single trial's config; or what
+            `merjax.trials.read_sweep` gave, as it is.
         out: folder of the results; `runs/NAME` when None, NAME being the file's, or made from the trials' settings.
         scale: "small" lays the file's `small` section over it: the same sweep on synthesised clips, in minutes.
         shard: the share of the work to do here.
@@ -123,9 +124,13 @@ def train_sweep(
 
 
 def as_sweep(
-    sweep: str | Path | Mapping[str, Any] | Config, overrides: Mapping[str, Any], scale: Scale = "full"
+    sweep: str | Path | Mapping[str, Any] | Config | SweepFile, overrides: Mapping[str, Any], scale: Scale = "full"
 ) -> SweepFile:
     """A sweep from whatever describes one."""
+    if isinstance(sweep, SweepFile):
+        if overrides or scale != "full":
+            raise MerjaxError("a sweep that has been read takes no settings and no scale; give them to read_sweep")
+        return sweep
     if isinstance(sweep, str | Path):
         return read_sweep(Path(sweep), (overrides,), scale)
     if isinstance(sweep, Config):

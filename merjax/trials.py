@@ -29,7 +29,7 @@ search:
 
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args
 
@@ -96,7 +96,11 @@ class SweepFile:
         """The sweep of named points over this one's base, without a search."""
         base = flatten(self.trials[0].config)
         trials = tuple(Trial(name, point, make_config(base, point, source=name)) for name, point in points.items())
-        return SweepFile(self.name, trials, self.seeds, inner=inner)
+        return replace(self, trials=trials, search=None, inner=inner)
+
+    def with_clips(self, **settings: Any) -> "SweepFile":
+        """The same sweep on other made clips: `synthesize` with some of its settings changed."""
+        return replace(self, synthesize=(self.synthesize or {}) | settings)
 
 
 def read_sweep(path: Path, overrides: Sequence[Layer] = (), scale: Scale = "full") -> SweepFile:

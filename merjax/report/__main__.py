@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.text import Text
 
 from merjax.errors import command
+from merjax.plan import left_out_sentences
 from merjax.protocols import SCHEMES
 from merjax.report.beside import published_texts
 from merjax.report.files import write_logs, write_report
@@ -83,14 +84,8 @@ def print_report(runs: Sequence[Run], sections: Sequence[Section], console: Cons
         ]
         for table in [*tables, *(t for run in runs for t in published_texts(section, run))]:
             print_table(table, console)
-    for run in runs:
-        for data in run.plan.data:
-            for clip in data["dropped"]:
-                _say(console, f"dropped {clip['database']}/{clip['subject']}/{clip['clip']}: {clip['reason']}")
-            if data["left_out"]:
-                _say(
-                    console, f"{len(data['left_out'])} clips of the store are not in {data['protocol']} (see the page)"
-                )
+    for sentence in left_out_sentences([data for run in runs for data in run.plan.data]):
+        _say(console, sentence)
 
 
 def print_rescored(path: Path, protocol: str, clips: Path | None, console: Console) -> None:

@@ -231,7 +231,7 @@ def control_table(plan: Plan, predictions: pd.DataFrame) -> pd.DataFrame:
     tables: list[pd.DataFrame] = []
     seen: set[tuple[Any, ...]] = set()
     for entry in entries_of(plan, predictions):
-        evaluated = tuple(entry.data.get(key) for key in ("store_hash", "split_hash", "label_hash"))
+        evaluated = _evaluated(entry.data)
         if evaluated in seen:
             continue
         number = f" ({len(seen) + 1}: {entry.data['protocol']})" if _differ(plan) else ""
@@ -248,7 +248,12 @@ def _pooled_parts(entry: Entry) -> tuple[str, ...]:
 
 def _differ(plan: Plan) -> bool:
     """Whether a plan's groups are evaluated on different clips or labels."""
-    return len({(data["store_hash"], data["split_hash"], data.get("label_hash")) for data in plan.data}) > 1
+    return len({_evaluated(data) for data in plan.data}) > 1
+
+
+def _evaluated(data: dict) -> tuple:
+    """What the labels of held-out clips depend on; those of regions, which `label_hash` knows too, are for training."""
+    return data["store_hash"], data["split_hash"], data["protocol"]
 
 
 def _is_cross_database(data: dict) -> bool:

@@ -26,7 +26,7 @@ def spatial_stage(classes_R: tuple[int, ...], channels: int = 1, network: Networ
         return Variables(init_regions(key, classes_R, channels, network))
 
     def loss(variables, batch: Batch, weight_B, hyper, key):
-        x = _normalised(batch.inputs, hyper)
+        x = normalised(batch.inputs, hyper)
         logits_RxBxK = apply_regions(variables.params, x, hyper["dropout"], key, classes_R, network)
         target_RxB = hyper["target_NxR"][batch.unit_B].T
         loss_RxB = jax.vmap(focal_loss, (0, 0, 0, None, None))(
@@ -40,7 +40,7 @@ def spatial_stage(classes_R: tuple[int, ...], channels: int = 1, network: Networ
         return Outcome(total, {"loss": total, "accuracy": (right_RxB @ share_B * mask_R).sum() / mask_R.sum()})
 
     def apply(variables, batch: Batch, hyper):
-        return features_regions(variables.params, _normalised(batch.inputs, hyper), network)
+        return features_regions(variables.params, normalised(batch.inputs, hyper), network)
 
     return Stage("spatial", init, loss, apply, adamw)
 
@@ -72,7 +72,7 @@ def frame_samples(
     return Samples(clip_S, gather)
 
 
-def _normalised(inputs: tuple[Array, ...], hyper) -> tuple[Float[Array, "C H W B"], ...]:
+def normalised(inputs: tuple[Array, ...], hyper) -> tuple[Float[Array, "C H W B"], ...]:
     """The input in units of the full gray range, less the training mean and divided by the training scale of each region and
     channel."""
     mean_RxCx1x1x1, scale_RxCx1x1x1 = (hyper[name][..., None, None, None] for name in ("mean_RxC", "scale_RxC"))
