@@ -23,6 +23,8 @@ def make_demo_store(sweep: SweepFile, console: Console) -> None:
     """
     if sweep.synthesize is None:
         return
+    from merjax.clip_flow import FlowSettings
+    from merjax.cropping import Settings
     from merjax.datasets import read_casme2, read_samm, read_smic
     from merjax.preparation import prepare_store
     from merjax.synthesis import MARKER, default_portraits, synthesize_release
@@ -46,7 +48,8 @@ def make_demo_store(sweep: SweepFile, console: Console) -> None:
                         default_portraits(), folder / layout, layout=layout, progress=progress, **settings
                     )
         with counted("preparing clips", console) as progress:
-            prepare_store([readers[layout](folder / layout) for layout in wanted], store, progress=progress)
+            releases = [readers[layout](folder / layout) for layout in wanted]
+            prepare_store(releases, store, settings=Settings(flow=FlowSettings()), progress=progress)
 
 
 def releases_of(synthesize: Mapping[str, Any], source: str) -> dict[str, dict[str, Any]]:
