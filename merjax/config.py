@@ -104,6 +104,14 @@ class PeerConfig:
 
 
 @dataclass(frozen=True)
+class SvmConfig:
+    """The linear support vector machine of the handcrafted methods, which takes `loss.alpha` too; see
+    `merjax.handcrafted.method`."""
+
+    cost: float = traced(1.0)  # of training clips on the wrong side, against the width of the margin
+
+
+@dataclass(frozen=True)
 class SelectionConfig:
     """After how much of its last stage's budget a run is tested; see `merjax.selection`.
 
@@ -135,8 +143,10 @@ class EngineConfig:
 class Config:
     """One trial."""
 
-    # the paper's method, or a peer of its Tables 8 and 9: one network on each clip's flow image
-    method: Literal["local_regions", "ststnet", "off_apexnet", "dual_inception", "rcn_a"] = "local_regions"
+    # the paper's method; a peer of its Tables 8 and 9, one network on each clip's flow image; or a handcrafted one
+    method: Literal[
+        "local_regions", "ststnet", "off_apexnet", "dual_inception", "rcn_a", "lbp_top", "hoof", "mdmo", "bi_woof"
+    ] = "local_regions"
     data: DataConfig = field(default_factory=DataConfig)
     # region kinds or names whose features reach the classifier: [eyes, nose, mouth] is Table 5's "no cheeks"
     regions: tuple[str, ...] = traced(("eyes", "nose", "cheeks", "mouth"))
@@ -144,6 +154,7 @@ class Config:
     spatial: SpatialConfig = field(default_factory=SpatialConfig)
     temporal: TemporalConfig = field(default_factory=TemporalConfig)
     peer: PeerConfig = field(default_factory=PeerConfig)
+    svm: SvmConfig = field(default_factory=SvmConfig)
     # "shuffle" permutes the labels of each fold's training clips: a control that must score at chance
     control: Literal["none", "shuffle"] = traced("none")
     selection: SelectionConfig = field(default_factory=SelectionConfig)
@@ -237,7 +248,7 @@ def _first_line(error: Exception) -> str:
 
 
 RULES = ("fixed", "inner", "oracle")
-_POSITIVE = ("epochs", "batch", "units", "learning_rate", "steps_per_call", "looks")
+_POSITIVE = ("epochs", "batch", "units", "learning_rate", "cost", "steps_per_call", "looks")
 _SHARE = ("dropout", "dropout_lstm", "dropout_fc", "beta1", "beta2", "label_smoothing")
 
 

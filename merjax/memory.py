@@ -14,6 +14,8 @@ SHARE = 0.85  # of a device's memory: the rest is left to the other programs and
 
 def bytes_per_device(experiment: Experiment, config: Config, per_device: int) -> int:
     """What the larger of the stages' compiled training programs takes on a device that holds `per_device` runs."""
+    if not METHODS[config.method].compiles:
+        return 0
     mapping = None if config.engine.mapping == "auto" else config.engine.mapping
     engine = Rehearsal(mapping, config.engine.steps_per_call)
     specs = [RunSpec(config, 0, 0)] * per_device * len(engine.devices)
@@ -22,13 +24,14 @@ def bytes_per_device(experiment: Experiment, config: Config, per_device: int) ->
 
 
 def capacity(experiment: Experiment, config: Config) -> int | None:
-    """How many runs fit on this machine's devices together; None on a CPU, whose memory is not the limit.
+    """How many runs fit on this machine's devices together; None on a CPU, whose memory is not the limit, or
+    for a method that leaves the devices alone.
 
     Raises:
         MerjaxError: not even one fits.
     """
     devices = jax.local_devices()
-    if devices[0].platform == "cpu":
+    if devices[0].platform == "cpu" or not METHODS[config.method].compiles:
         return None
     limits = [device.memory_stats()["bytes_limit"] for device in devices]
     one, two = (bytes_per_device(experiment, config, n) for n in (1, 2))

@@ -6,6 +6,7 @@ from typing import NamedTuple
 from merjax import local_regions, single_stage
 from merjax.config import Config
 from merjax.experiment import Experiment
+from merjax.handcrafted import method as handcrafted
 from merjax.runs import Trained
 from merjax.stages.peers import NETWORKS
 
@@ -18,16 +19,22 @@ class Method(NamedTuple):
         refuse: raises MerjaxError for an experiment whose store lacks what the method needs.
         steps: (config, frames, clips) -> optimiser steps by stage, in the order in which they train.
         work: (experiment, config) -> rough multiply-adds of one run by stage, in units of 1e9.
+        compiles: whether stages of it are compiled for the devices; what scikit-learn fits is not, and has no model to keep.
     """
 
     train: Callable[..., Trained]
     refuse: Callable[[Experiment], None]
     steps: Callable[[Config, int, int], dict[str, int]]
     work: Callable[[Experiment, Config], dict[str, float]]
+    compiles: bool = True
 
 
-def _of(module) -> Method:
-    return Method(module.train, module.refuse, module.stage_steps, module.stage_work)
+def _of(module, *, compiles: bool = True) -> Method:
+    return Method(module.train, module.refuse, module.stage_steps, module.stage_work, compiles)
 
 
-METHODS = {"local_regions": _of(local_regions)} | {name: _of(single_stage) for name in NETWORKS}
+METHODS = {
+    "local_regions": _of(local_regions),
+    **{name: _of(single_stage) for name in NETWORKS},
+    **{name: _of(handcrafted, compiles=False) for name in handcrafted.NAMES},
+}

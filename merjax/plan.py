@@ -167,8 +167,13 @@ def _opened(sweep: SweepFile) -> tuple[dict[tuple, Experiment], tuple[NotRun, ..
         if key in opened or key in lacks:
             continue
         experiment = open_experiment(config, sweep.inner)
+        method = METHODS[config.method]
+        if config.engine.save_models and not method.compiles:
+            raise MerjaxError(
+                f"engine.save_models keeps what networks learn, and {config.method} has none; leave it out"
+            )
         try:
-            METHODS[config.method].refuse(experiment)
+            method.refuse(experiment)
         except MerjaxError as error:
             lacks[key] = str(error)
         else:

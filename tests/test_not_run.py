@@ -2,7 +2,10 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 from fake_runs import megc_clips, write_fake_run
 from rich.console import Console
@@ -10,14 +13,16 @@ from small_experiment import BASE, small_experiment
 
 import merjax.plan
 from merjax.errors import MerjaxError
+from merjax.flow_images import prepare_flow_images
 from merjax.plan import NotRun, make_plan, plan_from_json, refuse_another
 from merjax.printing import print_not_run
 from merjax.report.__main__ import print_report
 from merjax.report.beside import published_texts
 from merjax.report.files import write_report
+from merjax.report.published import row_of, table_of
 from merjax.report.runs import compare, read_run
 from merjax.report.sections import Section
-from merjax.trials import make_sweep
+from merjax.trials import make_sweep, read_sweep
 
 TRIALS = {"base": BASE, "trials": {"gray": {}, "motion": {"data.input": "flow"}, "low": {"loss.gamma": 0}}}
 
@@ -71,3 +76,33 @@ def test_reports_print_the_published_row_beside_the_reason(tmp_path, capsys):
     assert said.count("lbp_top is NOT RUN: the store holds no frames") >= 2
     for page in ("report.html", "report.md"):
         assert "lbp_top is NOT RUN" in (tmp_path / "report" / page).read_text()
+
+
+@pytest.fixture
+def flow_images(tmp_path):
+    """A store of ready flow images: three people of CASME II and SAMM with two clips each."""
+    folder, rng = tmp_path / "images", np.random.default_rng(0)
+    folder.mkdir()
+    rows = ["data,subject,clip,label,au"]
+    for data, subject in (("casme2", "sub01"), ("casme2", "sub02"), ("samm", "006")):
+        for clip, label, units in (("a", "negative", "4"), ("b", "positive", "12")):
+            rows.append(f"{data},{subject},{clip},{label},{units}")
+            cv2.imwrite(str(folder / f"{subject}_{clip}.png"), rng.integers(0, 256, (28, 28, 3), np.uint8))
+    (tmp_path / "list.csv").write_text("\n".join(rows))
+    return prepare_flow_images(folder, tmp_path / "list.csv", tmp_path / "store").path
+
+
+@pytest.mark.parametrize("name", ["table8_megc", "table9_au5"])
+def test_the_peers_tables_run_what_flow_images_allow_and_say_what_they_do_not(name, flow_images):
+    sweep = read_sweep(Path(__file__).parents[1] / f"sweeps/{name}.yaml", (f"data.store={flow_images}",))
+    plan = make_plan(sweep, 1)
+    networks = {"OFF-ApexNet", "STSTNet", "Dual-Inception", "RCN-A", "shuffled STSTNet"}
+    assert {trial.name for trial in plan.trials} == networks
+    assert {absent.trial for absent in plan.not_run} == {trial.name for trial in sweep.trials} - networks
+    assert all("no frames" in absent.reason for absent in plan.not_run)
+    assert [len(data["folds"]) for data in plan.data] == [3] * len(plan.data)
+    table = table_of(sweep.name)
+    rows = {trial.name: row_of(table, trial.name, "FULL") for trial in sweep.trials}
+    published = {"proposed method", "LBP-TOP"} | ({"HOOF"} if table.number == 9 else
+        {"Bi-WOOF", "OFF-ApexNet", "STSTNet", "Dual-Inception"})  # fmt: skip
+    assert {trial for trial, row in rows.items() if row} == published

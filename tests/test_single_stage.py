@@ -57,7 +57,7 @@ def experiment_of(flow: np.ndarray | None) -> Experiment:
         row_S=np.zeros(0, int),
         clip_S=np.zeros(0, int),
         length_N=np.zeros(n, int),
-        difference=False,
+        input="gray",
     )
 
 

@@ -1,0 +1,122 @@
+"""Handcrafted peers in the harness: a scikit-learn machine per fold, fitted on its training clips alone."""
+
+import shutil
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import LinearSVC
+
+import merjax
+from merjax.config import DataConfig, make_config
+from merjax.engine import Engine
+from merjax.errors import MerjaxError
+from merjax.experiment import load_experiment
+from merjax.handcrafted import method
+from merjax.handcrafted.features import clip_features
+from merjax.handcrafted.method import decision_probabilities, train
+from merjax.runs import RunSpec, run_key
+from merjax.store import open_store
+
+SETTINGS = {"method": "hoof", "loss": {"alpha": "none"}}
+
+
+@pytest.fixture(scope="module")
+def store(small_store, tmp_path_factory):
+    """A copy to write features into."""
+    return open_store(shutil.copytree(small_store, tmp_path_factory.mktemp("handcrafted") / "store"))
+
+
+@pytest.fixture(scope="module")
+def experiment(store):
+    return load_experiment(DataConfig(store=str(store.path)))
+
+
+def specs_of(experiment, *settings):
+    config = make_config(SETTINGS, *settings)
+    return [RunSpec(config, 0, fold) for fold in range(len(experiment.folds))]
+
+
+def test_each_fold_is_scikit_learns_pipeline_on_its_training_clips(experiment):
+    specs = specs_of(experiment, "svm.cost=0.1")
+    found = train(experiment, specs, Engine()).probability_PxNxK
+    features = clip_features(experiment.store, "hoof")[experiment.index["position"]].astype(float)
+    for spec, fold, probability_NxK in zip(specs, experiment.folds, found, strict=True):
+        seed = int(run_key(spec, fold.name)[0]) % 2**31
+        pipeline = make_pipeline(StandardScaler(), LinearSVC(C=0.1, random_state=seed))
+        pipeline.fit(features[fold.train_N], experiment.target_N[fold.train_N])
+        np.testing.assert_array_equal(probability_NxK.argmax(1), pipeline.predict(features))
+        np.testing.assert_allclose(probability_NxK.sum(1), 1)
+        scores = pipeline.decision_function(features)
+        order = np.argsort(scores, axis=1)
+        np.testing.assert_array_equal(np.argsort(probability_NxK, axis=1), order)
+
+
+def test_held_out_features_and_labels_do_not_reach_a_fold(experiment, monkeypatch):
+    specs = specs_of(experiment, "loss.alpha=inverse")
+    before = train(experiment, specs, Engine()).probability_PxNxK
+    features = clip_features(experiment.store, "hoof")
+    test_N = experiment.folds[1].test_N
+    position = experiment.index["position"].to_numpy()[test_N]
+    changed = features.copy()
+    changed[position] += 3
+    monkeypatch.setattr(method, "clip_features", lambda store, name: changed)
+    other = replace(experiment, target_N=np.where(test_N, (experiment.target_N + 1) % 3, experiment.target_N))
+    after = train(other, specs, Engine()).probability_PxNxK
+    np.testing.assert_array_equal(after[1][~test_N], before[1][~test_N])
+    assert np.abs(after[0] - before[0]).max() > 0.01
+
+
+def test_permuted_labels_are_learnt_in_their_place(experiment):
+    plain = train(experiment, specs_of(experiment), Engine())
+    shuffled = train(experiment, specs_of(experiment, "control=shuffle"), Engine())
+    assert np.abs(plain.probability_PxNxK - shuffled.probability_PxNxK).max() > 0.1
+
+
+def test_a_run_is_the_same_in_any_company(experiment):
+    specs = specs_of(experiment)
+    together = train(experiment, specs + [specs[0]] * 2, Engine()).probability_PxNxK
+    alone = train(experiment, specs[2:3], Engine()).probability_PxNxK
+    np.testing.assert_array_equal(together[2], alone[0])
+    np.testing.assert_array_equal(together[3], together[0])
+
+
+def test_probabilities_of_decision_values():
+    three = decision_probabilities(np.array([[1.0, 0.0, -1.0]]), np.array([0, 1, 2]), 3)
+    np.testing.assert_allclose(three, [np.exp([1, 0, -1]) / np.exp([1, 0, -1]).sum()])
+    two = decision_probabilities(np.array([0.5, -2.0]), np.array([0, 2]), 3)
+    np.testing.assert_allclose(two[:, 2], 1 / (1 + np.exp([-1.0, 4.0])))
+    assert not two[:, 1].any()
+    assert decision_probabilities(np.array([[1e4, 0.0, 0.0]]), np.array([0, 1, 2]), 3)[0].tolist() == [1, 0, 0]
+
+
+def test_a_sweep_mixes_methods_and_lists_what_it_cannot_run(store, tmp_path):
+    """All four descriptors and a control in one sweep; `motion` needs what this store has not."""
+    sweep = {
+        "base": {"data": {"store": str(store.path)}, "engine": {"workers": 1}},
+        "trials": {
+            **{name: {"method": name} for name in method.NAMES},
+            "shuffled": {"method": "lbp_top", "control": "shuffle"},
+            "motion": {"data.input": "flow"},
+        },
+        "seeds": 2,
+    }
+    result = merjax.run_sweep(sweep, out=tmp_path / "run")
+    assert [absent.trial for absent in result.plan.not_run] == ["motion"]
+    counts = result.predictions.groupby(["trial", "seed"]).size()
+    assert (counts == len(store.index)).all()
+    assert len(counts) == 5 * 2
+    assert set(result.scores["trial"]) >= {*method.NAMES, "majority", "chance"}
+    assert result.scores["trial"].str.startswith("shuffled").any()
+    again = merjax.run_sweep(sweep, out=tmp_path / "run")
+    np.testing.assert_array_equal(again.predictions["p_negative"], result.predictions["p_negative"])
+
+
+def test_stores_without_frames_and_installations_without_scikit_learn_are_refused(experiment, monkeypatch):
+    with pytest.raises(MerjaxError, match="no frames"):
+        method.refuse(replace(experiment, store=replace(experiment.store, crops={})))
+    monkeypatch.setattr(method, "find_spec", lambda name: None)
+    with pytest.raises(MerjaxError, match=r"merjax\[peers\]"):
+        method.refuse(experiment)
