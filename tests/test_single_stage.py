@@ -14,6 +14,7 @@ from merjax.engine import Engine
 from merjax.errors import MerjaxError
 from merjax.experiment import Experiment
 from merjax.methods import METHODS
+from merjax.models import RememberingEngine, TaughtEngine
 from merjax.protocols import SCHEMES, make_folds
 from merjax.runs import RunSpec, budget_of, training_steps
 from merjax.single_stage import flow_samples, peer_runs, train
@@ -111,6 +112,15 @@ def test_a_run_among_others_equals_the_run_alone(mapping):
     together = trained(experiment, specs, mapping).probability_PxNxK
     for p, spec in enumerate(specs):
         np.testing.assert_allclose(together[p], trained(experiment, [spec]).probability_PxNxK[0], atol=1e-4)
+
+
+def test_a_model_that_is_kept_gives_the_same_probabilities():
+    """Its running averages are kept with its parameters."""
+    experiment, specs = experiment_of(flow_images()), specs_of()
+    remembering = RememberingEngine("map", 2, jax.devices()[:1])
+    expected = train(experiment, specs, remembering).probability_PxNxK[1]
+    taught = TaughtEngine({stage: learned.of_run(1) for stage, learned in remembering.learned.items()})
+    np.testing.assert_allclose(train(experiment, specs[1:], taught).probability_PxNxK[0], expected, atol=1e-6)
 
 
 def test_steps_count_the_short_batch_of_every_ordered_epoch():

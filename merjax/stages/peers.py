@@ -47,10 +47,15 @@ def _image(x_KxCxHxWxB: jax.Array, k: jax.Array, filled: jax.Array) -> jax.Array
     return x_KxCxHxWxB[k]
 
 
+def _batch_of(prepared: Any, k: jax.Array) -> tuple[Any, jax.Array]:
+    """Of K batches the k-th: STSTNet takes its windows from among all, block by block, without a copy of the batch."""
+    return prepared, k
+
+
 NETWORKS = {
     "ststnet": Network(ststnet.STSTNet, ststnet.prepare, ststnet.Windows, 390, abreast=2),
     "off_apexnet": Network(OFFApexNet, _images, _image, 3850),
-    "dual_inception": Network(DualInception, _images, _image, 11000),
+    "dual_inception": Network(DualInception, _images, _image, 12400),
     "rcn_a": Network(RCNA, _images, _image, 19000),
 }
 
@@ -89,8 +94,7 @@ def peer_stage(name: str, classes: int, optimiser: str) -> Stage:
         return scores(variables, batch, jnp.ones(len(batch.unit_B)), 0.0, None)[0]
 
     optimise: Callable[[Any], optax.GradientTransformation] = {"adam": adamw, "sgd": momentum}[optimiser]
-    take = lambda prepared, k: (prepared, k)  # noqa: E731
-    return Stage(name, init, loss, apply, optimise, network.prepare, take, abreast=network.abreast)
+    return Stage(name, init, loss, apply, optimise, network.prepare, _batch_of, network.abreast)
 
 
 def flow_samples(flow_NxHxWxC: np.ndarray) -> Samples:
