@@ -217,7 +217,12 @@ def load_model(path: Path | str) -> Model:
 
 
 def save_models(folder: Path, plan: Plan, chunk: Chunk, experiment: Experiment, learned: Mapping[str, Learned]) -> None:
-    """Save what the runs of a chunk learnt, a folder each; what an earlier process left there is replaced."""
+    """Save what the runs of a chunk learnt, a folder each; what an earlier process left there is replaced.
+
+    A method that trains nothing by the engine has nothing to keep.
+    """
+    if not learned:
+        return
     for p, (trial, fold) in enumerate(chunk.runs):
         of_run = {stage: own.of_run(p) for stage, own in learned.items()}
         place = model_folder(folder, plan.trials[trial].name, chunk.seed, experiment.folds[fold].name)
@@ -269,17 +274,24 @@ def _card(
         "fold": experiment.folds[fold].name,
         "held_out_subjects": sorted(set(subjects_of(experiment.index[tested_N]))),
         "classes": list(experiment.classes),
-        "pictures": {
-            "input": config.data.input,
-            "frames": config.data.frames,
-            "regions": {region.name: [region.height, region.width] for region in experiment.streams},
-        },
+        "method": config.method,
+        "pictures": _pictures(config, experiment),
         "data": {key: data[key] for key in ("protocol", "store_hash", "split_hash", "label_hash", "statement")},
         "versions": versions(),
         "scores": None,
         "config": flatten(config),
         "numbers": {s: {name: v.tolist() for name, v in own.numbers.items()} for s, own in learned.items()},
     }
+
+
+def _pictures(config: Config, experiment: Experiment) -> dict[str, Any]:
+    """What the method sees of a clip, and in how many rows and columns of pixels."""
+    if config.method != "local_regions":
+        height, width = experiment.flow_NxHxWx3.shape[1:3]
+        return {"input": "one picture of the clip's optical flow: u, v, strain", "sizes": {"flow": [height, width]}}
+    seen = {"gray": "frames as they are", "difference": "frames minus the clip's onset frame"}[config.data.input]
+    sizes = {region.name: [region.height, region.width] for region in experiment.streams}
+    return {"input": f"{seen}, frames {config.data.frames}", "sizes": sizes}
 
 
 def _write_card(place: Path, card: dict[str, Any]) -> None:
@@ -293,8 +305,8 @@ def _markdown(card: dict[str, Any]) -> str:
     lines = [
         f"# {card['sweep']}: {card['trial']}, seed {card['seed']}, fold {card['fold']}",
         *([f"**{data['statement']}**"] if data["statement"] else []),
-        f"Recognises {', '.join(card['classes'])} ({data['protocol']}). It never saw the clips of "
-        f"{', '.join(card['held_out_subjects'])}; all other scores of it are of people that it was trained on.",
+        f"Recognises {', '.join(card['classes'])} ({data['protocol']}) by the method {card['method']}. It never saw the "
+        f"clips of {', '.join(card['held_out_subjects'])}; all other scores of it are of people that it was trained on.",
         "## Scores of the trial",
         *(
             f"- {name} {score['mean']:.3f} [{score['interval'][0]:.3f}, {score['interval'][1]:.3f}]"
@@ -305,8 +317,8 @@ def _markdown(card: dict[str, Any]) -> str:
         if scores
         else "Not known yet: they are written when all folds of the sweep are finished.",
         "## What is done to the pictures",
-        f"- input: {pictures['input']}; frames: {pictures['frames']}",
-        *(f"- {name}: {height} x {width} pixels" for name, (height, width) in pictures["regions"].items()),
+        f"- input: {pictures['input']}",
+        *(f"- {name}: {height} x {width} pixels" for name, (height, width) in pictures["sizes"].items()),
         "- numbers fitted on the fold's training clips, and hyper-parameters, by stage: `numbers` in card.json",
         "## Where it comes from",
         f"- data {data['store_hash']}, split {data['split_hash']}, labels {data['label_hash']}",

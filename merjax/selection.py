@@ -115,7 +115,7 @@ def chosen_look(
         rule, after: see `merjax.config.SelectionConfig`.
         outer_LxNxK, inner_LxNxK: looks at the run that trains on all training subjects, and at the one that does without
             the inner ones; None where there is no such run.
-        target_N: classes of the clips.
+        target_N: classes of the clips that the rule looks at.
         tested_N: whether the fold holds a clip out.
         asked_N: whether a clip is of the inner subjects.
     """

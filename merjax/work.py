@@ -22,7 +22,7 @@ from merjax.methods import METHODS
 from merjax.models import RememberingEngine, save_models
 from merjax.plan import Chunk, Plan, open_experiment
 from merjax.results import claimed, is_finished, read_plan, write_chunk
-from merjax.runs import RunSpec, Trained
+from merjax.runs import RunSpec, Trained, training_labels
 from merjax.selection import INNER, InnerKeeper, chosen_look, trains_inner, trains_outer
 from merjax.shards import WHOLE, Shard
 
@@ -137,24 +137,26 @@ def train_chunk(
     names = [(plan.trials[trial].name, group.experiment.folds[fold].name) for trial, fold in chunk.runs]
     predictions = [
         table.assign(selection=rule, step=int(trained.look_L[look]), trial=name, seed=chunk.seed)
-        for p, ((_, fold), (name, _)) in enumerate(zip(chunk.runs, names, strict=True))
-        for rule, look, table in _selected(group, fold, p, outer, inner)
+        for p, (spec, (name, _)) in enumerate(zip(specs, names, strict=True))
+        for rule, look, table in _selected(group, spec, p, outer, inner)
     ]
     return pd.concat(predictions, ignore_index=True), _curves(names, chunk.seed, trained)
 
 
 def _selected(
-    group: Group, fold: int, p: int, outer: Trained | None, inner: Trained | None
+    group: Group, spec: RunSpec, p: int, outer: Trained | None, inner: Trained | None
 ) -> Iterator[tuple[str, int, pd.DataFrame]]:
     """By rule of selection, the look that it chose of run p, and the predictions for the clips that the run held out."""
-    selection, experiment = group.config.selection, group.experiment
+    selection, experiment, fold = group.config.selection, group.experiment, spec.fold
     for rule in selection.rules:
+        # inner subjects are training subjects: where a control shuffles the labels of these, it shuffles theirs
+        target_N = training_labels(experiment, spec)[0] if rule == "inner" else experiment.target_N
         look, probability_NxK = chosen_look(
             rule,
             selection.after,
             outer and outer.looks_PxLxNxK[p],
             inner and inner.looks_PxLxNxK[p],
-            experiment.target_N,
+            target_N,
             experiment.folds[fold].test_N,
             group.inside.folds[fold].test_N if group.inside else None,
         )

@@ -5,14 +5,20 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from test_single_stage import BASE, experiment_of, flow_images
 
 import merjax
+import merjax.plan
 from merjax.config import make_config
 from merjax.errors import MerjaxError
 from merjax.models import Learned, Model, _of_data, model_folder, runs_without_model
+from merjax.plan import make_plan
 from merjax.protocols.folds import subjects_of
+from merjax.results import open_folder, read_predictions
 from merjax.store import open_store
 from merjax.sweeping import as_sweep, plan_sweep
+from merjax.trials import make_sweep
+from merjax.work import work
 
 COLUMNS = ["p_negative", "p_positive", "p_surprise"]
 SETTINGS = {
@@ -50,6 +56,22 @@ def test_a_loaded_model_predicts_its_held_out_clips_as_the_sweep_did(result, mod
     assert np.abs(one - other).max() > 1e-3  # each fold has a model of its own
 
 
+def test_a_peers_model_predicts_as_the_sweep_did(tmp_path, monkeypatch):
+    """One stage, whose batch normalisation has running averages beside the parameters."""
+    experiment = experiment_of(flow_images())
+    monkeypatch.setattr(merjax.plan, "load_experiment", lambda data: experiment)
+    base = BASE | {"method": "ststnet", "engine": {"steps_per_call": 2, "chunk": 4, "save_models": True}}
+    plan = open_folder(tmp_path, make_plan(make_sweep({"base": base}, "peer"), 1))
+    work(tmp_path)
+    saved = read_predictions(tmp_path, plan).set_index("fold")
+    assert not runs_without_model(tmp_path, plan, plan.chunks)
+    for fold in experiment.folds:
+        model = merjax.load_model(model_folder(tmp_path, "base", 0, fold.name))
+        own = model(experiment.store)[fold.test_N]
+        np.testing.assert_allclose(own[COLUMNS], saved.loc[fold.name, COLUMNS], atol=1e-5)
+        assert model.card["pictures"]["sizes"] == {"flow": [28, 28]}
+
+
 def test_a_model_asks_for_no_labels(models, small_store):
     model = next(iter(models.values()))
     store = open_store(small_store)
@@ -73,7 +95,7 @@ def test_the_card_says_what_the_model_is(result, models, small_store):
         assert card["classes"] == ["negative", "positive", "surprise"]
         assert card["trial"] == "a/b"
         assert card["data"]["store_hash"] == result.plan.data[0]["store_hash"]
-        assert card["pictures"]["regions"]["mouth"] == [60, 160]
+        assert card["pictures"]["sizes"]["mouth"] == [60, 160]
         assert len(card["numbers"]["spatial"]["mean_RxC"]) == 6
         assert card["numbers"]["temporal"]["read_after"] == 3
         assert make_config(card["config"]) == result.plan.trials[0].config

@@ -18,7 +18,7 @@ from merjax.local_regions import spatial_runs, temporal_runs, train
 from merjax.metrics import accuracy, uf1
 from merjax.plan import Plan
 from merjax.protocols import make_folds
-from merjax.runs import RunSpec
+from merjax.runs import RunSpec, training_labels
 from merjax.selection import best_look, chosen_look, with_looks
 from merjax.stages.spatial import spatial_stage
 from merjax.work import _open, train_chunk
@@ -178,6 +178,28 @@ def test_what_the_inner_rule_chooses_hangs_on_nothing_of_the_held_out_subject(by
     before = by_rule["inner"][by_rule["inner"]["fold"] == fold.name]
     assert set(own["step"]) == set(before["step"])
     assert (own["label"].to_numpy() != before["label"].to_numpy()).all()
+
+
+def test_a_shuffled_control_shuffles_what_inner_subjects_are_asked_too(engine, monkeypatch):
+    """They are training subjects: a look chosen by their true labels would let a control rise above chance."""
+    experiment = small_experiment()
+    use_small_experiment(monkeypatch.setattr)
+    base = BASE | {"selection": {"rules": ["inner"], "looks": 12}, "control": "shuffle"}
+    table = predicted(small_plan(base=base), engine)
+    specs = [RunSpec(make_config(base), 0, fold) for fold in range(4)]
+    inside = hold_out_inside(experiment, 0.2)
+    inner = train(inside, specs, engine)
+    by_truth = []
+    for spec, looks_LxNxK in zip(specs, inner.looks_PxLxNxK, strict=True):
+        asked_N = inside.folds[spec.fold].test_N
+        shuffled_N, _ = training_labels(experiment, spec)
+        best, true_best = (
+            best_look(looks_LxNxK[:, asked_N], labels[asked_N], uf1) for labels in (shuffled_N, experiment.target_N)
+        )
+        own = table[table["fold"] == experiment.folds[spec.fold].name]
+        assert (own["step"] == inner.look_L[best]).all()
+        by_truth.append(best == true_best)
+    assert not all(by_truth)
 
 
 def test_the_best_look_against_scikit_learn():

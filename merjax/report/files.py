@@ -137,12 +137,14 @@ def _markdown(runs: Sequence[Run], sections: Sequence[Section]) -> str:
             pieces.append(
                 f"{run.name}: {' and '.join(devices)}; {'; '.join(versions)}; {duration(seconds)} of training"
             )
+        lines = []
         for data in run.plan.data:
-            pieces.append(
+            lines.append(
                 f"{run.name}: data {data['store_hash']}, split {data['split_hash']}, {data['protocol']}, merjax {run.version}, "
                 f"predictions {run.digest}"
             )
-            pieces += [f"- dropped {c['database']}/{c['subject']}/{c['clip']}: {c['reason']}" for c in data["dropped"]]
+            lines += [f"- dropped {c['database']}/{c['subject']}/{c['clip']}: {c['reason']}" for c in data["dropped"]]
+        pieces += dict.fromkeys(lines)
     pieces += [separate_sentence(sections)] if len(sections) > 1 else []
     for section in sections:
         pieces.append(f"## {section.comparison.protocol}, split {section.comparison.split_hash}")

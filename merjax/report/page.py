@@ -93,7 +93,7 @@ def _run(run: Run) -> dict[str, Any]:
             for trial, config in zip(run.plan.trials, configs, strict=True)
         ],
         "missing": [f"{trial}, seed {seed}, fold {fold}" for trial, seed, fold in run.missing],
-        "data": [_data(data) for data in run.plan.data],
+        "data": _distinct([_data(data) for data in run.plan.data]),
         "curves": _curves(run),
     }
 
@@ -138,6 +138,11 @@ def _data(data: dict[str, Any]) -> dict[str, Any]:
         "left_out": [f"{c['database']}/{c['subject']}/{c['clip']}: {c['reason']}" for c in data["left_out"]],
         "reasons": [f"{n} × {reason}" for reason, n in reasons.items()],
     }
+
+
+def _distinct(told: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Groups that train on the same data are told once."""
+    return [data for i, data in enumerate(told) if data not in told[:i]]
 
 
 def _curves(run: Run) -> list[Picture]:
