@@ -158,7 +158,7 @@ def _opened(sweep: SweepFile) -> tuple[dict[tuple, Experiment], tuple[NotRun, ..
     """What each group trains on, by its key, and the trials that lack something.
 
     Raises:
-        MerjaxError: every trial lacks something.
+        MerjaxError: every trial lacks something; or one does, of a search.
     """
     opened: dict[tuple, Experiment] = {}
     lacks: dict[tuple, str] = {}
@@ -178,7 +178,7 @@ def _opened(sweep: SweepFile) -> tuple[dict[tuple, Experiment], tuple[NotRun, ..
             lacks[key] = str(error)
         else:
             opened[key] = experiment
-    if not opened:
+    if not opened or (lacks and sweep.inner):  # a search needs the score of every proposal
         raise MerjaxError(next(iter(lacks.values())))
     reasons = [(trial.name, lacks.get(group_key(trial.config))) for trial in sweep.trials]
     return opened, tuple(NotRun(name, reason) for name, reason in reasons if reason)

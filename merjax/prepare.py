@@ -160,7 +160,7 @@ def print_store(store: Store, console: Console) -> None:
         without = int((index["apex"].isna() | (index["apex"] <= index["onset"])).sum())
         if store.meta["settings"]["flow"]["to"] == "apex" and without:
             console.print(f"motion goes to the middle frame in {without} clips that have no apex after the onset")
-        if store.meta.get("flow_cut_off", 0) > 0:
+        if store.meta.get("flow_cut_off", 0) > 5e-5:
             console.print(
                 f"{store.meta['flow_cut_off']:.2%} of the motion in frames is larger than can be kept, and cut off"
             )

@@ -50,6 +50,10 @@ def test_a_trial_that_lacks_data_leaves_the_plan_and_the_others_stay(stores):
 def test_a_sweep_that_can_run_nothing_is_refused(stores):
     with pytest.raises(MerjaxError, match="--flow every"):
         make_plan(make_sweep({"base": BASE | {"data": {"input": "flow"}}}, "mine"), 1)
+    sweep = make_sweep(TRIALS, "mine")
+    points = {trial.name: trial.overrides for trial in sweep.trials}
+    with pytest.raises(MerjaxError, match="--flow every"):  # a search cannot leave proposals without a score
+        make_plan(sweep.with_trials(points, inner=0.5), 1)
 
 
 def test_reports_print_the_published_row_beside_the_reason(tmp_path, capsys):
