@@ -199,7 +199,6 @@ def in_clips(features_SxRxD: Float[np.ndarray, "S R 20"], length_N: np.ndarray) 
     return clips_NxTxRxD
 
 
-@functools.cache
 def _parameters(variables: dict[str, np.ndarray]) -> dict[str, Any]:
     """A stage's parameters, from arrays by their place in its state (`.params['fc20']['bias']`)."""
     tree: dict[str, Any] = {}
@@ -212,6 +211,7 @@ def _parameters(variables: dict[str, np.ndarray]) -> dict[str, Any]:
     return tree
 
 
+@functools.cache
 def _compiled(f: Callable, *static: int) -> Callable:
     return jax.jit(f, static_argnums=static, compiler_options=compiler_options())
 

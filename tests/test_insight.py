@@ -108,7 +108,7 @@ def test_saliency_is_the_gradient_of_the_whole_method(networks, monkeypatch):
         assert got.shape == (6, *size)
         reference = np.abs(np.asarray(gradient)[0]).transpose(2, 0, 1)
         assert reference.any()
-        assert np.linalg.norm(got - reference) < 1e-4 * np.linalg.norm(reference)
+        assert np.linalg.norm(got - reference) < 1e-3 * np.linalg.norm(reference)
 
 
 def test_saliency_is_nothing_where_a_region_is_switched_off(networks, monkeypatch):
