@@ -7,7 +7,8 @@ gives. Three rules choose a look of each run:
 - fixed: the last one. Nothing is looked at to choose it.
 - inner: a second run, whose randomness is its own, holds a share of the fold's training subjects out of all that is trained
   and fitted, and is scored on their clips. The look that is best there is then taken of the run that trains on all
-  (`after: retrain`), or of that second run itself (`after: keep`).
+  (`after: retrain`), or of that second run itself (`after: keep`). Best is the highest UF1 pooled over the inner clips, what is
+  reported in the end; log-loss decides between the many equals that few clips leave.
 - oracle: the look that is best on the held-out subject's own clips, as in much published code. It leaks: its scores are no
   estimate for new people, and what they are above those of the fixed budget is what the leak is worth.
 """

@@ -195,8 +195,8 @@ def train_plan(
             log_chunk(folder, chunk, log)  # those that were finished before a log was asked for
     if without := runs_without_model(folder, plan, mine):
         console.print(
-            f"{without} runs were finished before engine.save_models was asked for and have no model; choose another --out to "
-            "train them again",
+            f"{without} runs have no model: they were finished before engine.save_models was asked for (choose another --out "
+            "to train them again), or their method has none to keep",
             soft_wrap=True,
         )
 
