@@ -1,5 +1,7 @@
 """The peers' networks on u, v and strain: parameter counts, and each whole network against its layers in plain NumPy."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -7,6 +9,7 @@ import pytest
 from scipy.ndimage import maximum_filter
 from scipy.signal import correlate
 
+from merjax.compiler import compiler_options
 from merjax.nn.convolution import convolve
 from merjax.nn.dual_inception import DualInception
 from merjax.nn.off_apexnet import OFFApexNet
@@ -19,10 +22,29 @@ ONES_B = np.ones(BATCH, np.float32)
 CLASSES = 3
 
 
-def variables_of(module) -> dict:
-    """As at the start, but with biases and averages that show."""
-    variables = jax.jit(lambda: module.init(jax.random.key(0), X_CxHxWxB, ONES_B, 0.0, None))()
-    return jax.tree.map(lambda x: np.asarray(x) + RNG.uniform(0, 0.1, x.shape).astype(np.float32), variables)
+@functools.cache
+def variables_of(network) -> dict:
+    """Weights about as large as at the start, and biases and averages that show."""
+    shapes = jax.eval_shape(lambda: network(CLASSES).init(jax.random.key(0), X_CxHxWxB, ONES_B, 0.0, None))
+
+    def drawn(shape):
+        if len(shape.shape) == 1:
+            return RNG.uniform(0.1, 0.3, shape.shape).astype(np.float32)
+        inputs = shape.size // shape.shape[-1]
+        return (RNG.normal(size=shape.shape) * (2 / inputs) ** 0.5).astype(np.float32)
+
+    return jax.tree.map(drawn, shapes)
+
+
+@functools.cache
+def compiled(network):
+    """The scores of images, with a key as in training."""
+
+    def scores(x_CxHxWxB, rate, key):
+        variables = jax.tree.map(jnp.asarray, variables_of(network))
+        return network(CLASSES).apply(variables, x_CxHxWxB, ONES_B, rate, key, mutable=["batch_stats"])[0]
+
+    return jax.jit(scores, compiler_options=compiler_options())
 
 
 def relu(x):
@@ -93,9 +115,8 @@ PLAIN = {OFFApexNet: off_apexnet, DualInception: dual_inception, RCNA: rcn_a}
 
 @pytest.mark.parametrize("network", PLAIN)
 def test_a_network_equals_its_layers_said_plainly(network):
-    module, variables = network(CLASSES), variables_of(network(CLASSES))
-    scores_BxK = jax.jit(lambda v: module.apply(v, X_CxHxWxB, ONES_B, 0.5, None))(variables)
-    double = jax.tree.map(lambda x: x.astype(float), variables)
+    scores_BxK = compiled(network)(X_CxHxWxB, 0.5, None)
+    double = jax.tree.map(lambda x: x.astype(float), variables_of(network))
     for b in range(2):
         expected_K = PLAIN[network](double, X_CxHxWxB[..., b].astype(float))
         np.testing.assert_allclose(scores_BxK[b], expected_K, rtol=2e-4, atol=2e-4)
@@ -117,25 +138,20 @@ def test_parameter_counts(network, count):
 
 
 @pytest.mark.parametrize("network", PLAIN)
-def test_training_drops_and_inference_does_not(network):
-    module, variables = network(CLASSES), variables_of(network(CLASSES))
-
-    @jax.jit
-    def scores(key, rate):
-        return module.apply(variables, X_CxHxWxB, ONES_B, rate, key, mutable=["batch_stats"])[0]
-
-    one, other = (scores(jax.random.key(i), 0.5) for i in range(2))
+def test_training_drops_at_the_given_rate(network):
+    keys = [jax.random.key(i) for i in range(2)]
+    one, other = (compiled(network)(X_CxHxWxB, 0.5, key) for key in keys)
     assert (one != other).any()
-    np.testing.assert_array_equal(scores(jax.random.key(0), 0.0), scores(jax.random.key(1), 0.0))
+    one, other = (compiled(network)(X_CxHxWxB, 0.0, key) for key in keys)
+    np.testing.assert_array_equal(one, other)
 
 
-def test_only_u_and_v_reach_the_two_stream_networks():
+@pytest.mark.parametrize(("network", "uses"), [(OFFApexNet, False), (DualInception, False), (RCNA, True)])
+def test_the_two_stream_networks_see_u_and_v_alone(network, uses):
     other = X_CxHxWxB.copy()
-    other[2] += 1
-    for network in (OFFApexNet, DualInception):
-        variables = variables_of(network(CLASSES))
-        one, same = (network(CLASSES).apply(variables, x, ONES_B, 0.0, None) for x in (X_CxHxWxB, other))
-        np.testing.assert_array_equal(one, same)
+    other[2] = 1 - other[2]
+    one, changed = (compiled(network)(x, 0.0, None) for x in (X_CxHxWxB, other))
+    assert (np.asarray(one) != changed).any() == uses
 
 
 @pytest.mark.parametrize("size", [1, 3, 5])
