@@ -8,8 +8,11 @@ import numpy as np
 import pytest
 
 from merjax.clip_flow import FlowSettings
+from merjax.config import DataConfig
 from merjax.cropping import Settings
 from merjax.datasets import read_casme2
+from merjax.errors import MerjaxError
+from merjax.experiment import load_experiment
 from merjax.flow import dense_flow, fixed_point, flow_picture
 from merjax.preparation import prepare_store
 from merjax.prepare import main
@@ -27,7 +30,7 @@ def short(release):
     clips = [
         replace(clip, frames=clip.frames[: 8 * 4 : 4] + (clip.frames[clip.apex - clip.onset],), apex=clip.onset + 8,
                 offset=clip.onset + 8)
-        for clip in release.clips[:3]
+        for clip in release.clips[::3]
     ]  # fmt: skip
     return replace(release, clips=(*clips[:2], replace(clips[2], apex=None)))
 
@@ -57,6 +60,20 @@ def test_every_frame_of_every_crop_has_its_motion_against_the_onset(store):
             expected = fixed_point(dense_flow(crop[row.first_row], crop[row.first_row + t]))
             np.testing.assert_array_equal(flow[row.first_row + t], expected)
     assert store.meta["flow_cut_off"] < 0.01
+
+
+def test_an_experiment_sees_the_motion_of_the_frames_that_it_asks_for(store):
+    data = DataConfig(store=str(store.path), input="flow", frames="count:3")
+    experiment = load_experiment(data)
+    assert experiment.channels == 3
+    assert experiment.subtracted_row_S is None
+    assert len(experiment.index) == 2  # the clip without an apex is not in the protocol
+    for region, frames in zip(experiment.streams, experiment.frames, strict=True):
+        np.testing.assert_array_equal(frames[experiment.row_S], store.frame_flow[region.name][[0, 4, 8, 9, 13, 17]])
+    (face,) = load_experiment(replace(data, whole_face=True)).frames
+    assert face.shape == (27, 160, 160, 3)
+    with pytest.raises(MerjaxError, match="whose flow to the onset is nothing"):
+        load_experiment(replace(data, frames="count:1"))
 
 
 def test_a_stopped_preparation_goes_on_and_broken_motion_is_computed_anew(short, store, tmp_path):

@@ -11,6 +11,7 @@ from merjax.experiment import load_experiment
 from merjax.flow_images import prepare_flow_images
 from merjax.prepare import main
 from merjax.protocols import SCHEMES, label_clips
+from merjax.report.mistakes import apex_crops
 from merjax.store import open_store
 
 LIST = """data,subject,clip,label,emotion,onset,apex,offset,au
@@ -60,6 +61,14 @@ def test_an_experiment_finds_each_clips_picture(material, tmp_path):
     np.testing.assert_array_equal(experiment.flow_NxHxWx3, store.flow[2:])
     with pytest.raises(MerjaxError, match="no frames"):
         _ = experiment.channels
+
+
+def test_reports_show_the_pictures_of_mistaken_clips(material, tmp_path):
+    store = make(material, tmp_path)
+    png, what = apex_crops(store, "samm", "006", "006_1_2", whole_face=False)
+    shown = cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_GRAYSCALE)
+    assert what == "u, v and strain"
+    np.testing.assert_array_equal(shown[::4, ::4], np.hstack([*np.moveaxis(store.flow[4], -1, 0)]))
 
 
 def test_a_store_of_crops_says_that_it_has_no_flow(small_store):
