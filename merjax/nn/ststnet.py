@@ -43,7 +43,7 @@ class Windows(NamedTuple):
         filled: how many of its places hold a sample; the others come last.
     """
 
-    blocks: Float[Array, "K J taps M"]
+    blocks: UInt8[Array, "K J taps M"]
     batch: Int[Array, ""]
     filled: Int[Array, ""]
 
@@ -89,14 +89,14 @@ class STSTNet(nn.Module):
         return nn.Dense(self.classes, kernel_init=init, bias_init=init, name="fc")(y_DxB.T)
 
 
-def prepare(x_KxCxHxWxB: UInt8[Array, "K C H W B"]) -> Float[Array, "K J taps M"]:
+def prepare(x_KxCxHxWxB: UInt8[Array, "K C H W B"]) -> UInt8[Array, "K J taps M"]:
     """The windows of K batches; what a block lacks in samples is filled with zeros."""
     batch = x_KxCxHxWxB.shape[-1]
     # on accelerators, a block is a batch: there it is launches that cost
     block = _BLOCK if jax.default_backend() == "cpu" else batch
     x = jnp.pad(x_KxCxHxWxB, ((0, 0), (0, 0), (2, 2), (2, 2), (0, -batch % block)))
     x_KxJxPxB = jnp.moveaxis(x.reshape(len(x), CHANNELS * (_WIDE + 2) ** 2, -1, block), 2, 1)
-    x_KxJxPxB = jnp.pad(x_KxJxPxB.astype(jnp.float32), ((0, 0), (0, 0), (0, 1), (0, 0)), constant_values=1)
+    x_KxJxPxB = jnp.pad(x_KxJxPxB, ((0, 0), (0, 0), (0, 1), (0, 0)), constant_values=1)
     windows = jnp.take(x_KxJxPxB, _window_pixels(), axis=2, mode="clip")
     return windows.reshape(*windows.shape[:2], _TAPS, -1)
 
@@ -166,7 +166,7 @@ def _spare(windows: Windows, weight_B: Array) -> int:
 
 def _outputs(kernel_OxT, blocks_KxJxTxM, batch, j):
     """A block's convolution before ReLU: [O, 9 positions, places, B]."""
-    block_TxM = blocks_KxJxTxM[batch, j]
+    block_TxM = lax.optimization_barrier(blocks_KxJxTxM[batch, j].astype(jnp.float32))
     y_OxM = lax.optimization_barrier(kernel_OxT @ block_TxM)
     return block_TxM, y_OxM.reshape(FILTERS, 9, _PLACES, -1)
 
