@@ -23,7 +23,7 @@ class Batch(NamedTuple):
     """
 
     inputs: Any
-    unit_B: Int[Array, "B"]
+    unit_B: Int[Array | np.ndarray, "B"]
 
 
 class Run(NamedTuple):

@@ -15,7 +15,7 @@ class Moments(NamedTuple):
 
     mean_C: Float[Array, "C"]
     variance_C: Float[Array, "C"]
-    count: Float[Array, ""]
+    values: Float[Array, ""]
 
 
 def weighted_moments(x_CxHxWxB: Float[Array, "C H W B"], weight_B: Float[Array, "B"]) -> Moments:
@@ -50,7 +50,7 @@ class BatchNorm(nn.Module):
         """Normalise by a batch's moments, which enter the running averages, or without any by these averages."""
         mean_C, variance_C = (self.mean.value, self.variance.value) if moments is None else moments[:2]
         if moments is not None and not self.is_initializing():
-            unbiased_C = moments.variance_C * moments.count / jnp.maximum(moments.count - 1, 1)
+            unbiased_C = moments.variance_C * moments.values / jnp.maximum(moments.values - 1, 1)
             for average, value_C in ((self.mean, moments.mean_C), (self.variance, unbiased_C)):
                 average.value = (1 - _MOMENTUM) * average.value + _MOMENTUM * lax.stop_gradient(value_C)
         factor_C = self.scale * lax.rsqrt(variance_C + _EPSILON)

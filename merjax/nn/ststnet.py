@@ -232,7 +232,8 @@ def _one_pass(y_Ox9xMxB, sign_Ox1x1, rest_Ox1x1):
         Of each cell the largest signed value, given back its sign, after ReLU; the first position that has it, of those in
         the image; and the sums over its positions of the ReLU's distance to the rest, and of its square. [O, places, B].
     """
-    best, winner, total, square = -jnp.inf, jnp.uint8(0), 0.0, 0.0
+    best, winner = jnp.full((), -jnp.inf), jnp.zeros((), jnp.uint8)
+    total = square = jnp.zeros(())
     for position in range(9):
         y_OxMxB = y_Ox9xMxB[:, position]
         off_OxMxB = jnp.maximum(sign_Ox1x1 * y_OxMxB, 0) - rest_Ox1x1

@@ -78,7 +78,7 @@ def peer_stage(name: str, classes: int, optimiser: str) -> Stage:
 
     def init(key, hyper):
         x_KxCxHxWxB = jnp.zeros((1, ststnet.CHANNELS, ststnet.SIDE, ststnet.SIDE, 1), jnp.uint8)
-        inputs = network.inputs(network.prepare(x_KxCxHxWxB), 0, 1)
+        inputs = network.inputs(network.prepare(x_KxCxHxWxB), jnp.asarray(0), jnp.asarray(1))
         tree = model.init(key, inputs, jnp.ones(1), 0.0, None)
         return Variables(tree["params"], tree.get("batch_stats", {}))
 
