@@ -11,8 +11,11 @@ slices of one array. This spends 1.3 to 1.8 times the multiplications, all of th
 costs one pass. Where filters are few, blocks of 4x4 pixels, four pooled cells each, make the product large enough.
 The gradient is written by hand: in each pooled cell only the winning position has one, and a byte per cell says which.
 
+On a CPU the image is worked through in strips of a few rows of blocks: a strip's windows stay in the cache of the core,
+and since they are never written to memory, the backward pass gathers them anew.
+
 Arrays are [C, H, W, B] with the batch varying fastest, so that every step works on long contiguous rows. In names, N is
-(position, cell in a block, O), Q cells in a block, K a window's pixels and channels, M all blocks of the batch.
+(position, cell in a block, O), Q cells in a block, K a window's pixels and channels, M the blocks of a strip and of the batch.
 The barriers keep XLA from fusing the gathering of an array into the loops and products that read it many times.
 """
 
@@ -26,6 +29,7 @@ from flax import linen as nn
 from jax import lax
 from jaxtyping import Array, Float
 
+_COLUMNS = 1024  # M of a strip: with up to 512 pixels and channels, its windows fill 2 MiB, a core's second-level cache
 _NOBODY = 4  # positions in a cell are 0 to 3; a cell that ReLU switched off has no winner
 
 
@@ -97,32 +101,57 @@ def _conv_relu_pool(x_CxHxWxB, kernel_HWIO, bias_O):
 def _conv_forward(x_CxHxWxB, kernel_HWIO, bias_O):
     size, _, _, outputs = kernel_HWIO.shape
     side = _side(outputs)
+    reach = _reach(size, side)
     grid_CxHxWxB, grid_transpose = jax.vjp(functools.partial(_grid, size=size, side=side), x_CxHxWxB)
-    windows_KxHxWxB = lax.optimization_barrier(_windows(grid_CxHxWxB, _reach(size, side)))
-    windows_KxM = windows_KxHxWxB.reshape(windows_KxHxWxB.shape[0], -1)
-    y_NxM = lax.optimization_barrier(lax.dot_general(_pack(kernel_HWIO), windows_KxM, (((0,), (0,)), ((), ()))))
-    best_QxOxM, winner_QxOxM = _first_maximum(y_NxM.reshape(4, -1, outputs, y_NxM.shape[1]))
-    best_QxOxM = best_QxOxM + bias_O[:, None]
-    winner_QxOxM = jnp.where(best_QxOxM > 0, winner_QxOxM, jnp.uint8(_NOBODY))
-    y_QxOxM, winner_QxOxM = lax.optimization_barrier((jnp.maximum(best_QxOxM, 0), winner_QxOxM))
-    y_QxOxHxWxB = y_QxOxM.reshape(*y_QxOxM.shape[:2], *windows_KxHxWxB.shape[1:])
+    grid_CxHxWxB, weights_KxN = lax.optimization_barrier((grid_CxHxWxB, _pack(kernel_HWIO)))
+    _, height, width, batch = grid_CxHxWxB.shape
+    height, width = height - reach + 1, width - reach + 1
+    strip = _strip(height, width * batch)
+
+    def work_on_strip(i, pooled):
+        windows_KxM = _windows(_rows(grid_CxHxWxB, i * strip, strip + reach - 1), reach)
+        y_NxM = lax.optimization_barrier(lax.dot_general(weights_KxN, windows_KxM, (((0,), (0,)), ((), ()))))
+        best_QxOxHxWxB, winner_QxOxHxWxB = _first_maximum(y_NxM.reshape(4, -1, outputs, strip, width, batch))
+        best_QxOxHxWxB = best_QxOxHxWxB + bias_O[:, None, None, None]
+        winner_QxOxHxWxB = jnp.where(best_QxOxHxWxB > 0, winner_QxOxHxWxB, jnp.uint8(_NOBODY))
+        new = jnp.maximum(best_QxOxHxWxB, 0), winner_QxOxHxWxB
+        return tuple(
+            lax.dynamic_update_slice(old, rows, (0, 0, i * strip, 0, 0)) for old, rows in zip(pooled, new, strict=True)
+        )
+
+    shape = (side // 2) ** 2, outputs, height, width, batch
+    nothing = jnp.zeros(shape, x_CxHxWxB.dtype), jnp.zeros(shape, jnp.uint8)
+    y_QxOxHxWxB, winner_QxOxHxWxB = lax.fori_loop(0, height // strip, work_on_strip, nothing)
     y_OxHxWxB, image_transpose = jax.vjp(functools.partial(_image, shape=x_CxHxWxB.shape), y_QxOxHxWxB)
-    return y_OxHxWxB, (windows_KxM, winner_QxOxM, kernel_HWIO, grid_transpose, image_transpose)
+    return y_OxHxWxB, (grid_CxHxWxB, winner_QxOxHxWxB, kernel_HWIO, grid_transpose, image_transpose)
 
 
 def _conv_backward(residuals, dy_OxHxWxB):
-    windows_KxM, winner_QxOxM, kernel_HWIO, grid_transpose, image_transpose = residuals
+    grid_CxHxWxB, winner_QxOxHxWxB, kernel_HWIO, grid_transpose, image_transpose = residuals
     weights_KxN, kernel_transpose = jax.vjp(_pack, kernel_HWIO)
     (dy_QxOxHxWxB,) = lax.optimization_barrier(image_transpose(lax.optimization_barrier(dy_OxHxWxB)))
-    dy_QxOxM = dy_QxOxHxWxB.reshape(winner_QxOxM.shape)
-    dy_NxM = lax.optimization_barrier(_to_winner(dy_QxOxM, winner_QxOxM)).reshape(weights_KxN.shape[1], -1)
-    # The barrier keeps XLA from computing the transposed product, which runs at two thirds of the speed.
-    dweights_KxN = lax.optimization_barrier(lax.dot_general(windows_KxM, dy_NxM, (((1,), (1,)), ((), ()))))
+    _, _, height, width, batch = winner_QxOxHxWxB.shape
+    reach = grid_CxHxWxB.shape[1] - height + 1
+    strip = _strip(height, width * batch)
+    weights_KxN = lax.optimization_barrier(weights_KxN)
+
+    def work_on_strip(i, gradients):
+        dgrid_CxHxWxB, dweights_KxN = gradients
+        dy, winner = (lax.dynamic_slice_in_dim(x, i * strip, strip, 2) for x in (dy_QxOxHxWxB, winner_QxOxHxWxB))
+        dy_NxM = lax.optimization_barrier(_to_winner(dy, winner)).reshape(weights_KxN.shape[1], -1)
+        windows_KxM = _windows(_rows(grid_CxHxWxB, i * strip, strip + reach - 1), reach)
+        # The barrier keeps XLA from computing the transposed product, which runs at two thirds of the speed.
+        dweights_KxN += lax.optimization_barrier(lax.dot_general(windows_KxM, dy_NxM, (((1,), (1,)), ((), ()))))
+        dwindows_KxM = lax.optimization_barrier(weights_KxN @ dy_NxM)
+        drows_CxHxWxB = _windows_transpose(dwindows_KxM.reshape(reach, reach, -1, strip, width, batch))
+        drows_CxHxWxB += _rows(dgrid_CxHxWxB, i * strip, strip + reach - 1)
+        return lax.dynamic_update_slice_in_dim(dgrid_CxHxWxB, drows_CxHxWxB, i * strip, 1), dweights_KxN
+
+    nothing = jnp.zeros_like(grid_CxHxWxB), jnp.zeros_like(weights_KxN)
+    dgrid_CxHxWxB, dweights_KxN = lax.fori_loop(0, height // strip, work_on_strip, nothing)
     (dkernel_HWIO,) = kernel_transpose(dweights_KxN)
-    dbias_O = jnp.where(winner_QxOxM < _NOBODY, dy_QxOxM, 0).sum((0, 2))
-    dwindows_KxHxWxB = (weights_KxN @ dy_NxM).reshape(-1, *dy_QxOxHxWxB.shape[2:])
-    size, _, _, outputs = kernel_HWIO.shape
-    (dx_CxHxWxB,) = grid_transpose(_windows_transpose(dwindows_KxHxWxB, _reach(size, _side(outputs))))
+    dbias_O = jnp.where(winner_QxOxHxWxB < _NOBODY, dy_QxOxHxWxB, 0).sum((0, 2, 3, 4))
+    (dx_CxHxWxB,) = grid_transpose(dgrid_CxHxWxB)
     return lax.optimization_barrier(dx_CxHxWxB), dkernel_HWIO, dbias_O
 
 
@@ -184,33 +213,34 @@ def _image(y_QxOxHxWxB, shape):
     return y.reshape(outputs, rows * side, columns * side, batch)[:, : shape[1] // 2, : shape[2] // 2]
 
 
+def _strip(rows, columns):
+    """How many rows of blocks to work on at a time: on a CPU as many as keep to `_COLUMNS` and divide all rows."""
+    most = max(1, _COLUMNS // columns) if jax.default_backend() == "cpu" else rows
+    return next((strip for strip in range(min(rows, most), 1, -1) if rows % strip == 0), 1)
+
+
+def _rows(grid_CxHxWxB, first, rows):
+    return lax.dynamic_slice_in_dim(grid_CxHxWxB, first, rows, 1)
+
+
 def _windows(grid_CxHxWxB, reach):
-    """All reach x reach windows of the grid as channels [reach, reach, C] of the window's first cell."""
-    channels, height, width, batch = grid_CxHxWxB.shape
-    shape = (channels, height - reach + 1, width - reach + 1, batch)
-    # A loop, so that one small kernel is compiled instead of reach x reach.
-    windows = lax.map(lambda at: lax.dynamic_slice(grid_CxHxWxB, (0, *at, 0), shape), _offsets(reach))
-    return windows.reshape(-1, *shape[1:])
+    """All reach x reach windows of some rows of the grid, [K, M], with K as [reach, reach, C]."""
+    _, height, width, _ = grid_CxHxWxB.shape
+    height, width = height - reach + 1, width - reach + 1
+    cells = itertools.product(range(reach), repeat=2)
+    windows = jnp.concatenate([grid_CxHxWxB[:, y : y + height, x : x + width] for y, x in cells])
+    return lax.optimization_barrier(windows).reshape(len(windows), -1)
 
 
-def _windows_transpose(windows_KxHxWxB, reach):
-    """The adjoint of `_windows`."""
-    _, height, width, batch = windows_KxHxWxB.shape
-    windows = windows_KxHxWxB.reshape(reach * reach, -1, height, width, batch)
-
-    def add(grid_CxHxWxB, window):
-        at, window_CxHxWxB = window
-        start = (0, *at, 0)
-        old_CxHxWxB = lax.dynamic_slice(grid_CxHxWxB, start, window_CxHxWxB.shape)
-        return lax.dynamic_update_slice(grid_CxHxWxB, old_CxHxWxB + window_CxHxWxB, start), None
-
-    zeros_CxHxWxB = jnp.zeros((windows.shape[1], height + reach - 1, width + reach - 1, batch), windows.dtype)
-    return lax.scan(add, zeros_CxHxWxB, (_offsets(reach), windows))[0]
-
-
-def _offsets(reach):
-    """The cells of a window in row-major order, as rows and columns."""
-    return jnp.divmod(jnp.arange(reach * reach), reach)
+def _windows_transpose(windows_JxIxCxHxWxB):
+    """The adjoint of `_windows`: first along rows, then along columns, which adds fewer arrays than both at once."""
+    reach = len(windows_JxIxCxHxWxB)
+    none = (0, 0)
+    rows_JxCxHxWxB = sum(
+        jnp.pad(windows_JxIxCxHxWxB[:, i], (none, none, none, (i, reach - 1 - i), none)) for i in range(reach)
+    )
+    rows_JxCxHxWxB = lax.optimization_barrier(rows_JxCxHxWxB)
+    return sum(jnp.pad(rows_JxCxHxWxB[j], (none, (j, reach - 1 - j), none, none)) for j in range(reach))
 
 
 def _pack(kernel_HWIO):
