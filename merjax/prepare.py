@@ -224,8 +224,8 @@ def _parser() -> argparse.ArgumentParser:
     motion.add_argument("--flow", nargs="?", const="apex", choices=("apex", "mid", "every"), help="also a picture of each"
         " clip's motion (u, v and optical strain of the face) for the methods that take flow: from the onset to the apex, or"
         " to the middle frame where the release gives no apex (apex, default), or always to the middle frame (mid);"
-        " every: as apex, and for data.input: flow the motion of each crop from the onset to every frame, which triples the"
-        " crops' size on disk (200 KB more per frame, 6 GB for 30,000) and takes 25 ms per frame and core")  # fmt: skip
+        " every: as apex, and for data.input: flow the motion of each crop from the onset to every frame: beside the"
+        " crops, three times their size on disk (200 KB per frame, 6 GB for 30,000), and 25 ms per frame and core")  # fmt: skip
     motion.add_argument("--flow-algorithm", choices=("dis", "tvl1"), help="dense inverse search (dis, default), or TV-L1,"
         " which needs OpenCV's contrib modules")  # fmt: skip
     motion.add_argument(
