@@ -9,39 +9,43 @@
 # %% [markdown]
 # # A first tour of merjax
 #
-# From two photographs to scores of held-out people: synthesise clips, look at regions and motion, train, look at what the
-# networks see. The identities are invented and the motion is a script, so nothing here says anything about people.
+# From two photographs to scores of held-out people, and into the trained networks: synthesise clips, look at regions and
+# motion, train, predict, report, and ask which region carried a decision and when it was taken. The identities are invented
+# and the motion is a script, so nothing here says anything about people.
 #
-# Open it with `jupyter lab` (jupytext pairs it with an `.ipynb`), or run it as it is:
+# Open it with `jupyter lab` (jupytext pairs it with an `.ipynb`), or run it as it is, in about four minutes on two cores:
 # `python -c "exec(open('notebooks/first_tour.py').read())"`.
 
 # %%
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
-import jax
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 
 import merjax
-from merjax.config import make_config
-from merjax.crops import corners, region_boxes
+from merjax.crops import corners, read_image, region_boxes
 from merjax.datasets import read_casme2
-from merjax.engine import Budget, Engine
 from merjax.experiment import load_experiment
-from merjax.local_regions import spatial_runs
+from merjax.flow import colour_wheel, dense_flow
+from merjax.insight import after_each_frame, features_of, images_of, networks_of, region_evidence, saliency
 from merjax.preparation import prepare_store
+from merjax.protocols.schemes import emotion_regions
 from merjax.regions import REGIONS
-from merjax.runs import RunSpec
-from merjax.stages.spatial import spatial_stage
+from merjax.report.files import write_report
+from merjax.report.runs import compare, read_runs
+from merjax.report.sections import Section
 from merjax.store import open_store
 from merjax.synthesis import default_portraits, synthesize_release
 
-HERE = Path(os.environ.get("MERJAX_TOUR", "data/tour"))  # everything is written below this folder
-SMALL = "MERJAX_TOUR_SMALL" in os.environ  # the tests run the tour with tiny budgets
+HERE = Path(os.environ.get("MERJAX_NOTEBOOK", "data/tour"))  # everything is written below this folder
+TINY = "MERJAX_NOTEBOOK_TINY" in os.environ  # the tests run the tour with tiny budgets
 FIGURES = HERE / "figures"
 FIGURES.mkdir(parents=True, exist_ok=True)
+plt.rcParams |= {"axes.spines.top": False, "axes.spines.right": False, "figure.constrained_layout.use": True}
 
 
 def show(name: str) -> None:
@@ -62,8 +66,8 @@ if not release_folder.exists():
     synthesize_release(
         default_portraits(),
         release_folder,
-        invent=3 if SMALL else 6,
-        clips_per_subject=3 if SMALL else 6,
+        invent=2 if TINY else 6,
+        clips_per_subject=3 if TINY else 6,
         peak=(1.5, 3),
         seed=0,
     )
@@ -74,19 +78,25 @@ store.index.head()
 # %% [markdown]
 # ## Regions
 #
-# The six boxes of the paper's Fig. 5, from dlib's 68 points on the clip's first frame.
+# The six boxes of the paper's Fig. 5, from dlib's 68 points on the clip's first frame. Right and left are the subject's.
 
 # %%
 clip = max(release.clips, key=lambda clip: clip.emotion == "happiness")
 row = store.index.query("subject == @clip.subject and clip == @clip.name").iloc[0]
 points = np.load(store.path / "landmarks.npy")[row.name]
-face = cv2.cvtColor(cv2.imread(str(clip.frames[0])), cv2.COLOR_BGR2RGB)
-plt.imshow(face)
-plt.scatter(*points.T, s=4, c="yellow")
+boxes = region_boxes(points)
+(left, top), (right, bottom) = points.min(0) - [40, 60], points.max(0) + [40, 25]
+COLOURS = dict(zip((region.name for region in REGIONS), plt.get_cmap("tab10").colors, strict=False))
+
+plt.figure(figsize=(6, 6))
+plt.imshow(read_image(clip.frames[0], "rgb"))
+plt.scatter(*points.T, s=6, c="yellow", linewidths=0)
 for region in REGIONS:
-    outline = corners(region, region_boxes(points)[region.name])
-    plt.fill(*outline.T, fill=False, lw=1.5, label=region.name)
-plt.legend(fontsize=7, loc="upper right")
+    outline = corners(region, boxes[region.name])
+    plt.fill(*outline.T, fill=False, lw=2, ec=COLOURS[region.name])
+    label = {"fc": COLOURS[region.name], "lw": 0, "pad": 1.5}
+    plt.text(*(outline[0] + [2, -3]), region.name.replace("_", " "), c="w", size=8, bbox=label)
+plt.axis([left, right, bottom, top])
 plt.axis("off")
 plt.title(f"{clip.key}: {clip.emotion}, AU {clip.action_units}")
 show("regions")
@@ -94,37 +104,46 @@ show("regions")
 # %% [markdown]
 # ## Motion
 #
-# Invisible in stills, plain in differences and in optical flow: onset against apex.
+# Invisible in stills, plain in differences and in optical flow: onset against apex. In the flow, the hue is the direction (the
+# disc shows which) and white is at rest.
 
 # %%
-onset, apex = (cv2.imread(str(clip.frames[i]), cv2.IMREAD_GRAYSCALE) for i in (0, clip.apex - clip.onset))
-flow = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM).calc(onset, apex, None)
-size, angle = np.hypot(*flow.transpose(2, 0, 1)), np.arctan2(flow[..., 1], flow[..., 0])
-hue = ((angle + np.pi) / (2 * np.pi) * 179).astype(np.uint8)
-wheel = np.stack([hue, np.full_like(hue, 255), (255 * (size / size.max())).astype(np.uint8)], -1)
-panels = {"onset": onset, "apex": apex, "apex minus onset": apex.astype(int) - onset}
-figure, axes = plt.subplots(1, 4, figsize=(16, 3.2))
-for axis, (name, image) in zip(axes, panels.items(), strict=False):
-    axis.imshow(image, cmap="gray" if image.dtype == np.uint8 else "RdBu", vmin=None, vmax=None)
-    axis.set_title(name)
-axes[3].imshow(cv2.cvtColor(wheel, cv2.COLOR_HSV2RGB))
-axes[3].set_title(f"flow, at most {size.max():.1f} px")
-for axis in axes:
+onset, apex = (read_image(clip.frames[i]) for i in (0, clip.apex - clip.onset))
+flow = dense_flow(onset, apex)
+most = float(np.quantile(np.hypot(*flow.transpose(2, 0, 1)), 0.999))
+difference = apex.astype(int) - onset
+limit = np.quantile(np.abs(difference), 0.999)
+disc_y, disc_x = np.mgrid[-1:1:81j, -1:1:81j]
+disc = colour_wheel(np.stack([disc_x, disc_y], -1), 1)
+disc[np.hypot(disc_x, disc_y) > 1] = 255
+
+figure, axes = plt.subplots(1, 4, figsize=(14, 4.2))
+for axis, title in zip(axes, ("onset", "apex", "apex minus onset", f"flow, full colour at {most:.1f} px"), strict=True):
+    axis.set(title=title, xlim=(left, right), ylim=(bottom, top))
     axis.axis("off")
+axes[0].imshow(onset, cmap="gray", vmin=0, vmax=255)
+axes[1].imshow(apex, cmap="gray", vmin=0, vmax=255)
+axes[2].imshow(difference, cmap="RdBu", vmin=-limit, vmax=limit)
+axes[3].imshow(colour_wheel(flow, most))
+key = axes[3].inset_axes([0.8, 0.8, 0.2, 0.2])
+key.imshow(disc)
+key.axis("off")
 show("motion")
 
 # %% [markdown]
 # ## Training
 #
 # Leave-one-subject-out, focal loss against cross-entropy. The same call with a licensed store gives honest numbers.
+# `save_models` keeps what each fold's networks learnt.
 
 # %%
-budget = 1 if SMALL else 8
+budget = 1 if TINY else 8
 sweep = {
     "base": {
-        "data": {"store": str(store.path), "input": "difference", "standardise": True, "frames": "count:8"},
+        "data": {"store": str(store.path), "input": "difference", "standardise": True, "frames": "count:9"},
         "spatial": {"epochs": budget, "batch": 16, "learning_rate": 1e-3},
         "temporal": {"epochs": 5 * budget, "batch": 16, "learning_rate": 1e-3},
+        "engine": {"save_models": True},
     },
     "trials": {
         "focal": {"loss.gamma": 2, "loss.alpha": "inverse"},
@@ -135,40 +154,151 @@ result = merjax.run_sweep(sweep, out=HERE / "run")
 result.scores
 
 # %%
-for (stage, trial), curve in result.curves.groupby(["stage", "trial"]):
-    mean = curve.groupby("step")["accuracy"].mean()
-    plt.plot(mean.index / mean.index.max(), mean.rolling(5, min_periods=1).mean(), label=f"{stage}, {trial}")
-plt.xlabel("share of the budget")
-plt.ylabel("accuracy on training batches")
-plt.legend()
+figure, axes = plt.subplots(1, 2, figsize=(9, 3.2), sharey=True)
+for axis, (stage, curves) in zip(axes, result.curves.groupby("stage", sort=False), strict=True):
+    for trial, curve in curves.groupby("trial"):
+        accuracy = curve.groupby("step")["accuracy"].mean().rolling(8, min_periods=1).mean()
+        axis.plot(accuracy.index, accuracy, label=trial)
+    axis.set(title=f"{stage} stage", xlabel="step", ylim=(0, 1.02))
+axes[0].set_ylabel("accuracy on training batches")
+axes[1].legend(frameon=False)
 show("curves")
 
 # %% [markdown]
-# ## What a region's network sees
+# ## Prediction
 #
-# The spatial stage alone, on one fold: its 20 features per frame and region, followed from onset to offset in the clip above.
+# A saved model is one call away, and takes any store of the same kind. This one never saw the subject of the clip above; all
+# other rows are of people that it was trained on, and prove nothing.
 
 # %%
-config = make_config(sweep["base"], {"data": {"frames": "all"}})
-experiment = load_experiment(config.data)
-stage = spatial_stage(experiment.classes_R, experiment.channels)
-engine = Engine(steps_per_call=4, devices=jax.local_devices()[:1])
-runs, frames = spatial_runs(experiment, [RunSpec(config, seed=0, fold=0)])
-state, _ = engine.fit(stage, runs, frames, Budget(batch=16, steps=4 if SMALL else 150), seed=0)
-features_SxRxD = engine.apply(stage, state.variables, runs, frames, batch=16)[0]
-
-# %%
-number = experiment.index.query("subject == @clip.subject and clip == @clip.name").index[0]
-own = features_SxRxD[experiment.clip_S == number]
-figure, axes = plt.subplots(2, 3, figsize=(12, 5), sharex=True)
-for axis, region, trajectory in zip(axes.flat, REGIONS, own.transpose(1, 0, 2), strict=True):
-    axis.plot(trajectory - trajectory[0], lw=1)
-    axis.axvline(clip.apex - clip.onset, color="k", lw=0.5, ls="--")
-    axis.set_title(region.name)
-figure.suptitle(f"features minus their value at the onset; {clip.emotion}, AU {clip.action_units}, apex dashed")
-show("features")
+cards = sorted((HERE / "run/models/focal").glob("*/*/card.json"))
+models = [merjax.load_model(card.parent) for card in cards]
+held_out = {model.card["held_out_subjects"][0].split("/")[1]: model for model in models}
+model = held_out[clip.subject]
+model(store).query("subject == @clip.subject")
 
 # %% [markdown]
 # ## Report
 #
-# `python -m merjax.report data/tour/run` writes a page with intervals, confusion matrices and the most confident mistakes.
+# What `python -m merjax.report data/tour/run` writes: a page that stands alone, with intervals, confusion matrices, subjects
+# and the most confident mistakes.
+
+# %%
+runs = read_runs([HERE / "run"])
+write_report(HERE / "report", runs, [Section(comparison) for comparison in compare(runs)], crops=True)
+HERE / "report" / "report.html"
+
+# %% [markdown]
+# ## What a region's networks say over time
+#
+# The 20 spatial features of each region, frame by frame from onset over apex to offset, in the clip above, by the networks that
+# held its subject out. Each line is a feature less its value at the onset; black is the distance of all 20 from there. The
+# network sees single frames: that the curves rise and fall with the expression is learnt from their looks alone. The step
+# after the first frame is the sensor's noise, which the onset's difference to itself lacks. A star marks the regions that are
+# responsible for this emotion in the paper's Table 1.
+
+# %%
+every_frame = load_experiment(replace(model.config.data, frames="all"))
+number = every_frame.index.query("subject == @clip.subject and clip == @clip.name").index[0]
+features_TxRxD = features_of(networks_of(model), images_of(every_frame, number))
+moved_TxRxD = features_TxRxD - features_TxRxD[0]
+milliseconds = np.arange(len(moved_TxRxD)) * 1000 / clip.fps
+responsible = emotion_regions("eyes")[clip.emotion]
+
+figure, axes = plt.subplots(2, 3, figsize=(11, 5.4), sharex=True, sharey=True)
+for axis, region, trajectory_TxD in zip(axes.flat, REGIONS, moved_TxRxD.transpose(1, 0, 2), strict=True):
+    axis.plot(milliseconds, trajectory_TxD, lw=0.8, c=COLOURS[region.name], alpha=0.7)
+    axis.plot(milliseconds, np.linalg.norm(trajectory_TxD, axis=1), c="k", lw=1.8)
+    axis.axvline((clip.apex - clip.onset) * 1000 / clip.fps, c="0.5", lw=1, ls="--")
+    axis.set_title(region.name.replace("_", " ") + (" *" if region.kind in responsible else ""))
+figure.supxlabel("ms from the onset; the apex is dashed")
+figure.supylabel("feature less its value at the onset")
+figure.suptitle(f"{clip.key}: {clip.emotion}, AU {clip.action_units}")
+show("features")
+
+# %% [markdown]
+# ## Which region carries which emotion
+#
+# Two questions to the networks of every fold about the clips that it held out. Left: how much probability the right class loses
+# when a region is switched off at the classifier's door. Right: the region's share of the gradient of the right class's score
+# with respect to all pixels. Frames mark Table 1.
+
+# %%
+experiment = load_experiment(model.config.data)
+evidence = pd.concat([region_evidence(model, experiment) for model in models])
+names, emotions = [region.name for region in REGIONS], list(dict.fromkeys(evidence.sort_values("class")["emotion"]))
+
+clips_of = evidence.drop_duplicates(["subject", "clip"])["emotion"].value_counts()
+panels = {
+    "drop": ("loss of probability without the region", "RdBu_r"),
+    "saliency": ("share of the gradient", "Purples"),
+}
+
+figure, axes = plt.subplots(1, 2, figsize=(11.5, 1.4 + 0.6 * len(emotions)), sharey=True)
+for axis, (column, (title, colours)) in zip(axes, panels.items(), strict=True):
+    value_ExR = evidence.pivot_table(index="emotion", columns="region", values=column).loc[emotions, names].to_numpy()
+    most = max(np.abs(value_ExR).max(), 1e-9)
+    axis.imshow(value_ExR, cmap=colours, vmin=-most if column == "drop" else 0, vmax=most, aspect="auto")
+    for (e, r), value in np.ndenumerate(value_ExR):
+        ink = "w" if abs(value) > 0.65 * most else "k"
+        axis.text(r, e, f"{value:.2f}", ha="center", va="center", size=8, c=ink)
+        if REGIONS[r].kind in emotion_regions("eyes")[emotions[e]]:
+            axis.add_patch(plt.Rectangle((r - 0.47, e - 0.47), 0.94, 0.94, fill=False, lw=1.5))
+    axis.set_title(title)
+    axis.set_xticks(range(len(names)), [name.replace("_", "\n") for name in names])
+    axis.set_yticks(range(len(emotions)), [f"{emotion} ({clips_of[emotion]} clips)" for emotion in emotions])
+    axis.tick_params(length=0)
+show("evidence")
+
+# %% [markdown]
+# And in pixels: the gradient of the right class's score in the frame nearest the apex, on the face it belongs to.
+
+# %%
+number = experiment.index.query("subject == @clip.subject and clip == @clip.name").index[0]
+maps = saliency(networks_of(model), images_of(experiment, number), int(experiment.target_N[number]))
+position_T = experiment.row_S[experiment.clip_S == number] - row["first_row"]
+nearest = int(np.abs(position_T - (clip.apex - clip.onset)).argmin())
+heat = np.zeros(onset.shape, np.float32)
+for region, of_frames in zip(REGIONS, maps, strict=True):
+    box, smooth = boxes[region.name], cv2.GaussianBlur(of_frames[nearest], (0, 0), 2)
+    x, y = corners(region, box)[0]
+    there = np.float32([[box.unit, 0, x], [0, box.unit, y]])
+    heat = np.maximum(heat, cv2.warpAffine(smooth, there, onset.shape[::-1]))
+
+plt.figure(figsize=(6, 6))
+plt.imshow(apex, cmap="gray")
+plt.imshow(heat, cmap="inferno", alpha=np.clip(heat / np.quantile(heat, 0.995), 0, 1) * 0.8)
+for region in REGIONS:
+    plt.fill(*corners(region, boxes[region.name]).T, fill=False, lw=0.8, ec="w")
+plt.axis([left, right, bottom, top])
+plt.axis("off")
+plt.title(f"where a gray value moves the score of {experiment.classes[experiment.target_N[number]]}")
+show("saliency")
+
+# %% [markdown]
+# ## When the decision is taken
+#
+# The probability of the right class if each clip had ended after its first, second, ... last frame, of the held-out clips. Time
+# is stretched so that all clips have their apex at the same place; at the onset there is nothing to see, and the answer is what
+# the network says of a face at rest.
+
+# %%
+phase = np.linspace(0, 2, 41)
+figure, axes = plt.subplots(1, len(experiment.classes), figsize=(12, 3.6), sharey=True)
+for k, (axis, name) in enumerate(zip(axes, experiment.classes, strict=True)):
+    curves = []
+    for n in np.flatnonzero(experiment.target_N == k):
+        own = experiment.index.loc[n]
+        networks = networks_of(held_out[own["subject"]])
+        score_T = after_each_frame(networks, features_of(networks, images_of(experiment, n)))[:, k]
+        at_T = experiment.row_S[experiment.clip_S == n] - own["first_row"]
+        phase_T = np.interp(at_T, [0, own["apex"] - own["onset"], own["n_frames"] - 1], [0, 1, 2])
+        curves.append(np.interp(phase, phase_T, score_T))
+        axis.plot(phase, curves[-1], c="0.7", lw=0.8)
+    axis.plot(phase, np.mean(curves, axis=0), c="k", lw=2)
+    axis.axhline(1 / len(experiment.classes), c="tab:red", lw=1, ls=":")
+    axis.set(title=f"{name} ({len(curves)} clips)", ylim=(0, 1))
+    axis.set_xticks([0, 1, 2], ["onset", "apex", "offset"])
+axes[0].set_ylabel("probability of the right class")
+figure.suptitle("black: mean; red: chance")
+show("decision")

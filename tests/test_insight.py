@@ -14,7 +14,7 @@ from merjax.errors import MerjaxError
 from merjax.insight import Networks
 from merjax.local_regions import train
 from merjax.models import Model, RememberingEngine
-from merjax.nn.spatial import features_regions
+from merjax.nn.spatial import NETWORKS, features_regions
 from merjax.nn.temporal import TemporalClassifier
 from merjax.runs import RunSpec
 from merjax.stages.spatial import spatial_stage
@@ -23,14 +23,18 @@ from merjax.stages.temporal import temporal_stage
 REGIONS, CLASSES, UNITS, SIZES = 2, 3, 4, ((8, 10), (9, 8))
 
 
-@pytest.fixture(scope="module", params=["shallow", "simple"])
-def networks(request):
-    stages = spatial_stage((2, 3), network=request.param), temporal_stage(REGIONS, CLASSES, UNITS, 5)
+@pytest.fixture(scope="module")
+def networks():
+    return random_networks("shallow")
+
+
+def random_networks(network):
+    stages = spatial_stage((2, 3), network=network), temporal_stage(REGIONS, CLASSES, UNITS, 5)
     spatial, temporal = (
         random_parameters(jax.eval_shape(stage.init, jax.random.key(0), {}).params) for stage in stages
     )
     fitted = {"mean_RxC": np.array([[0.4], [0.5]], np.float32), "scale_RxC": np.array([[0.2], [0.3]], np.float32)}
-    return Networks(spatial, temporal, fitted, np.ones(REGIONS, np.float32), request.param)
+    return Networks(spatial, temporal, fitted, np.ones(REGIONS, np.float32), network)
 
 
 def random_parameters(shapes):
@@ -66,9 +70,10 @@ def random_features(frames: int) -> np.ndarray:
     return np.random.default_rng(frames).normal(size=(frames, REGIONS, 20)).astype(np.float32)
 
 
-def test_features_come_in_blocks_and_are_those_of_each_frame(networks, monkeypatch):
+@pytest.mark.parametrize("network", NETWORKS)
+def test_features_come_in_blocks_and_are_those_of_each_frame(network, monkeypatch):
     monkeypatch.setattr(insight, "BLOCK", 4)
-    images = clip(6)
+    networks, images = random_networks(network), clip(6)
     np.testing.assert_allclose(
         insight.features_of(networks, images), plain_features(networks, images), rtol=1e-4, atol=1e-5
     )

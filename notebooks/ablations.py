@@ -1,0 +1,159 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: py:percent,ipynb
+#     text_representation: {extension: .py, format_name: percent}
+#   kernelspec: {name: python3, display_name: Python 3}
+# ---
+
+# %% [markdown]
+# # The ablations: Tables 5, 6 and 7
+#
+# What do regions, the CNN and the loss each do for the paper's method? The sweep files of the paper's tables answer on a
+# licence holder's store: `python -m merjax.sweep sweeps/table5_regions.yaml data.store=stores/all`. This notebook runs the
+# same files at `--scale small`: same trials, same folds, on clips of nine invented people in the layouts of the three
+# databases. It shows how the tables are read. **Its numbers are of made clips: they say nothing about people, and nothing
+# of the paper is reproduced by them.**
+#
+# With your own store, set `SCALE = "full"` and name the store. Small: about fifteen minutes on two cores.
+
+# %%
+import os
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+
+import merjax
+from merjax.report.published import row_of, table_of
+from merjax.report.runs import compare, read_run
+from merjax.report.sections import Section
+from merjax.trials import read_sweep
+
+SCALE, STORE = "small", None  # "full", "stores/all" for your own recordings
+HERE = Path(os.environ.get("MERJAX_NOTEBOOK", "data/ablations"))  # everything is written below this folder
+TINY = "MERJAX_NOTEBOOK_TINY" in os.environ  # the tests run it with tiny budgets
+SWEEPS = next(path / "sweeps" for path in (Path.cwd(), *Path.cwd().parents) if (path / "sweeps").is_dir())
+FIGURES = HERE / "figures"
+FIGURES.mkdir(parents=True, exist_ok=True)
+plt.rcParams |= {"axes.spines.top": False, "axes.spines.right": False, "figure.constrained_layout.use": True}
+
+
+def show(name: str) -> None:
+    """Keep a figure as a file, and show it where there is a screen."""
+    plt.savefig(FIGURES / f"{name}.png", dpi=110, bbox_inches="tight")
+    plt.show()
+    plt.close()
+
+
+# %% [markdown]
+# ## The sweeps
+#
+# Three files, read as the command line reads them. Table 5 leaves out cheeks and nose; to see what every region does, two
+# more trials leave out eyes and mouth, which the paper does not print.
+
+# %%
+settings = {"data.store": STORE or str(HERE / "store")}
+if TINY:
+    settings |= {"data.folds": "group:2", "data.frames": "count:2", "spatial.epochs": 1, "temporal.epochs": 2}
+    settings |= {"engine.workers": 1, "engine.chunk": 2}
+sweeps = {
+    number: read_sweep(SWEEPS / f"{name}.yaml", [settings], SCALE)
+    for number, name in {5: "table5_regions", 6: "table6_cnn", 7: "table7_loss"}.items()
+}
+points = {trial.name: trial.overrides for trial in sweeps[5].trials}
+points |= {"no eyes": {"regions": ["nose", "cheeks", "mouth"]}, "no mouth": {"regions": ["eyes", "nose", "cheeks"]}}
+sweeps[5] = sweeps[5].with_trials(points)
+if TINY:
+    sweeps = {number: sweep.with_clips(invent=2, clips_per_subject=3) for number, sweep in sweeps.items()}
+{number: [trial.name for trial in sweep.trials] for number, sweep in sweeps.items()}
+
+# %%
+results = {number: merjax.run_sweep(sweep, out=HERE / sweep.name) for number, sweep in sweeps.items()}
+sections = {number: Section(compare([read_run(result.folder)])[0]) for number, result in results.items()}
+statement = sections[5].comparison.statement
+print(statement)
+
+# %% [markdown]
+# ## The three tables
+#
+# UF1 on all databases together, with 95 % intervals of a bootstrap over subjects. Circles are what the paper printed, of
+# real recordings: next to made clips they are a reminder of the claim and no yardstick. "proposed model", "all regions" and
+# "focal, inverse frequency" are one and the same setting, trained anew in each table: same seed, same scores.
+
+# %%
+figure, axes = plt.subplots(
+    3, 1, figsize=(8, 6.4), sharex=True, height_ratios=[1 + len(sweep.trials) for sweep in sweeps.values()]
+)
+for axis, (number, section) in zip(axes, sections.items(), strict=True):
+    part, table = section.comparison.parts[0], table_of(sweeps[number].name)
+    own = section.scores.query("part == @part").reset_index(drop=True)
+    axis.hlines(own.index, own["UF1_low"], own["UF1_high"], color="tab:blue")
+    axis.plot(own["UF1"], own.index, "o", c="tab:blue", label="merjax, with 95 % interval")
+    rows = [row_of(table, trial, "FULL") for trial in own["trial"]]
+    printed = [row.scores["UF1"] if row else np.nan for row in rows]
+    axis.plot(printed, own.index, "o", mfc="w", mec="0.4", label="published, of real recordings")
+    majority = section.controls.query("part == @part and control == 'majority'")["UF1"].item()
+    axis.axvline(majority, c="tab:red", lw=1, ls=":", label="majority")
+    axis.set_yticks(own.index, own["trial"])
+    axis.set(title=f"Table {number}", xlim=(0, 1), ylim=(len(own) - 0.5, -0.5))
+axes[-1].set_xlabel("UF1")
+figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False)
+figure.suptitle("made clips: not comparable with the circles" if statement else "", size=10)
+show("tables")
+
+# %% [markdown]
+# ## Differences
+#
+# The honest question is not which score is higher but whether a difference would survive other subjects: both trials are
+# scored on the same resampled subjects. An interval that holds 0 is no evidence of a difference.
+
+# %%
+figure, axes = plt.subplots(
+    3, 1, figsize=(8, 5.4), sharex=True, height_ratios=[len(sweep.trials) for sweep in sweeps.values()]
+)
+for axis, (number, section) in zip(axes, sections.items(), strict=True):
+    part = section.comparison.parts[0]
+    own = section.differences.query("part == @part").reset_index(drop=True)
+    axis.hlines(own.index, own["UF1_low"], own["UF1_high"], color="tab:blue")
+    axis.plot(own["UF1"], own.index, "o", c="tab:blue")
+    axis.axvline(0, c="0.4", lw=1)
+    axis.set_yticks(own.index, own["entry"])
+    axis.set(title=f"Table {number}: against {section.comparison.base.label}", ylim=(len(own) - 0.5, -0.5))
+axes[-1].set_xlabel("difference in UF1, paired 95 % interval over subjects")
+show("differences")
+
+# %% [markdown]
+# ## Which region carries which class
+#
+# Leave one kind of region out, train again, and look at each class: what its recall loses is what only that region
+# showed. Happiness moves cheeks and mouth, surprise eyes and mouth (Table 1 of the paper), so that one of a pair can make up
+# for the other. (`notebooks/first_tour.py` asks trained networks the same question, without training again.)
+
+# %%
+part = sections[5].comparison.parts[0]
+recall = sections[5].classes.query("part == @part").pivot(index="entry", columns="class", values="recall")
+left_out = ["no eyes", "no nose", "no cheeks", "no mouth"]
+classes = list(sections[5].comparison.base.classes)
+change_ExK = (recall.loc[left_out] - recall.loc["all regions"])[classes].to_numpy()
+most = max(np.abs(change_ExK).max(), 1e-9)
+plt.figure(figsize=(6, 3.4))
+plt.imshow(change_ExK, cmap="RdBu", vmin=-most, vmax=most, aspect="auto")
+for (e, k), value in np.ndenumerate(change_ExK):
+    plt.text(k, e, f"{value:+.2f}", ha="center", va="center", c="w" if abs(value) > 0.65 * most else "k")
+clips_K = sections[5].classes.query("part == @part and entry == 'all regions'").set_index("class")["clips"]
+plt.xticks(range(len(classes)), [f"{name} ({clips_K[name]} clips)" for name in classes])
+plt.yticks(range(len(left_out)), left_out)
+plt.tick_params(length=0)
+plt.title("recall, less that with all regions", size=11)
+show("regions_by_class")
+
+# %% [markdown]
+# ## As numbers
+#
+# The same with everything else (intervals for each database, confusion matrices, subjects, curves) stands in the pages that
+# `python -m merjax.report` writes for each folder.
+
+# %%
+pd.concat({number: result.scores for number, result in results.items()}, names=["table"]).round(3)
