@@ -92,7 +92,8 @@ def _hyper(experiment: Experiment, spec: RunSpec) -> dict[str, Any]:
     target_N, _ = training_labels(experiment, spec)
     count_K = np.bincount(target_N[fold.train_N], minlength=len(experiment.classes))
     numbers = traced_numbers(config.peer)
-    halve_steps = numbers.pop("halve_every") * steps_per_epoch(config.peer, len(experiment.index))
+    del numbers["halve_every"]  # stages count in steps
+    halve_steps = config.peer.halve_every * steps_per_epoch(config.peer, len(experiment.index))
     return numbers | {
         "halve_steps": np.int32(round(halve_steps)),
         "gamma": np.float32(config.loss.gamma),
