@@ -1,12 +1,37 @@
-"""Four CPU devices for the whole session, so that tests can lay runs over one, two or four of them."""
+"""Four CPU devices for the whole session, so that tests can lay runs over one, two or four of them; one compilation cache."""
 
+import atexit
 import os
+import shutil
+import tempfile
 from pathlib import Path
 
 import pytest
 
 os.environ["XLA_FLAGS"] = os.environ.get("XLA_FLAGS", "") + " --xla_force_host_platform_device_count=4"
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
+
+if "PYTEST_XDIST_WORKER" not in os.environ:  # the workers, and whatever tests start, share what one has compiled
+    os.environ["MERJAX_CACHE"] = tempfile.mkdtemp(prefix="merjax-tests-")
+    os.environ["JAX_COMPILATION_CACHE_DIR"] = os.environ["MERJAX_CACHE"] + "/programs"
+    os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.2"
+    atexit.register(shutil.rmtree, os.environ["MERJAX_CACHE"], ignore_errors=True)
+
+# minutes, not seconds: begun first, so that no core waits for them in the end
+_LONG = (
+    "test_resume.py",
+    "test_notebooks.py",
+    "test_sweep.py",
+    "test_sweeping.py",
+    "test_models.py",
+    "test_spatial.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    rank = {name: number for number, name in enumerate(_LONG)}
+    items.sort(key=lambda item: rank.get(item.path.name, len(rank)))
+
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
