@@ -15,7 +15,7 @@
 # databases. It shows how the tables are read. **Its numbers are of made clips: they say nothing about people, and nothing
 # of the paper is reproduced by them.**
 #
-# With your own store, set `SCALE = "full"` and name the store. Small: about fifteen minutes on two cores.
+# With your own store, set `SCALE = "full"` and name the store. Small: about a quarter of an hour on two cores.
 
 # %%
 import os
@@ -140,7 +140,7 @@ change_ExK = (recall.loc[left_out] - recall.loc["all regions"])[classes].to_nump
 most = max(np.abs(change_ExK).max(), 1e-9)
 plt.figure(figsize=(6, 3.4))
 plt.imshow(change_ExK, cmap="RdBu", vmin=-most, vmax=most, aspect="auto")
-for (e, k), value in np.ndenumerate(change_ExK):
+for (e, k), value in np.ndenumerate(change_ExK.round(2) + 0.0):
     plt.text(k, e, f"{value:+.2f}", ha="center", va="center", c="w" if abs(value) > 0.65 * most else "k")
 clips_K = sections[5].classes.query("part == @part and entry == 'all regions'").set_index("class")["clips"]
 plt.xticks(range(len(classes)), [f"{name} ({clips_K[name]} clips)" for name in classes])

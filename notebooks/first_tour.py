@@ -13,7 +13,7 @@
 # motion, train, predict, report, and ask which region carried a decision and when it was taken. The identities are invented
 # and the motion is a script, so nothing here says anything about people.
 #
-# Open it with `jupyter lab` (jupytext pairs it with an `.ipynb`), or run it as it is, in about four minutes on two cores:
+# Open it with `jupyter lab` (jupytext pairs it with an `.ipynb`), or run it as it is, in some minutes:
 # `python -c "exec(open('notebooks/first_tour.py').read())"`.
 
 # %%
@@ -239,7 +239,7 @@ for axis, (column, (title, colours)) in zip(axes, panels.items(), strict=True):
     value_ExR = evidence.pivot_table(index="emotion", columns="region", values=column).loc[emotions, names].to_numpy()
     most = max(np.abs(value_ExR).max(), 1e-9)
     axis.imshow(value_ExR, cmap=colours, vmin=-most if column == "drop" else 0, vmax=most, aspect="auto")
-    for (e, r), value in np.ndenumerate(value_ExR):
+    for (e, r), value in np.ndenumerate(value_ExR.round(2) + 0.0):
         ink = "w" if abs(value) > 0.65 * most else "k"
         axis.text(r, e, f"{value:.2f}", ha="center", va="center", size=8, c=ink)
         if REGIONS[r].kind in emotion_regions("eyes")[emotions[e]]:
