@@ -60,29 +60,11 @@ def torch_side() -> duel.Work:
     import torch
     from torch import nn
 
+    from benchmarks import in_torch
+
     torch.set_num_threads(duel.threads())
-
-    class ShallowCNN(nn.Module):
-        def __init__(self, classes: int):
-            super().__init__()
-            self.conv5, self.conv3 = nn.Conv2d(1, 4, 5, padding=2), nn.Conv2d(4, 8, 3, padding=1)
-            self.branches = nn.ModuleList(nn.Conv2d(8, 16, k, padding=k // 2) for k in (1, 3, 5, 7))
-            self.head = nn.Sequential(
-                *(nn.Linear(72, 1024), nn.ReLU(), nn.Dropout(RATE), nn.Linear(1024, 250), nn.ReLU(), nn.Dropout(RATE)),
-                *(nn.Linear(250, 20), nn.ReLU(), nn.Linear(20, classes)),
-            )
-
-        def forward(self, x):
-            for conv in (self.conv5, self.conv3):
-                x = nn.functional.max_pool2d(torch.relu(conv(x)), 2)
-            branches = [
-                nn.functional.max_pool2d(x, 2),
-                *(nn.functional.max_pool2d(torch.relu(branch(x)), 2) for branch in self.branches),
-            ]
-            return self.head(torch.cat(branches, 1).mean((2, 3)))
-
     torch.manual_seed(0)
-    models = nn.ModuleList(ShallowCNN(k) for k in CLASSES_R)
+    models = nn.ModuleList(in_torch.ShallowCNN(k, RATE) for k in CLASSES_R)
     optimiser = torch.optim.Adam(models.parameters(), lr=LEARNING_RATE, fused=True)
     images, label = batches()
     images = [torch.tensor(x.transpose(0, 4, 1, 2, 3).copy()) for x in images]
@@ -92,8 +74,7 @@ def torch_side() -> duel.Work:
         for step in range(STEPS):
             optimiser.zero_grad(set_to_none=True)
             for r, model in enumerate(models):
-                log_p = torch.log_softmax(model(images[r][step]), 1).gather(1, label[step, r, :, None])
-                (-((1 - log_p.exp()) ** GAMMA) * log_p).mean().backward()
+                in_torch.focal_loss(model(images[r][step]), label[step, r], GAMMA).backward()
             optimiser.step()
         return STEPS * BATCH
 

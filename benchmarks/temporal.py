@@ -63,33 +63,19 @@ def jax_side() -> duel.Work:
 
 def torch_side() -> duel.Work:
     import torch
-    from torch import nn
+
+    from benchmarks import in_torch
 
     torch.set_num_threads(duel.threads())
-
-    class TemporalModel(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.lstms = nn.ModuleList(nn.LSTM(FEATURES, UNITS, batch_first=True) for _ in range(REGIONS))
-            self.drop = nn.Dropout(RATES[0])
-            hidden = nn.Linear(REGIONS * UNITS, 256)
-            self.head = nn.Sequential(hidden, nn.LeakyReLU(), nn.Dropout(RATES[1]), nn.Linear(256, CLASSES))
-
-        def forward(self, features, length):
-            last = (torch.arange(len(length)), length - 1)
-            states = [lstm(features[:, :, r])[0][last] for r, lstm in enumerate(self.lstms)]
-            return self.head(self.drop(nn.functional.leaky_relu(torch.cat(states, 1))))
-
     torch.manual_seed(0)
-    model = TemporalModel()
+    model = in_torch.TemporalModel(REGIONS, FEATURES, UNITS, CLASSES, RATES)
     optimiser = torch.optim.Adam(model.parameters(), lr=LEARNING_RATE, fused=True)
     data = [torch.tensor(array) for array in batches()]
 
     def work() -> int:
         for features, length, label in zip(*data, strict=True):
             optimiser.zero_grad(set_to_none=True)
-            log_p = torch.log_softmax(model(features, length), 1).gather(1, label[:, None])
-            (-((1 - log_p.exp()) ** GAMMA) * log_p).mean().backward()
+            in_torch.focal_loss(model(features, length), label, GAMMA).backward()
             optimiser.step()
         return STEPS
 

@@ -86,6 +86,7 @@ class Engine:
         self.mapping = mapping or default_mapping(self.devices[0].platform)
         self.steps_per_call = steps_per_call
         self.programs: dict[tuple, jax.stages.Compiled] = {}
+        self._results: dict[tuple, tuple[Any, Any]] = {}
         self._identity = jax.pmap(lambda x: x, devices=self.devices)
 
     def fit(
@@ -156,7 +157,8 @@ class Engine:
         """The stage's outputs for every sample, in inference mode: leaves `[P, S, ...]` on the host."""
         runs, variables = self._place(runs), self._place(variables)
         batch = min(batch, len(samples.unit_S))
-        per_call = max(1, min(self.steps_per_call, -(-len(samples.unit_S) // batch)))
+        total = -(-len(samples.unit_S) // batch)
+        per_call = -(-total // -(-total // self.steps_per_call))  # equal calls: the last is filled up and thrown away
         pieces = []
         for place, batches in in_order(samples, batch, per_call):
             program = self._program(stage, "apply", outputs, 2, variables, runs, batches)
@@ -168,17 +170,24 @@ class Engine:
     def _blank_history(
         self, stage: Stage, state: State, runs: Run, samples: Samples, budget: Budget, n_runs: int
     ) -> dict[str, np.ndarray]:
-        one_run = jax.tree.map(lambda x: x[0, 0], (state, runs))
-        batch = samples.batches(np.zeros((1, budget.batch), int))
-        step = _on_prepared(stage, functools.partial(advance, stage), 2)
-        metrics = jax.eval_shape(step, *one_run, batch, np.int32(0), np.int32(1))[1]
+        metrics, output = self._result_shapes(stage, state, runs, samples, budget.batch)
         history = {name: np.full((n_runs, budget.steps), np.nan, np.float32) for name in metrics}
         if budget.probes:
-            look = _on_prepared(stage, functools.partial(outputs, stage), 2)
-            output = jax.eval_shape(look, one_run[0].variables, one_run[1], batch)
             shape = (n_runs, budget.probes, len(samples.unit_S), *output.shape[2:])
             history["probe"] = np.full(shape, np.nan, np.float32)
         return history
+
+    def _result_shapes(self, stage: Stage, state: State, runs: Run, samples: Samples, batch: int) -> tuple[Any, Any]:
+        """The shapes of one run's metrics and outputs. Tracing takes seconds, so it is done once for all chunks of a group."""
+        one_run = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape[2:], x.dtype), (state, runs))
+        batches = samples.batches(np.zeros((1, batch), int))
+        key = (stage, *((x.shape, str(x.dtype)) for x in jax.tree.leaves((one_run, batches))))
+        if key not in self._results:
+            step, look = (_on_prepared(stage, functools.partial(f, stage), 2) for f in (advance, outputs))
+            metrics = jax.eval_shape(step, *one_run, batches, np.int32(0), np.int32(1))[1]
+            output = jax.eval_shape(look, one_run[0].variables, one_run[1], batches)
+            self._results[key] = metrics, output
+        return self._results[key]
 
     @staticmethod
     def _saved(state: State, history: dict[str, np.ndarray], done: int, stream: dict[str, Any]) -> Saved:

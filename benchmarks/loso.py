@@ -1,0 +1,119 @@
+"""Whole folds of the paper's method, both stages, features and predictions: `python -m benchmarks.loso --against torch`.
+
+Clips of random pixels; every fold trains the six regions' networks frame by frame, then the LSTMs on their features, and
+predicts the clips that it held out. Ours goes through the engine as a sweep does: one stream of batches, held-out clips
+at weight 0 in them, chunks of two folds.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from benchmarks import duel
+from merjax.config import make_config
+from merjax.devices import prepare_backend
+from merjax.engine import Engine
+from merjax.experiment import Experiment
+from merjax.local_regions import train
+from merjax.protocols import SCHEMES, make_folds
+from merjax.regions import REGIONS
+from merjax.runs import RunSpec
+from merjax.store import Store
+
+SUBJECTS, CLIPS, FRAMES, FOLDS = 18, 2, 8, 2  # per subject, per clip, per turn
+CONFIG = make_config({"spatial": {"epochs": 3, "batch": 32}, "temporal": {"epochs": 10, "batch": 12}})
+
+
+def experiment() -> Experiment:
+    """Clips of noise with labels of the three-class scheme."""
+    n, rng, scheme = SUBJECTS * CLIPS, np.random.default_rng(0), SCHEMES["megc3"]
+    index = pd.DataFrame({"database": "casme2", "subject": np.repeat([f"sub{s:02d}" for s in range(SUBJECTS)], CLIPS)})
+    index = index.assign(clip=[f"EP{i:02d}" for i in range(n)], first_row=np.arange(n) * FRAMES, n_frames=FRAMES)
+    crops = {r.name: rng.integers(0, 256, (n * FRAMES, r.height, r.width), np.uint8) for r in REGIONS}
+    classes_R = tuple(len(scheme.region_classes[r.kind]) for r in REGIONS)
+    nothing = pd.DataFrame(columns=["database", "subject", "clip", "reason"])
+    return Experiment(
+        store=Store(Path("noise"), index, crops, nothing.assign(dropped=False), {"hash": "noise", "sources": []}),
+        scheme=scheme,
+        index=index,
+        left_out=nothing,
+        target_N=rng.integers(0, 3, n).astype(np.int32),
+        target_NxR=np.stack([rng.integers(0, k, n) for k in classes_R], 1).astype(np.int32),
+        folds=make_folds(index, "loso"),
+        streams=REGIONS,
+        classes_R=classes_R,
+        row_S=np.arange(n * FRAMES),
+        clip_S=np.repeat(np.arange(n), FRAMES),
+        length_N=np.full(n, FRAMES),
+        input="gray",
+    )
+
+
+def jax_side() -> duel.Work:
+    prepare_backend()
+    data, engine = experiment(), Engine()
+    specs = [RunSpec(CONFIG, 0, fold) for fold in range(FOLDS)]
+
+    def work() -> int:
+        train(data, specs, engine)
+        return FOLDS
+
+    return work
+
+
+def torch_side() -> duel.Work:
+    import torch
+    from torch import nn
+
+    from benchmarks import in_torch
+
+    torch.set_num_threads(duel.threads())
+    torch.manual_seed(0)
+    data, spatial, temporal = experiment(), CONFIG.spatial, CONFIG.temporal
+    gamma, rates = CONFIG.loss.gamma, (temporal.dropout_lstm, temporal.dropout_fc)
+    pixels = [torch.tensor(data.store.crops[r.name])[:, None] for r in REGIONS]
+    region_label, label = torch.tensor(data.target_NxR).long(), torch.tensor(data.target_N).long()
+    clip, length = torch.tensor(data.clip_S), torch.tensor(data.length_N)
+
+    def adam(model: nn.Module, stage) -> torch.optim.Optimizer:
+        return torch.optim.Adam(model.parameters(), lr=stage.learning_rate, fused=True)
+
+    def train_fold(fold) -> torch.Tensor:
+        models = nn.ModuleList(in_torch.ShallowCNN(k, spatial.dropout) for k in data.classes_R)
+        optimiser, train_N = adam(models, spatial), torch.tensor(fold.train_N)
+        rows = train_N[clip].nonzero()[:, 0]
+        for _ in range(int(spatial.epochs)):
+            for batch in rows[torch.randperm(len(rows))].split(spatial.batch):
+                optimiser.zero_grad(set_to_none=True)
+                for r, model in enumerate(models):
+                    logits = model(pixels[r][batch].float().div_(255))
+                    in_torch.focal_loss(logits, region_label[clip[batch], r], gamma).backward()
+                optimiser.step()
+        with torch.no_grad():
+            models.eval()
+            parts = [
+                [m.features(part.float().div_(255)) for part in x.split(spatial.batch)]
+                for m, x in zip(models, pixels, strict=True)
+            ]
+            features = torch.stack([torch.cat(own) for own in parts], 1).reshape(len(length), FRAMES, len(models), -1)
+        model = in_torch.TemporalModel(len(models), features.shape[-1], temporal.units, len(data.classes), rates)
+        optimiser, clips = adam(model, temporal), train_N.nonzero()[:, 0]
+        for _ in range(int(temporal.epochs)):
+            for batch in clips[torch.randperm(len(clips))].split(temporal.batch):
+                optimiser.zero_grad(set_to_none=True)
+                in_torch.focal_loss(model(features[batch], length[batch]), label[batch], gamma).backward()
+                optimiser.step()
+        with torch.no_grad():
+            return torch.softmax(model.eval()(features, length), 1)
+
+    def work() -> int:
+        for fold in data.folds[:FOLDS]:
+            train_fold(fold)
+        return FOLDS
+
+    return work
+
+
+if __name__ == "__main__":
+    duel.main("benchmarks.loso", "fold", {"jax": jax_side, "torch": torch_side})
