@@ -18,20 +18,25 @@ from dataclasses import dataclass, field
 # Freed memory stays with the process: otherwise every step of either side pays for the pages of its buffers again.
 _KEEP_MEMORY = "glibc.malloc.hugetlb=1:glibc.malloc.mmap_threshold=8589934592:glibc.malloc.trim_threshold=8589934592"
 
+DEVICE = "MERJAX_DUEL"  # environment variable of the workers: cpu or gpu
+
 Work = Callable[[], int]  # does some work and returns how many units it was
 
 
 @dataclass
 class Arrangement:
-    """One side's processes, each pinned to one core or free to use all."""
+    """One side's processes, each pinned to one core or free to use all, or one that uses the GPU."""
 
     side: str
     pinned: bool
+    device: str
     workers: list[subprocess.Popen] = field(default_factory=list)
     ms: list[float] = field(default_factory=list)
 
     @property
     def name(self) -> str:
+        if self.device == "gpu":
+            return f"{self.side}, one GPU"
         cores = len(os.sched_getaffinity(0))
         return f"{self.side}, {f'{cores} pinned processes' if self.pinned else f'one process, {cores} threads'}"
 
@@ -52,6 +57,9 @@ def main(
     """
     parser = argparse.ArgumentParser(prog=f"python -m {module}")
     parser.add_argument("--against", choices=[side for side in sides if side != "jax"], default="torch")
+    parser.add_argument(
+        "--device", choices=("cpu", "gpu"), default="cpu", help="gpu: one process a side, on the first GPU"
+    )
     parser.add_argument("--rounds", type=int, default=15, help="rounds, each visiting every arrangement once")
     parser.add_argument("--worker", choices=list(sides), help=argparse.SUPPRESS)
     common = {action.dest for action in parser._actions}
@@ -62,7 +70,8 @@ def main(
         return
     if importlib.util.find_spec(options.against) is None:
         sys.exit(f"error: this needs {options.against}, which is not installed: pip install 'merjax[benchmarks]'")
-    arrangements = [Arrangement(side, pinned) for side in ("jax", options.against) for pinned in (True, False)]
+    pins = (True, False) if options.device == "cpu" else (False,)
+    arrangements = [Arrangement(side, pin, options.device) for side in ("jax", options.against) for pin in pins]
     for arrangement in arrangements:
         _start(arrangement, module)
     for _ in range(options.rounds):
@@ -81,7 +90,8 @@ def threads() -> int:
 def _start(arrangement: Arrangement, module: str) -> None:
     """Start the workers, and wait until each has compiled and warmed up."""
     command = [sys.executable, "-m", module, *sys.argv[1:], "--worker", arrangement.side]
-    env = dict(os.environ, GLIBC_TUNABLES=_KEEP_MEMORY, JAX_PLATFORMS="cpu")
+    env = dict(os.environ, GLIBC_TUNABLES=_KEEP_MEMORY, JAX_PLATFORMS={"cpu": "cpu", "gpu": "cuda"}[arrangement.device])
+    env[DEVICE] = arrangement.device
     cores = sorted(os.sched_getaffinity(0))
     for allowed in [{core} for core in cores] if arrangement.pinned else [set(cores)]:
         # Pinned from its first instruction: both libraries size their thread pools by the cores that they see.
@@ -130,6 +140,7 @@ def _report(arrangements: list[Arrangement], unit: str) -> None:
     for arrangement in arrangements:
         print(f"  {arrangement.name:<40}{min(arrangement.ms):9.2f}{statistics.median(arrangement.ms):9.2f}")
     for name, summary in (("minima", min), ("medians", statistics.median)):
-        ours, theirs = (min(summary(a.ms) for a in arrangements[i : i + 2]) for i in (0, 2))
+        half = len(arrangements) // 2
+        ours, theirs = (min(summary(a.ms) for a in side) for side in (arrangements[:half], arrangements[half:]))
         print(f"ratio of {name} {theirs / ours:.2f}")
     print(f"ratio {theirs / ours:.2f}")

@@ -1,7 +1,24 @@
 """The paper's networks in PyTorch, as one would write them there."""
 
+import os
+
 import torch
 from torch import nn
+
+from benchmarks import duel
+
+
+def begin() -> None:
+    """Let everything be made on the duel's device, and use the threads that it allows."""
+    torch.manual_seed(0)
+    torch.set_num_threads(duel.threads())
+    torch.set_default_device({"cpu": "cpu", "gpu": "cuda"}[os.environ[duel.DEVICE]])
+
+
+def finish() -> None:
+    """Wait for the device."""
+    if os.environ[duel.DEVICE] == "gpu":
+        torch.cuda.synchronize()
 
 
 class ShallowCNN(nn.Module):

@@ -68,8 +68,7 @@ def torch_side() -> duel.Work:
 
     from benchmarks import in_torch
 
-    torch.set_num_threads(duel.threads())
-    torch.manual_seed(0)
+    in_torch.begin()
     data, spatial, temporal = experiment(), CONFIG.spatial, CONFIG.temporal
     gamma, rates = CONFIG.loss.gamma, (temporal.dropout_lstm, temporal.dropout_fc)
     pixels = [torch.tensor(data.store.crops[r.name])[:, None] for r in REGIONS]
@@ -110,6 +109,7 @@ def torch_side() -> duel.Work:
     def work() -> int:
         for fold in data.folds[:FOLDS]:
             train_fold(fold)
+        in_torch.finish()
         return FOLDS
 
     return work

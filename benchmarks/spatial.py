@@ -62,8 +62,7 @@ def torch_side() -> duel.Work:
 
     from benchmarks import in_torch
 
-    torch.set_num_threads(duel.threads())
-    torch.manual_seed(0)
+    in_torch.begin()
     models = nn.ModuleList(in_torch.ShallowCNN(k, RATE) for k in CLASSES_R)
     optimiser = torch.optim.Adam(models.parameters(), lr=LEARNING_RATE, fused=True)
     images, label = batches()
@@ -76,6 +75,7 @@ def torch_side() -> duel.Work:
             for r, model in enumerate(models):
                 in_torch.focal_loss(model(images[r][step]), label[step, r], GAMMA).backward()
             optimiser.step()
+        in_torch.finish()
         return STEPS * BATCH
 
     return work

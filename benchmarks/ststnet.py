@@ -68,7 +68,9 @@ def torch_side(store: str | None) -> duel.Work:
     import torch
     from torch import nn
 
-    torch.set_num_threads(duel.threads())
+    from benchmarks import in_torch
+
+    in_torch.begin()
 
     class STSTNet(nn.Module):
         def __init__(self):
@@ -82,7 +84,6 @@ def torch_side(store: str | None) -> duel.Work:
             streams = [nn.functional.max_pool2d(norm(torch.relu(conv(x))), 3, 3, 1) for conv, norm in pairs]
             return self.fc(nn.functional.avg_pool2d(torch.cat([self.drop(y) for y in streams], 1), 2).flatten(1))
 
-    torch.manual_seed(0)
     flow_NxHxWxC, label_N, subject_N = clips(store)
     x, label = torch.tensor(flow_NxHxWxC.transpose(0, 3, 1, 2).astype(np.float32)), torch.tensor(label_N)
     folds = []
@@ -98,6 +99,7 @@ def torch_side(store: str | None) -> duel.Work:
                 optimiser.zero_grad(set_to_none=True)
                 nn.functional.cross_entropy(model(images), labels).backward()
                 optimiser.step()
+        in_torch.finish()
         return TORCH_FOLDS
 
     return work

@@ -66,8 +66,7 @@ def torch_side() -> duel.Work:
 
     from benchmarks import in_torch
 
-    torch.set_num_threads(duel.threads())
-    torch.manual_seed(0)
+    in_torch.begin()
     model = in_torch.TemporalModel(REGIONS, FEATURES, UNITS, CLASSES, RATES)
     optimiser = torch.optim.Adam(model.parameters(), lr=LEARNING_RATE, fused=True)
     data = [torch.tensor(array) for array in batches()]
@@ -77,6 +76,7 @@ def torch_side() -> duel.Work:
             optimiser.zero_grad(set_to_none=True)
             in_torch.focal_loss(model(features, length), label, GAMMA).backward()
             optimiser.step()
+        in_torch.finish()
         return STEPS
 
     return work

@@ -28,6 +28,7 @@ from merjax.trials import SweepFile
 
 try:
     import optuna
+    from optuna.storages.journal import JournalFileBackend
 except ImportError:
     raise MerjaxError("sweep files with `search:` need Optuna: pip install 'merjax[search]'") from None
 
@@ -119,7 +120,7 @@ def _open_study(sweep: SweepFile, place: Path) -> "optuna.Study":
     if storage is None:
         # a process that was killed may have left the journal's own lock; this one alone may be here
         (place / "study.journal.lock").unlink(missing_ok=True)
-        backend = optuna.storages.journal.JournalFileBackend(str(place / "study.journal"))
+        backend = JournalFileBackend(str(place / "study.journal"))
         storage = optuna.storages.JournalStorage(backend)
     study = optuna.create_study(storage=storage, study_name=sweep.name, direction="maximize", load_if_exists=True)
     if study.user_attrs.setdefault("merjax", signature) != signature:

@@ -1,7 +1,8 @@
 """The shallow CNN of the paper's Eq. 2 and Fig. 8 and the simple CNN of its Table 6, for one region and for all of them."""
 
 import functools
-from typing import Literal
+from collections.abc import Callable
+from typing import Literal, cast
 
 import jax
 import jax.numpy as jnp
@@ -144,7 +145,7 @@ def apply_regions(
     """
     model = NETWORKS[network](max(classes_R))
     keys_R = None if key is None else jax.random.split(key, len(x))
-    classify = functools.partial(model.apply, method="classify")
+    classify = _method(model, "classify")
     b_RxBxD = _pooled_regions(params, x, network)
     logits_RxBxK = jax.vmap(
         lambda params, b_BxD, key: classify({"params": params}, b_BxD, dropout_rate, key),
@@ -158,19 +159,23 @@ def features_regions(
     params: Params, x: tuple[Float[Array, "C _ _ B"], ...], network: Network = "shallow"
 ) -> Float[Array, "B R 20"]:
     """The spatial features SF(r) of Eq. 2 of every region, in inference mode."""
-    model = NETWORKS[network](params["out"]["bias"].shape[1])
-    reduce = functools.partial(model.apply, method="reduce")
+    reduce = _method(NETWORKS[network](params["out"]["bias"].shape[1]), "reduce")
     b_RxBxD = _pooled_regions(params, x, network)
     return jax.vmap(lambda params, b_BxD: reduce({"params": params}, b_BxD, 0.0, None), out_axes=1)(params, b_RxBxD)
 
 
 def _pooled_regions(params: Params, x: tuple[Float[Array, "C _ _ B"], ...], network: Network) -> Float[Array, "R B 72"]:
-    pooled = functools.partial(NETWORKS[network](1).apply, method="pooled")
+    pooled = _method(NETWORKS[network](1), "pooled")
     return jnp.stack([pooled({"params": region}, image) for region, image in zip(_unstack(params), x, strict=True)])
+
+
+def _method(model: nn.Module, name: str) -> Callable[..., Array]:
+    """A network's method as a function of its variables and inputs."""
+    return cast(Callable[..., Array], functools.partial(model.apply, method=name))
 
 
 def _unstack(params: Params) -> list[Params]:
     """One tree per region. Split, not indexed: the gradient is one concatenation instead of a sum of padded arrays."""
     leaves, tree = jax.tree.flatten(params)
     leaves = [[part.squeeze(0) for part in jax.lax.split(leaf, (1,) * leaf.shape[0])] for leaf in leaves]
-    return [tree.unflatten(region) for region in zip(*leaves, strict=True)]
+    return [jax.tree.unflatten(tree, region) for region in zip(*leaves, strict=True)]
