@@ -49,8 +49,8 @@ class Rehearsal(Engine):
 
     def apply(self, stage: Stage, variables: Variables, runs: Run, samples: Samples, *, batch: int) -> Any:
         """Zeros of the shape of the stage's outputs."""
-        own, run = jax.tree.map(lambda x: x[0], (variables, runs))
+        one = jax.tree.map(lambda x: x[0], (variables, runs))
         batches: Batch = samples.batches(np.zeros((1, 1), int))
-        shapes = jax.eval_shape(lambda batches: outputs(stage, own, run, prepared(stage, batches)), batches)
+        shapes = jax.eval_shape(lambda own, run, new: outputs(stage, own, run, prepared(stage, new)), *one, batches)
         n = len(runs.key), len(samples.unit_S)
         return jax.tree.map(lambda x: np.zeros((*n, *x.shape[2:]), x.dtype), shapes)
