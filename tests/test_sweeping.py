@@ -14,7 +14,7 @@ from merjax.engine import Engine
 from merjax.plan import make_plan
 from merjax.results import open_folder, read_plan
 from merjax.trials import make_sweep
-from merjax.work import open_group, train_chunk
+from merjax.work import Group, open_group, train_chunk
 
 AXES = {"spatial.learning_rate": [1e-4, 1e-3], "loss.gamma": [0, 2]}
 SWEEP = {"base": BASE | {"spatial": {**BASE["spatial"], "epochs": 1}}, "axes": AXES, "seeds": 2}
@@ -41,8 +41,9 @@ def trained(chunk: int, devices: int = 1, order: int = 1) -> tuple[pd.DataFrame,
             return program
 
     engine = Counting("map", 2, jax.devices()[:devices])
-    experiment, _ = open_group(plan, 0)
-    parts = [train_chunk(plan, c, experiment, engine, lambda progress: None) for c in plan.chunks[::order]]
+    experiment, config = open_group(plan, 0)
+    group = Group(config, experiment, None, engine)
+    parts = [train_chunk(plan, c, group, lambda progress: None) for c in plan.chunks[::order]]
     predictions, curves = (pd.concat(tables) for tables in zip(*parts, strict=True))
     return (
         predictions.sort_values(["trial", "seed", "fold", "clip"]).reset_index(drop=True),
