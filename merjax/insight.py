@@ -91,7 +91,7 @@ def region_evidence(model: Model, experiment: Experiment) -> pd.DataFrame:
     networks = networks_of(model)
     (fold,) = [fold for fold in experiment.folds if fold.name == model.card["fold"]]
     rows = []
-    for n in np.flatnonzero(fold.test_N):
+    for n in map(int, np.flatnonzero(fold.test_N)):
         images, target = images_of(experiment, n), int(experiment.target_N[n])
         features_1xTxRxD, length_1 = features_of(networks, images)[None], experiment.length_N[[n]]
         whole = probabilities(networks, features_1xTxRxD, length_1)[0, target]

@@ -21,6 +21,8 @@ def test_all_notebooks_are_known_here():
 
 @pytest.mark.parametrize("notebook", FIGURES)
 def test_notebook(notebook, tmp_path):
+    if notebook == "ablations" and "MERJAX_LONG_TESTS" not in os.environ:
+        pytest.skip("takes minutes; set MERJAX_LONG_TESTS=1 to run this notebook too")
     env = {k: v for k, v in os.environ.items() if k != "XLA_FLAGS"}
     env |= {"MERJAX_NOTEBOOK": str(tmp_path), "MERJAX_NOTEBOOK_TINY": "1", "MPLBACKEND": "agg", "PYTHONPATH": str(ROOT)}
     result = subprocess.run(

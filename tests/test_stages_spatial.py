@@ -1,5 +1,7 @@
 """The spatial stage's inputs: gray and colour frames, and differences, as batches for the networks."""
 
+import functools
+
 import jax
 import numpy as np
 import pytest
@@ -40,12 +42,14 @@ def test_every_colour_channel_reaches_the_features():
     stage = spatial_stage((2, 3), channels=3)
     one = np.ones((2, 3), np.float32)
     hyper = {"mean_RxC": 0 * one, "scale_RxC": one}
-    variables = stage.init(jax.random.key(0), hyper)
+    quickly = functools.partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})  # it runs for moments
+    variables = quickly(stage.init)(jax.random.key(0), hyper)
+    apply = quickly(stage.apply)
     inputs = frame_samples(crops_of(3), np.arange(ROWS), np.zeros(ROWS, int), None).gather(np.arange(ROWS)[None])
 
     def features(order: list[int]) -> np.ndarray:
         batch = Batch(tuple(x[0][order] for x in inputs), np.zeros(ROWS, np.int32))
-        return np.asarray(stage.apply(variables, batch, hyper))
+        return np.asarray(apply(variables, batch, hyper))
 
     plain = features([0, 1, 2])
     assert plain.shape == (ROWS, 2, 20)
