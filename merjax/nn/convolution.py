@@ -8,14 +8,14 @@ outputs that the pool compares are four groups of columns of one weight matrix:
 
 Rearranging every 2x2 block of pixels into channels (space to depth) makes the windows of neighbouring cells shifted
 slices of one array. This spends 1.3 to 1.8 times the multiplications, all of them in large matrix products, and pooling
-costs one pass. Where filters are few, blocks of 4x4 pixels, four pooled cells each, make the product large enough.
-The gradient is written by hand: in each pooled cell only the winning position has one, and a byte per cell says which.
+costs one pass. The gradient is written by hand: in each pooled cell only the winning position has one, and a byte per cell
+says which.
 
-On a CPU the image is worked through in strips of a few rows of blocks: a strip's windows stay in the cache of the core,
+On a CPU the image is worked through in strips of a few rows of cells: a strip's windows stay in the cache of the core,
 and since they are never written to memory, the backward pass gathers them anew.
 
 Arrays are [C, H, W, B] with the batch varying fastest, so that every step works on long contiguous rows. In names, N is
-(position, cell in a block, O), Q cells in a block, K a window's pixels and channels, M the blocks of a strip and of the batch.
+(position, O), J the blocks of a window, K its blocks and channels, M the cells of a strip and of the batch.
 The barriers keep XLA from fusing the gathering of an array into the loops and products that read it many times.
 """
 
@@ -100,57 +100,58 @@ def _conv_relu_pool(x_CxHxWxB, kernel_HWIO, bias_O):
 
 def _conv_forward(x_CxHxWxB, kernel_HWIO, bias_O):
     size, _, _, outputs = kernel_HWIO.shape
-    side = _side(outputs)
-    reach = _reach(size, side)
-    grid_CxHxWxB, grid_transpose = jax.vjp(functools.partial(_grid, size=size, side=side), x_CxHxWxB)
+    reach = _reach(size)
+    grid_CxHxWxB, grid_transpose = jax.vjp(functools.partial(_grid, size=size), x_CxHxWxB)
     grid_CxHxWxB, weights_KxN = lax.optimization_barrier((grid_CxHxWxB, _pack(kernel_HWIO)))
     _, height, width, batch = grid_CxHxWxB.shape
     height, width = height - reach + 1, width - reach + 1
     strip = _strip(height, width * batch)
 
-    def work_on_strip(i, pooled):
-        windows_KxM = _windows(_rows(grid_CxHxWxB, i * strip, strip + reach - 1), reach)
+    def work_on_strip(i, carry):
+        windows_JxCxHxWxB, *pooled = carry
+        windows_JxCxHxWxB = _gather_windows(windows_JxCxHxWxB, grid_CxHxWxB, i * strip)
+        windows_KxM = windows_JxCxHxWxB.reshape(len(weights_KxN), -1)
         y_NxM = lax.optimization_barrier(lax.dot_general(weights_KxN, windows_KxM, (((0,), (0,)), ((), ()))))
-        best_QxOxHxWxB, winner_QxOxHxWxB = _first_maximum(y_NxM.reshape(4, -1, outputs, strip, width, batch))
-        best_QxOxHxWxB = best_QxOxHxWxB + bias_O[:, None, None, None]
-        winner_QxOxHxWxB = jnp.where(best_QxOxHxWxB > 0, winner_QxOxHxWxB, jnp.uint8(_NOBODY))
-        new = jnp.maximum(best_QxOxHxWxB, 0), winner_QxOxHxWxB
-        return tuple(
-            lax.dynamic_update_slice(old, rows, (0, 0, i * strip, 0, 0)) for old, rows in zip(pooled, new, strict=True)
-        )
+        best_OxHxWxB, winner_OxHxWxB = _first_maximum(y_NxM.reshape(4, outputs, strip, width, batch))
+        best_OxHxWxB = best_OxHxWxB + bias_O[:, None, None, None]
+        winner_OxHxWxB = jnp.where(best_OxHxWxB > 0, winner_OxHxWxB, jnp.uint8(_NOBODY))
+        new = jnp.maximum(best_OxHxWxB, 0), winner_OxHxWxB
+        pooled = [lax.dynamic_update_slice_in_dim(old, x, i * strip, 1) for old, x in zip(pooled, new, strict=True)]
+        return windows_JxCxHxWxB, *pooled
 
-    shape = (side // 2) ** 2, outputs, height, width, batch
-    nothing = jnp.zeros(shape, x_CxHxWxB.dtype), jnp.zeros(shape, jnp.uint8)
-    y_QxOxHxWxB, winner_QxOxHxWxB = lax.fori_loop(0, height // strip, work_on_strip, nothing)
-    y_OxHxWxB, image_transpose = jax.vjp(functools.partial(_image, shape=x_CxHxWxB.shape), y_QxOxHxWxB)
-    return y_OxHxWxB, (grid_CxHxWxB, winner_QxOxHxWxB, kernel_HWIO, grid_transpose, image_transpose)
+    shape = outputs, height, width, batch
+    nothing = _no_windows(grid_CxHxWxB, reach, strip), jnp.zeros(shape, x_CxHxWxB.dtype), jnp.zeros(shape, jnp.uint8)
+    _, y_OxHxWxB, winner_OxHxWxB = lax.fori_loop(0, height // strip, work_on_strip, nothing)
+    return y_OxHxWxB, (grid_CxHxWxB, winner_OxHxWxB, kernel_HWIO, grid_transpose)
 
 
 def _conv_backward(residuals, dy_OxHxWxB):
-    grid_CxHxWxB, winner_QxOxHxWxB, kernel_HWIO, grid_transpose, image_transpose = residuals
+    grid_CxHxWxB, winner_OxHxWxB, kernel_HWIO, grid_transpose = residuals
     weights_KxN, kernel_transpose = jax.vjp(_pack, kernel_HWIO)
-    (dy_QxOxHxWxB,) = lax.optimization_barrier(image_transpose(lax.optimization_barrier(dy_OxHxWxB)))
-    _, _, height, width, batch = winner_QxOxHxWxB.shape
+    dy_OxHxWxB = lax.optimization_barrier(dy_OxHxWxB)
+    _, height, width, batch = winner_OxHxWxB.shape
     reach = grid_CxHxWxB.shape[1] - height + 1
     strip = _strip(height, width * batch)
     weights_KxN = lax.optimization_barrier(weights_KxN)
 
-    def work_on_strip(i, gradients):
-        dgrid_CxHxWxB, dweights_KxN = gradients
-        dy, winner = (lax.dynamic_slice_in_dim(x, i * strip, strip, 2) for x in (dy_QxOxHxWxB, winner_QxOxHxWxB))
+    def work_on_strip(i, carry):
+        windows_JxCxHxWxB, dgrid_CxHxWxB, dweights_KxN = carry
+        dy, winner = (lax.dynamic_slice_in_dim(x, i * strip, strip, 1) for x in (dy_OxHxWxB, winner_OxHxWxB))
         dy_NxM = lax.optimization_barrier(_to_winner(dy, winner)).reshape(weights_KxN.shape[1], -1)
-        windows_KxM = _windows(_rows(grid_CxHxWxB, i * strip, strip + reach - 1), reach)
+        windows_JxCxHxWxB = _gather_windows(windows_JxCxHxWxB, grid_CxHxWxB, i * strip)
+        windows_KxM = windows_JxCxHxWxB.reshape(len(weights_KxN), -1)
         # The barrier keeps XLA from computing the transposed product, which runs at two thirds of the speed.
         dweights_KxN += lax.optimization_barrier(lax.dot_general(windows_KxM, dy_NxM, (((1,), (1,)), ((), ()))))
         dwindows_KxM = lax.optimization_barrier(weights_KxN @ dy_NxM)
         drows_CxHxWxB = _windows_transpose(dwindows_KxM.reshape(reach, reach, -1, strip, width, batch))
-        drows_CxHxWxB += _rows(dgrid_CxHxWxB, i * strip, strip + reach - 1)
-        return lax.dynamic_update_slice_in_dim(dgrid_CxHxWxB, drows_CxHxWxB, i * strip, 1), dweights_KxN
+        drows_CxHxWxB += lax.dynamic_slice_in_dim(dgrid_CxHxWxB, i * strip, strip + reach - 1, 1)
+        dgrid_CxHxWxB = lax.dynamic_update_slice_in_dim(dgrid_CxHxWxB, drows_CxHxWxB, i * strip, 1)
+        return windows_JxCxHxWxB, dgrid_CxHxWxB, dweights_KxN
 
-    nothing = jnp.zeros_like(grid_CxHxWxB), jnp.zeros_like(weights_KxN)
-    dgrid_CxHxWxB, dweights_KxN = lax.fori_loop(0, height // strip, work_on_strip, nothing)
+    nothing = _no_windows(grid_CxHxWxB, reach, strip), jnp.zeros_like(grid_CxHxWxB), jnp.zeros_like(weights_KxN)
+    _, dgrid_CxHxWxB, dweights_KxN = lax.fori_loop(0, height // strip, work_on_strip, nothing)
     (dkernel_HWIO,) = kernel_transpose(dweights_KxN)
-    dbias_O = jnp.where(winner_QxOxHxWxB < _NOBODY, dy_QxOxHxWxB, 0).sum((0, 2, 3, 4))
+    dbias_O = jnp.where(winner_OxHxWxB < _NOBODY, dy_OxHxWxB, 0).sum((1, 2, 3))
     (dx_CxHxWxB,) = grid_transpose(dgrid_CxHxWxB)
     return lax.optimization_barrier(dx_CxHxWxB), dkernel_HWIO, dbias_O
 
@@ -164,7 +165,7 @@ def _max_pool(x_CxHxWxB):
 
 
 def _pool_forward(x_CxHxWxB):
-    grid_CxHxWxB, grid_transpose = jax.vjp(functools.partial(_grid, size=1, side=2), x_CxHxWxB)
+    grid_CxHxWxB, grid_transpose = jax.vjp(functools.partial(_grid, size=1), x_CxHxWxB)
     best_CxHxWxB, winner_CxHxWxB = _first_maximum(grid_CxHxWxB.reshape(4, -1, *grid_CxHxWxB.shape[1:]))
     return lax.optimization_barrier(best_CxHxWxB), (lax.optimization_barrier(winner_CxHxWxB), grid_transpose)
 
@@ -178,82 +179,84 @@ def _pool_backward(residuals, dy_CxHxWxB):
 _max_pool.defvjp(_pool_forward, _pool_backward)
 
 
-def _side(outputs):
-    """Pixels along a block: four instead of two where filters are few, for four times as many columns of weights."""
-    return 4 if outputs <= 4 else 2
+def _reach(size):
+    """Blocks along the window that a cell needs: size + 1 pixels in twos."""
+    return (size + 1) // 2
 
 
-def _reach(size, side):
-    """Blocks along the window that a block's cells need: size + side - 1 pixels, rounded up."""
-    return math.ceil((size - 1) / side) + 1
+def _grid(x_CxHxWxB, size):
+    """The image as blocks of 2x2 pixels, [2, 2, C] as channels, with the zeros that SAME asks for.
 
-
-def _grid(x_CxHxWxB, size, side):
-    """The image as blocks of side x side pixels, [side, side, C] as channels, with the zeros that SAME asks for.
-
-    The first window begins size // 2 pixels before the image, the last is that of the last block that pools.
+    The first window begins size // 2 pixels before the image, the last is that of the last cell.
     """
     channels, *pixels, batch = x_CxHxWxB.shape
     before = size // 2
-    rows, columns = (math.ceil(length // 2 * 2 / side) + _reach(size, side) - 1 for length in pixels)
+    rows, columns = (length // 2 + _reach(size) - 1 for length in pixels)
     padding = [
-        (before, blocks * side - before - length, 0) for blocks, length in zip((rows, columns), pixels, strict=True)
+        (before, blocks * 2 - before - length, 0) for blocks, length in zip((rows, columns), pixels, strict=True)
     ]
     zero = jnp.zeros((), x_CxHxWxB.dtype)
     x_CxHxWxB = lax.pad(x_CxHxWxB, zero, ((0, 0, 0), *padding, (0, 0, 0)))  # a negative end cuts an odd last line
-    x = x_CxHxWxB.reshape(channels, rows, side, columns, side, batch)
+    x = x_CxHxWxB.reshape(channels, rows, 2, columns, 2, batch)
     return x.transpose(2, 4, 0, 1, 3, 5).reshape(-1, rows, columns, batch)
 
 
-def _image(y_QxOxHxWxB, shape):
-    """The pooled cells of every block, in their places, cut to the pooled size of an image of that shape."""
-    cells, outputs, rows, columns, batch = y_QxOxHxWxB.shape
-    side = math.isqrt(cells)
-    y = y_QxOxHxWxB.reshape(side, side, outputs, rows, columns, batch).transpose(2, 3, 0, 4, 1, 5)
-    return y.reshape(outputs, rows * side, columns * side, batch)[:, : shape[1] // 2, : shape[2] // 2]
-
-
 def _strip(rows, columns):
-    """How many rows of blocks to work on at a time: on a CPU as many as keep to `_COLUMNS` and divide all rows."""
+    """How many rows of cells to work on at a time: on a CPU as many as keep to `_COLUMNS` and divide all rows."""
     most = max(1, _COLUMNS // columns) if jax.default_backend() == "cpu" else rows
     return next((strip for strip in range(min(rows, most), 1, -1) if rows % strip == 0), 1)
 
 
-def _rows(grid_CxHxWxB, first, rows):
-    return lax.dynamic_slice_in_dim(grid_CxHxWxB, first, rows, 1)
+def _no_windows(grid_CxHxWxB, reach, strip):
+    """Room for a strip's windows, which the loop over strips fills again and again."""
+    channels, _, width, batch = grid_CxHxWxB.shape
+    return jnp.zeros((reach**2, channels, strip, width - reach + 1, batch), grid_CxHxWxB.dtype)
 
 
-def _windows(grid_CxHxWxB, reach):
-    """All reach x reach windows of some rows of the grid, [K, M], with K as [reach, reach, C]."""
-    _, height, width, _ = grid_CxHxWxB.shape
-    height, width = height - reach + 1, width - reach + 1
-    cells = itertools.product(range(reach), repeat=2)
-    windows = jnp.concatenate([grid_CxHxWxB[:, y : y + height, x : x + width] for y, x in cells])
-    return lax.optimization_barrier(windows).reshape(len(windows), -1)
+def _gather_windows(windows_JxCxHxWxB, grid_CxHxWxB, first):
+    """All reach x reach windows of the rows that begin at `first`, K being [reach, reach, C], written over what was there.
+
+    Piece by piece in place: a concatenation would write the pieces, and then write them again.
+    """
+    blocks, channels, height, width, batch = windows_JxCxHxWxB.shape
+    for j, (y, x) in enumerate(itertools.product(range(math.isqrt(blocks)), repeat=2)):
+        piece = lax.dynamic_slice(grid_CxHxWxB, (0, first + y, x, 0), (channels, height, width, batch))
+        windows_JxCxHxWxB = windows_JxCxHxWxB.at[j].set(piece)
+    return lax.optimization_barrier(windows_JxCxHxWxB)
 
 
 def _windows_transpose(windows_JxIxCxHxWxB):
-    """The adjoint of `_windows`: first along rows, then along columns, which adds fewer arrays than both at once."""
-    reach = len(windows_JxIxCxHxWxB)
-    none = (0, 0)
-    rows_JxCxHxWxB = sum(
-        jnp.pad(windows_JxIxCxHxWxB[:, i], (none, none, none, (i, reach - 1 - i), none)) for i in range(reach)
-    )
-    rows_JxCxHxWxB = lax.optimization_barrier(rows_JxCxHxWxB)
-    return sum(jnp.pad(rows_JxCxHxWxB[j], (none, (j, reach - 1 - j), none, none)) for j in range(reach))
+    """The adjoint of `_gather_windows`: first along rows, then along columns, which adds fewer arrays than both at once."""
+    rows_JxCxHxWxB = lax.optimization_barrier(_shifted_sum(jnp.moveaxis(windows_JxIxCxHxWxB, 1, 0), axis=3))
+    return _shifted_sum(rows_JxCxHxWxB, axis=1)
+
+
+def _shifted_sum(pieces, axis):
+    """The sum of pieces, of which the i-th begins i places further along an axis.
+
+    Where the same pieces meet, they are added in one run: padding all of them with zeros first takes twice as long.
+    """
+    length = pieces.shape[1 + axis]
+    ends = sorted({end for i in range(len(pieces)) for end in (i, i + length)})
+    runs = [
+        sum(
+            lax.slice_in_dim(piece, first - i, end - i, axis=axis)
+            for i, piece in enumerate(pieces)
+            if i <= first and end <= i + length
+        )
+        for first, end in itertools.pairwise(ends)
+    ]
+    return jnp.concatenate(runs, axis)
 
 
 def _pack(kernel_HWIO):
-    """The kernel as a matrix: rows in the order of `_windows`, columns (position in a cell, cell in a block, O)."""
+    """The kernel as a matrix: rows in the order of the windows, columns (position in a cell, O)."""
     size, _, inputs, outputs = kernel_HWIO.shape
-    side = _side(outputs)
-    reach = _reach(size, side)
-    spare = reach * side - size
-    cells = list(itertools.product(range(0, side, 2), repeat=2))
-    starts = [(y + j, x + i) for y, x in itertools.product((0, 1), repeat=2) for j, i in cells]
-    shifted = jnp.stack([jnp.pad(kernel_HWIO, ((y, spare - y), (x, spare - x), (0, 0), (0, 0))) for y, x in starts])
-    blocks = shifted.reshape(len(starts), reach, side, reach, side, inputs, outputs)
-    return blocks.transpose(1, 3, 2, 4, 5, 0, 6).reshape(-1, len(starts) * outputs)
+    reach = _reach(size)
+    starts = itertools.product((0, 1), repeat=2)
+    shifted = jnp.stack([jnp.pad(kernel_HWIO, ((y, 1 - y), (x, 1 - x), (0, 0), (0, 0))) for y, x in starts])
+    blocks = shifted.reshape(4, reach, 2, reach, 2, inputs, outputs)
+    return blocks.transpose(1, 3, 2, 4, 5, 0, 6).reshape(-1, 4 * outputs)
 
 
 def _first_maximum(y_4xOxM):
