@@ -227,8 +227,9 @@ def _gather_windows(windows_JxCxHxWxB, grid_CxHxWxB, first):
 
 def _windows_transpose(windows_JxIxCxHxWxB):
     """The adjoint of `_gather_windows`: first along rows, then along columns, which adds fewer arrays than both at once."""
-    rows_JxCxHxWxB = lax.optimization_barrier(_shifted_sum(jnp.moveaxis(windows_JxIxCxHxWxB, 1, 0), axis=3))
-    return _shifted_sum(rows_JxCxHxWxB, axis=1)
+    reach = len(windows_JxIxCxHxWxB)
+    rows_JxCxHxWxB = lax.optimization_barrier(_shifted_sum([windows_JxIxCxHxWxB[:, i] for i in range(reach)], axis=3))
+    return _shifted_sum([*rows_JxCxHxWxB], axis=1)
 
 
 def _shifted_sum(pieces, axis):
@@ -236,7 +237,7 @@ def _shifted_sum(pieces, axis):
 
     Where the same pieces meet, they are added in one run: padding all of them with zeros first takes twice as long.
     """
-    length = pieces.shape[1 + axis]
+    length = pieces[0].shape[axis]
     ends = sorted({end for i in range(len(pieces)) for end in (i, i + length)})
     runs = [
         sum(
