@@ -66,7 +66,7 @@ def test_the_command_submits_all_that_was_asked_for_once_it_is_sure_that_it_can_
     assert not (tmp_path / "run").exists()  # nothing is decided here that hangs on the jobs' devices
 
 
-SEARCH = {"sampler": "random", "trials": 2, "metric": "uf1", "space": {"loss.gamma": {"low": 0, "high": 2}}}
+SEARCH = {"sampler": "random", "trials": 2, "metric": "UF1", "space": {"loss.gamma": {"low": 0, "high": 2}}}
 
 
 def test_what_the_jobs_would_refuse_is_refused_before_they_are_submitted(tmp_path, small):
