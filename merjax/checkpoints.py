@@ -12,7 +12,7 @@ import numpy as np
 import orbax.checkpoint as ocp
 
 from merjax.engine import Saved
-from merjax.errors import MerjaxError
+from merjax.errors import MerjaxError, full_disk_told
 from merjax.interruption import Interrupted
 
 _KEPT = 2  # a damaged newest one leaves another
@@ -71,15 +71,11 @@ class Checkpoints:
         stopping = self.stopping()
         if not (stopping or finished or time.monotonic() - self.last_save >= self.seconds):
             return
-        now = saved()
-        meta = {"signature": self.signature, "done": now.done, "stream": now.stream}
-        arrays = {"state": now.state, "history": now.history}
         try:
-            manager = self._manager(stage)
-            if now.done not in manager.all_steps():
-                args = ocp.args.Composite(arrays=ocp.args.StandardSave(arrays), meta=ocp.args.JsonSave(meta))
-                manager.save(now.done, args=args)
-            manager.wait_until_finished()
+            with full_disk_told(self.folder):
+                self._save(stage, saved())
+        except MerjaxError:
+            raise
         except Exception as error:
             raise MerjaxError(f"cannot save a checkpoint in {self.folder / stage}: {_first_line(error)}") from error
         self.last_save = time.monotonic()
@@ -95,6 +91,15 @@ class Checkpoints:
         for manager in self.managers.values():
             manager.close()
         self.managers.clear()
+
+    def _save(self, stage: str, now: Saved) -> None:
+        meta = {"signature": self.signature, "done": now.done, "stream": now.stream}
+        arrays = {"state": now.state, "history": now.history}
+        manager = self._manager(stage)
+        if now.done not in manager.all_steps():
+            args = ocp.args.Composite(arrays=ocp.args.StandardSave(arrays), meta=ocp.args.JsonSave(meta))
+            manager.save(now.done, args=args)
+        manager.wait_until_finished()
 
     def _set_aside(self, stage: str, step: int, reason: str) -> None:
         place = self.folder / stage / str(step)

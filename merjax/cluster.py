@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping
 
+from merjax.errors import MerjaxError
 from merjax.shards import WHOLE, Shard, array_shard
 
 
@@ -26,11 +27,29 @@ def is_connected(environment: Mapping[str, str]) -> bool:
 
 
 def connected_shard(environment: Mapping[str, str]) -> Shard:
-    """Connect to the other processes; each does the share of its index. They exchange no array, so none waits."""
+    """Learn from the other processes which of them this is, and part from them; each does the share of its index.
+
+    They exchange no array. Left connected, they would wait for each other at every checkpoint and at the end, and the death
+    of one would end all; parted, each has its own devices and is alone, as a process with `--shard` is.
+
+    Raises:
+        MerjaxError: they do not find each other.
+    """
     import jax
+    from jax._src.distributed import global_state
 
     processes, own = (environment.get(f"JAX_{name}") for name in ("NUM_PROCESSES", "PROCESS_ID"))
-    jax.distributed.initialize(
-        num_processes=None if processes is None else int(processes), process_id=None if own is None else int(own)
-    )
-    return Shard(jax.process_index() + 1, jax.process_count())
+    try:
+        jax.distributed.initialize(
+            num_processes=None if processes is None else int(processes), process_id=None if own is None else int(own)
+        )
+        shard = Shard(global_state.process_id + 1, global_state.num_processes)
+        jax.distributed.shutdown()
+    except (ValueError, RuntimeError) as error:
+        raise MerjaxError(
+            f"this is one of several processes of a cluster, and they do not find each other: {error}; start all of them, or "
+            "say which share each is to do, from --shard 1/N to --shard N/N"
+        ) from error
+    # the devices are looked for later, and by then nothing may tell of other processes (jax has no public way back)
+    global_state.process_id, global_state.num_processes = 0, 1
+    return shard

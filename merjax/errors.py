@@ -2,8 +2,11 @@
 
 import errno
 import functools
+import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 
 class MerjaxError(Exception):
@@ -27,6 +30,31 @@ def command(main: Callable[..., None]) -> Callable[..., None]:
     return run
 
 
+@contextmanager
+def full_disk_told(folder: Path) -> Iterator[None]:
+    """Turn what libraries raise when nothing more can be written to a folder into a sentence.
+
+    Raises:
+        MerjaxError: the disk, or the quota, has no space left.
+    """
+    try:
+        yield
+    except Exception as error:
+        if not isinstance(error, MerjaxError) and _is_full_disk(error):
+            raise MerjaxError(f"no space left in {folder}; free some and run the same line again") from error
+        raise
+
+
+def _is_full_disk(error: BaseException | None) -> bool:
+    """Whether an error comes from a disk, or a quota, without space, whatever libraries have made of it since."""
+    while error is not None:
+        if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or any(said in str(error) for said in _FULL):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+_FULL = (os.strerror(errno.ENOSPC), os.strerror(errno.EDQUOT))  # in what C++ libraries say there is no number
 _DISK = {
     errno.ENOSPC: "the disk is full; free some space or choose another output folder, then run the same line again",
     errno.EDQUOT: "your disk quota is used up; free some space or choose another output folder",

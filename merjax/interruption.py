@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM as requests: the call in flight ends, what was done is saved, then the process goes."""
+"""Ctrl-C, SIGTERM and SIGUSR2 as requests: the call in flight ends, what was done is saved, then the process goes."""
 
 import signal
 from collections.abc import Callable, Iterator
@@ -30,19 +30,22 @@ class StopRequests:
         self.signal = number
 
 
+_ENDS = (signal.SIGTERM, *([signal.SIGUSR2] if hasattr(signal, "SIGUSR2") else []))
+STOPPED = frozenset(128 + number for number in _ENDS)  # exit codes of processes that were asked to end, and saved all
+
+
 @contextmanager
 def stop_requests(*, ignore_interrupts: bool = False) -> Iterator[StopRequests]:
-    """Handle SIGTERM and SIGINT as requests while the block runs.
+    """Handle SIGTERM, SIGINT and SIGUSR2 (which submitit lets Slurm send before the time is up) as requests while the block
+    runs.
 
     Args:
         ignore_interrupts: leave Ctrl-C to the parent process, which passes it on as SIGTERM.
     """
     stop = StopRequests()
     on_interrupt: Callable | int = signal.SIG_IGN if ignore_interrupts else stop.take
-    before = {
-        signal.SIGTERM: signal.signal(signal.SIGTERM, stop.take),
-        signal.SIGINT: signal.signal(signal.SIGINT, on_interrupt),
-    }
+    before = {number: signal.signal(number, stop.take) for number in _ENDS}
+    before[signal.SIGINT] = signal.signal(signal.SIGINT, on_interrupt)
     try:
         yield stop
     finally:

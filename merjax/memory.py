@@ -11,6 +11,8 @@ from merjax.runs import RunSpec
 
 SHARE = 0.85  # of a device's memory: the rest is left to the other programs and to fragmentation
 
+SMALLER = "choose a smaller engine.chunk, and another --out, since a folder keeps the chunks that it was begun with"
+
 
 def bytes_per_device(experiment: Experiment, config: Config, per_device: int) -> int:
     """What the larger of the stages' compiled training programs takes on a device that holds `per_device` runs."""

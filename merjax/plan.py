@@ -274,7 +274,11 @@ def refuse_other_trials(there: Plan, trials: Sequence[Trial], seeds: Sequence[in
             f"{folder} holds the trials {_names(there.trials)}, this sweep has {_names(trials)}; {_ADVICE}"
         )
     for old, new in zip(there.trials, trials, strict=True):
-        was, now = ({k: v for k, v in flatten(t.config).items() if not k.startswith("engine.")} for t in (old, new))
+        was, now = (
+            # a store may be mounted anywhere: the data's hashes tell whether it is the same
+            {k: v for k, v in flatten(t.config).items() if not k.startswith("engine.") and k != "data.store"}
+            for t in (old, new)
+        )
         for key, value in was.items():
             if now[key] != value:
                 raise MerjaxError(f'{folder}: trial "{old.name}" had {key} {value}, now it is {now[key]}; {_ADVICE}')

@@ -1,21 +1,20 @@
 """A sweep's folder: the plan, and one file of predictions per finished chunk."""
 
 import json
-import os
-from collections.abc import Callable, Iterator
+import shutil
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from filelock import FileLock, Timeout
 
-from merjax.errors import MerjaxError
+from merjax.errors import MerjaxError, full_disk_told
 from merjax.metrics import confusion_matrix
 from merjax.plan import Chunk, Plan, plan_from_json, refuse_another
-from merjax.store import write_json
+from merjax.store import is_aside, write_aside, write_json, write_table
 
 
 def open_folder(folder: Path, plan: Plan) -> Plan:
@@ -26,17 +25,33 @@ def open_folder(folder: Path, plan: Plan) -> Plan:
     Raises:
         MerjaxError: the folder holds another sweep, or something that is none.
     """
-    if folder.is_dir() and not (folder / "plan.json").is_file() and _holds_something(folder):
-        raise MerjaxError(f"{folder} is not empty and holds no sweep; choose another --out")
-    with _lock(folder, "plan"):  # several processes may begin at once: the first one's plan counts
+    refuse_folder(folder, plan)
+    with (
+        full_disk_told(folder),
+        _lock(folder, "plan"),
+    ):  # several processes may begin at once: the first one's plan counts
+        _remove_asides(folder, "plan.json")
         if (folder / "plan.json").is_file():
             there = read_plan(folder)
             refuse_another(there, plan, folder)
+            _clear_finished(folder, there)
             plan = replace(there, trials=plan.trials)  # equal but for how the work is done
             if plan == there:
                 return there
         write_json(folder / "plan.json", plan.to_json())
         return plan
+
+
+def refuse_folder(folder: Path, plan: Plan) -> None:
+    """Refuse a folder in which a sweep cannot begin or go on.
+
+    Raises:
+        MerjaxError: it holds another sweep, or something that is none.
+    """
+    if (folder / "plan.json").is_file():
+        refuse_another(read_plan(folder), plan, folder)
+    elif folder.is_dir() and _holds_something(folder):
+        raise MerjaxError(f"{folder} is not empty and holds no sweep; choose another --out")
 
 
 def read_plan(folder: Path) -> Plan:
@@ -63,16 +78,8 @@ def is_finished(folder: Path, chunk: Chunk) -> bool:
 @contextmanager
 def claimed(folder: Path, chunk: Chunk) -> Iterator[bool]:
     """Take a chunk if no other process has it; the claim ends with the process, however it ends."""
-    lock = _lock(folder, f"chunk-{chunk.number:04d}")
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        yield False
-        return
-    try:
-        yield not is_finished(folder, chunk)
-    finally:
-        lock.release()
+    with _held(folder, chunk) as mine:
+        yield mine and not is_finished(folder, chunk)
 
 
 def write_chunk(folder: Path, chunk: Chunk, predictions: pd.DataFrame, curves: pd.DataFrame) -> None:
@@ -101,7 +108,8 @@ def read_curves(folder: Path, plan: Plan) -> pd.DataFrame:
 
 def write_scores(folder: Path, scores: pd.DataFrame) -> None:
     """Save the table of scores, `scores.csv`; see `merjax.report.scores.score_table`."""
-    _write_aside(folder / "scores.csv", lambda path: scores.to_csv(path, index=False))
+    with full_disk_told(folder):
+        write_aside(folder / "scores.csv", lambda path: scores.to_csv(path, index=False))
 
 
 def confusion_of(predictions: pd.DataFrame, classes: int) -> np.ndarray:
@@ -118,6 +126,11 @@ def counted_predictions(predictions: pd.DataFrame, classes: int) -> np.ndarray:
 def chunk_files(folder: Path, chunk: Chunk) -> tuple[Path, Path]:
     """Curves and predictions of a chunk, in the order in which they are written."""
     return _curves_path(folder, chunk), _predictions_path(folder, chunk)
+
+
+def checkpoint_folder(folder: Path, chunk: Chunk) -> Path:
+    """Where a chunk under way is kept; see `merjax.checkpoints`."""
+    return folder / "checkpoints" / f"chunk-{chunk.number:04d}"
 
 
 def record_path(folder: Path, chunk: Chunk) -> Path:
@@ -139,18 +152,40 @@ def _lock(folder: Path, name: str) -> FileLock:
 
 
 def _holds_something(folder: Path) -> bool:
-    return any(path.name not in ("locks", "slurm") for path in folder.iterdir())
+    return any(path.name not in ("locks", "slurm") and not is_aside(path, "plan.json") for path in folder.iterdir())
+
+
+@contextmanager
+def _held(folder: Path, chunk: Chunk) -> Iterator[bool]:
+    """Hold a chunk against other processes, if none has it; what one was killed over while it wrote it is removed."""
+    lock = _lock(folder, f"chunk-{chunk.number:04d}")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        yield False
+        return
+    try:
+        for path in (record_path(folder, chunk), *chunk_files(folder, chunk)):
+            _remove_asides(folder, path.name)
+        yield True
+    finally:
+        lock.release()
+
+
+def _clear_finished(folder: Path, plan: Plan) -> None:
+    """Remove the checkpoints of finished chunks, which a process that was killed just then has left."""
+    for chunk in plan.chunks:
+        if is_finished(folder, chunk) and checkpoint_folder(folder, chunk).is_dir():
+            with _held(folder, chunk) as mine:
+                if mine:
+                    shutil.rmtree(checkpoint_folder(folder, chunk), ignore_errors=True)
+
+
+def _remove_asides(folder: Path, name: str) -> None:
+    for path in folder.iterdir():
+        if is_aside(path, name):
+            path.unlink(missing_ok=True)
 
 
 def _write_table(path: Path, table: pd.DataFrame) -> None:
-    _write_aside(path, lambda aside: table.to_parquet(aside, index=False))
-
-
-def _write_aside(path: Path, write: Callable[[Path], Any]) -> None:
-    """Write so that a reader sees the old file or the new one, never a half."""
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        write(aside)
-        aside.replace(path)
-    finally:
-        aside.unlink(missing_ok=True)
+    write_aside(path, lambda aside: write_table(aside, table))

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -11,9 +12,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from merjax.errors import MerjaxError
-from merjax.interruption import Interrupted
+from merjax.interruption import STOPPED, Interrupted
 from merjax.logs import Log
-from merjax.plan import Plan
+from merjax.memory import SMALLER
+from merjax.plan import Plan, balanced_width
 from merjax.results import is_finished
 from merjax.shards import WHOLE, Shard
 
@@ -59,12 +61,15 @@ def carry_out(
     waiting = [chunk for chunk in shard.of(plan) if not is_finished(folder, chunk)]
     if not waiting:
         return
+    if kept := kept_chunks(folder, plan):
+        say({"warning": kept})
     workers = min(workers, len(waiting))
     if workers == 1:
         from merjax.devices import prepare_backend
         from merjax.work import work
 
         prepare_backend()
+        waits = _Waits(1, say)
         work(
             folder,
             lambda chunk, progress: say({"worker": 0, "chunk": chunk.number, **progress._asdict()}),
@@ -72,14 +77,52 @@ def carry_out(
             lambda sentence: say({"warning": sentence}),
             shard,
             log,
+            lambda chunks: waits.hear({"worker": 0, "waiting": chunks}),
         )
     else:
         options = ["--shard", str(shard), *(["--log", log] if log else [])]
         _run_workers([str(folder), *options], workers, say, stopping)
 
 
+def kept_chunks(folder: Path, plan: Plan) -> str:
+    """What to say where a sweep was begun with chunks of another width than its settings now ask for; "" where not."""
+    asked = plan.trials[0].config.engine.chunk
+    for chunk in plan.chunks if asked else ():
+        runs = sum(len(c.runs) for c in plan.chunks if (c.group, c.seed) == (chunk.group, chunk.seed))
+        if chunk.width != balanced_width(runs, asked):
+            return (
+                f"{folder} was begun with chunks of {chunk.width} runs and keeps them, whatever engine.chunk says now "
+                f"({asked}); choose another --out to cut the sweep anew"
+            )
+    return ""
+
+
+class _Waits:
+    """Says once when all of this sweep's processes wait for those of another one."""
+
+    def __init__(self, workers: int, say: Callable[[dict], None]) -> None:
+        self.waiting, self.workers, self.say, self.said = set[int](), workers, say, False
+
+    def hear(self, message: dict) -> None:
+        """Take in what a worker says, or its end, and pass on what is not about waiting."""
+        if "chunk" in message:
+            self.waiting.discard(message["worker"])
+        if "waiting" not in message:
+            self.say(message)
+            return
+        self.waiting.add(message["worker"])
+        if len(self.waiting) == self.workers and not self.said:
+            self.said = True
+            self.say(
+                {
+                    "warning": f"other processes are at work on what is left ({message['waiting']} chunks); waiting for them, "
+                    "and ready to take over what they do not finish"
+                }
+            )
+
+
 def _run_workers(line: list[str], workers: int, say: Callable[[dict], None], stopping: Callable[[], bool]) -> None:
-    mine = cores()
+    mine, waits = cores(), _Waits(workers, say)
     with tempfile.TemporaryDirectory() as logs:
         processes = []
         try:
@@ -93,7 +136,7 @@ def _run_workers(line: list[str], workers: int, say: Callable[[dict], None], sto
                         stderr=errors,
                         text=True,
                     )
-                threading.Thread(target=_relay, args=(i, process, say), daemon=True).start()
+                threading.Thread(target=_relay, args=(i, process, waits.hear), daemon=True).start()
                 processes.append((process, log))
             _wait(processes, stopping)
         finally:
@@ -116,8 +159,10 @@ def _wait(processes: list[tuple[subprocess.Popen, Path]], stopping: Callable[[],
                 process.wait()
             raise Interrupted
         for process, log in processes:
+            if process.poll() in STOPPED:
+                raise Interrupted  # the machine asked the worker itself
             if process.poll():
-                raise MerjaxError(_last_words(log) or f"a worker ended with exit code {process.returncode}")
+                raise MerjaxError(_last_words(log) or _end_of(process.returncode))
         time.sleep(0.1 if running else 0)
 
 
@@ -137,6 +182,12 @@ def _last_words(log: Path) -> str:
     # not only at a line's start: a library's thread may be in the middle of a line of its own
     sentences = [line.split("error: ", 1)[1] for line in text.splitlines() if "error: " in line]
     return sentences[-1] if sentences else text[-3000:]
+
+
+def _end_of(code: int) -> str:
+    if code == -signal.SIGKILL:
+        return f"a worker was killed (exit code {code}), most likely for want of memory; {SMALLER}, or fewer engine.workers"
+    return f"a worker ended with exit code {code}"
 
 
 def _on_cpu() -> bool:

@@ -1,5 +1,6 @@
 """A sweep divided among machines that do not talk to each other: each takes a fixed share of the chunks."""
 
+import functools
 import os
 import re
 import shutil
@@ -10,6 +11,7 @@ from typing import NamedTuple
 from merjax.errors import MerjaxError
 from merjax.plan import Chunk, Plan, refuse_another
 from merjax.results import chunk_files, is_finished, open_folder, read_plan, record_path
+from merjax.store import write_aside
 
 
 class Shard(NamedTuple):
@@ -79,9 +81,7 @@ def merge(folders: Sequence[Path], out: Path) -> Plan:
             if is_finished(folder, chunk) and not is_finished(out, chunk):
                 record = record_path(folder, chunk)
                 for source in ([record] if record.is_file() else []) + list(chunk_files(folder, chunk)):
-                    aside = out / f".{source.name}.{os.getpid()}"
-                    shutil.copyfile(source, aside)
-                    aside.replace(out / source.name)
+                    write_aside(out / source.name, functools.partial(shutil.copyfile, source))
         if (folder / "models").is_dir() and folder.resolve() != out.resolve():
             shutil.copytree(folder / "models", out / "models", dirs_exist_ok=True)
     return plan

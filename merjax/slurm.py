@@ -6,7 +6,25 @@ from pathlib import Path
 from typing import Any
 
 from merjax.errors import MerjaxError
+from merjax.logs import Log, refuse_missing
+from merjax.results import refuse_folder
 from merjax.shards import Shard
+from merjax.sweeping import plan_sweep
+from merjax.trials import SweepFile
+
+
+def check(sweep: SweepFile, shards: int, folder: Path, log: Log | None) -> None:
+    """Find now what the jobs would find when their turn comes. The plan is not kept: it depends on the jobs' devices.
+
+    Raises:
+        MerjaxError: a number below 1, a search, a store or a folder that does not do.
+    """
+    if shards < 1:
+        raise MerjaxError(f"--slurm is {shards}; write how many jobs are to share the sweep, 1 or more")
+    if sweep.search:
+        raise MerjaxError("a search is not divided: what is proposed hangs on all scores before; leave --slurm out")
+    refuse_missing(log)
+    refuse_folder(folder, plan_sweep(sweep, Shard(1, shards)))
 
 
 def submit(
@@ -15,7 +33,7 @@ def submit(
     """Submit `python -m merjax.sweep LINE --shard i/n` for every shard.
 
     Args:
-        line: sweep file, settings and `--out`, as on the command line.
+        line: sweep file, settings, `--out` and `--log`, as on the command line.
         shards: how many.
         folder: where submitit keeps scripts and what the jobs print.
         parameters: what submitit's executors take: `timeout_min`, `gpus_per_node`, `slurm_partition`, ...

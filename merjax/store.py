@@ -21,7 +21,8 @@ import hashlib
 import io
 import json
 import os
-from collections.abc import Iterable, Sequence
+import platform
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -192,6 +193,20 @@ def write_array(path: Path, array: np.ndarray) -> None:
 
 def write_json(path: Path, content: Any) -> None:
     """Write a JSON file so that a reader sees the old one or the new one, never a half."""
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
-    aside.write_text(json.dumps(content, indent=1) + "\n")
-    aside.replace(path)
+    write_aside(path, lambda aside: aside.write_text(json.dumps(content, indent=1) + "\n"))
+
+
+def write_aside(path: Path, write: Callable[[Path], Any]) -> None:
+    """Let `write` fill a file beside a path, and give it the path's name once it is whole; no other process, on this machine
+    or on another that shares the folder, writes to the same one."""
+    aside = path.with_name(f".{path.name}.{platform.node()}.{os.getpid()}")
+    try:
+        write(aside)
+        aside.replace(path)
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+def is_aside(path: Path, name: str = "") -> bool:
+    """Whether a file is one that `write_aside` was killed over; of `name`, if that is said."""
+    return path.name.startswith(f".{name}.")

@@ -16,8 +16,8 @@ from merjax.interruption import Interrupted, stop_requests
 from merjax.logs import LOGS
 from merjax.printing import print_plan, print_scale, print_scores, print_search, print_shard
 from merjax.running import worker_count
-from merjax.shards import parse_shard
-from merjax.slurm import submit
+from merjax.shards import array_shard, parse_shard
+from merjax.slurm import check, submit
 from merjax.sweeping import memory_of, merge_sweep, planned, train_sweep
 from merjax.trials import SCALES, read_sweep
 
@@ -47,7 +47,9 @@ def main() -> None:
     line = shlex.join(asked)
     sweep = read_sweep(file, words, arguments.scale)
     folder = arguments.out or Path("runs") / sweep.name
-    shard = parse_shard(arguments.shard) if arguments.shard else own_shard()
+    trains = not (arguments.merge or arguments.plan or arguments.slurm is not None)
+    # only who trains looks for the other processes of a cluster
+    shard = parse_shard(arguments.shard) if arguments.shard else own_shard() if trains else array_shard()
     if arguments.merge:
         result = merge_sweep(sweep, arguments.merge, folder)
     elif arguments.plan:
@@ -57,9 +59,11 @@ def main() -> None:
         print_plan(plan, shard, workers, [memory_of(plan, g) for g in range(len(plan.data))], console)
         print_scale(sweep, console)
         return
-    elif arguments.slurm:
+    elif arguments.slurm is not None:
+        make_demo_store(sweep, console)
+        check(sweep, arguments.slurm, folder, arguments.log)
         jobs = submit(
-            [*asked, "--out", str(folder)],
+            [*asked, "--out", str(folder), *(["--log", arguments.log] if arguments.log else [])],
             arguments.slurm,
             folder / "slurm",
             _parameters(arguments.slurm_set),

@@ -4,9 +4,11 @@ import functools
 import hashlib
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+import jax
 import numpy as np
 import pandas as pd
 
@@ -14,14 +16,16 @@ from merjax.checkpoints import Checkpoints
 from merjax.conditions import note_sitting
 from merjax.config import Config
 from merjax.engine import Engine, Keeper, Progress
+from merjax.errors import MerjaxError, full_disk_told
 from merjax.experiment import Experiment
 from merjax.inner import hold_out_inside
 from merjax.interruption import Interrupted
 from merjax.logs import Log, log_chunk
+from merjax.memory import SMALLER
 from merjax.methods import METHODS
 from merjax.models import RememberingEngine, save_models
 from merjax.plan import Chunk, Plan, open_experiment
-from merjax.results import claimed, is_finished, read_plan, write_chunk
+from merjax.results import checkpoint_folder, claimed, is_finished, read_plan, write_chunk
 from merjax.runs import RunSpec, Trained, training_labels
 from merjax.selection import INNER, InnerKeeper, chosen_look, trains_inner, trains_outer
 from merjax.shards import WHOLE, Shard
@@ -50,6 +54,7 @@ def work(
     warn: Callable[[str], None] = lambda sentence: None,
     shard: Shard = WHOLE,
     log: Log | None = None,
+    wait: Callable[[int], None] = lambda chunks: None,
 ) -> None:
     """Train the chunks of a sweep's folder until all are finished, here or by the other processes that share it.
 
@@ -60,9 +65,11 @@ def work(
         warn: hears of checkpoints that cannot be used.
         shard: the share of the chunks to care for.
         log: where the curves of finished runs go besides.
+        wait: hears, whenever there is nothing to do but to wait for other processes, how many chunks these have.
 
     Raises:
         Interrupted: `stopping` said so; the chunk under way is saved.
+        MerjaxError: no space is left on the disk, or in the device's memory.
     """
     plan = read_plan(folder)
     groups: dict[int, Group] = {}
@@ -77,10 +84,12 @@ def work(
                 taken += 1
                 if chunk.group not in groups:
                     groups = {chunk.group: _open(plan, chunk.group)}
-                _carry_out(folder, plan, chunk, groups[chunk.group], functools.partial(say, chunk), stopping, warn)
-                if log:
-                    log_chunk(folder, chunk, log)
+                with full_disk_told(folder), _full_device_told():
+                    _carry_out(folder, plan, chunk, groups[chunk.group], functools.partial(say, chunk), stopping, warn)
+                    if log:
+                        log_chunk(folder, chunk, log)
         if not taken:
+            wait(len(waiting))
             time.sleep(1)  # others are at work on the rest; should they be killed, it is taken over here
 
 
@@ -94,7 +103,7 @@ def _carry_out(
     warn: Callable[[str], None],
 ) -> None:
     minutes = plan.trials[chunk.runs[0][0]].config.engine.checkpoint_minutes
-    place = folder / "checkpoints" / f"chunk-{chunk.number:04d}"
+    place = checkpoint_folder(folder, chunk)
     kept = Checkpoints(place, _signature(plan, chunk, group.engine), 60 * minutes, stopping, warn)
     try:
         began = time.monotonic()
@@ -108,6 +117,16 @@ def _carry_out(
         kept.discard()
     finally:
         kept.close()
+
+
+@contextmanager
+def _full_device_told() -> Iterator[None]:
+    try:
+        yield
+    except jax.errors.JaxRuntimeError as error:
+        if "RESOURCE_EXHAUSTED" in str(error):
+            raise MerjaxError(f"the device's memory does not hold a chunk's runs; {SMALLER}") from error
+        raise
 
 
 def train_chunk(

@@ -34,7 +34,7 @@ def main() -> None:
     prepare_backend()
     with stop_requests(ignore_interrupts=True) as stop:
         try:
-            work(arguments.folder, _say, lambda: stop() or is_orphan(), _warn, shard, arguments.log)
+            work(arguments.folder, _say, lambda: stop() or is_orphan(), _warn, shard, arguments.log, _wait)
         except Interrupted:
             sys.exit(stop.exit_code)
 
@@ -45,6 +45,10 @@ def _say(chunk, progress) -> None:
 
 def _warn(sentence: str) -> None:
     _send({"warning": sentence})
+
+
+def _wait(chunks: int) -> None:
+    _send({"waiting": chunks})
 
 
 def _send(message: dict) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from small_command import small_environment, small_sweep_file, start_sweep
 
 WORKER = Path(__file__).with_name("small_worker.py")
 
@@ -59,17 +60,83 @@ def assert_same(folder: Path, whole: dict[str, pd.DataFrame]) -> None:
 
 
 def test_ten_kills_at_random_moments_change_no_bit(cache, uninterrupted, tmp_path):
-    dice = random.Random(0)
-    for _ in range(10):
-        process = start(tmp_path / "run", cache)
-        after_calls(process, dice.randint(0, 12))
-        time.sleep(dice.uniform(0, 0.1))
-        process.kill()
-        process.communicate()
-    code, out, err = end(start(tmp_path / "run", cache))
+    """Kills that hit a process at work; where one comes too late, the rest hit the next folder's."""
+    dice, kills, folders = random.Random(0), 0, []
+    while kills < 10:
+        folders.append(tmp_path / f"run{len(folders)}")
+        while kills < 10:
+            process = start(folders[-1], cache)
+            after_calls(process, dice.randint(0, 3))
+            time.sleep(dice.uniform(0, 0.1))
+            process.kill()
+            process.communicate()
+            if process.returncode != -signal.SIGKILL or len(list(folders[-1].glob("predictions-*"))) == 2:
+                break
+            kills += 1
+    for folder in folders:
+        code, out, err = end(start(folder, cache))
+        assert code == 0, err
+        assert "call 0 spatial 2\n" not in out  # it did not begin anew
+        assert_same(folder, uninterrupted)
+
+
+def test_a_killed_command_takes_its_workers_along_and_the_same_line_goes_on(cache, uninterrupted, tmp_path):
+    words = small_sweep_file(tmp_path, workers=2), "--out", tmp_path / "run"
+    environment = small_environment(tmp_path, cache)
+    process = start_sweep(environment, *words)
+    workers = []
+    while not workers or not list((tmp_path / "run" / "checkpoints").glob("*/*/*")):
+        assert process.poll() is None, process.communicate()
+        workers = children(process.pid)
+        time.sleep(0.01)
+    assert len(workers) == 2
+    process.kill()
+    process.communicate()
+    deadline = time.monotonic() + 60
+    while any(is_alive(worker) for worker in workers):
+        assert time.monotonic() < deadline, "workers outlive their sweep"
+        time.sleep(0.05)
+    assert not list((tmp_path / "run").glob("scores.csv"))
+    code, _, err = end(start_sweep(environment, *words))
     assert code == 0, err
-    assert "call 0 spatial 2\n" not in out  # it did not begin anew
     assert_same(tmp_path / "run", uninterrupted)
+
+
+@pytest.mark.parametrize(("number", "workers"), [(signal.SIGINT, 2), (signal.SIGUSR2, 1)])
+def test_a_stopped_command_prints_the_line_that_goes_on(cache, uninterrupted, tmp_path, number, workers):
+    words = small_sweep_file(tmp_path, workers=workers), "--out", tmp_path / "run"
+    environment = small_environment(tmp_path, cache)
+    process = start_sweep(environment, *words)
+    while not list((tmp_path / "run" / "checkpoints").glob("*/*/*")):
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.01)
+    process.send_signal(number)
+    code, out, err = end(process)
+    assert code == 128 + number, err
+    line = out.splitlines()[-1].split()
+    assert line == ["python", "-m", "merjax.sweep", *map(str, words)]
+    assert len(list((tmp_path / "run").glob("predictions-*"))) < 2
+    code, _, err = end(start_sweep(environment, *line[3:]))
+    assert code == 0, err
+    assert_same(tmp_path / "run", uninterrupted)
+
+
+def children(process: int) -> list[int]:
+    found = []
+    for place in Path("/proc").glob("[0-9]*"):
+        try:
+            if int((place / "stat").read_text().rpartition(")")[2].split()[1]) == process:
+                found.append(int(place.name))
+        except OSError:
+            continue
+    return found
+
+
+def is_alive(process: int) -> bool:
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 def test_sigterm_saves_and_the_next_start_goes_on_from_there(cache, uninterrupted, tmp_path):
@@ -105,6 +172,36 @@ def test_a_damaged_checkpoint_gives_way_to_the_one_before(cache, uninterrupted, 
     assert_same(tmp_path / "run", uninterrupted)
 
 
+def test_where_no_checkpoint_is_sound_the_stage_begins_anew(cache, uninterrupted, tmp_path):
+    process = start(tmp_path / "run", cache)
+    assert after_calls(process, 4)
+    process.send_signal(signal.SIGTERM)
+    end(process)
+    steps = list((tmp_path / "run" / "checkpoints" / "chunk-0000" / "spatial").iterdir())
+    assert len(steps) == 2
+    for path in [p for step in steps for p in step.rglob("*") if p.is_file()]:
+        os.truncate(path, path.stat().st_size // 2)
+    code, out, err = end(start(tmp_path / "run", cache))
+    assert code == 0, err
+    assert out.count("cannot be read") == 2
+    assert "call 0 spatial 2\n" in out
+    assert_same(tmp_path / "run", uninterrupted)
+
+
+def test_what_a_kill_leaves_of_a_finished_chunk_and_of_the_plan_is_cleared(cache, uninterrupted, tmp_path):
+    folder = tmp_path / "run"
+    folder.mkdir()
+    (folder / ".plan.json.elsewhere.17").write_text("{")  # as by a full disk, or a kill, at the very first write
+    assert end(start(folder, cache))[0] == 0
+    kept = folder / "checkpoints" / "chunk-0001" / "temporal" / "24"
+    kept.mkdir(parents=True)
+    (folder / "predictions-0000.parquet").unlink()
+    (folder / ".predictions-0000.parquet.elsewhere.17").write_text("half")
+    code, _, err = end(start(folder, cache))
+    assert code == 0, err
+    assert_same(folder, uninterrupted)
+
+
 def test_a_full_disk_is_a_sentence_and_loses_nothing(cache, uninterrupted, tmp_path):
     disk = tmp_path / "disk"
     disk.mkdir()
@@ -115,7 +212,8 @@ def test_a_full_disk_is_a_sentence_and_loses_nothing(cache, uninterrupted, tmp_p
         code, _, err = end(start(disk / "run", cache))
         assert code == 2
         # the checkpoint library says much of its own around it when a write fails
-        assert "error: " in err
+        assert f"error: no space left in {disk / 'run'}" in err
+        assert "free some and run the same line again" in err
         subprocess.run(["mount", "-o", "remount,size=300m", str(disk)], check=True)
         code, out, err = end(start(disk / "run", cache))
         assert code == 0, err

@@ -1,13 +1,12 @@
 """Shards of a sweep, the clusters that name them, and merging what they wrote."""
 
 import json
-import os
-import subprocess
-import sys
+import socket
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from small_command import small_environment, small_sweep_file, start_sweep
 from small_experiment import small_plan, use_small_experiment
 
 from merjax.cluster import is_connected, own_shard
@@ -76,25 +75,52 @@ def test_processes_are_connected_only_where_a_cluster_says_so(environment, conne
     assert is_connected(environment) == connected
 
 
-def test_two_processes_on_loopback_find_their_shards():
-    script = "from merjax.cluster import own_shard; import jax; s = own_shard(); print(s, len(jax.local_devices()))"
+def test_two_connected_processes_train_their_shares_and_no_more(tmp_path):
+    """On loopback, with different numbers of devices, checkpoints after every call, and one much slower than the other."""
+    environment = small_environment(tmp_path, tmp_path / "cache")
+    words = small_sweep_file(tmp_path, workers=1), "--out"
+    whole = start_sweep(environment, *words, tmp_path / "whole")
+    assert whole.wait(300) == 0, whole.communicate()
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    cluster = {"JAX_COORDINATOR_ADDRESS": address, "JAX_NUM_PROCESSES": "2"}
     both = [
-        subprocess.Popen(
-            [sys.executable, "-c", script],
-            env={k: v for k, v in os.environ.items() if k != "XLA_FLAGS"}
-            | {
-                "JAX_COORDINATOR_ADDRESS": "127.0.0.1:47391",
-                "JAX_NUM_PROCESSES": "2",
-                "JAX_PROCESS_ID": str(i),
-            },
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
+        start_sweep(
+            environment
+            | cluster
+            | {"JAX_PROCESS_ID": str(i), "XLA_FLAGS": f"--xla_force_host_platform_device_count={2 - i}"},
+            *words,
+            tmp_path / "run",
         )
         for i in range(2)
     ]
     said = [process.communicate(timeout=300) for process in both]
-    assert [out.strip() for out, _ in said] == ["1/2 1", "2/2 1"], said
+    assert [process.returncode for process in both] == [0, 0], said
+    names = [f"{table}-{chunk:04d}.parquet" for table in ("curves", "predictions") for chunk in range(2)]
+    assert sorted(path.name for path in (tmp_path / "run").glob("*.parquet")) == names
+    for name in names:
+        one, other = (pd.read_parquet(tmp_path / run / name) for run in ("whole", "run"))
+        pd.testing.assert_frame_equal(one, other, atol=1e-5)
+    devices = [json.loads((tmp_path / "run" / f"record-{c:04d}.json").read_text())["with"][0]["device"] for c in (0, 1)]
+    assert [device.split()[0] for device in devices] == ["2", "1"]  # each trained its own share on its own devices
+    scores = [pd.read_csv(tmp_path / run / "scores.csv") for run in ("whole", "run")]
+    pd.testing.assert_frame_equal(*scores, atol=1e-4)
+
+
+def test_only_who_trains_looks_for_other_processes(tmp_path):
+    """A process that connected would wait for the second one in vain."""
+    environment = small_environment(tmp_path, tmp_path / "cache") | {
+        "JAX_COORDINATOR_ADDRESS": "127.0.0.1:1",
+        "JAX_NUM_PROCESSES": "2",
+        "JAX_PROCESS_ID": "1",
+    }
+    file = small_sweep_file(tmp_path)
+    for words in (["--slurm", "0"], ["--merge", tmp_path / "nothing"]):
+        process = start_sweep(environment, file, "--out", tmp_path / "run", *words)
+        _, err = process.communicate(timeout=120)
+        assert process.returncode == 2
+        assert "find each other" not in err
 
 
 def test_merged_folders_hold_what_each_shard_finished(tmp_path):
