@@ -117,17 +117,22 @@ def _again(selection: SelectionConfig) -> str:
 
 
 def print_search(tried: pd.DataFrame, console: Console) -> None:
-    """The best proposals of a search, and what their scores are of."""
+    """The best proposals of a search, what their scores are of, and what was done with them."""
     metric = tried.columns[2]
     complete = tried[tried["state"] == "complete"].sort_values(metric, ascending=False, kind="stable")
     table = Table(title=f"search: {len(complete)} settings, scored on subjects held out inside training")
     for column in complete.columns.drop("state"):
         table.add_column(column)
     for row in complete.head(_SHOWN).drop(columns="state").itertuples(index=False):
-        table.add_row(*(f"{value:.4g}" if isinstance(value, float) else str(value) for value in row))
+        table.add_row(*(escape(f"{value:.4g}" if isinstance(value, float) else str(value)) for value in row))
     console.print(table)
+    folds = {trial: len(names.split(", ")) for trial, names in complete[["trial", "chosen_for"]].to_numpy() if names}
     console.print(
-        f"{complete['trial'].iloc[0]} was trained again on all training subjects, and tested:", highlight=False
+        "each fold chose by its own inner subjects, was trained again on all its training subjects, and tested once: "
+        + ", ".join(f"{trial} in {n} folds" if n > 1 else f"{trial} in one fold" for trial, n in folds.items()),
+        markup=False,
+        highlight=False,
+        soft_wrap=True,
     )
 
 

@@ -31,7 +31,7 @@ class SweepResult:
 
     Attributes:
         folder: where it lies.
-        plan: what was asked for; of a search, the best setting.
+        plan: what was asked for; of a search, what each fold chose, all of it the trial "chosen".
         tried: of a search, what was proposed and how it scored on inner subjects, see `merjax.search.table`.
     """
 
@@ -117,7 +117,7 @@ def train_sweep(
             train_plan(place, plan, WHOLE, log, console, stopping)
 
         sweep, tried = search(sweep, folder, batch_of(sweep), plan_sweep, train)
-        folder = folder / f"chosen-{sweep.trials[0].name.replace(' ', '-')}"
+        folder = folder / f"chosen-of-{(tried['state'] == 'complete').sum()}"
     plan = open_folder(folder, plan_sweep(sweep, shard))
     train_plan(folder, plan, shard, log, console, stopping)
     return finish(folder, tried)

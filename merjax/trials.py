@@ -47,11 +47,22 @@ _SMALL_KEYS = ("base", "seeds", "synthesize")
 
 
 class Trial(NamedTuple):
-    """One point of hyper-parameters: what sets it apart from the base, and the whole config."""
+    """One point of hyper-parameters.
+
+    Attributes:
+        name: tells it apart. Trials that share a name are of disjoint folds, and their predictions are one trial's.
+        overrides: what sets it apart from the base.
+        config: the whole.
+        folds: names of the folds in which it is trained and tested; all of them without any.
+    """
 
     name: str
     overrides: dict[str, Any]
     config: Config
+    folds: tuple[str, ...] = ()
+
+    def is_of(self, fold: str) -> bool:
+        return not self.folds or fold in self.folds
 
 
 class SearchSpec(NamedTuple):
@@ -97,6 +108,12 @@ class SweepFile:
         base = flatten(self.trials[0].config)
         trials = tuple(Trial(name, point, make_config(base, point, source=name)) for name, point in points.items())
         return replace(self, trials=trials, search=None, inner=inner)
+
+    def with_chosen(self, name: str, points: Sequence[tuple[dict[str, Any], Sequence[str]]]) -> "SweepFile":
+        """The sweep in which folds have settings of their own, under one name: points over this one's base, with their folds."""
+        base = flatten(self.trials[0].config)
+        trials = tuple(Trial(name, own, make_config(base, own, source=name), tuple(folds)) for own, folds in points)
+        return replace(self, trials=trials, search=None)
 
     def with_clips(self, **settings: Any) -> "SweepFile":
         """The same sweep on other made clips: `synthesize` with some of its settings changed."""
