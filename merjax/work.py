@@ -17,7 +17,7 @@ from merjax.engine import Engine, Keeper, Progress
 from merjax.experiment import Experiment
 from merjax.inner import hold_out_inside
 from merjax.interruption import Interrupted
-from merjax.logs import Log, log_chunk
+from merjax.logs import Log, log_chunk, logged
 from merjax.methods import METHODS
 from merjax.models import RememberingEngine, save_models
 from merjax.plan import Chunk, Plan, open_experiment
@@ -77,7 +77,8 @@ def work(
                 taken += 1
                 if chunk.group not in groups:
                     groups = {chunk.group: _open(plan, chunk.group)}
-                _carry_out(folder, plan, chunk, groups[chunk.group], functools.partial(say, chunk), stopping, warn)
+                hear = logged(folder, plan, chunk, log, functools.partial(say, chunk))
+                _carry_out(folder, plan, chunk, groups[chunk.group], hear, stopping, warn)
                 if log:
                     log_chunk(folder, chunk, log)
         if not taken:

@@ -152,7 +152,9 @@ def _curves(run: Run) -> list[Picture]:
     if run.curves.empty:
         return []
     trained = set(run.curves["trial"])
-    trials = [name for name in dict.fromkeys(trial.name for trial in run.plan.trials) if name in trained][:MOST_DETAILED]
+    trials = [name for name in dict.fromkeys(trial.name for trial in run.plan.trials) if name in trained][
+        :MOST_DETAILED
+    ]
     return [
         _figure(curve_figure(run.curves, stage, trials), f"{run.name}: training curves of the {stage} stage")
         for stage in dict.fromkeys(run.curves["stage"])
