@@ -45,7 +45,7 @@ class Stopwatch:
         self.last[call["worker"]] = chunk, stage, step, now
 
     def remember(self) -> None:
-        """Note the rate in the cache folder, for the next estimate; what was trained is no worse where that cannot be written."""
+        """Note the rate in the cache folder, for the next estimate, if it can be written: what was trained is no worse."""
         if self.seconds >= _LEAST_SECONDS:
             with contextlib.suppress(OSError):
                 cache_folder().mkdir(parents=True, exist_ok=True)

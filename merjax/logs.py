@@ -5,9 +5,9 @@
 - tensorboard: a folder `FOLD` with an event file per stage, a scalar per metric ("spatial/loss"), none where jsonl has null;
   look at all runs with `tensorboard --logdir runs/NAME/logs`.
 
-Logs grow with every call of the compiled programs. The first call of a stage in a process writes all of the stage anew, from the
-curves that its checkpoint holds, so that a run that was stopped or killed has each step once. What is not a letter, a digit or
-one of `=.,+-` in a name becomes `_`.
+Logs grow with every call of the compiled programs. The first call of a stage in a process writes all of the stage anew, from
+the curves that its checkpoint holds, so that a run that was stopped or killed has each step once. What is not a letter, a digit
+or one of `=.,+-` in a name becomes `_`.
 """
 
 import json

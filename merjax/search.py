@@ -104,8 +104,8 @@ def fold_scores(plan: Plan, predictions: pd.DataFrame, metric: str) -> pd.DataFr
     """What each proposal scores on the inner subjects of each fold, and of no other.
 
     Returns:
-        A row per (proposal, fold): number, fold (the outer one), the metric of the clips pooled over seeds, and loss, their mean
-        log-loss (infinite where a run diverged).
+        A row per (proposal, fold): number, fold (the outer one), score (the metric, of the clips pooled over seeds), and loss,
+        their mean log-loss (infinite where a run diverged).
     """
     classes = plan.data[0]["classes"]
     rows = []

@@ -111,7 +111,7 @@ class SweepFile:
         return replace(self, trials=trials, search=None, inner=inner)
 
     def with_chosen(self, name: str, points: Sequence[tuple[dict[str, Any], Sequence[str]]]) -> "SweepFile":
-        """The sweep in which folds have settings of their own, under one name: points over this one's base, with their folds."""
+        """The sweep whose folds have settings of their own, under one name: points over this one's base, with their folds."""
         base = flatten(self.trials[0].config)
         trials = tuple(Trial(name, own, make_config(base, own, source=name), tuple(folds)) for own, folds in points)
         return replace(self, trials=trials, search=None)
@@ -294,11 +294,11 @@ def _ends(key: str, values: Any, source: str, default: Any) -> list[Any]:
         return values
     if isinstance(values, dict) and isinstance(default, bool):
         raise MerjaxError(f"{source}: search: {key} is true or false and has no range; write {key}: [true, false]")
-    if isinstance(values, dict) and isinstance(default, int):
-        if not all(isinstance(values.get(end), int) for end in ("low", "high")):
-            raise MerjaxError(
-                f"{source}: search: the axis {key} is {values!r}; it takes whole numbers, so write low and high as such"
-            )
+    whole = isinstance(values, dict) and all(isinstance(values.get(end), int) for end in ("low", "high"))
+    if isinstance(values, dict) and isinstance(default, int) and not whole:
+        raise MerjaxError(
+            f"{source}: search: the axis {key} is {values!r}; it takes whole numbers, so write low and high as such"
+        )
     if isinstance(values, dict) and {"low", "high"} <= values.keys() <= {"low", "high", "log"}:
         low, high, log = values["low"], values["high"], values.get("log", False)
         if all(map(_is_number, (low, high))) and low < high and (low > 0 or log is not True):

@@ -150,25 +150,26 @@ def test_a_storage_that_cannot_be_used_is_a_sentence(tmp_path, url):
         search(sweep(storage=url), tmp_path, 4, plan_one, Trainer())
 
 
+REAL = {
+    "base": {
+        "spatial": BASE["spatial"] | {"epochs": 0.5},
+        "temporal": BASE["temporal"] | {"epochs": 1},
+        "engine": {"steps_per_call": 1, "chunk": 12, "workers": 1},
+    },
+    "search": {
+        "sampler": "random",
+        "trials": 3,
+        "space": {"temporal.learning_rate": {"low": 1e-4, "high": 1e-1, "log": True}, "loss.gamma": [0, 1, 2]},
+    },
+}
+
+
 class Real:
     """The whole search on small pictures, trained in earnest; stopped at the n-th time that it may be."""
 
-    CONTENT = {
-        "base": {
-            "spatial": BASE["spatial"] | {"epochs": 0.5},
-            "temporal": BASE["temporal"] | {"epochs": 1},
-            "engine": {"steps_per_call": 1, "chunk": 12, "workers": 1},
-        },
-        "search": {
-            "sampler": "random",
-            "trials": 3,
-            "space": {"temporal.learning_rate": {"low": 1e-4, "high": 1e-1, "log": True}, "loss.gamma": [0, 1, 2]},
-        },
-    }
-
     def __init__(self, folder: Path, stopped_at: int = -1) -> None:
         asked = iter(range(10**6))
-        self.result = merjax.run_sweep(self.CONTENT, out=folder, stopping=lambda: next(asked) == stopped_at)
+        self.result = merjax.run_sweep(REAL, out=folder, stopping=lambda: next(asked) == stopped_at)
         self.of_fold = {
             fold: trial.overrides for trial in self.result.plan.trials for fold in FOLDS if trial.is_of(fold)
         }
@@ -226,7 +227,7 @@ def test_a_tested_subjects_labels_have_no_part_in_its_choice(whole_search, tmp_p
 
 def test_a_batch_fills_the_chunks_that_train_at_the_same_time():
     for chunk, workers, proposals in ((4, 1, 1), (8, 1, 2), (8, 3, 6), (3, 1, 1)):
-        asked = make_sweep(Real.CONTENT, "small", ({"engine": {"chunk": chunk, "workers": workers}},))
+        asked = make_sweep(REAL, "small", ({"engine": {"chunk": chunk, "workers": workers}},))
         assert batch_of(asked) == proposals  # of four folds each
 
 
