@@ -167,9 +167,9 @@ REAL = {
 class Real:
     """The whole search on small pictures, trained in earnest; stopped at the n-th time that it may be."""
 
-    def __init__(self, folder: Path, stopped_at: int = -1) -> None:
+    def __init__(self, folder: Path, stopped_at: int = -1, log=None) -> None:
         asked = iter(range(10**6))
-        self.result = merjax.run_sweep(REAL, out=folder, stopping=lambda: next(asked) == stopped_at)
+        self.result = merjax.run_sweep(REAL, out=folder, log=log, stopping=lambda: next(asked) == stopped_at)
         self.of_fold = {
             fold: trial.overrides for trial in self.result.plan.trials for fold in FOLDS if trial.is_of(fold)
         }
@@ -197,14 +197,20 @@ def test_a_search_ends_in_one_trial_that_tests_every_clip_once(whole_search):
 
 
 def test_a_search_that_is_stopped_while_it_looks_and_while_it_tests_makes_the_same_choice(whole_search, tmp_path):
+    logs = tmp_path / "run" / "chosen-of-3" / "logs"
     for stopped_at, place in ((2, "search/trials-0000"), (5, "chosen-of-3")):  # of five calls in each
         with pytest.raises(Interrupted):
-            Real(tmp_path / "run", stopped_at)
+            Real(tmp_path / "run", stopped_at, "jsonl")
+        assert list((tmp_path / "run" / place / "logs").rglob("*.jsonl"))  # they do not wait for the chunk's end
         assert list((tmp_path / "run" / place / "checkpoints").iterdir())
-    resumed = Real(tmp_path / "run")
+    resumed = Real(tmp_path / "run", log="jsonl")
     pd.testing.assert_frame_equal(resumed.result.tried, whole_search.result.tried)
     assert resumed.of_fold == whole_search.of_fold
     pd.testing.assert_frame_equal(resumed.result.predictions, whole_search.result.predictions)
+    log = pd.read_json(logs / "chosen" / "seed0" / "casme2_sub02.jsonl", lines=True)
+    curve = resumed.result.curves.query("fold == 'casme2/sub02'").reset_index(drop=True)
+    assert log[["stage", "step"]].to_numpy().tolist() == curve[["stage", "step"]].to_numpy().tolist()
+    np.testing.assert_allclose(log["loss"], curve["loss"], rtol=1e-6)
 
 
 def test_a_tested_subjects_labels_have_no_part_in_its_choice(whole_search, tmp_path, monkeypatch):

@@ -11,7 +11,8 @@ from rich.console import Console
 from small_experiment import small_experiment, small_plan, use_small_experiment
 
 import merjax.estimate
-from merjax.engine import Progress
+from merjax.engine import Progress, Run
+from merjax.engine.fit import _last_loss
 from merjax.errors import MerjaxError
 from merjax.estimate import Stopwatch, duration, seconds_left, work_of
 from merjax.logs import log_chunk, logged
@@ -170,6 +171,15 @@ def test_progress_tells_rate_losses_what_diverged_and_the_time_left():
     assert "left" in said
     half = drawn(plan, plan.chunks[1:], [], force_terminal=True)
     assert "50%" in half  # what was finished before counts
+
+
+def test_a_batch_of_held_out_samples_is_no_divergence():
+    weight_PxN = np.array([[1, 1, 0], [1, 0, 1], [0, 1, 1]], np.float32)
+    runs = Run(np.zeros((3, 2), np.uint32), weight_PxN, {})
+    unit_KxB = np.array([[0, 1], [2, 2], [0, -1]])  # run 0 has nothing in the second batch, run 2 in the third
+    loss_PxK = np.array([[0.5, np.nan, 0.4], [0.5, np.nan, np.nan], [0.5, 0.3, np.nan]])
+    np.testing.assert_equal(_last_loss(np.full(3, -1.0), loss_PxK, runs, unit_KxB), [0.4, np.nan, 0.3])
+    np.testing.assert_equal(_last_loss(np.full(3, -1.0), loss_PxK[:, :2], runs, unit_KxB[:2]), [0.5, np.nan, 0.3])
 
 
 def test_progress_is_silent_where_nobody_watches():
