@@ -152,17 +152,20 @@ def print_search(tried: pd.DataFrame, console: Console) -> None:
     """The best proposals of a search, what their scores are of, and what was done with them."""
     metric = tried.columns[2]
     complete = tried[tried["state"] == "complete"].sort_values(metric, ascending=False, kind="stable")
-    table = Table(title=f"search: {len(complete)} settings, scored on subjects held out inside training")
-    for column in complete.columns.drop("state"):
-        table.add_column(escape(column))
-    for row in complete.head(_SHOWN).drop(columns="state").itertuples(index=False):
-        table.add_row(*(escape(f"{value:.4g}" if isinstance(value, float) else str(value)) for value in row))
-    console.print(table)
     folds = {trial: len(names.split(", ")) for trial, names in complete[["trial", "chosen_for"]].to_numpy() if names}
+    table = Table(title=f"search: {len(complete)} settings, scored on subjects held out inside training")
+    shown = complete.drop(columns=["state", "chosen_for"])
+    for column in [*shown.columns, "chosen by"]:
+        table.add_column(escape(column))
+    for row in shown.head(_SHOWN).itertuples(index=False):
+        cells = (escape(f"{value:.4g}" if isinstance(value, float) else str(value)) for value in row)
+        table.add_row(*cells, f"{folds.get(row[0], 0)} folds")
+    console.print(table)
     _say(
         console,
         "each fold chose by its own inner subjects, was trained again on all its training subjects, and tested once: "
-        + ", ".join(f"{trial} in {n} folds" if n > 1 else f"{trial} in one fold" for trial, n in folds.items()),
+        + ", ".join(f"{trial} in {n}" for trial, n in folds.items())
+        + f" of {sum(folds.values())} folds",
     )
 
 

@@ -11,7 +11,7 @@ from small_experiment import BASE, small_plan, use_small_experiment
 import merjax.sweep
 from merjax.interruption import Interrupted
 from merjax.plan import make_plan
-from merjax.printing import print_diverged, print_plan
+from merjax.printing import print_diverged, print_plan, print_search
 from merjax.results import write_chunk
 from merjax.shards import WHOLE, Shard
 from merjax.trials import make_sweep
@@ -139,3 +139,23 @@ def test_runs_that_diverged_are_named(capsys):
     assert capsys.readouterr().out.splitlines() == [
         f"diverged: wild, seed {seed}, 2 folds: casme2/sub01, casme2/sub02" for seed in (0, 1)
     ]
+
+
+def test_a_search_tells_its_best_proposals_and_how_many_folds_chose_each(capsys):
+    tried = pd.DataFrame(
+        {
+            "trial": ["trial 0", "trial 1", "trial 2"],
+            "state": ["complete", "fail", "complete"],
+            "UF1": [0.25, float("nan"), 0.5],
+            "regions": [["eyes"], ["mouth"], ["eyes", "mouth"]],
+            "chosen_for": ["casme2/sub01", "", "casme2/sub02, casme2/sub03"],
+        }
+    )
+    print_search(tried, Console(width=150))
+    lines = capsys.readouterr().out.splitlines()
+    rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in lines if line.startswith("│")]
+    assert rows == [
+        ["trial 2", "0.5", "['eyes', 'mouth']", "2 folds"],
+        ["trial 0", "0.25", "['eyes']", "1 folds"],
+    ]
+    assert lines[-1].endswith("tested once: trial 2 in 2, trial 0 in 1 of 3 folds")
