@@ -29,6 +29,7 @@ from merjax.results import chunk_files
 Log = Literal["jsonl", "tensorboard"]
 LOGS: tuple[Log, ...] = get_args(Log)
 Metrics = Mapping[str, np.ndarray]
+_RUN = ["trial", "seed", "fold", "stage", "step"]  # columns of curves that are no metrics
 
 
 class Format(NamedTuple):
@@ -67,15 +68,17 @@ def logged(
 def log_chunk(folder: Path, chunk: Chunk, log: Log) -> None:
     """Write the curves of a finished chunk's runs as far as their logs lack them: it may be older than the wish for a log."""
     curves, form = pd.read_parquet(chunk_files(folder, chunk)[0]), _FORMATS[log]
-    known = curves.groupby("stage").agg(lambda values: values.notna().any())  # a stage has not the metrics of another
-    for (trial, seed, fold, stage), run in curves.groupby(["trial", "seed", "fold", "stage"], sort=False):
-        place = place_of(folder, str(trial), int(seed), str(fold))
-        names = [n for n in run.columns.drop(["trial", "seed", "fold", "stage", "step"]) if known.loc[stage, n]]
-        metrics = {name: run[name].to_numpy() for name in names or ["loss"]}
-        path = form.path(place, str(stage))
-        size = len(form.lines(str(stage), 0, metrics)) + len(form.head(path, str(stage)))
-        if not path.is_file() or path.stat().st_size != size:
-            _write(form, place, str(stage), metrics, None)
+    for stage, of_stage in curves.groupby("stage", sort=False):
+        names = [
+            n for n in curves.columns.drop(_RUN) if of_stage[n].notna().any()
+        ]  # of its metrics, not another stage's
+        for (trial, seed, fold), run in of_stage.groupby(["trial", "seed", "fold"], sort=False):
+            place = place_of(folder, str(trial), int(str(seed)), str(fold))
+            metrics = {name: run[name].to_numpy() for name in names or ["loss"]}
+            path = form.path(place, str(stage))
+            size = len(form.lines(str(stage), 0, metrics)) + len(form.head(path, str(stage)))
+            if not path.is_file() or path.stat().st_size != size:
+                _write(form, place, str(stage), metrics, None)
 
 
 def place_of(folder: Path, trial: str, seed: int, fold: str) -> Path:

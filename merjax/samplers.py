@@ -1,4 +1,4 @@
-"""Optuna's samplers by the names that sweep files give them."""
+"""Optuna, where it is installed, and its samplers by the names that sweep files give them."""
 
 import inspect
 
@@ -6,8 +6,11 @@ from merjax.errors import MerjaxError
 
 try:
     import optuna
+    from optuna.storages.journal import JournalFileBackend
 except ImportError:
     raise MerjaxError("sweep files with `search:` need Optuna: pip install 'merjax[search]'") from None
+
+__all__ = ["JournalFileBackend", "make_sampler", "optuna"]
 
 
 def make_sampler(name: str, seed: int) -> "optuna.samplers.BaseSampler":

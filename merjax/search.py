@@ -32,7 +32,7 @@ from merjax.plan import Plan
 from merjax.report.entries import entries_of
 from merjax.report.scores import seed_scores
 from merjax.results import confusion_of, open_folder, read_plan, read_predictions
-from merjax.samplers import make_sampler, optuna
+from merjax.samplers import JournalFileBackend, make_sampler, optuna
 from merjax.trials import SweepFile
 
 Train = Callable[[Path, Plan], None]
@@ -121,7 +121,10 @@ def fold_scores(plan: Plan, predictions: pd.DataFrame, metric: str) -> pd.DataFr
 def choices(scores: pd.DataFrame) -> dict[int, list[str]]:
     """By proposal, the folds that choose it; see `fold_scores`."""
     best = scores.sort_values(["score", "loss", "number"], ascending=[False, True, True])
-    return best.drop_duplicates("fold").sort_index().groupby("number")["fold"].agg(list).to_dict()
+    chosen: dict[int, list[str]] = {}
+    for number, fold in best.drop_duplicates("fold").sort_index()[["number", "fold"]].itertuples(index=False):
+        chosen.setdefault(int(number), []).append(fold)
+    return chosen
 
 
 def settings(params: dict[str, Any]) -> dict[str, Any]:
@@ -176,7 +179,7 @@ def _open_study(sweep: SweepFile, place: Path) -> "optuna.Study":
     if storage is None:
         # a process that was killed may have left the journal's own lock; this one alone may be here
         (place / "study.journal.lock").unlink(missing_ok=True)
-        backend = optuna.storages.journal.JournalFileBackend(str(place / "study.journal"))
+        backend = JournalFileBackend(str(place / "study.journal"))
         storage = optuna.storages.JournalStorage(backend)
     try:
         study = optuna.create_study(storage=storage, study_name=sweep.name, direction="maximize", load_if_exists=True)
