@@ -6,6 +6,8 @@ those of `engine`, which say how the work is done and never what comes out: a sw
 Those of `selection` split groups, since runs that train side by side are looked at together, but do not reach training.
 """
 
+import difflib
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -170,10 +172,12 @@ def make_config(*layers: Any, source: str = "config") -> Config:
     typed = OmegaConf.structured(Config)
     try:
         for layer in layers:
+            if not isinstance(layer, str | Mapping):
+                raise MerjaxError(f"{source}: settings are {layer!r}; write `key: value` lines, such as loss.gamma: 2")
             typed = OmegaConf.merge(typed, _nested(layer))
         config = cast(Config, OmegaConf.to_object(typed))
     except ConfigKeyError as error:
-        raise MerjaxError(f"{source}: {_first_line(error)} ({error.full_key})") from None
+        raise MerjaxError(f"{source}: {_unknown(str(error.full_key), _first_line(error))}") from None
     except OmegaConfBaseException as error:
         raise MerjaxError(f"{source}: {error.full_key or 'value'}: {_first_line(error)}") from None
     except ValueError as error:
@@ -230,6 +234,18 @@ def identity(config: Config) -> dict[str, Any]:
     randomness."""
     aside = ("engine.", "selection.")
     return {k: v for k, v in flatten(config).items() if not k.startswith(aside) and k != "data.store"}
+
+
+def _unknown(key: str, said: str) -> str:
+    """What to write in place of a key that is none; OmegaConf finds near names within one section only."""
+    if "Did you mean" in said:
+        return f"{said} ({key})"
+    known = [*flatten(Config())]
+    section, _, last = key.rpartition(".")
+    meant = [k for k in known if k.rpartition(".")[2] == last] or difflib.get_close_matches(key, known, 3)
+    if not meant:
+        meant = [k for k in known if section and k.startswith(f"{section}.")] or [f.name for f in fields(Config)]
+    return f"there is no setting `{key}`; write {', '.join(meant)} (merjax/config.py explains all settings)"
 
 
 def _nested(layer: Any) -> Any:

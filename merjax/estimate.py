@@ -1,5 +1,6 @@
 """How long a sweep will take, from the work that it is and the rate of the last sweep on this machine."""
 
+import contextlib
 import json
 import time
 from collections.abc import Sequence
@@ -44,10 +45,11 @@ class Stopwatch:
         self.last[call["worker"]] = chunk, stage, step, now
 
     def remember(self) -> None:
-        """Note the rate in the cache folder, for the next estimate."""
+        """Note the rate in the cache folder, for the next estimate, if it can be written: what was trained is no worse."""
         if self.seconds >= _LEAST_SECONDS:
-            cache_folder().mkdir(parents=True, exist_ok=True)
-            write_json(_path(), _read() | {_machine(): self.work / self.seconds})
+            with contextlib.suppress(OSError):
+                cache_folder().mkdir(parents=True, exist_ok=True)
+                write_json(_path(), _read() | {_machine(): self.work / self.seconds})
 
 
 def work_of(plan: Plan, chunks: Sequence[Chunk]) -> float:

@@ -7,6 +7,8 @@ from merjax.experiment import Experiment
 from merjax.protocols import Fold, make_folds
 from merjax.protocols.folds import subjects_of
 
+_INSIDE = "inside "
+
 
 def hold_out_inside(experiment: Experiment, share: float) -> Experiment:
     """The experiment with each fold's test clips set aside and about a share of its training subjects tested instead.
@@ -33,4 +35,9 @@ def _inner(experiment: Experiment, number: int, share: float) -> Fold:
     inner = make_folds(own, f"group:{groups}", experiment.target_N[fold.train_N])[number % groups]
     train_N, test_N = fold.train_N.copy(), fold.train_N.copy()
     train_N[fold.train_N], test_N[fold.train_N] = inner.train_N, inner.test_N
-    return Fold(f"inside {fold.name}", train_N, test_N)
+    return Fold(_INSIDE + fold.name, train_N, test_N)
+
+
+def outer_name(inside: str) -> str:
+    """The name of the fold inside which another one was made by `hold_out_inside`."""
+    return inside.removeprefix(_INSIDE)

@@ -76,7 +76,7 @@ class Plan:
             "format": FORMAT,
             "version": self.version,
             "name": self.name,
-            "trials": [{"name": t.name, "overrides": t.overrides, "config": flatten(t.config)} for t in self.trials],
+            "trials": [t._asdict() | {"config": flatten(t.config)} for t in self.trials],
             "seeds": list(self.seeds),
             "group_of_trial": list(self.group_of_trial),
             "data": list(self.data),
@@ -99,7 +99,10 @@ def plan_from_json(content: dict[str, Any]) -> Plan:
         )
     return Plan(
         content["name"],
-        tuple(Trial(t["name"], t["overrides"], make_config(t["config"])) for t in content["trials"]),
+        tuple(
+            Trial(t["name"], t["overrides"], make_config(t["config"]), tuple(t.get("folds", ())))
+            for t in content["trials"]
+        ),
         tuple(content["seeds"]),
         tuple(content["group_of_trial"]),
         tuple(Chunk(**{**c, "runs": tuple(map(tuple, c["runs"]))}) for c in content["chunks"]),
@@ -136,7 +139,7 @@ def make_plan(sweep: SweepFile, workers: int, capacity: Capacity = lambda experi
     chunks: list[Chunk] = []
     for group, experiment in enumerate(experiments):
         trials = [t for t, g in enumerate(group_of_trial) if g == group]
-        runs = [(trial, fold) for trial in trials for fold in range(len(experiment.folds))]
+        runs = [(t, f) for t in trials for f, fold in enumerate(experiment.folds) if able[t].is_of(fold.name)]
         most = most_together(experiment, firsts[group], capacity)
         if not firsts[group].engine.chunk:
             most = min(most, math.ceil(len(runs) / workers))
@@ -274,6 +277,8 @@ def refuse_other_trials(there: Plan, trials: Sequence[Trial], seeds: Sequence[in
             f"{folder} holds the trials {_names(there.trials)}, this sweep has {_names(trials)}; {_ADVICE}"
         )
     for old, new in zip(there.trials, trials, strict=True):
+        if old.folds != new.folds:
+            raise MerjaxError(f'{folder}: trial "{old.name}" was of other folds; {_ADVICE}')
         was, now = (
             # a store may be mounted anywhere: the data's hashes tell whether it is the same
             {k: v for k, v in flatten(t.config).items() if not k.startswith("engine.") and k != "data.store"}

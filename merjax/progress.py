@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from importlib.util import find_spec
 from typing import Any
 
 from rich.console import Console
@@ -18,11 +19,22 @@ from rich.progress import (
 from merjax.plan import Chunk, Plan
 
 
+def default_console() -> Console:
+    """The console of whoever calls from Python: silent where there is neither a terminal nor a notebook to watch."""
+    console = Console()
+    return console if draws(console) else Console(quiet=True)
+
+
+def draws(console: Console) -> bool:
+    """Whether a console can redraw what it shows: a terminal, or a notebook that has ipywidgets."""
+    return console.is_terminal or (console.is_jupyter and find_spec("ipywidgets") is not None)
+
+
 @contextmanager
 def counted(what: str, console: Console) -> Iterator[Callable[[int, int], None]]:
     """A bar for `what`, driven by calls with (done, total)."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+    with Progress(*columns, console=console, disable=not draws(console)) as progress:
         task = progress.add_task(what, total=None)
         yield lambda done, total: progress.update(task, completed=done, total=total)
 
@@ -48,7 +60,7 @@ class SweepProgress:
             TextColumn("left"),
             TimeRemainingColumn(elapsed_when_finished=True),
         )
-        self.bars = Progress(*columns, console=console, disable=not console.is_terminal or not waiting)
+        self.bars = Progress(*columns, console=console, disable=not draws(console) or not waiting)
         self.total = self.bars.add_task("sweep", total=1.0)
         self.bars.update(self.total, completed=self._done())
         self.workers: dict[int, TaskID] = {}

@@ -1,12 +1,17 @@
-"""Search: settings proposed by Optuna, scored on subjects held out inside training, and the best one tested.
+"""Search: settings proposed by Optuna, scored on subjects held out inside training; each fold tests its own best ones.
 
 A batch of proposals is a sweep of its own, `search/trials-0000/` in the results, whose folds test inner subjects only (see
 `merjax.inner`). What Optuna proposed and what it was told is kept in its storage, by default `search/study.journal`; a
-search that was killed takes up the proposals that have no score yet. In the end the best setting is trained on all of each
-fold's training subjects and tested on those that the fold holds out: `chosen-trial-7/`.
+search that was killed takes up the proposals that have no score yet.
 
-One setting is chosen for all folds, by the score pooled over them. A subject that one fold tests has thus been an inner
-subject of others: the choice of a few numbers has seen it, no training that is tested on it has.
+The choice is nested: for each fold, the proposal is chosen that scores best on that fold's own inner subjects (their clips
+pooled over seeds; the smaller log-loss on the same clips decides between equals, then the lower number). Every fold is then
+trained on all its training subjects with what it chose, and tested once; together the folds are one trial, "chosen", in
+`chosen-of-40/` after 40 proposals. A fold's tested subjects have no part in its choice, nor in any training that leads to it.
+
+They have one in what is proposed: a sampler that learns, such as tpe, is told the score pooled over all folds, and a subject
+that one fold tests is an inner subject of others. It steers which settings all folds choose among; `sampler: random` does
+without even that.
 """
 
 import hashlib
@@ -15,25 +20,24 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from filelock import FileLock, Timeout
 
 from merjax.config import flatten, identity
 from merjax.errors import MerjaxError
+from merjax.inner import outer_name
+from merjax.metrics import SCORES
 from merjax.plan import Plan
 from merjax.report.entries import entries_of
 from merjax.report.scores import seed_scores
-from merjax.results import open_folder, read_plan, read_predictions
+from merjax.results import confusion_of, open_folder, read_plan, read_predictions
+from merjax.samplers import JournalFileBackend, make_sampler, optuna
 from merjax.trials import SweepFile
-
-try:
-    import optuna
-    from optuna.storages.journal import JournalFileBackend
-except ImportError:
-    raise MerjaxError("sweep files with `search:` need Optuna: pip install 'merjax[search]'") from None
 
 Train = Callable[[Path, Plan], None]
 Make = Callable[[SweepFile], Plan]
+CHOSEN = "chosen"  # the trial that all folds' choices are together
 
 
 def search(sweep: SweepFile, folder: Path, batch: int, make: Make, train: Train) -> tuple[SweepFile, pd.DataFrame]:
@@ -47,7 +51,7 @@ def search(sweep: SweepFile, folder: Path, batch: int, make: Make, train: Train)
         train: carries out the plan of a batch in a folder.
 
     Returns:
-        A sweep whose one trial is the best setting, and a row per proposal: trial, state, the metric, its settings.
+        A sweep of what each fold chose, all under one name, and a row per proposal, see `table`.
 
     Raises:
         MerjaxError: another search is in the folder, or another process is at it.
@@ -65,10 +69,15 @@ def search(sweep: SweepFile, folder: Path, batch: int, make: Make, train: Train)
                 for trial in waiting:
                     study.tell(trial.number, scores[trial_name(trial.number)])
                 table(study, sweep).to_csv(place / "search.csv", index=False)
+            state = optuna.trial.TrialState.COMPLETE
+            complete = {trial.number: trial for trial in study.get_trials(deepcopy=False, states=(state,))}
+            folds = choices(_scores_on_disk(place, set(complete), sweep.searched.metric))
+            tried = table(study, sweep, folds)
+            tried.to_csv(place / "search.csv", index=False)
     except Timeout:
         raise MerjaxError(f"another process searches in {folder}; wait for it, or choose another --out") from None
-    best = study.best_trial
-    return sweep.with_trials({trial_name(best.number): settings(best.params)}), table(study, sweep)
+    points = [(settings(complete[number].params), own) for number, own in sorted(folds.items())]
+    return sweep.with_chosen(CHOSEN, points), tried
 
 
 def rehearse(sweep: SweepFile, trials: int) -> SweepFile:
@@ -91,6 +100,33 @@ def inner_scores(plan: Plan, predictions: pd.DataFrame, metric: str) -> dict[str
     return {e.trial.name: float(seed_scores(e.predictions, e.classes)[metric].mean()) for e in entries}
 
 
+def fold_scores(plan: Plan, predictions: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """What each proposal scores on the inner subjects of each fold, and of no other.
+
+    Returns:
+        A row per (proposal, fold): number, fold (the outer one), score (the metric, of the clips pooled over seeds), and loss,
+        their mean log-loss (infinite where a run diverged).
+    """
+    classes = plan.data[0]["classes"]
+    rows = []
+    for (trial, fold), own in predictions.groupby(["trial", "fold"], sort=False):
+        probability_NxK = own[[f"p_{name}" for name in classes]].to_numpy()
+        right_N = probability_NxK[np.arange(len(own)), own["label"]]
+        loss = -np.log(np.maximum(right_N, 1e-12)).mean()
+        score = float(SCORES[metric](confusion_of(own, len(classes))))
+        rows.append((_number(str(trial)), outer_name(str(fold)), score, loss if np.isfinite(loss) else np.inf))
+    return pd.DataFrame(rows, columns=["number", "fold", "score", "loss"])
+
+
+def choices(scores: pd.DataFrame) -> dict[int, list[str]]:
+    """By proposal, the folds that choose it; see `fold_scores`."""
+    best = scores.sort_values(["score", "loss", "number"], ascending=[False, True, True])
+    chosen: dict[int, list[str]] = {}
+    for number, fold in best.drop_duplicates("fold").sort_index()[["number", "fold"]].itertuples(index=False):
+        chosen.setdefault(int(number), []).append(fold)
+    return chosen
+
+
 def settings(params: dict[str, Any]) -> dict[str, Any]:
     """A proposal as settings: lists come back from the text that Optuna knows them by."""
     return {key: json.loads(value[1:]) if _is_text_of_list(value) else value for key, value in params.items()}
@@ -100,13 +136,36 @@ def trial_name(number: int) -> str:
     return f"trial {number}"
 
 
-def table(study: "optuna.Study", sweep: SweepFile) -> pd.DataFrame:
-    """A row per proposal: trial, state, the metric on inner subjects, its settings."""
+def table(study: "optuna.Study", sweep: SweepFile, folds: dict[int, list[str]] | None = None) -> pd.DataFrame:
+    """A row per proposal: trial, state, the metric on inner subjects pooled over folds, its settings, and chosen_for: the
+    folds that chose it, once they have."""
     rows = [
-        {"trial": trial_name(t.number), "state": t.state.name.lower(), sweep.searched.metric: t.value} | t.params
+        {"trial": trial_name(t.number), "state": t.state.name.lower(), sweep.searched.metric: t.value}
+        | settings(t.params)
+        | ({} if folds is None else {"chosen_for": ", ".join(folds.get(t.number, ()))})
         for t in study.get_trials(deepcopy=False)
     ]
     return pd.DataFrame(rows)
+
+
+def _scores_on_disk(place: Path, numbers: set[int], metric: str) -> pd.DataFrame:
+    """`fold_scores` of proposals, from the folders of their batches.
+
+    Raises:
+        MerjaxError: a proposal whose predictions are not there.
+    """
+    batches = [(path.parent, read_plan(path.parent)) for path in sorted(place.glob("trials-*/plan.json"))]
+    found = pd.concat([fold_scores(plan, read_predictions(batch, plan), metric) for batch, plan in batches])
+    if absent := numbers - set(found["number"]):
+        raise MerjaxError(
+            f"{place} lacks the predictions of {', '.join(map(trial_name, sorted(absent)))}, which the search's storage holds "
+            "scores of; use the --out that they were trained with, or another storage"
+        )
+    return found[found["number"].isin(numbers)].reset_index(drop=True)
+
+
+def _number(trial: str) -> int:
+    return int(trial.split()[-1])
 
 
 def _open_study(sweep: SweepFile, place: Path) -> "optuna.Study":
@@ -122,7 +181,15 @@ def _open_study(sweep: SweepFile, place: Path) -> "optuna.Study":
         (place / "study.journal.lock").unlink(missing_ok=True)
         backend = JournalFileBackend(str(place / "study.journal"))
         storage = optuna.storages.JournalStorage(backend)
-    study = optuna.create_study(storage=storage, study_name=sweep.name, direction="maximize", load_if_exists=True)
+    try:
+        study = optuna.create_study(storage=storage, study_name=sweep.name, direction="maximize", load_if_exists=True)
+    except Exception as error:  # whatever Optuna, the driver or the database make of what the sweep file names
+        if spec.storage is None:
+            raise
+        raise MerjaxError(
+            f"search: storage {spec.storage} cannot be used ({str(error).splitlines()[0]}); write a URL such as "
+            "sqlite:///study.db, and install the driver that it names, or leave storage out"
+        ) from None
     if study.user_attrs.setdefault("merjax", signature) != signature:
         raise MerjaxError(
             f"{spec.storage or place} holds a search `{sweep.name}` with another base, space, metric, sampler or seeds; "
@@ -147,7 +214,10 @@ def _next_batch(study: "optuna.Study", sweep: SweepFile, batch: int, place: Path
     for _ in range(min(batch, sweep.searched.trials - complete) - len(waiting)):
         # the sampler's randomness hangs on the trial's number alone, so that a resumed search proposes the same
         study.sampler = make_sampler(sweep.searched.sampler, len(study.get_trials(deepcopy=False)))
-        asked = study.ask(_distributions(sweep))
+        try:
+            asked = study.ask(_distributions(sweep))
+        except (ImportError, ValueError) as error:  # a package that is not there; a space that the sampler cannot take
+            raise MerjaxError(f"search: sampler {sweep.searched.sampler}: {str(error).splitlines()[0]}") from None
         waiting.append(study.get_trials(deepcopy=False)[asked.number])
     return waiting
 
@@ -167,22 +237,7 @@ def _plan_of(waiting: list["optuna.trial.FrozenTrial"], place: Path) -> Plan | N
 
 
 def _batch_name(plan: Plan) -> str:
-    return f"trials-{int(plan.trials[0].name.split()[-1]):04d}"
-
-
-def make_sampler(name: str, seed: int) -> "optuna.samplers.BaseSampler":
-    """One of Optuna's samplers: "tpe", "random", or the name of its class.
-
-    Raises:
-        MerjaxError: there is none of that name.
-    """
-    if name == "tpe":
-        return optuna.samplers.TPESampler(seed=seed, constant_liar=True)  # proposals of one batch keep apart
-    sampler = getattr(optuna.samplers, "RandomSampler" if name == "random" else name, None)
-    if sampler is None:
-        known = ", ".join(n for n in dir(optuna.samplers) if n.endswith("Sampler") and n != "BaseSampler")
-        raise MerjaxError(f'search: sampler is "{name}"; write tpe, random, or one of Optuna\'s: {known}')
-    return sampler(seed=seed)
+    return f"trials-{_number(plan.trials[0].name):04d}"
 
 
 def _distributions(sweep: SweepFile) -> dict[str, "optuna.distributions.BaseDistribution"]:

@@ -8,18 +8,28 @@ from typing import Any, cast
 
 from omegaconf import OmegaConf
 from rich.console import Console
+from rich.markup import escape
 
 from merjax.cluster import own_shard
 from merjax.demo import make_demo_store
-from merjax.errors import command
+from merjax.errors import MerjaxError, command
 from merjax.interruption import Interrupted, stop_requests
 from merjax.logs import LOGS
-from merjax.printing import print_plan, print_scale, print_scores, print_search, print_shard
+from merjax.printing import (
+    missing_sentence,
+    print_diverged,
+    print_plan,
+    print_scale,
+    print_scores,
+    print_search,
+    print_search_plan,
+    print_shard,
+)
 from merjax.running import worker_count
-from merjax.shards import array_shard, parse_shard
+from merjax.shards import Shard, array_shard, parse_shard
 from merjax.slurm import check, submit
-from merjax.sweeping import memory_of, merge_sweep, planned, train_sweep
-from merjax.trials import SCALES, read_sweep
+from merjax.sweeping import batch_of, memory_of, merge_sweep, planned, train_sweep
+from merjax.trials import SCALES, SweepFile, read_sweep
 
 QUICKSTART = Path("sweeps/quickstart.yaml")
 
@@ -34,17 +44,37 @@ examples:
 
 A sweep that was stopped goes on where it stopped when the same line is run again; a finished one only prints its table.
 All settings with their defaults and reasons stand in merjax/config.py. Clip stores are made with `python -m merjax.prepare`.
+
+a sweep file (merjax/trials.py says all of it; sweeps/ holds examples):
+  base: ../configs/quickstart.yaml          a config file, or settings themselves: {data: {store: stores/all}}
+  trials:                                   named points ...
+    focal: {loss.gamma: 2, loss.alpha: inverse}
+    cross-entropy: {loss.gamma: 0, loss.alpha: none}
+  axes:                                     ... times every combination of these
+    data.input: [gray, difference]              a list of values
+    spatial.epochs: {range: [5, 15, 5]}         5, 10, 15
+    spatial.learning_rate: {log: [1e-4, 1e-2, 3]}   three values, evenly spaced in the logarithm
+  combine: zip                              the axes side by side in place of every combination
+  seeds: 3                                  or a list of them
+  search: {sampler: tpe, trials: 40, metric: UF1, space: {loss.gamma: {low: 0, high: 5}, temporal.units: [32, 64]}}
+                                            in place of trials and axes; needs pip install 'merjax[search]'
+
+several machines: start `--shard 1/3`, `--shard 2/3`, `--shard 3/3` of the same line, on one folder or on several, then add
+`--merge DIR...` to the line to bring the folders together and print the scores. `--slurm 3` submits the three to Slurm (needs
+pip install 'merjax[slurm]'; `--slurm-set timeout_min=60 slurm_partition=gpu`).
+
+memory: engine.chunk=8 puts at most 8 runs on the devices together; without, as many as the memory of a GPU or TPU allows.
 """
 
 
 @command
 def main() -> None:
-    arguments = _parser().parse_args()
+    arguments = _parser().parse_intermixed_args()
     console = Console()
     words = arguments.words
     file = QUICKSTART if not words or "=" in words[0] else Path(words.pop(0))
     asked = [str(file), *words, *(["--scale", arguments.scale] if arguments.scale != "full" else [])]
-    line = shlex.join(asked)
+    line = shlex.join([*asked, *(["--out", str(arguments.out)] if arguments.out else [])])
     sweep = read_sweep(file, words, arguments.scale)
     folder = arguments.out or Path("runs") / sweep.name
     trains = not (arguments.merge or arguments.plan or arguments.slurm is not None)
@@ -52,12 +82,10 @@ def main() -> None:
     shard = parse_shard(arguments.shard) if arguments.shard else own_shard() if trains else array_shard()
     if arguments.merge:
         result = merge_sweep(sweep, arguments.merge, folder)
+        if result.missing:
+            raise MerjaxError(missing_sentence(result, line))
     elif arguments.plan:
-        make_demo_store(sweep, console)
-        plan = planned(sweep, shard)
-        workers = worker_count(sweep.trials[0].config.engine.workers)
-        print_plan(plan, shard, workers, [memory_of(plan, g) for g in range(len(plan.data))], console)
-        print_scale(sweep, console)
+        _print_plan(sweep, folder, shard, console)
         return
     elif arguments.slurm is not None:
         make_demo_store(sweep, console)
@@ -68,16 +96,17 @@ def main() -> None:
             folder / "slurm",
             _parameters(arguments.slurm_set),
         )
-        console.print(f"submitted {len(jobs)} shards: {', '.join(job.job_id for job in jobs)}; when all are finished,")
-        console.print(f"  python -m merjax.sweep {line} --merge {folder}", soft_wrap=True, highlight=False)
+        numbers = ", ".join(job.job_id for job in jobs)
+        _say(console, f"submitted {len(jobs)} shards: {numbers}; when all are finished,")
+        _say(console, f"  python -m merjax.sweep {line} --merge {shlex.quote(str(folder))}")
         return
     else:
         with stop_requests() as stop:
             try:
                 result = train_sweep(sweep, folder, shard, arguments.log, console, stop)
             except Interrupted:
-                console.print(f"stopped; all is saved in {folder}. The same line goes on from there:", soft_wrap=True)
-                console.print(f"  python -m merjax.sweep {shlex.join(sys.argv[1:])}", soft_wrap=True, highlight=False)
+                _say(console, f"stopped; all is saved in {folder}. The same line goes on from there:")
+                _say(console, f"  python -m merjax.sweep {shlex.join(sys.argv[1:])}")
                 sys.exit(stop.exit_code)
     if result.missing:
         print_shard(result, shard, line, console)
@@ -85,7 +114,26 @@ def main() -> None:
         if result.tried is not None:
             print_search(result.tried, console)
         print_scores(result.plan, result.scores, console)
-        console.print(f"predictions per clip, plan and scores: [bold]{result.folder}[/bold]", soft_wrap=True)
+        print_diverged(result.predictions, console)
+        console.print(
+            f"predictions per clip, plan and scores: [bold]{escape(str(result.folder))}[/bold]", soft_wrap=True
+        )
+
+
+def _print_plan(sweep: SweepFile, folder: Path, shard: Shard, console: Console) -> None:
+    make_demo_store(sweep, console)
+    plan, finished = planned(sweep, shard, folder)
+    workers = worker_count(sweep.trials[0].config.engine.workers)
+    memory = [memory_of(plan, group) for group in range(len(plan.data))]
+    if sweep.search:
+        print_search_plan(sweep, plan, batch_of(sweep), folder, console)
+    print_plan(plan, shard, workers, memory, console, finished)
+    print_scale(sweep, console)
+
+
+def _say(console: Console, sentence: str) -> None:
+    """Print as it is: `regions=[eyes]` is no style."""
+    console.print(sentence, soft_wrap=True, highlight=False, markup=False)
 
 
 def _parameters(words: list[str]) -> dict[str, Any]:
@@ -118,7 +166,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--slurm-set", nargs="+", default=[], metavar="key=value", help="what submitit takes, such as timeout_min=60"
     )
-    parser.add_argument("--plan", action="store_true", help="print what would be done, and do nothing")
+    parser.add_argument(
+        "--plan",
+        action="store_true",
+        help="print what would be done, and train nothing; it makes the clips of a sweep that makes its own, and compiles the"
+        " programs to tell their memory (the sweep then finds them compiled)",
+    )
     parser.add_argument(
         "--shard",
         metavar="I/N",

@@ -16,8 +16,16 @@ from merjax.errors import MerjaxError
 from merjax.estimate import Stopwatch
 from merjax.logs import Log, log_chunk, refuse_missing
 from merjax.models import add_scores, runs_without_model
-from merjax.plan import Chunk, Plan, make_plan, most_together, open_experiment, refuse_other_trials
-from merjax.progress import SweepProgress
+from merjax.plan import (
+    Chunk,
+    Plan,
+    make_plan,
+    most_together,
+    open_experiment,
+    refuse_another,
+    refuse_other_trials,
+)
+from merjax.progress import SweepProgress, default_console
 from merjax.report.scores import control_table, score_table
 from merjax.results import is_finished, open_folder, read_curves, read_plan, read_predictions, write_scores
 from merjax.running import carry_out, worker_count
@@ -31,7 +39,7 @@ class SweepResult:
 
     Attributes:
         folder: where it lies.
-        plan: what was asked for; of a search, the best setting.
+        plan: what was asked for; of a search, what each fold chose, all of it the trial "chosen".
         tried: of a search, what was proposed and how it scored on inner subjects, see `merjax.search.table`.
     """
 
@@ -84,7 +92,8 @@ def run_sweep(
         scale: "small" lays the file's `small` section over it: the same sweep on synthesised clips, in minutes.
         shard: the share of the work to do here.
         log: where training curves go besides, see `merjax.logs`.
-        console: shows progress, if it is a terminal; nothing when None.
+        console: where progress is shown, if it is a terminal or a notebook; when None, this process's own one, and nothing
+            at all where that is neither.
         stopping: asked time and again whether to end.
         overrides: settings of the base: `loss={"gamma": 1.5}` or `**{"loss.gamma": 1.5}`.
 
@@ -97,7 +106,7 @@ def run_sweep(
     """
     asked = as_sweep(sweep, overrides, scale)
     folder = Path(out or Path("runs") / asked.name)
-    return train_sweep(asked, folder, shard, log, console or Console(quiet=True), stopping)
+    return train_sweep(asked, folder, shard, log, console or default_console(), stopping)
 
 
 def train_sweep(
@@ -117,7 +126,7 @@ def train_sweep(
             train_plan(place, plan, WHOLE, log, console, stopping)
 
         sweep, tried = search(sweep, folder, batch_of(sweep), plan_sweep, train)
-        folder = folder / f"chosen-{sweep.trials[0].name.replace(' ', '-')}"
+        folder = folder / f"chosen-of-{(tried['state'] == 'complete').sum()}"
     plan = open_folder(folder, plan_sweep(sweep, shard))
     train_plan(folder, plan, shard, log, console, stopping)
     return finish(folder, tried)
@@ -164,13 +173,22 @@ def batch_of(sweep: SweepFile) -> int:
     return max(1, together // len(experiment.folds))
 
 
-def planned(sweep: SweepFile, shard: Shard) -> Plan:
-    """The plan to show: of a search, with random proposals."""
+def planned(sweep: SweepFile, shard: Shard, folder: Path) -> tuple[Plan, list[Chunk]]:
+    """The plan to show, and the chunks of it that are finished in a folder; of a search, with random proposals.
+
+    Raises:
+        MerjaxError: as `plan_sweep`; or the folder holds another sweep.
+    """
     if sweep.search:
         from merjax.search import rehearse
 
-        sweep = rehearse(sweep, sweep.search.trials)
-    return plan_sweep(sweep, shard)
+        return plan_sweep(rehearse(sweep, sweep.search.trials), shard), []
+    plan = plan_sweep(sweep, shard)
+    if not (folder / "plan.json").is_file():
+        return plan, []
+    there = read_plan(folder)
+    refuse_another(there, plan, folder)
+    return there, [chunk for chunk in there.chunks if is_finished(folder, chunk)]
 
 
 def train_plan(
@@ -207,6 +225,8 @@ def merge_sweep(sweep: SweepFile, folders: Sequence[Path], out: Path) -> SweepRe
     Raises:
         MerjaxError: folders of another sweep, or cut into other chunks.
     """
+    if sweep.search:
+        raise MerjaxError("a search is not divided, so there is nothing to merge; run it without --merge")
     there = read_plan(folders[0])
     not_run = {trial for trial, _ in there.not_run}
     refuse_other_trials(there, [t for t in sweep.trials if t.name not in not_run], sweep.seeds, folders[0])

@@ -44,14 +44,26 @@ Scale = Literal["full", "small"]
 SCALES: tuple[Scale, ...] = get_args(Scale)
 _KEYS = ("base", "trials", "axes", "combine", "seeds", "search", "synthesize", "small")
 _SMALL_KEYS = ("base", "seeds", "synthesize")
+_NOT_SEARCHED = ("data.store", "data.protocol", "data.folds", "data.anger", "control", "selection.", "engine.")
 
 
 class Trial(NamedTuple):
-    """One point of hyper-parameters: what sets it apart from the base, and the whole config."""
+    """One point of hyper-parameters.
+
+    Attributes:
+        name: tells it apart. Trials that share a name are of disjoint folds, and their predictions are one trial's.
+        overrides: what sets it apart from the base.
+        config: the whole.
+        folds: names of the folds in which it is trained and tested; all of them without any.
+    """
 
     name: str
     overrides: dict[str, Any]
     config: Config
+    folds: tuple[str, ...] = ()
+
+    def is_of(self, fold: str) -> bool:
+        return not self.folds or fold in self.folds
 
 
 class SearchSpec(NamedTuple):
@@ -98,6 +110,12 @@ class SweepFile:
         trials = tuple(Trial(name, point, make_config(base, point, source=name)) for name, point in points.items())
         return replace(self, trials=trials, search=None, inner=inner)
 
+    def with_chosen(self, name: str, points: Sequence[tuple[dict[str, Any], Sequence[str]]]) -> "SweepFile":
+        """The sweep whose folds have settings of their own, under one name: points over this one's base, with their folds."""
+        base = flatten(self.trials[0].config)
+        trials = tuple(Trial(name, own, make_config(base, own, source=name), tuple(folds)) for own, folds in points)
+        return replace(self, trials=trials, search=None)
+
     def with_clips(self, **settings: Any) -> "SweepFile":
         """The same sweep on other made clips: `synthesize` with some of its settings changed."""
         return replace(self, synthesize=(self.synthesize or {}) | settings)
@@ -136,7 +154,10 @@ def make_sweep(
         said = _small(content, source)
         small, name = _dotted(said["base"]), f"{name}-small"  # another name is another folder of results
         content = {**content, **{key: value for key, value in said.items() if key != "base"}}
-    layers = (content.get("base") or {}, small, *overrides)
+    base = content.get("base") or {}
+    if not isinstance(base, Mapping):
+        raise MerjaxError(f"{source}: base is {base!r}; write a config file's path, or settings as `key: value` lines")
+    layers = (base, small, *overrides)
     trials = tuple(
         Trial(label, point, make_config(*layers, point, source=source)) for label, point in _points(content, source)
     )
@@ -170,9 +191,12 @@ def _dotted(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 def _points(content: Mapping[str, Any], source: str) -> list[tuple[str, dict[str, Any]]]:
     named = content.get("trials") or {"": {}}
-    if not isinstance(named, dict):
-        raise MerjaxError(f"{source}: trials must be `name: {{key: value}}` lines")
-    axes = {key: _values(key, axis, source) for key, axis in (content.get("axes") or {}).items()}
+    if not isinstance(named, Mapping) or not all(isinstance(point or {}, Mapping) for point in named.values()):
+        raise MerjaxError(f"{source}: trials is {named!r}; write `name: {{key: value}}` lines")
+    asked = content.get("axes") or {}
+    if not isinstance(asked, Mapping):
+        raise MerjaxError(f"{source}: axes is {asked!r}; write `key: [values]` lines, such as loss.gamma: [0, 2]")
+    axes = {str(key): _values(key, axis, source) for key, axis in asked.items()}
     combine = content.get("combine", "product")
     if combine not in ("product", "zip"):
         raise MerjaxError(f'{source}: combine is "{combine}"; write product or zip')
@@ -180,12 +204,19 @@ def _points(content: Mapping[str, Any], source: str) -> list[tuple[str, dict[str
     if combine == "zip" and len(set(lengths.values())) > 1:
         raise MerjaxError(f"{source}: axes to zip must be equally long, but they have {lengths} values")
     rows = list(zip(*axes.values(), strict=True) if combine == "zip" else itertools.product(*axes.values())) or [()]
+    short = _short_keys(list(axes))
     points = []
     for (name, point), row in itertools.product(named.items(), rows):
         along = dict(zip(axes, row, strict=True))
-        parts = [name] * bool(name) + [f"{key.rsplit('.', 1)[-1]}={_short(value)}" for key, value in along.items()]
-        points.append((", ".join(parts) or "base", (point or {}) | along))
+        parts = [str(name)] * (name != "") + [f"{short[key]}={_short(value)}" for key, value in along.items()]
+        points.append((", ".join(parts) or "base", {**(point or {}), **along}))
     return points
+
+
+def _short_keys(keys: Sequence[str]) -> dict[str, str]:
+    """Each key's last part, or the whole of it where another one ends alike."""
+    last = [key.rsplit(".", 1)[-1] for key in keys]
+    return {key: part if last.count(part) == 1 else key for key, part in zip(keys, last, strict=True)}
 
 
 def _values(key: str, axis: Any, source: str) -> list[Any]:
@@ -193,17 +224,30 @@ def _values(key: str, axis: Any, source: str) -> list[Any]:
         return axis
     if isinstance(axis, dict) and len(axis) == 1:
         (kind, numbers), *_ = axis.items()
-        if isinstance(numbers, list) and len(numbers) == 3 and all(isinstance(n, int | float) for n in numbers):
+        if isinstance(numbers, list) and len(numbers) == 3 and all(map(_is_number, numbers)):
             first, last, third = numbers
-            if kind == "log" and 0 < first < last and third >= 2:
-                return [float(f"{v:.6g}") for v in np.geomspace(first, last, int(third))]
-            if kind == "range" and third > 0 and first <= last:
+            if kind in ("log", "range") and first > last:
+                raise MerjaxError(
+                    f"{source}: the axis {key} goes down from {first} to {last}; write {{{kind}: [{last}, {first}, {third}]}}"
+                )
+            if kind == "log" and 0 < first < last and third >= 2 and third == int(third):
+                return [_rounded(v) for v in np.geomspace(first, last, int(third))]
+            if kind == "range" and third > 0:
                 values = np.arange(first, last + third * 1e-9, third).tolist()
-                return values if isinstance(first + third, float) else [int(v) for v in values]
+                return [_rounded(v) if isinstance(first + third, float) else int(v) for v in values]
     raise MerjaxError(
         f"{source}: the axis {key} is {axis!r}; write a list of values, {{range: [first, last, step]}} with a step above 0, "
-        "or {log: [first, last, how many]} with 0 < first < last"
+        "or {log: [first, last, how many]} with 0 < first < last and two values or more"
     )
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _rounded(value: float) -> float:
+    """0.3 for 0.30000000000000004: what an axis computes enters a trial's identity, and its name."""
+    return float(f"{value:.6g}")
 
 
 def _search(content: Mapping[str, Any], base: Config, source: str) -> SearchSpec:
@@ -215,29 +259,49 @@ def _search(content: Mapping[str, Any], base: Config, source: str) -> SearchSpec
             f"{source}: search is {said!r}; write space and trials, and any of sampler, metric, inner, storage"
         )
     spec = SearchSpec(**said)
-    if not isinstance(spec.trials, int) or spec.trials < 1:
+    if not isinstance(spec.trials, int) or isinstance(spec.trials, bool) or spec.trials < 1:
         raise MerjaxError(f"{source}: search: trials is {spec.trials!r}; write how many settings to try")
-    if spec.metric not in SCORES:
-        raise MerjaxError(f'{source}: search: metric is "{spec.metric}"; write any of {", ".join(SCORES)}')
-    if not 0 < spec.inner <= 0.5:
-        raise MerjaxError(f"{source}: search: inner is {spec.inner}; write a share of the training subjects, up to 0.5")
+    if spec.metric not in [*SCORES]:
+        raise MerjaxError(f"{source}: search: metric is {spec.metric!r}; write any of {', '.join(SCORES)}")
+    if not _is_number(spec.inner) or not 0 < spec.inner <= 0.5:
+        raise MerjaxError(
+            f"{source}: search: inner is {spec.inner!r}; write a share of the training subjects, up to 0.5"
+        )
+    if not isinstance(spec.storage, str | None):
+        raise MerjaxError(f"{source}: search: storage is {spec.storage!r}; write a URL such as sqlite:///study.db")
+    from merjax.samplers import make_sampler  # Optuna, which only searches need
+
+    make_sampler(str(spec.sampler), 0)
     if not isinstance(spec.space, dict) or not spec.space:
         raise MerjaxError(
             f"{source}: search: space is {spec.space!r}; write `key: [values]` or `key: {{low:, high:}}` lines"
         )
+    settings = flatten(base)
     for key, values in spec.space.items():
-        for value in _ends(key, values, source):
-            make_config(flatten(base), {key: value}, source=f"{source}: search")
+        if str(key).startswith(_NOT_SEARCHED):
+            raise MerjaxError(
+                f"{source}: search: {key} is no way to train; leave out {', '.join(_NOT_SEARCHED)}, which say what is "
+                "tested and how the work is done"
+            )
+        for value in _ends(key, values, source, settings.get(key)):
+            make_config(settings, {key: value}, source=f"{source}: search")
     return spec
 
 
-def _ends(key: str, values: Any, source: str) -> list[Any]:
+def _ends(key: str, values: Any, source: str, default: Any) -> list[Any]:
     """Values of a search space's axis that must all be allowed for the axis to be."""
     if isinstance(values, list) and values:
         return values
+    if isinstance(values, dict) and isinstance(default, bool):
+        raise MerjaxError(f"{source}: search: {key} is true or false and has no range; write {key}: [true, false]")
+    whole = isinstance(values, dict) and all(isinstance(values.get(end), int) for end in ("low", "high"))
+    if isinstance(values, dict) and isinstance(default, int) and not whole:
+        raise MerjaxError(
+            f"{source}: search: the axis {key} is {values!r}; it takes whole numbers, so write low and high as such"
+        )
     if isinstance(values, dict) and {"low", "high"} <= values.keys() <= {"low", "high", "log"}:
         low, high, log = values["low"], values["high"], values.get("log", False)
-        if all(isinstance(n, int | float) for n in (low, high)) and low < high and (low > 0 or log is not True):
+        if all(map(_is_number, (low, high))) and low < high and (low > 0 or log is not True):
             return [low, high]
     raise MerjaxError(
         f"{source}: search: the axis {key} is {values!r}; write a list of values, or {{low: , high: }} with low < high, "
@@ -246,11 +310,13 @@ def _ends(key: str, values: Any, source: str) -> list[Any]:
 
 
 def _seeds(seeds: Any, source: str) -> tuple[int, ...]:
-    if isinstance(seeds, int) and seeds > 0:
-        return tuple(range(seeds))
-    if isinstance(seeds, list) and seeds and all(isinstance(s, int) and s >= 0 for s in seeds):
-        return tuple(dict.fromkeys(seeds))
-    raise MerjaxError(f"{source}: seeds is {seeds!r}; write how many, or a list such as [0, 1, 2]")
+    listed = seeds if isinstance(seeds, list) else [seeds]
+    if all(isinstance(s, int) and not isinstance(s, bool) and s >= 0 for s in listed):
+        if isinstance(seeds, int) and seeds:
+            return tuple(range(seeds))
+        if isinstance(seeds, list) and seeds and len({*seeds}) == len(seeds):
+            return tuple(seeds)
+    raise MerjaxError(f"{source}: seeds is {seeds!r}; write how many, or a list such as [0, 1, 2], each seed once")
 
 
 def _refuse_duplicates(trials: Sequence[Trial], source: str) -> None:

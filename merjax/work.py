@@ -20,7 +20,7 @@ from merjax.errors import MerjaxError, full_disk_told
 from merjax.experiment import Experiment
 from merjax.inner import hold_out_inside
 from merjax.interruption import Interrupted
-from merjax.logs import Log, log_chunk
+from merjax.logs import Log, log_chunk, logged
 from merjax.memory import SMALLER
 from merjax.methods import METHODS
 from merjax.models import RememberingEngine, save_models
@@ -84,8 +84,9 @@ def work(
                 taken += 1
                 if chunk.group not in groups:
                     groups = {chunk.group: _open(plan, chunk.group)}
+                hear = logged(folder, plan, chunk, log, functools.partial(say, chunk))
                 with full_disk_told(folder), _full_device_told():
-                    _carry_out(folder, plan, chunk, groups[chunk.group], functools.partial(say, chunk), stopping, warn)
+                    _carry_out(folder, plan, chunk, groups[chunk.group], hear, stopping, warn)
                     if log:
                         log_chunk(folder, chunk, log)
         if not taken:

@@ -25,6 +25,10 @@ def test_layers_override_each_other_nested_or_dotted():
         ("temporal.epochs=0", "temporal.epochs is 0.0, it must be above 0"),
         ("loss.gamma=-1", "loss.gamma is -1.0, it must not be negative"),
         ("loss=3", "LossConfig"),
+        ("learning_rate=1", "write spatial.learning_rate, temporal.learning_rate, peer.learning_rate "),
+        ("spatial.units=1", r"no setting `spatial.units`; write temporal.units \("),
+        ("loss.focus=2", "write loss.gamma, loss.alpha, loss.label_smoothing "),
+        ("cnn=2", "write method, data, regions, loss, spatial, temporal, peer, svm, control, selection, engine "),
     ],
 )
 def test_wrong_settings_are_named(line, sentence):
@@ -87,8 +91,39 @@ def test_zip_and_named_trials(tmp_path):
         ("combine: zip\naxes: {loss.gamma: [1], spatial.epochs: [1, 2]}", "equally long"),
         ("base: nowhere.yaml", "does not exist"),
         ("a: [1", "not a readable YAML"),
+        ("axes: [loss.gamma]", r"write `key: \[values\]` lines"),
+        ("base: 3", "write a config file's path, or settings"),
+        ("trials: {a: 3}", "write `name: {key: value}` lines"),
+        ("trials: [a]", "write `name: {key: value}` lines"),
+        ("axes: {loss.gamma: {range: [5, 1, 1]}}", r"goes down from 5 to 1; write {range: \[1, 5, 1\]}"),
+        ("axes: {loss.gamma: {log: [1, 0.1, 3]}}", r"write {log: \[0.1, 1, 3\]}"),
+        ("axes: {loss.gamma: {log: [1, 2, 3.7]}}", "two values or more"),
+        ("seeds: [0, 0]", "each seed once"),
+        ("seeds: true", "write how many"),
+        ("seeds: [true]", "write how many"),
+        ("search: {space: {loss.gamma: [1]}, trials: 2, inner: '0.2'}", "inner is '0.2'"),
+        ("search: {space: {loss.gamma: [1]}, trials: 2, metric: [UF1]}", r"metric is \['UF1'\]"),
+        ("search: {space: {loss.gamma: [1]}, trials: true}", "trials is True"),
+        ("search: {space: {loss.gamma: [1]}, trials: 2, storage: 3}", "write a URL"),
+        ("search: {space: {loss.gamma: [1]}, trials: 2, sampler: best}", "write tpe, random, or one of"),
+        ("search: {space: {engine.chunk: [1, 2]}, trials: 2}", "engine.chunk is no way to train"),
+        ("search: {space: {data.folds: [loso]}, trials: 2}", "data.folds is no way to train"),
+        ("search: {space: {temporal.mask: {low: 0, high: 1}}, trials: 2}", r"write temporal.mask: \[true, false\]"),
+        ("search: {space: {temporal.units: {low: 4.0, high: 8}}, trials: 2}", "whole numbers"),
     ],
 )
 def test_wrong_sweep_files_get_a_sentence(tmp_path, text, sentence):
     with pytest.raises(MerjaxError, match=sentence):
         sweep(tmp_path, text)
+
+
+def test_ranges_are_the_numbers_that_people_mean(tmp_path):
+    text = "axes: {loss.gamma: {range: [0.1, 0.5, 0.1]}}"
+    assert [trial.config.loss.gamma for trial in sweep(tmp_path, text).trials] == [0.1, 0.2, 0.3, 0.4, 0.5]
+    assert sweep(tmp_path, text).trials[2].config == make_config("loss.gamma=0.3")
+
+
+def test_axes_whose_keys_end_alike_are_called_by_the_whole_of_them(tmp_path):
+    text = "axes: {spatial.learning_rate: [1e-4], temporal.learning_rate: [1e-3], loss.gamma: [0]}"
+    (trial,) = sweep(tmp_path, text).trials
+    assert trial.name == "spatial.learning_rate=0.0001, temporal.learning_rate=0.001, gamma=0"

@@ -1,20 +1,28 @@
 """Search: what is proposed and told, kills between and within batches, and which clips the score is of."""
 
+import json
 from pathlib import Path
 
 import numpy as np
 import optuna
 import pandas as pd
 import pytest
+from sklearn.metrics import f1_score, log_loss
 from small_experiment import BASE, small_experiment, use_small_experiment
 
+import merjax
 from merjax.errors import MerjaxError
 from merjax.inner import hold_out_inside
-from merjax.plan import Plan, make_plan
+from merjax.interruption import Interrupted
+from merjax.plan import Plan, make_plan, plan_from_json
 from merjax.protocols.folds import subjects_of
-from merjax.results import write_chunk
-from merjax.search import make_sampler, search
+from merjax.results import read_plan, read_predictions, write_chunk
+from merjax.samplers import make_sampler
+from merjax.search import _scores_on_disk, choices, fold_scores, search
+from merjax.sweeping import batch_of
 from merjax.trials import make_sweep
+
+FOLDS = tuple(f"casme2/sub{s:02d}" for s in range(4))
 
 SPACE = {
     "loss.gamma": {"low": 0, "high": 4},
@@ -29,16 +37,16 @@ def _small(monkeypatch):
     use_small_experiment(monkeypatch.setattr)
 
 
-def sweep(trials=8, **said):
-    content = {"base": BASE, "search": {"space": SPACE, "trials": trials, "sampler": "tpe"} | said}
+def sweep(trials=8, seeds=1, **said):
+    content = {"base": BASE, "seeds": seeds, "search": {"space": SPACE, "trials": trials, "sampler": "tpe"} | said}
     return make_sweep(content, "small")
 
 
 class Trainer:
-    """Predicts better the closer gamma is to 1; is killed before a number of batches."""
+    """Predicts better the closer gamma is to each fold's ideal; is killed before a number of batches."""
 
-    def __init__(self, killed_at: int = -1) -> None:
-        self.killed_at, self.plans = killed_at, []
+    def __init__(self, killed_at: int = -1, ideals=(1, 1, 1, 1)) -> None:
+        self.killed_at, self.plans, self.ideals = killed_at, [], ideals
 
     def __call__(self, folder: Path, plan: Plan) -> None:
         if len(self.plans) == self.killed_at:
@@ -51,11 +59,15 @@ class Trainer:
                 test_N = experiment.folds[fold].test_N
                 label_N = experiment.target_N[test_N]
                 gamma = plan.trials[trial].config.loss.gamma
-                right = np.arange(len(label_N)) / len(label_N) >= abs(gamma - 1) / 3
+                far = abs(gamma - self.ideals[fold])
+                right = np.arange(len(label_N)) / len(label_N) >= far / 3
+                probability_NxK = np.full((len(label_N), 3), (1 - np.exp(-far)) / 3)
+                probability_NxK[np.arange(len(label_N)), label_N] += np.exp(-far)
                 own = experiment.index.loc[test_N, ["database", "subject", "clip"]].assign(
                     fold=experiment.folds[fold].name,
                     label=label_N,
                     prediction=np.where(right, label_N, (label_N + 1) % 3),
+                    **{f"p_{name}": probability_NxK[:, k] for k, name in enumerate(experiment.classes)},
                     trial=plan.trials[trial].name,
                     seed=chunk.seed,
                 )
@@ -77,12 +89,151 @@ def test_a_search_trains_batches_of_proposals_and_chooses_the_best(tmp_path):
     chosen, tried = search(sweep(), tmp_path, 4, plan_one, trainer)
     assert [len(plan.trials) for plan in trainer.plans] == [4, 4]
     assert (tried["state"] == "complete").all()
-    best = tried.loc[tried["UF1"].idxmax()]
-    (trial,) = chosen.trials
-    assert trial.name == best["trial"]
+    best = tried.loc[(tried["loss.gamma"] - 1).abs().idxmin()]
+    (trial,) = chosen.trials  # all folds have the same ideal
+    assert trial.name == "chosen"
     assert trial.config.loss.gamma == best["loss.gamma"]
+    assert trial.folds == FOLDS
     assert chosen.inner == 0  # it is tested on the clips that the folds hold out
     assert trial.config.regions in (("eyes",), ("eyes", "mouth"))
+
+
+def test_every_fold_is_trained_with_what_its_own_inner_subjects_choose(tmp_path):
+    ideals = (0, 1, 4, 1)
+    chosen, tried = search(sweep(12), tmp_path, 4, plan_one, Trainer(ideals=ideals))
+    for fold, ideal in zip(FOLDS, ideals, strict=True):
+        (trial,) = [trial for trial in chosen.trials if trial.is_of(fold)]
+        nearest = tried.loc[(tried["loss.gamma"] - ideal).abs().idxmin()]
+        assert trial.config.loss.gamma == nearest["loss.gamma"]  # the log-loss tells it from others as often right
+        assert fold in nearest["chosen_for"].split(", ")
+    plan = make_plan(chosen, 1)
+    runs = [(plan.trials[t].config.loss.gamma, FOLDS[f]) for chunk in plan.chunks for t, f in chunk.runs]
+    assert sorted(fold for _, fold in runs) == sorted(FOLDS)
+    assert {trial.name for trial in plan.trials} == {"chosen"}
+    assert plan_from_json(json.loads(json.dumps(plan.to_json()))) == plan
+    assert pd.read_csv(tmp_path / "search" / "search.csv")["chosen_for"].notna().sum() == 3
+
+
+def test_ties_go_to_the_smaller_loss_and_then_to_the_earlier_proposal():
+    rows = [(0, "a", 0.5, 2.0), (1, "a", 0.5, 1.0), (2, "a", 0.5, 1.0), (0, "b", 0.7, np.inf), (1, "b", 0.7, np.inf)]
+    scores = pd.DataFrame(rows, columns=["number", "fold", "score", "loss"])
+    assert choices(scores) == {0: ["b"], 1: ["a"]}
+    assert choices(scores.iloc[::-1]) == {0: ["b"], 1: ["a"]}
+
+
+def test_a_folds_scores_are_of_its_inner_clips_over_all_seeds_and_of_no_other(tmp_path):
+    search(sweep(4, seeds=[3, 5]), tmp_path, 4, plan_one, Trainer(ideals=(0, 1, 4, 1)))
+    plan = read_plan(tmp_path / "search" / "trials-0000")
+    predictions = read_predictions(tmp_path / "search" / "trials-0000", plan)
+    scores = fold_scores(plan, predictions, "UF1").set_index(["number", "fold"])
+    assert len(scores) == 4 * len(FOLDS)
+    for (number, fold), row in scores.iterrows():
+        own = predictions[(predictions["trial"] == f"trial {number}") & (predictions["fold"] == f"inside {fold}")]
+        assert set(own["seed"]) == {3, 5}
+        assert f"casme2/{own['subject'].iloc[0]}" != fold
+        assert fold.split("/")[1] not in set(own["subject"])
+        assert row["score"] == pytest.approx(f1_score(own["label"], own["prediction"], average="macro"))
+        p = own[["p_negative", "p_positive", "p_surprise"]].to_numpy()
+        assert row["loss"] == pytest.approx(log_loss(own["label"], p))
+
+
+def test_predictions_that_lie_elsewhere_are_asked_for(tmp_path):
+    url = f"sqlite:///{tmp_path}/study.db"
+    search(sweep(2, storage=url), tmp_path / "one", 2, plan_one, Trainer())
+    with pytest.raises(MerjaxError, match="lacks the predictions of trial 0, trial 1"):
+        search(sweep(4, storage=url), tmp_path / "two", 2, plan_one, Trainer())
+
+
+@pytest.mark.parametrize("url", ["nonsense", "nosuch://u@h/x", "sqlite:////nowhere/x/y.db", "redis://localhost/0"])
+def test_a_storage_that_cannot_be_used_is_a_sentence(tmp_path, url):
+    with pytest.raises(MerjaxError, match=f"storage {url} cannot be used .*write a URL such as sqlite:///study.db"):
+        search(sweep(storage=url), tmp_path, 4, plan_one, Trainer())
+
+
+REAL = {
+    "base": {
+        "spatial": BASE["spatial"] | {"epochs": 0.5},
+        "temporal": BASE["temporal"] | {"epochs": 1},
+        "engine": {"steps_per_call": 1, "chunk": 4, "workers": 1},
+    },
+    "search": {
+        "sampler": "random",
+        "trials": 2,
+        "space": {"temporal.learning_rate": {"low": 1e-4, "high": 1e-1, "log": True}, "loss.gamma": [0, 1, 2]},
+    },
+}
+
+
+class Real:
+    """The whole search on small pictures, trained in earnest; stopped at the n-th time that it may be."""
+
+    def __init__(self, folder: Path, stopped_at: int = -1, log=None) -> None:
+        asked = iter(range(10**6))
+        self.result = merjax.run_sweep(REAL, out=folder, log=log, stopping=lambda: next(asked) == stopped_at)
+        self.of_fold = {
+            fold: trial.overrides for trial in self.result.plan.trials for fold in FOLDS if trial.is_of(fold)
+        }
+
+
+@pytest.fixture(scope="module")
+def whole_search(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        use_small_experiment(patch.setattr)
+        yield Real(tmp_path_factory.mktemp("search") / "run")
+
+
+def test_a_search_ends_in_one_trial_that_tests_every_clip_once(whole_search):
+    result = whole_search.result
+    assert result.scores["trial"].tolist() == ["chosen", "majority", "chance"]
+    assert result.scores["clips"].tolist() == [12] * 3
+    keys = ["subject", "clip"]
+    assert sorted(map(tuple, result.predictions[keys].to_numpy())) == sorted(
+        map(tuple, small_experiment().index[keys].to_numpy())
+    )
+    assert (result.predictions["fold"] == "casme2/" + result.predictions["subject"]).all()
+    assert len(result.plan.chunks) == 1  # what the folds chose differs in traced numbers only, and trains together
+    assert set(result.curves["trial"]) == {"chosen"}
+
+
+def test_a_search_that_is_stopped_while_it_looks_and_while_it_tests_makes_the_same_choice(whole_search, tmp_path):
+    logs = tmp_path / "run" / "chosen-of-2" / "logs"
+    for stopped_at, place in ((2, "search/trials-0000"), (12, "chosen-of-2")):  # of five calls in each place
+        with pytest.raises(Interrupted):
+            Real(tmp_path / "run", stopped_at, "jsonl")
+        assert list((tmp_path / "run" / place / "logs").rglob("*.jsonl"))  # they do not wait for the chunk's end
+        assert list((tmp_path / "run" / place / "checkpoints").iterdir())
+    resumed = Real(tmp_path / "run", log="jsonl")
+    pd.testing.assert_frame_equal(resumed.result.tried, whole_search.result.tried)
+    assert resumed.of_fold == whole_search.of_fold
+    pd.testing.assert_frame_equal(resumed.result.predictions, whole_search.result.predictions)
+    log = pd.read_json(logs / "chosen" / "seed0" / "casme2_sub02.jsonl", lines=True)
+    curve = resumed.result.curves.query("fold == 'casme2/sub02'").reset_index(drop=True)
+    assert log[["stage", "step"]].to_numpy().tolist() == curve[["stage", "step"]].to_numpy().tolist()
+    np.testing.assert_allclose(log["loss"], curve["loss"], rtol=1e-6)
+
+
+def test_a_tested_subjects_labels_have_no_part_in_its_choice(whole_search, tmp_path, monkeypatch):
+    altered = small_experiment()
+    own = (altered.index["subject"] == "sub01").to_numpy()
+    altered.target_N[own] = (altered.target_N[own] + 1) % 3
+    altered.target_NxR[own] = np.stack([np.minimum(altered.target_N, 1), altered.target_N], 1)[own]
+    monkeypatch.setattr(merjax.plan, "load_experiment", lambda data: altered)
+    other = Real(tmp_path / "run")
+    assert other.of_fold["casme2/sub01"] == whole_search.of_fold["casme2/sub01"]
+    columns = ["number", "fold", "score", "loss"]
+    before, after = (
+        _scores_on_disk(search.result.folder.parent / "search", {0, 1}, "UF1")[columns]
+        for search in (whole_search, other)
+    )
+    of_fold = before["fold"] == "casme2/sub01"
+    pd.testing.assert_frame_equal(after[of_fold], before[of_fold])
+    assert not np.allclose(after.loc[~of_fold, "loss"], before.loc[~of_fold, "loss"])  # elsewhere it is trained on
+
+
+def test_a_batch_fills_the_chunks_that_train_at_the_same_time():
+    for chunk, workers, proposals in ((4, 1, 1), (8, 1, 2), (8, 3, 6), (3, 1, 1)):
+        asked = make_sweep(REAL, "small", ({"engine": {"chunk": chunk, "workers": workers}},))
+        assert batch_of(asked) == proposals  # of four folds each
 
 
 def test_proposals_of_a_batch_share_programs_unless_a_shape_differs(tmp_path):

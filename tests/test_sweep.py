@@ -114,7 +114,7 @@ def test_plan_prints_groups_and_computes_nothing(finished, sweep_file, tmp_path)
     assert result.returncode == 0
     assert "2 trials, 6 runs" in result.stdout
     assert "group 0: 6 runs in chunks of 3, 3 folds, 9 clips" in result.stdout
-    assert "GiB a device" in result.stdout
+    assert "GiB a worker" in result.stdout
     assert "about " in result.stdout
     assert not (tmp_path / "none").exists()
 

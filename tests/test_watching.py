@@ -1,18 +1,24 @@
 """Logs of curves for other tools, memory and time of a plan."""
 
+import io
 import json
+import re
 
 import numpy as np
 import pandas as pd
 import pytest
+from rich.console import Console
 from small_experiment import small_experiment, small_plan, use_small_experiment
 
 import merjax.estimate
+from merjax.engine import Progress, Run
+from merjax.engine.fit import _last_loss
 from merjax.errors import MerjaxError
 from merjax.estimate import Stopwatch, duration, seconds_left, work_of
-from merjax.logs import log_chunk
+from merjax.logs import log_chunk, logged
 from merjax.memory import bytes_per_device, capacity, runs_that_fit
 from merjax.plan import splitting_keys
+from merjax.progress import SweepProgress, default_console, draws
 from merjax.results import write_chunk
 
 GiB = 2**30
@@ -55,20 +61,154 @@ def test_jsonl_has_a_line_per_step_and_null_where_a_run_diverged(tmp_path):
 
 def test_tensorboard_gets_every_scalar(tmp_path):
     pytest.importorskip("tensorboardX")
-    from tensorboardX.proto.event_pb2 import Event
-
     plan = small_plan(tmp_path)
     write_chunk(tmp_path, plan.chunks[0], pd.DataFrame({"x": [1]}), curves_of(plan))
-    for _ in range(2):  # a second time writes nothing
-        log_chunk(tmp_path, plan.chunks[0], "tensorboard")
-    (events,) = (tmp_path / "logs" / "focal,_gamma=2" / "seed0" / "casme2_sub00").iterdir()
-    found, data = [], events.read_bytes()
-    while data:
-        length = int.from_bytes(data[:8], "little")
-        event = Event.FromString(data[12 : 12 + length])
-        found += [(value.tag, event.step, value.simple_value) for value in event.summary.value]
-        data = data[16 + length :]
-    assert found == [(f"{s}/loss", i, v) for s in ("spatial", "temporal") for i, v in enumerate([1.0, 0.5, 0.25])]
+    log_chunk(tmp_path, plan.chunks[0], "tensorboard")
+    place = tmp_path / "logs" / "focal,_gamma=2" / "seed0" / "casme2_sub00"
+    stamps = {path: path.stat().st_mtime_ns for path in place.iterdir()}
+    log_chunk(tmp_path, plan.chunks[0], "tensorboard")  # a second time writes nothing
+    assert {path: path.stat().st_mtime_ns for path in place.iterdir()} == stamps
+    assert scalars(place) == [
+        (f"{s}/loss", i, v) for s in ("spatial", "temporal") for i, v in enumerate([1.0, 0.5, 0.25])
+    ]
+
+
+def scalars(place):
+    """What TensorBoard's own reader would find in a run's folder, every checksum being right."""
+    from tensorboardX.proto.event_pb2 import Event
+    from tensorboardX.record_writer import masked_crc32c
+
+    found = []
+    for path in sorted(place.iterdir()):
+        assert "tfevents" in path.name
+        data = path.read_bytes()
+        while data:
+            length = int.from_bytes(data[:8], "little")
+            body = data[12 : 12 + length]
+            assert data[8:12] == masked_crc32c(data[:8]).to_bytes(4, "little")
+            assert data[12 + length : 16 + length] == masked_crc32c(body).to_bytes(4, "little")
+            event = Event.FromString(body)
+            found += [(value.tag, event.step, value.simple_value) for value in event.summary.value]
+            data = data[16 + length :]
+    return found
+
+
+def lines_of(folder):
+    (path,) = folder.glob("logs/base/seed0/casme2_sub02.jsonl")
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def call(plan, stage, step, steps=6):
+    """A call's message; the history is of as many steps as there were, and a run's loss is its number and the step."""
+    runs = len(plan.chunks[0].runs)
+    loss = np.arange(runs)[:, None] + np.arange(step) / 8
+    return Progress(stage, step, steps, runs, (0.0, 1.0), 1.0, 0, {"loss": loss.astype(np.float32)})
+
+
+@pytest.mark.parametrize("log", ["jsonl", "tensorboard"])
+def test_logs_grow_with_every_call_and_a_kill_neither_doubles_nor_loses_a_step(tmp_path, log):
+    if log == "tensorboard":
+        pytest.importorskip("tensorboardX")
+    plan, heard = small_plan(tmp_path), []
+    place = tmp_path / "logs" / "base" / "seed0" / "casme2_sub02"
+
+    def steps():
+        if log == "tensorboard":
+            found = scalars(place)
+            assert all(value == 2 + step / 8 for _, step, value in found)
+            return [(tag.split("/")[0], step) for tag, step, _ in found]
+        lines = lines_of(tmp_path)
+        assert all(line["loss"] == 2 + line["step"] / 8 for line in lines)
+        return [(line["stage"].replace(" ", "_"), line["step"]) for line in lines]
+
+    first = logged(tmp_path, plan, plan.chunks[0], log, heard.append)
+    for step in (2, 4, 6):
+        first(call(plan, "inner spatial", step))
+        assert steps() == [("inner_spatial", i) for i in range(step)]
+    for step in (2, 4):
+        first(call(plan, "spatial", step))
+    inner = [("inner_spatial", i) for i in range(6)]
+    assert steps() == inner + [("spatial", i) for i in range(4)]
+    if log == "jsonl":
+        with place.with_name(place.name + ".jsonl").open("a") as file:
+            file.write('{"stage": "spa')  # the kill
+    again = logged(tmp_path, plan, plan.chunks[0], log, heard.append)  # from a checkpoint after two steps
+    for step in (4, 6):
+        again(call(plan, "spatial", step))
+        assert steps() == inner + [("spatial", i) for i in range(step)]
+    assert all(not progress.history for progress in heard)  # what workers send is as short as ever
+    assert len(heard) == 7
+    curves = pd.concat(
+        pd.DataFrame({"trial": "base", "fold": fold, "seed": 0, "stage": "spatial", "step": range(6)}).assign(
+            loss=(f + np.arange(6) / 8).astype(np.float32)
+        )
+        for f, fold in enumerate(plan.data[0]["folds"])
+    )
+    write_chunk(tmp_path, plan.chunks[0], pd.DataFrame({"x": [1]}), curves)
+    log_chunk(tmp_path, plan.chunks[0], log)
+    assert steps() == inner + [("spatial", i) for i in range(6)]
+
+
+def drawn(plan, waiting, messages, **terminal):
+    """What a console shows of a sweep's progress."""
+    out = io.StringIO()
+    console = Console(file=out, width=160, **terminal)
+    with SweepProgress(plan, plan.chunks, waiting, console) as progress:
+        for message in messages:
+            progress.hear(message)
+        progress.bars.refresh()
+    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", out.getvalue())
+
+
+def test_progress_tells_rate_losses_what_diverged_and_the_time_left():
+    plan = small_plan(seeds=2)
+    message = {"worker": 0, "chunk": 1, "stage": "spatial", "step": 6, "steps": 12, "runs": 4, "loss": (0.25, 1.5)}
+    said = drawn(plan, plan.chunks, [message | {"seconds": 3.0, "diverged": 1}], force_terminal=True)
+    assert "chunk 2/2 spatial: 4 runs x 6/12 steps, 8.0 run-steps/s, loss 0.250-1.500, 1 diverged" in said
+    work = plan.data[0]["work"]
+    share = 0.5 * work["spatial"] / sum(work.values()) / 2
+    assert f"{100 * share:.0f}%" in next(line for line in said.splitlines()[::-1] if line.startswith("sweep"))
+    assert "left" in said
+    half = drawn(plan, plan.chunks[1:], [], force_terminal=True)
+    assert "50%" in half  # what was finished before counts
+
+
+def test_a_batch_of_held_out_samples_is_no_divergence():
+    weight_PxN = np.array([[1, 1, 0], [1, 0, 1], [0, 1, 1]], np.float32)
+    runs = Run(np.zeros((3, 2), np.uint32), weight_PxN, {})
+    unit_KxB = np.array([[0, 1], [2, 2], [0, -1]])  # run 0 has nothing in the second batch, run 2 in the third
+    loss_PxK = np.array([[0.5, np.nan, 0.4], [0.5, np.nan, np.nan], [0.5, 0.3, np.nan]])
+    np.testing.assert_equal(_last_loss(np.full(3, -1.0), loss_PxK, runs, unit_KxB), [0.4, np.nan, 0.3])
+    np.testing.assert_equal(_last_loss(np.full(3, -1.0), loss_PxK[:, :2], runs, unit_KxB[:2]), [0.5, np.nan, 0.3])
+
+
+def test_progress_is_silent_where_nobody_watches():
+    plan = small_plan()
+    message = {"worker": 0, "chunk": 0, "stage": "spatial", "step": 6, "steps": 12, "runs": 4, "loss": (0.25, 1.5)}
+    assert drawn(plan, plan.chunks, [message | {"seconds": 3.0, "diverged": 0}]) == ""
+    assert drawn(plan, plan.chunks, [{"warning": "a checkpoint cannot be read"}]) == "a checkpoint cannot be read\n"
+    assert drawn(plan, [], [], force_terminal=True).strip() == ""
+
+
+def test_a_caller_from_python_sees_progress_in_a_terminal_or_a_notebook_and_else_nothing(monkeypatch):
+    assert default_console().quiet
+    monkeypatch.setattr("merjax.progress.Console", lambda **said: Console(force_terminal=True, **said))
+    assert draws(default_console())
+    monkeypatch.setattr("merjax.progress.Console", lambda **said: Console(force_jupyter=True, **said))
+    monkeypatch.setattr("merjax.progress.find_spec", lambda name: name == "ipywidgets")
+    assert draws(default_console())
+    monkeypatch.setattr("merjax.progress.find_spec", lambda name: None)
+    assert default_console().quiet
+
+
+def test_a_cache_that_cannot_be_written_fails_no_sweep(monkeypatch, tmp_path):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("MERJAX_CACHE", str(tmp_path / "file" / "cache"))
+    plan = small_plan()
+    watch = Stopwatch(plan)
+    watch.work, watch.seconds = 100.0, 10.0
+    watch.remember()
+    assert not seconds_left(plan, plan.chunks, 1)[1]
 
 
 def test_as_many_runs_fit_as_leave_a_reserve():

@@ -3,6 +3,8 @@
 import functools
 import time
 from collections.abc import Callable, Sequence
+from collections.abc import Mapping as MappingOf
+from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
 
 import jax
@@ -23,7 +25,9 @@ class Progress(NamedTuple):
     runs: int
     loss: tuple[float, float]  # lowest and highest of the runs that did not diverge; NaN if all did
     seconds: float
-    diverged: int  # runs whose loss is not finite
+    diverged: int  # runs whose loss is not finite, in the last step that held training samples of theirs
+    # the metrics of all steps so far, `[P, step]`, those of an earlier process among them
+    history: MappingOf[str, np.ndarray] = MappingProxyType({})
 
 
 class Saved(NamedTuple):
@@ -125,6 +129,7 @@ class Engine:
             state, history, done = self._place(kept.state), kept.history, kept.done
             stream.set_state(kept.stream)
         began, first, batches, position = time.perf_counter(), done, None, stream.get_state()
+        loss_P = np.full(n_runs, _NO_LOSS, np.float32)
         while done < budget.steps:
             offset = done % self.steps_per_call
             if batches is None or offset == 0:
@@ -142,11 +147,13 @@ class Engine:
             if budget.probe_every and done % budget.probe_every == 0:
                 probe = self.apply(stage, join(state.variables), runs, samples, batch=budget.batch)
                 history["probe"][:, done // budget.probe_every - 1] = probe
-            last = history["loss"][:, done - 1]
+            loss_P = _last_loss(loss_P, history["loss"][:, done - n : done], runs, batches.unit_B[offset : offset + n])
             seconds = (time.perf_counter() - began) * done / max(done - first, 1)
-            sound = last[np.isfinite(last)]
+            finite_P = np.isfinite(loss_P)
+            sound = loss_P[finite_P & (loss_P != _NO_LOSS)]
             ends = (float(sound.min()), float(sound.max())) if len(sound) else (float("nan"), float("nan"))
-            on_call(Progress(stage.name, done, budget.steps, n_runs, ends, seconds, len(last) - len(sound)))
+            so_far = {name: values[:, :done] for name, values in history.items() if name != "probe"}
+            on_call(Progress(stage.name, done, budget.steps, n_runs, ends, seconds, int((~finite_P).sum()), so_far))
             if keeper:
                 here = stream.get_state() if done % self.steps_per_call == 0 else position
                 now = functools.partial(self._saved, state, history, done, here)
@@ -216,6 +223,15 @@ class Engine:
         return self.programs[stage, name, shapes]
 
 
+def _last_loss(before_P: np.ndarray, loss_PxK: np.ndarray, runs: Run, unit_KxB: np.ndarray) -> np.ndarray:
+    """Each run's newest loss. A batch of held-out samples alone has none: NaN there is no sign of divergence."""
+    last_P = before_P
+    for loss_P, unit_B in zip(loss_PxK.T, np.asarray(unit_KxB), strict=True):
+        trained_P = (np.asarray(runs.weight_N)[:, unit_B[unit_B >= 0]] > 0).any(1)
+        last_P = np.where(trained_P, loss_P, last_P)
+    return last_P
+
+
 def _on_prepared(stage: Stage, f: Callable, per_run: int) -> Callable:
     """`f`, which takes prepared batches after its first `per_run` arguments, on batches as they come."""
 
@@ -226,5 +242,6 @@ def _on_prepared(stage: Stage, f: Callable, per_run: int) -> Callable:
     return on_batches
 
 
+_NO_LOSS = -1.0  # of a run that has had no sample yet
 # LLVM spends 14 s on optimising the random initialisation, which runs once, for milliseconds
 _QUICK = {"xla_backend_optimization_level": 0}

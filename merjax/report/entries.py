@@ -65,7 +65,9 @@ def entries_of(plan: Plan, predictions: pd.DataFrame, run: str = "") -> list[Ent
         predictions = predictions.assign(selection="fixed")
     groups = dict(list(predictions.groupby(["trial", "selection"], sort=False)))
     entries = []
-    for trial, group in zip(plan.trials, plan.group_of_trial, strict=True):
+    names = [trial.name for trial in plan.trials]
+    for first in map(names.index, dict.fromkeys(names)):  # folds with settings of their own share a name
+        trial, group = plan.trials[first], plan.group_of_trial[first]
         for selection in SELECTIONS:
             own = groups.get((trial.name, selection))
             if own is not None:

@@ -89,7 +89,10 @@ def _run(run: Run) -> dict[str, Any]:
         "common": {key: _said(value) for key, value in common.items()},
         "varying": varying,
         "trials": [
-            (trial.name, [_said(config.get(key)) for key in varying])
+            (
+                trial.name + (f" (on {', '.join(trial.folds)})" if trial.folds else ""),
+                [_said(config.get(key)) for key in varying],
+            )
             for trial, config in zip(run.plan.trials, configs, strict=True)
         ],
         "missing": [f"{trial}, seed {seed}, fold {fold}" for trial, seed, fold in run.missing],
@@ -148,7 +151,10 @@ def _distinct(told: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 def _curves(run: Run) -> list[Picture]:
     if run.curves.empty:
         return []
-    trials = [trial.name for trial in run.plan.trials if trial.name in set(run.curves["trial"])][:MOST_DETAILED]
+    trained = set(run.curves["trial"])
+    trials = [name for name in dict.fromkeys(trial.name for trial in run.plan.trials) if name in trained][
+        :MOST_DETAILED
+    ]
     return [
         _figure(curve_figure(run.curves, stage, trials), f"{run.name}: training curves of the {stage} stage")
         for stage in dict.fromkeys(run.curves["stage"])
