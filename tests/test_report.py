@@ -8,12 +8,14 @@ import re
 import subprocess
 import sys
 from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import replace
 from html.parser import HTMLParser
 from importlib.metadata import version
 from io import StringIO
 from pathlib import Path
 from typing import NamedTuple
 
+import cv2
 import numpy as np
 import pandas as pd
 import pytest
@@ -26,7 +28,7 @@ from merjax.estimate import duration
 from merjax.report.__main__ import main
 from merjax.report.figures import score_figure, svg
 from merjax.report.files import slug
-from merjax.report.mistakes import confident_mistakes
+from merjax.report.mistakes import apex_crops, confident_mistakes
 from merjax.report.page import render_page
 from merjax.report.runs import compare, read_run, read_runs
 from merjax.report.sections import Section
@@ -377,6 +379,24 @@ def test_crops_of_mistakes_come_from_the_store_if_it_is_the_same(small_store, tm
         page = page_of(folder, crops=crops)
         assert "image/png" not in page
         assert why in words(page)
+
+
+@pytest.mark.parametrize("whole_face", [False, True])
+def test_crops_of_a_colour_store_keep_their_colours(small_store, tmp_path, whole_face):
+    """Red is red: the store holds RGB, the PNG file is read back by OpenCV as BGR."""
+    store = open_store(small_store)
+    colour = {name: np.stack([crop, crop // 2, crop // 4], -1) for name, crop in store.crops.items()}
+    row = store.index.iloc[1]
+    own = (row["database"], row["subject"], row["clip"])
+    png, which = apex_crops(replace(store, crops=colour), *own, whole_face=whole_face)
+    gray, _ = apex_crops(store, *own, whole_face=whole_face)
+    picture = cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_UNCHANGED)
+    plain = cv2.imdecode(np.frombuffer(gray, np.uint8), cv2.IMREAD_UNCHANGED)
+    assert which.startswith("apex, frame")
+    assert picture.shape == (*plain.shape, 3)
+    np.testing.assert_array_equal(picture[..., 2], plain)
+    assert (picture[..., 2] >= picture[..., 0]).all()
+    assert picture[..., 2].mean() > picture[..., 0].mean() + 10
 
 
 def test_a_figure_draws_each_score_where_it_is(tmp_path):
