@@ -31,8 +31,9 @@ examples:
 The log format: a line "database subject" (casme2 sub01), below it a line "clip truth prediction" per clip (EP02_01f 1 1),
 classes numbered from 0 (megc3: 0 negative, 1 positive, 2 surprise). A log with a clip twice is refused, and so is one with
 missing clips: each database in it must have the protocol's published number of clips per class and of subjects (one that is
-absent as a whole is told loudly: the rest is no score of the protocol), or, with --clips, the log must have exactly the clips of that CSV file (columns database, subject,
-clip; a column label is compared too). --log-megc writes such a file beside its logs.
+absent as a whole is told loudly: what is left is no score of the protocol), or, with --clips, the log must have exactly the
+clips of that CSV file (columns database, subject, clip; a column label is compared too). --log-megc writes such a file beside
+its logs.
 """
 
 

@@ -43,8 +43,7 @@ def shuffled_notes(entries: Sequence[Entry], part: str) -> list[str]:
         own = of_part(entry.predictions, part)
         if entry.control != "shuffle" or own.empty:
             continue
-        controls = score_controls(entry, [part]).set_index("entry")
-        chance = {name: float(controls.loc["chance", name]) for name in _JUDGED}
+        (chance,) = (row for row in score_controls(entry, [part]).to_dict("records") if row["entry"] == "chance")
         intervals = over_subjects_and_seeds(entry, part)
         if not all(intervals[name][0] > chance[name] for name in _JUDGED):
             continue

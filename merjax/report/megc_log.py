@@ -101,8 +101,8 @@ def absent_databases(log: pd.DataFrame, scheme: LabelScheme) -> str:
     each = ", ".join(f"{DATABASES[name].title} 0 / {sum(scheme.expected[name])}" for name in absent)
     whole = sum(map(sum, scheme.expected.values()))
     return (
-        f"NOT THE WHOLE PROTOCOL: {len(log)} / {whole} clips of {scheme.name}, none of {', '.join(DATABASES[n].title for n in absent)} "
-        f"({each}). The scores below are of the other databases alone, and no score of {scheme.name} to compare with others'."
+        f"NOT THE WHOLE PROTOCOL: {len(log)} / {whole} clips of {scheme.name} ({each}). What follows is of the other databases "
+        f"alone, and no score of {scheme.name} to set beside others'."
     )
 
 
