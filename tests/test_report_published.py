@@ -170,8 +170,8 @@ def test_changed_settings_are_told(tmp_path):
             tmp_path / name, name="table7_loss", clips=megc_clips(), settings=settings, chunk_runs=200
         )
         (table,) = text_of(folder)
-        told[name] = next(note for note in table.notes if note.startswith("Settings that are not the defaults"))
-    assert "follow the paper: none" in told["plain"]
+        told[name] = next(note for note in table.notes if note.startswith("Settings beside what"))
+    assert "follow the paper): none" in told["plain"]
     assert "focal and cross-entropy: data.frames count:3, spatial.epochs 2.0" in told["changed"]
 
 
@@ -188,7 +188,7 @@ def test_a_peers_own_sweep_has_the_peers_own_scores_beside_it(name, tmp_path):
     if name == "ststnet":
         (port,) = (row for row in table.rows if row[0].startswith("STSTNet, PyTorch port"))
         assert port[2::2] == ("0.7209", "0.7250")
-        assert any("as its documentation reports it" in note for note in table.notes)
+        assert any("as it reports itself" in note for note in table.notes)
 
 
 def test_the_papers_table_of_peers_gets_those_that_it_lacks(tmp_path):
@@ -199,7 +199,7 @@ def test_the_papers_table_of_peers_gets_those_that_it_lacks(tmp_path):
     cells = {row[0]: row[1:] for row in table.rows}
     assert next(own for label, own in cells.items() if label.startswith("RCN-A") and "FULL" in label)[1] == "0.7432"
     assert next(own for label, own in cells.items() if label.startswith("STSTNet (") and "FULL" in label)[1] == "0.73"
-    assert any(label.startswith("STSTNet, PyTorch port (its documentation)") for label in cells)
+    assert any(label.startswith("STSTNet, PyTorch port (as it reports itself)") for label in cells)
 
 
 def test_a_part_of_a_joint_training_is_not_a_training_on_that_database(tmp_path):

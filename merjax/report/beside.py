@@ -84,7 +84,7 @@ def _settings(entries: Sequence[Entry]) -> str:
         names = told.setdefault(", ".join(other), [])
         names += [entry.trial.name] * (entry.trial.name not in names)
     each = "; ".join(f"{' and '.join(names)}: {other}" for other, names in told.items() if other)
-    return f"Settings that are not the defaults, which follow the paper: {each or 'none'}, beside what sets the trials apart."
+    return f"Settings beside what sets the trials apart that are not the defaults (these follow the paper): {each or 'none'}."
 
 
 def _matched_parts(ours: Sequence[str], printed: Sequence[str]) -> list[tuple[str, str]]:

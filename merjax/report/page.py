@@ -59,7 +59,9 @@ def render_page(runs: Sequence[Run], sections: Sequence[Section], *, crops: bool
         sections=[_section(section, runs, crops) for section in sections],
         separate=separate_sentence(sections),
         draws=DRAWS,
-        coverage=", ".join(f"{share:.0%} of experiments with {people} subjects" for people, share in COVERAGE.items()),
+        coverage=", ".join(
+            f"{100 * share:.0f} % of experiments with {people} subjects" for people, share in COVERAGE.items()
+        ),
         most=MOST_DETAILED,
     )
 

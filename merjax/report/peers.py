@@ -9,10 +9,7 @@ from merjax.report.published import STSTNET, PublishedRow, PublishedTable, table
 
 _PARTS = ("FULL", "smic", "casme2", "samm")
 _UNCHECKED = "Noted from memory of the article and not checked against it."
-_PORT = (
-    "STSTNet's PyTorch port, as its documentation reports it for 800 epochs, on FULL alone. It gives no interval and does not "
-    "say how many trainings it tried."
-)
+_PORT = "STSTNet's PyTorch port, as it reports itself, on FULL alone and without an interval."
 
 
 def table_beside(sweep: str) -> PublishedTable | None:
@@ -45,7 +42,7 @@ _RCN = _rows(
     (0.7432, 0.7190, 0.6326, 0.6441, 0.8512, 0.8123, 0.7601, 0.6715),
     (f"RCN-A, Xia et al. 2020. {_UNCHECKED}",),
 )
-_STSTNET_PORT = _rows("STSTNet, PyTorch port", "its documentation", (0.7209, 0.7250), (_PORT,))
+_STSTNET_PORT = _rows("STSTNet, PyTorch port", "as it reports itself", (0.7209, 0.7250), (_PORT,))
 
 PEERS: dict[str, PublishedTable] = {
     "ststnet": _table(

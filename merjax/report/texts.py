@@ -29,9 +29,8 @@ def _score_text(section: Section, part: str) -> TextTable:
     rows = []
     for row in own:
         diverged = f" ({row['diverged']} runs diverged)" if row["diverged"] else ""
-        uf1, *others = (with_interval(row, name) for name in SCORES)
-        cells = (uf1, number(row["UF1"]), *others, str(row["clips"]), str(row["subjects"]))
-        rows.append((row["entry"] + diverged, *cells))
+        cells = [with_interval(row, name) for name in SCORES]
+        rows.append((row["entry"] + diverged, *cells, number(row["UF1"]), str(row["clips"]), str(row["subjects"])))
     seeds = max(row["seeds"] for row in own)
     subjects = own[0]["subjects"]
     notes = [
@@ -46,18 +45,18 @@ def _score_text(section: Section, part: str) -> TextTable:
     if part == comparison.parts[0] or "->" in part:
         notes += shuffled_notes(comparison.entries, part)
     if subjects < FEW_SUBJECTS:
-        simulated = ", ".join(f"{share:.0%} with {people}" for people, share in COVERAGE.items())
+        simulated = ", ".join(f"{100 * share:.0f} % with {people}" for people, share in COVERAGE.items())
         notes.append(
             f"{subjects} subjects are few: simulated experiments had the truth in such 95 % intervals in {simulated} subjects."
         )
     if (lost := share_losing_a_class(of_part(comparison.base.predictions, part), comparison.base.classes)) >= 0.005:
         notes.append(
-            f"A class is rare here: in {lost:.0%} of the bootstrap samples none of its clips is drawn, and UF1 and UAR are "
+            f"A class is rare here: in {100 * lost:.0f} % of the bootstrap samples none of its clips is drawn; UF1 and UAR are then "
             "means over the classes that are left."
         )
     return TextTable(
         f"Scores on {part_title(part)} ({comparison.protocol})",
-        ("trial", "UF1", "macro F1", "UAR", "accuracy", "clips", "subjects"),
+        ("trial", *HEADS.values(), "macro F1", "clips", "subjects"),
         tuple(rows),
         (*notes, *warnings_of(comparison.entries)),
     )
