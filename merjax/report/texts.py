@@ -51,8 +51,8 @@ def _score_text(section: Section, part: str) -> TextTable:
         )
     if (lost := share_losing_a_class(of_part(comparison.base.predictions, part), comparison.base.classes)) >= 0.005:
         notes.append(
-            f"A class is rare here: in {100 * lost:.0f} % of the bootstrap samples none of its clips is drawn; UF1 and UAR are then "
-            "means over the classes that are left."
+            f"A class is rare here: in {100 * lost:.0f} % of the bootstrap samples none of its clips is drawn; UF1 and UAR "
+            "are then means over the classes that are left."
         )
     return TextTable(
         f"Scores on {part_title(part)} ({comparison.protocol})",
