@@ -3,12 +3,17 @@
 Results do not depend on them by design, to float tolerance; whoever cannot reproduce a number wants to know them.
 """
 
+import contextlib
+import functools
 import json
 import platform
+import subprocess
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, NamedTuple
+
+import cv2
 
 from merjax import __version__
 from merjax.plan import Chunk
@@ -16,6 +21,7 @@ from merjax.results import record_path
 from merjax.store import write_json
 
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
+OPTIONAL = ("scikit-learn",)  # some methods alone need it
 
 
 class Conditions(NamedTuple):
@@ -66,7 +72,24 @@ def versions() -> dict[str, str]:
             found[name] = version(name)
         except PackageNotFoundError:
             found[name] = "of unknown version"
-    return found
+    found["OpenCV"] = cv2.__version__  # which several distributions bring
+    for name in OPTIONAL:
+        with contextlib.suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found | ({"commit": commit} if (commit := _commit()) else {})
+
+
+@functools.cache
+def _commit() -> str:
+    """The commit of a merjax that runs from a git checkout, marked where files were changed since; "" elsewhere."""
+    folder = Path(__file__).parents[1]
+    if not (folder / ".git").exists():
+        return ""
+    line = ["git", "-C", str(folder), "describe", "--always", "--dirty=, changed", "--abbrev=12", "--exclude=*"]
+    try:
+        return subprocess.run(line, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return ""
 
 
 def _device() -> str:

@@ -11,6 +11,7 @@ A method need not know of it: an engine that remembers takes down what each stag
 gives it back in place of training, so that the method's own code does the rest.
 """
 
+import functools
 import json
 import re
 import shutil
@@ -25,8 +26,8 @@ import numpy as np
 import orbax.checkpoint as ocp
 import pandas as pd
 
-from merjax.conditions import versions
-from merjax.config import Config, flatten, make_config
+from merjax.cards import FORMAT, make_card, refuse_other_preparation, scored_part, write_card
+from merjax.config import Config, make_config
 from merjax.devices import prepare_backend
 from merjax.engine import Budget, Engine, Keeper, Progress, Run, Samples, Stage, State
 from merjax.engine.stage import start
@@ -36,13 +37,10 @@ from merjax.logs import safe_name
 from merjax.methods import METHODS
 from merjax.metrics import SCORES
 from merjax.plan import Chunk, Plan
-from merjax.protocols.folds import subjects_of
-from merjax.report.entries import entries_of
+from merjax.report.entries import Entry, entries_of
 from merjax.report.scores import score_entries
 from merjax.runs import RunSpec
-from merjax.store import Store, open_store, write_json
-
-FORMAT = 1
+from merjax.store import Store, open_store
 
 
 class Learned(NamedTuple):
@@ -171,6 +169,7 @@ class Model:
             MerjaxError: a store that the model does not fit.
         """
         opened = store if isinstance(store, Store) else open_store(store)
+        refuse_other_preparation(self.card, self.config, opened)
         experiment = every_clip(opened, self.config.data)
         spec = RunSpec(self.config, self.card["seed"], 0)
         train = METHODS[self.config.method].train
@@ -230,7 +229,8 @@ def save_models(folder: Path, plan: Plan, chunk: Chunk, experiment: Experiment, 
         place.mkdir(parents=True)
         with ocp.StandardCheckpointer() as checkpointer:
             checkpointer.save(place.absolute() / "parameters", {stage: own.variables for stage, own in of_run.items()})
-        _write_card(place, _card(plan, chunk, trial, fold, experiment, of_run))
+        numbers = {stage: own.numbers for stage, own in of_run.items()}
+        write_card(place, make_card(plan, chunk, trial, fold, experiment, numbers))
 
 
 def add_scores(folder: Path, plan: Plan, predictions: pd.DataFrame) -> None:
@@ -239,10 +239,15 @@ def add_scores(folder: Path, plan: Plan, predictions: pd.DataFrame) -> None:
         cards = sorted((folder / "models" / safe_name(entry.trial.name)).glob("*/*/card.json"))
         if entry.selection != "fixed" or not cards:
             continue
-        (row,) = score_entries([entry], ["together"]).to_dict("records")
-        scores = {name: {"mean": row[name], "interval": [row[f"{name}_low"], row[f"{name}_high"]]} for name in SCORES}
+        score = functools.cache(functools.partial(_scores, entry))
         for path in cards:
-            _write_card(path.parent, json.loads(path.read_text()) | {"scores": scores})
+            card = json.loads(path.read_text())
+            write_card(path.parent, card | {"scores": score(scored_part(card))})
+
+
+def _scores(entry: Entry, part: str) -> dict[str, Any]:
+    (row,) = score_entries([entry], [part]).to_dict("records")
+    return {name: {"mean": row[name], "interval": [row[f"{name}_low"], row[f"{name}_high"]]} for name in SCORES}
 
 
 def model_folder(folder: Path, trial: str, seed: int, fold: str) -> Path:
@@ -259,75 +264,6 @@ def runs_without_model(folder: Path, plan: Plan, chunks: Sequence[Chunk]) -> int
         if plan.trials[trial].config.engine.save_models
     ]
     return sum(not (place / "card.json").is_file() for place in wanted)
-
-
-def _card(
-    plan: Plan, chunk: Chunk, trial: int, fold: int, experiment: Experiment, learned: Mapping[str, Learned]
-) -> dict[str, Any]:
-    data, tested_N = plan.data[chunk.group], experiment.folds[fold].test_N
-    config = plan.trials[trial].config
-    return {
-        "format": FORMAT,
-        "sweep": plan.name,
-        "trial": plan.trials[trial].name,
-        "seed": chunk.seed,
-        "fold": experiment.folds[fold].name,
-        "held_out_subjects": sorted(set(subjects_of(experiment.index[tested_N]))),
-        "classes": list(experiment.classes),
-        "method": config.method,
-        "pictures": _pictures(config, experiment),
-        "data": {key: data[key] for key in ("protocol", "store_hash", "split_hash", "label_hash", "statement")},
-        "versions": versions(),
-        "scores": None,
-        "config": flatten(config),
-        "numbers": {s: {name: v.tolist() for name, v in own.numbers.items()} for s, own in learned.items()},
-    }
-
-
-def _pictures(config: Config, experiment: Experiment) -> dict[str, Any]:
-    """What the method sees of a clip, and in how many rows and columns of pixels."""
-    if config.method != "local_regions":
-        height, width = experiment.flow_NxHxWx3.shape[1:3]
-        return {"input": "one picture of the clip's optical flow: u, v, strain", "sizes": {"flow": [height, width]}}
-    seen = {"gray": "frames as they are", "difference": "frames minus the clip's onset frame"}[config.data.input]
-    sizes = {region.name: [region.height, region.width] for region in experiment.streams}
-    return {"input": f"{seen}, frames {config.data.frames}", "sizes": sizes}
-
-
-def _write_card(place: Path, card: dict[str, Any]) -> None:
-    write_json(place / "card.json", card)
-    (place / "card.md").write_text(_markdown(card), encoding="utf-8")
-
-
-def _markdown(card: dict[str, Any]) -> str:
-    pictures, data = card["pictures"], card["data"]
-    scores = card["scores"] or {}
-    lines = [
-        f"# {card['sweep']}: {card['trial']}, seed {card['seed']}, fold {card['fold']}",
-        *([f"**{data['statement']}**"] if data["statement"] else []),
-        f"Recognises {', '.join(card['classes'])} ({data['protocol']}) by the method {card['method']}. It never saw the "
-        f"clips of {', '.join(card['held_out_subjects'])}; all other scores of it are of people that it was trained on.",
-        "## Scores of the trial",
-        *(
-            f"- {name} {score['mean']:.3f} [{score['interval'][0]:.3f}, {score['interval'][1]:.3f}]"
-            for name, score in scores.items()
-        ),
-        "Pooled over all folds, each tested on the subjects that it held out, by as many models as there are folds; 95 % of "
-        "bootstrap samples of the subjects in brackets."
-        if scores
-        else "Not known yet: they are written when all folds of the sweep are finished.",
-        "## What is done to the pictures",
-        f"- input: {pictures['input']}",
-        *(f"- {name}: {height} x {width} pixels" for name, (height, width) in pictures["sizes"].items()),
-        "- numbers fitted on the fold's training clips, and hyper-parameters, by stage: `numbers` in card.json",
-        "## Where it comes from",
-        f"- data {data['store_hash']}, split {data['split_hash']}, labels {data['label_hash']}",
-        f"- {', '.join(f'{name} {number}' for name, number in card['versions'].items())}",
-        "- all settings: `config` in card.json",
-        "## How to use it",
-        '```python\nimport merjax\n\nmodel = merjax.load_model("this folder")\nmodel("a clip store")\n```',
-    ]
-    return "\n\n".join(lines) + "\n"
 
 
 def _of_data(name: str) -> bool:

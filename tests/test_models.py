@@ -5,14 +5,18 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from sklearn.metrics import f1_score
+from small_experiment import BASE as SMALL
+from small_experiment import FRAMES, SIDE, STREAMS, SUBJECTS, small_experiment
 from test_single_stage import BASE, experiment_of, flow_images
 
 import merjax
 import merjax.plan
 from merjax.config import make_config
 from merjax.errors import MerjaxError
-from merjax.models import Learned, Model, _of_data, model_folder, runs_without_model
+from merjax.models import Learned, Model, _of_data, add_scores, model_folder, runs_without_model
 from merjax.plan import make_plan
+from merjax.protocols import Fold
 from merjax.protocols.folds import subjects_of
 from merjax.results import open_folder, read_predictions
 from merjax.store import open_store
@@ -70,6 +74,97 @@ def test_a_peers_model_predicts_as_the_sweep_did(tmp_path, monkeypatch):
         own = model(experiment.store)[fold.test_N]
         np.testing.assert_allclose(own[COLUMNS], saved.loc[fold.name, COLUMNS], atol=1e-5)
         assert model.card["pictures"]["sizes"] == {"flow": [28, 28]}
+
+
+def prepared(store, **settings):
+    """A store of the same clips, prepared with other settings."""
+    return replace(store, meta=store.meta | {"settings": store.meta["settings"] | settings})
+
+
+@pytest.fixture(scope="module")
+def motion_run(tmp_path_factory):
+    """Two trials on the motion of every frame, with folds across two databases that test the same clips twice."""
+    experiment = small_experiment()
+    half_N = np.arange(len(experiment.index)) % (len(experiment.index) // 2) < SUBJECTS
+    index = experiment.index.assign(
+        database=np.where(half_N, "samm", "casme2"), position=np.arange(len(experiment.index))
+    )
+    rows = len(index) * FRAMES
+    motion = {
+        r.name: np.random.default_rng(i).integers(-90, 90, (rows, SIDE, SIDE, 3), np.int8)
+        for i, r in enumerate(STREAMS)
+    }
+    settings = {
+        "colour": "gray",
+        "align": "first",
+        "flow": {"to": "apex", "every": True, "algorithm": "dis", "side": 28},
+    }
+    store = replace(
+        experiment.store, index=index, frame_flow=motion, meta=experiment.store.meta | {"settings": settings}
+    )
+    folds = tuple(
+        Fold(f"{a}->{b}", (index["database"] == a).to_numpy(), (index["database"] == b).to_numpy())
+        for a, b in (("casme2", "samm"), ("samm", "casme2"))
+    )
+    experiment = replace(experiment, store=store, index=index, folds=folds, input="flow")
+    base = SMALL | {"data": {"input": "flow", "folds": "cross_database"}}
+    base["engine"] = SMALL["engine"] | {"save_models": True}
+    folder = tmp_path_factory.mktemp("motion") / "run"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(merjax.plan, "load_experiment", lambda data: experiment)
+        plan = open_folder(folder, make_plan(make_sweep({"base": base}, "motion"), 1))
+        work(folder)
+    return folder, plan, experiment
+
+
+def test_a_model_of_motion_is_saved_and_predicts_as_the_sweep_did(motion_run, monkeypatch):
+    folder, plan, experiment = motion_run
+    saved = read_predictions(folder, plan).set_index("fold")
+    assert not runs_without_model(folder, plan, plan.chunks)
+    monkeypatch.setattr(merjax.models, "every_clip", lambda store, data: experiment)  # of tiny pictures
+    for fold in experiment.folds:
+        model = merjax.load_model(model_folder(folder, "base", 0, fold.name))
+        own = model(experiment.store)[fold.test_N]
+        np.testing.assert_allclose(own[COLUMNS], saved.loc[fold.name, COLUMNS], atol=1e-5)
+        assert "optical flow" in model.card["pictures"]["input"]
+
+
+def test_a_card_of_a_fold_across_databases_has_that_folds_scores(motion_run):
+    folder, plan, experiment = motion_run
+    saved = read_predictions(folder, plan)
+    add_scores(folder, plan, saved)
+    told = []
+    for fold in experiment.folds:
+        place = model_folder(folder, "base", 0, fold.name)
+        own = saved[saved["fold"] == fold.name]
+        scores = json.loads((place / "card.json").read_text())["scores"]
+        assert scores["UF1"]["mean"] == pytest.approx(f1_score(own["label"], own["prediction"], average="macro"))
+        assert scores["accuracy"]["mean"] == pytest.approx((own["label"] == own["prediction"]).mean())
+        text = (place / "card.md").read_text()
+        assert "Of the clips that this fold held out" in text
+        assert "Pooled over all folds" not in text
+        told.append(scores["accuracy"]["mean"])
+    assert told[0] != told[1]
+
+
+def test_clips_prepared_in_another_way_are_refused(motion_run, models, small_store, monkeypatch):
+    folder, _, experiment = motion_run
+    monkeypatch.setattr(merjax.models, "every_clip", lambda store, data: experiment)
+    model = merjax.load_model(model_folder(folder, "base", 0, experiment.folds[0].name))
+    assert model.card["preparation"] == {"align": "first", "flow algorithm": "dis"}
+    store, flow = experiment.store, experiment.store.meta["settings"]["flow"]
+    same = model(store)
+    assert model(prepared(store, flow=flow | {"side": 64, "to": "mid"}, colour="rgb")).equals(same)  # not of its frames
+    with pytest.raises(
+        MerjaxError, match="flow algorithm dis, those of nowhere were prepared with flow algorithm tvl1"
+    ):
+        model(prepared(store, flow=flow | {"algorithm": "tvl1"}))
+    with pytest.raises(MerjaxError, match="align first, .* align frame; prepare them alike"):
+        model(prepared(store, align="frame"))
+    model, store = next(iter(models.values())), open_store(small_store)
+    assert model.card["preparation"] == {"colour": "gray", "align": "first"}
+    with pytest.raises(MerjaxError, match="colour gray, .* colour rgb"):
+        model(prepared(store, colour="rgb"))
 
 
 def test_a_model_asks_for_no_labels(models, small_store):

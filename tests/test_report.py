@@ -8,12 +8,14 @@ import re
 import subprocess
 import sys
 from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import replace
 from html.parser import HTMLParser
 from importlib.metadata import version
 from io import StringIO
 from pathlib import Path
 from typing import NamedTuple
 
+import cv2
 import numpy as np
 import pandas as pd
 import pytest
@@ -24,13 +26,16 @@ import merjax
 from merjax.conditions import note_sitting
 from merjax.estimate import duration
 from merjax.report.__main__ import main
-from merjax.report.figures import score_figure, svg
+from merjax.report.controls import over_subjects_and_seeds, shuffled_notes
+from merjax.report.figures import confusion_figure, score_figure, subject_figure, svg
 from merjax.report.files import slug
-from merjax.report.mistakes import confident_mistakes
+from merjax.report.mistakes import apex_crops, confident_mistakes
 from merjax.report.page import render_page
 from merjax.report.runs import compare, read_run, read_runs
-from merjax.report.sections import Section
+from merjax.report.scores import score_controls, score_entries
+from merjax.report.sections import Section, warnings_of
 from merjax.report.tables import TextTable, latex, markdown, number
+from merjax.report.texts import data_text, score_texts
 from merjax.store import open_store
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -171,15 +176,36 @@ def test_the_page_holds_what_one_needs_to_distrust_or_recompute(reported):
         assert needed in text, needed
 
 
-def test_the_snippet_on_the_page_gives_the_printed_scores(reported):
-    folder, _ = reported
-    page = (folder / "report/report.html").read_text()
+def snippet_scores(folder, page) -> dict[tuple[str, ...], list[float]]:
+    """What the page's snippet prints for a run: by trial, seed, part, ... the scores."""
     code = html.unescape(re.search(r"<pre>(.*?)</pre>", page, re.S)[1]).replace('"RUN"', repr(str(folder)))
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    printed = [line.split() for line in result.stdout.splitlines()]
-    values = [float(line[-3]) for line in printed if line[0] == "focal"]
+    with redirect_stdout(StringIO()) as out:
+        exec(code, {})
+    lines = [line.rsplit(maxsplit=3) for line in out.getvalue().splitlines()]
+    return {tuple(line[0].split()): [float(word) for word in line[1:]] for line in lines}
+
+
+def test_the_snippet_on_the_page_gives_the_printed_scores_of_diverged_runs_too(tmp_path):
+    folder = write_fake_run(tmp_path / "r", seeds=(0, 1), diverged=[("focal", 2), ("focal", 5)])
+    assert report(folder).returncode == 0
+    found = snippet_scores(folder, (folder / "report/report.html").read_text())
     scores = pd.read_csv(folder / "report/scores.csv").set_index(["part", "entry"])
-    assert np.mean(values) == pytest.approx(scores.loc[("FULL", "focal"), "UF1"])
+    assert len(found) == 4
+    for trial in ("focal", "cross-entropy"):
+        means = np.mean([values for names, values in found.items() if names[0] == trial], axis=0)
+        np.testing.assert_allclose(means, scores.loc[("FULL", trial), ["UF1", "UAR", "accuracy"]].astype(float))
+
+
+def test_the_snippet_on_the_page_pools_no_folds_across_databases(tmp_path):
+    clips = small_clips()
+    folds = {f"{a}->samm": (clips["database"] == "samm").to_numpy() for a in ("casme2", "smic", "casme2+smic")}
+    folder = write_fake_run(tmp_path / "r", clips=clips, folds=folds, diverged=[("focal", 1)])
+    assert report(folder).returncode == 0
+    found = snippet_scores(folder, (folder / "report/report.html").read_text())
+    scores = pd.read_csv(folder / "report/scores.csv").set_index(["part", "entry"])
+    assert len(found) == 6
+    for (trial, _, part), values in found.items():
+        np.testing.assert_allclose(values, scores.loc[(part, trial), ["UF1", "UAR", "accuracy"]].astype(float))
 
 
 def test_equal_predictions_give_an_equal_page(tmp_path):
@@ -249,14 +275,159 @@ def test_the_inflation_by_the_oracle_is_a_row_of_its_own(tmp_path):
     assert (chosen["whole"] == 12).all()
 
 
-def test_shuffled_labels_above_chance_are_an_alarm_unless_an_oracle_chose(tmp_path):
-    shuffled = {"skills": {"a": 0.0}, "settings": {"control": "shuffle"}, "clips": megc_clips()}
+def test_shuffled_labels_above_chance_are_evidence_unless_an_oracle_chose(tmp_path):
+    shuffled = {"skills": {"a": 0.0}, "settings": {"control": "shuffle"}, "clips": megc_clips(), "chunk_runs": 80}
     oracle = write_fake_run(tmp_path / "oracle", selections={"fixed": 0.0, "oracle": 0.5}, **shuffled)
     text = report(oracle).stdout
-    assert "ABOVE CHANCE" not in text
-    assert "nothing can be learnt: a, oracle (leaks), shuffled labels." in text
+    assert "EVIDENCE OF A LEAK" not in text
+    assert "nothing can be learnt: a, oracle (leaks), shuffled labels: UF1" in text
     leak = write_fake_run(tmp_path / "leak", selections={"fixed": 0.5}, **shuffled)
-    assert "ABOVE CHANCE on shuffled labels: a, shuffled labels. Something leaks" in report(leak).stdout
+    text = report(leak).stdout
+    assert "EVIDENCE OF A LEAK" in text
+    assert "a, shuffled labels: UF1" in text
+    assert "It is one permutation" in text
+    assert text.count("EVIDENCE OF A LEAK") == 1  # on all clips pooled, not once more for every database
+
+
+def test_what_permutations_differ_in_is_part_of_the_evidence(tmp_path):
+    """Three permutations, of which one scores high by chance: over subjects alone it would be above chance, over seeds not."""
+    folder = write_fake_run(
+        tmp_path / "r",
+        skills={"a": 0.0},
+        settings={"control": "shuffle"},
+        clips=megc_clips(),
+        seeds=(0, 1, 2),
+        chunk_runs=80,
+    )
+    entry = compare([read_run(folder)])[0].base
+    lucky = entry.predictions["seed"].eq(0) & (entry.predictions.index % 2 == 0)
+    told = entry.predictions["prediction"].where(~lucky, entry.predictions["label"])
+    entry = replace(entry, predictions=entry.predictions.assign(prediction=told))
+    chance = score_controls(entry, ["FULL"]).set_index("entry").loc["chance"]
+    assert score_entries([entry], ["FULL"])["UAR_low"].iloc[0] > chance["UAR"]
+    assert over_subjects_and_seeds(entry, "FULL")["UAR"][0] < chance["UAR"]
+    assert shuffled_notes([entry], "FULL") == []
+
+
+@pytest.fixture(scope="module")
+def chosen(tmp_path_factory):
+    """A run with oracles of 40 looks in 800 epochs, on synthetic clips."""
+    return write_fake_run(
+        tmp_path_factory.mktemp("chosen") / "r",
+        skills={"a": 0.4},
+        selections={"fixed": 0.0, "oracle": 0.4},
+        settings={
+            "method": "ststnet",
+            "peer": {"epochs": 800, "batch": 16},
+            "selection": {"rules": ["fixed", "oracle"], "looks": 40},
+        },
+        data={"statement": "Made up."},
+    )
+
+
+def test_an_oracles_looks_are_told_beside_it(chosen):
+    result = report(chosen)
+    assert "The oracle chose among 40 looks in 800 epochs" in result.stdout
+    assert "would leak more" in words((chosen / "report/report.html").read_text())
+    table = pd.read_csv(chosen / "report/inflation.csv")
+    assert set(table["looks"]) == {40}
+    assert "40 in 800 epochs" in (chosen / "report/report.md").read_text()
+
+
+def test_figures_say_what_they_are_without_the_page(chosen):
+    """Confusion matrices and subjects, as the files that are passed on, and the scores: trial, choice, and what clips."""
+    section = Section(compare([read_run(chosen)])[0])
+    for entry in section.comparison.entries:
+        own = warnings_of([entry])
+        for figure in (
+            confusion_figure(entry, section.comparison.parts, own),
+            subject_figure(section.subjects, entry.label, own),
+        ):
+            drawn = " ".join(figure.get_suptitle().split())
+            assert drawn.startswith(entry.label)
+            assert "Synthetic data" in drawn
+            assert ("no estimate of accuracy on new people" in drawn) == (entry.selection == "oracle")
+    figures = [base64.b64decode(s).decode() for s in re.findall(r"svg\+xml;base64,([^\"]+)", page_of(chosen))]
+    for text in figures[:-2]:  # the last ones are training curves
+        assert "Synthetic data" in text
+    assert sum("oracle (leaks)" in text for text in figures) >= 4
+
+
+def test_what_has_one_look_has_no_inflation(tmp_path):
+    folder = write_fake_run(
+        tmp_path / "r",
+        skills={"a": 0.6},
+        clips=CASME2,
+        selections={"fixed": 0.0, "oracle": 0.0},
+        settings={"method": "hoof", "selection": {"rules": ["fixed", "oracle"]}},
+    )
+    section = Section(compare([read_run(folder)])[0])
+    assert section.inflation.empty
+    assert section.budgets.empty
+    assert section.without_choice == ["a, oracle (leaks)"]
+    assert "one look, no choice" in " ".join(warnings_of(section.comparison.entries))
+    assert "Inflation" not in report(folder).stdout
+
+
+def test_any_trial_can_be_the_base_of_differences(tmp_path):
+    folder = write_fake_run(tmp_path / "r", skills={"a": 0.4, "b": 0.6, "c": 0.8})
+    result = report(folder, "--base", "c", "--base", "a")
+    assert result.returncode == 0, result.stderr
+    table = pd.read_csv(folder / "report/differences.csv")
+    pairs = set(zip(table["base"], table["entry"], strict=True))
+    assert pairs == {("c", "a"), ("c", "b"), ("a", "b"), ("a", "c")}
+    full = table[table["part"] == "FULL"].set_index(["base", "entry"])
+    for name in ("UF1", "UAR", "accuracy"):
+        assert full.loc[("c", "a"), name] == pytest.approx(-full.loc[("a", "c"), name])
+        assert full.loc[("c", "a"), f"{name}_low"] == pytest.approx(-full.loc[("a", "c"), f"{name}_high"])
+    assert "Difference to c on FULL" in result.stdout
+    assert "Difference to a on FULL" in result.stdout
+    assert (folder / "report/latex/differences-a-FULL.tex").is_file()
+    assert {p.name for p in (folder / "report/figures").glob("differences*")} == {
+        "differences.pdf",
+        "differences-a.pdf",
+    }
+    unknown = report(folder, "--base", "d")
+    assert unknown.returncode == 2
+    assert 'no trial "d" to compare with; there are a, b, c' in unknown.stderr
+
+
+def test_each_row_of_a_csv_file_has_its_own_datas_hash(tmp_path):
+    a = write_fake_run(tmp_path / "a", clips=CASME2, skills={"x": 0.5}, data={"store_hash": "a" * 32})
+    b = write_fake_run(tmp_path / "b", name="other", clips=CASME2, skills={"y": 0.5}, data={"store_hash": "b" * 32})
+    assert report(a, b, "--out", tmp_path / "out").returncode == 0
+    for name in ("scores", "classes", "confusions", "subjects"):
+        table = pd.read_csv(tmp_path / "out" / f"{name}.csv").set_index("entry")
+        assert set(table.loc["mine: x", "store_hash"]) == {"a" * 32}
+        assert set(table.loc["other: y", "store_hash"]) == {"b" * 32}
+
+
+def test_clips_used_have_a_total_and_absent_databases_a_row(tmp_path):
+    entry = compare([read_run(write_fake_run(tmp_path / "r", clips=small_clips(("smic", "casme2"))))])[0].base
+    rows = {row[0]: row[1:3] for row in data_text(entry).rows}
+    assert rows == {
+        "SMIC-HS": ("12 / 164", "4 / 16"),
+        "CASME II": ("13 / 145", "4 / 24"),
+        "SAMM": ("0 / 133", "0 / 28"),
+        "all": ("25 / 442", "8 / 68"),
+    }
+
+
+def test_macro_f1_has_a_column_of_its_own_and_chance_says_what_its_brackets_are(reported):
+    folder, _ = reported
+    rows = pd.concat(map(pd.read_parquet, folder.glob("predictions-*.parquet")))
+    own = [
+        f1_score(r["label"], r["prediction"], average="macro")
+        for _, r in rows[rows["trial"] == "focal"].groupby("seed")
+    ]
+    table = score_texts(Section(compare([read_run(folder)])[0]))[0]
+    at = table.columns.index("macro F1")
+    assert {row[0]: row[at] for row in table.rows}["focal"] == f"{np.mean(own):.3f}"
+    notes = " ".join(table.notes)
+    assert "no interval over subjects" in notes
+    assert "UF1 is the macro F1" in notes
+    smic = next(t for t in score_texts(Section(compare([read_run(folder)])[0])) if "SAMM" in t.title)
+    assert "A class is rare here" in " ".join(smic.notes)
 
 
 def test_device_versions_and_time_of_the_training_are_on_the_page(tmp_path):
@@ -271,6 +442,11 @@ def test_device_versions_and_time_of_the_training_are_on_the_page(tmp_path):
     assert f"training time {duration(seconds)} of its processes together" in text
     for package in ("jax", "flax", "optax", "numpy"):
         assert f"{package} {version(package)}" in text
+    assert f"OpenCV {cv2.__version__}" in text
+    assert f"scikit-learn {version('scikit-learn')}" in text
+    if (ROOT / ".git").exists():
+        line = ["git", "-C", str(ROOT), "rev-parse", "--short=12", "HEAD"]
+        assert f"commit {subprocess.run(line, capture_output=True, text=True, check=True).stdout.strip()}" in text
     assert f"merjax {merjax.__version__}, Python {platform.python_version()}" in text
     report(folder)
     assert f"jax {version('jax')}" in (folder / "report/report.md").read_text()
@@ -377,6 +553,24 @@ def test_crops_of_mistakes_come_from_the_store_if_it_is_the_same(small_store, tm
         page = page_of(folder, crops=crops)
         assert "image/png" not in page
         assert why in words(page)
+
+
+@pytest.mark.parametrize("whole_face", [False, True])
+def test_crops_of_a_colour_store_keep_their_colours(small_store, tmp_path, whole_face):
+    """Red is red: the store holds RGB, the PNG file is read back by OpenCV as BGR."""
+    store = open_store(small_store)
+    colour = {name: np.stack([crop, crop // 2, crop // 4], -1) for name, crop in store.crops.items()}
+    row = store.index.iloc[1]
+    own = (row["database"], row["subject"], row["clip"])
+    png, which = apex_crops(replace(store, crops=colour), *own, whole_face=whole_face)
+    gray, _ = apex_crops(store, *own, whole_face=whole_face)
+    picture = cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_UNCHANGED)
+    plain = cv2.imdecode(np.frombuffer(gray, np.uint8), cv2.IMREAD_UNCHANGED)
+    assert which.startswith("apex, frame")
+    assert picture.shape == (*plain.shape, 3)
+    np.testing.assert_array_equal(picture[..., 2], plain)
+    assert (picture[..., 2] >= picture[..., 0]).all()
+    assert picture[..., 2].mean() > picture[..., 0].mean() + 10
 
 
 def test_a_figure_draws_each_score_where_it_is(tmp_path):

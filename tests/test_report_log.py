@@ -5,11 +5,19 @@ import pandas as pd
 import pytest
 from fake_runs import fake_predictions, megc_clips, small_clips, write_fake_run
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, f1_score
+from test_report import report
 
 from merjax.errors import MerjaxError
 from merjax.protocols import SCHEMES
 from merjax.report.files import write_logs
-from merjax.report.megc_log import check_against_counts, check_against_list, log_text, read_log, rescore
+from merjax.report.megc_log import (
+    absent_databases,
+    check_against_counts,
+    check_against_list,
+    log_text,
+    read_log,
+    rescore,
+)
 from merjax.report.runs import compare, read_run
 from merjax.report.sections import Section
 
@@ -69,6 +77,17 @@ def test_a_log_in_other_spellings_and_of_one_database_is_taken(predictions, tmp_
     log = read_log(path, MEGC3)
     check_against_counts(log, MEGC3, "log")
     assert rescore(log, MEGC3)["part"].tolist() == ["casme2"]
+
+
+def test_a_log_without_a_whole_database_is_told_loudly(predictions, log):
+    assert absent_databases(read_log(log, MEGC3), MEGC3) == ""
+    log.write_text(log_text(predictions[predictions["database"] != "samm"]))
+    sentence = absent_databases(read_log(log, MEGC3), MEGC3)
+    assert "NOT THE WHOLE PROTOCOL: 309 / 442 clips of megc3 (SAMM 0 / 133)" in sentence
+    printed = report("--rescore", log)
+    assert printed.returncode == 0
+    assert "NOT THE WHOLE PROTOCOL: 309 / 442" in printed.stdout
+    assert not any(line.strip().startswith("FULL") for line in printed.stdout.splitlines())
 
 
 def test_missing_clips_and_wrong_subjects_are_refused_by_the_protocols_counts(predictions, tmp_path):

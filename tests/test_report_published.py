@@ -1,14 +1,18 @@
 """The paper's numbers: complete, matched by name, and never shown as comparable when they are not."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from fake_runs import megc_clips, small_clips, write_fake_run
 
 from merjax.protocols import SCHEMES
 from merjax.report.beside import published_texts
+from merjax.report.peers import PEERS
 from merjax.report.published import TABLES, row_of, table_of
 from merjax.report.runs import compare, read_run
 from merjax.report.sections import Section
+from merjax.trials import read_sweep
 
 
 def text_of(folder):
@@ -113,6 +117,89 @@ def test_what_cannot_be_compared_says_so_first(tmp_path, databases, data, settin
     assert why in table.notes[0]
     assert "Table 7 of the paper (NOT COMPARABLE)" in table.title
     assert [row[0] for row in table.rows] == ["focal", "cross-entropy"]
+
+
+def test_rows_on_other_clips_than_the_protocols_are_not_comparable(tmp_path):
+    """One clip of CASME II is missing: FULL and that part say so, the other parts do not."""
+    clips = megc_clips()
+    lost = clips.index[clips["database"] == "casme2"][3]
+    folder = write_fake_run(
+        tmp_path / "r", name="table10_megc_loso", clips=clips.drop(index=lost).reset_index(drop=True),
+        skills={"base": 0.6}, chunk_runs=80,
+    )  # fmt: skip
+    (table,) = text_of(folder)
+    marked = {row[0].split(" on ")[-1]: "NOT COMPARABLE" in row[0] for row in table.rows}
+    assert marked == {"FULL": True, "SMIC-HS": False, "CASME II": True, "SAMM": False}
+    assert any("441/442 clips" in row[0] for row in table.rows)
+    assert any("144/145 clips" in row[0] for row in table.rows)
+    assert "(some rows NOT COMPARABLE)" in table.title
+
+
+def test_partial_entries_are_not_comparable(tmp_path):
+    folder = write_fake_run(
+        tmp_path / "r",
+        name="table10_megc_loso",
+        clips=megc_clips(),
+        skills={"base": 0.6},
+        chunk_runs=60,
+        unfinished=(1,),
+    )
+    (table,) = text_of(folder)
+    full = next(row[0] for row in table.rows if row[0].endswith("on FULL"))
+    assert "NOT COMPARABLE" in full
+    assert "60/68 subjects" in full
+
+
+def test_across_databases_what_was_trained_on_counts_too(tmp_path):
+    clips = megc_clips()
+    clips = clips.drop(index=clips.index[clips["database"] == "casme2"][0]).reset_index(drop=True)
+    folds = {
+        "casme2->samm": (clips["database"] == "samm").to_numpy(),
+        "casme2->smic": (clips["database"] == "smic").to_numpy(),
+    }
+    folder = write_fake_run(tmp_path / "r", name="table12_x", clips=clips, folds=folds, skills={"base": 0.6})
+    (table,) = text_of(folder)
+    assert sum("441/442 clips of all folds" in row[0] for row in table.rows) == 2
+
+
+def test_changed_settings_are_told(tmp_path):
+    runs = {"plain": {}, "changed": {"spatial": {"epochs": 2}, "data": {"frames": "count:3"}}}
+    told = {}
+    for name, settings in runs.items():
+        folder = write_fake_run(
+            tmp_path / name, name="table7_loss", clips=megc_clips(), settings=settings, chunk_runs=200
+        )
+        (table,) = text_of(folder)
+        told[name] = next(note for note in table.notes if note.startswith("Settings beside what"))
+    assert "follow the paper): none" in told["plain"]
+    assert "focal and cross-entropy: data.frames count:3, spatial.epochs 2.0" in told["changed"]
+
+
+@pytest.mark.parametrize("name", PEERS)
+def test_a_peers_own_sweep_has_the_peers_own_scores_beside_it(name, tmp_path):
+    sweep = read_sweep(Path(__file__).parents[1] / "sweeps" / f"{name}.yaml")
+    folder = write_fake_run(
+        tmp_path / "r", name=sweep.name, clips=megc_clips(), skills={sweep.trials[0].name: 0.6}, chunk_runs=80
+    )
+    (table,) = text_of(folder)
+    full = next(row for row in table.rows if row[0].startswith(sweep.trials[0].name) and row[0].endswith("on FULL"))
+    assert full[2::2] == tuple(f"{score:.4f}" for score in PEERS[name].rows[0].scores.values())
+    assert "NOT COMPARABLE" not in table.title
+    if name == "ststnet":
+        (port,) = (row for row in table.rows if row[0].startswith("STSTNet, PyTorch port"))
+        assert port[2::2] == ("0.7209", "0.7250")
+        assert any("as it reports itself" in note for note in table.notes)
+
+
+def test_the_papers_table_of_peers_gets_those_that_it_lacks(tmp_path):
+    folder = write_fake_run(
+        tmp_path / "r", name="table8_megc", clips=megc_clips(), skills={"RCN-A": 0.6, "STSTNet": 0.5}, chunk_runs=200
+    )
+    (table,) = text_of(folder)
+    cells = {row[0]: row[1:] for row in table.rows}
+    assert next(own for label, own in cells.items() if label.startswith("RCN-A") and "FULL" in label)[1] == "0.7432"
+    assert next(own for label, own in cells.items() if label.startswith("STSTNet (") and "FULL" in label)[1] == "0.73"
+    assert any(label.startswith("STSTNet, PyTorch port (as it reports itself)") for label in cells)
 
 
 def test_a_part_of_a_joint_training_is_not_a_training_on_that_database(tmp_path):

@@ -1,14 +1,19 @@
 """Report scores against scikit-learn and hand-made bootstraps; coverage of the intervals on simulated subjects."""
 
+import warnings
+
 import numpy as np
 import pandas as pd
 import pytest
 from fake_runs import loso, megc_clips, small_clips, write_fake_run
 from sklearn import metrics as reference
 
+from merjax.config import make_config
 from merjax.metrics import SCORES, accuracy, confusion_matrix, interval, subject_bootstrap
+from merjax.report.entries import Entry
 from merjax.report.runs import compare, read_run
 from merjax.report.scores import (
+    COVERAGE,
     are_paired,
     control_table,
     of_part,
@@ -20,8 +25,10 @@ from merjax.report.scores import (
     score_entries,
     score_subjects,
     score_table,
+    share_losing_a_class,
 )
 from merjax.results import read_plan, read_predictions
+from merjax.trials import Trial
 
 UAR = reference.balanced_accuracy_score
 
@@ -79,20 +86,71 @@ def test_class_scores_and_subject_scores_are_scikit_learns(run_rows):
         assert subjects.loc[key, "clips"] == len(own) / 3
 
 
-def test_intervals_are_those_of_a_plain_bootstrap_over_subjects(run_rows):
-    """Drawing subjects one by one, with other random numbers, gives the same interval up to the noise of the draws."""
+def test_intervals_and_chance_are_those_of_a_plain_loop_with_scikit_learn(run_rows):
+    """Subjects drawn one by one, answers drawn one by one, other random numbers, scikit-learn's scores: the same intervals up
+    to the noise of the draws."""
     comparison, rows = run_rows
-    got = score_entries(comparison.entries[:1], ("casme2",)).iloc[0]
-    own = rows[(rows["trial"] == got["trial"]) & (rows["database"] == "casme2")]
-    right = (
-        own.assign(right=own["label"] == own["prediction"]).groupby("subject")["right"].agg(["sum", "size"]).to_numpy()
-    )
+    got = score_entries(comparison.entries[:1], ("samm",)).iloc[0]
+    own = rows[(rows["trial"] == got["trial"]) & (rows["database"] == "samm")]
+    truths, answers = ([seed[name].to_numpy() for seed in seeds_of(own)] for name in ("label", "prediction"))
+    of_subject = [np.flatnonzero((seeds_of(own)[0]["subject"] == s).to_numpy()) for s in own["subject"].unique()]
     rng = np.random.default_rng(5)
-    drawn = [right[rng.choice(len(right), len(right))].sum(0) for _ in range(4000)]
-    draws = [hits / clips for hits, clips in drawn]
-    np.testing.assert_allclose(
-        (got["accuracy_low"], got["accuracy_high"]), np.quantile(draws, (0.025, 0.975)), atol=0.006
-    )
+    drawn = []
+    for _ in range(600):
+        clips = np.concatenate([of_subject[i] for i in rng.choice(len(of_subject), len(of_subject))])
+        drawn.append(
+            np.mean([by_scikit_learn(t[clips], a[clips]) for t, a in zip(truths, answers, strict=True)], axis=0)
+        )
+    compare_quantiles(got, drawn)
+    chance = score_controls(comparison.base, ("samm",)).set_index("entry").loc["chance"]
+    drawn = [by_scikit_learn(truths[0], rng.choice(truths[0], len(truths[0]))) for _ in range(600)]
+    compare_quantiles(chance, drawn)
+    np.testing.assert_allclose([chance[name] for name in SCORES], np.mean(drawn, 0), atol=0.008)
+
+
+def by_scikit_learn(truth, prediction):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a draw may lose a class
+        return macro_f1(truth, prediction), UAR(truth, prediction), reference.accuracy_score(truth, prediction)
+
+
+def compare_quantiles(got, drawn):
+    for (low, high), name in zip(np.quantile(drawn, (0.025, 0.975), axis=0).T, SCORES, strict=True):
+        noise = 0.25 * (high - low)  # six hundred draws: about four standard errors of such a quantile
+        assert got[f"{name}_low"] == pytest.approx(low, abs=noise), name
+        assert got[f"{name}_high"] == pytest.approx(high, abs=noise), name
+
+
+def test_every_interval_of_a_report_is_its_own_draws_scored_with_scikit_learn(run_rows, monkeypatch):
+    """Exactly: the same draws of subjects, each scored by scikit-learn on the rows drawn; differences clip by clip alike."""
+    monkeypatch.setattr("merjax.report.scores.DRAWS", 40)
+    comparison, rows = run_rows
+    scores = score_entries(comparison.entries, comparison.parts).set_index(["part", "trial"])
+    differences = score_differences(comparison.base, comparison.entries[1:], comparison.parts).set_index("part")
+    for part, of_part_rows in parts_of(rows):
+        drawn = {}
+        for trial, own in of_part_rows.groupby("trial"):
+            person = (own["database"] + "/" + own["subject"]).to_numpy(str)
+            people, number_N = np.unique(person, return_inverse=True)
+            times = np.random.default_rng(0).multinomial(len(people), np.full(len(people), 1 / len(people)), size=40)
+            seed_N = own["seed"].to_numpy()
+            table = []
+            for n_times in times:
+                values = []
+                for seed in range(3):
+                    rows_S = np.repeat(np.flatnonzero(seed_N == seed), n_times[number_N[seed_N == seed]])
+                    values.append(
+                        by_scikit_learn(own["label"].to_numpy()[rows_S], own["prediction"].to_numpy()[rows_S])
+                    )
+                table.append(np.mean(values, axis=0))
+            drawn[trial] = np.array(table)
+            low, high = np.quantile(table, (0.025, 0.975), axis=0)
+            got = scores.loc[(part, trial)]
+            np.testing.assert_allclose([got[f"{name}_low"] for name in SCORES], low)
+            np.testing.assert_allclose([got[f"{name}_high"] for name in SCORES], high)
+        low, high = np.quantile(drawn["cross-entropy"] - drawn["focal"], (0.025, 0.975), axis=0)
+        np.testing.assert_allclose([differences.loc[part, f"{name}_low"] for name in SCORES], low, atol=1e-12)
+        np.testing.assert_allclose([differences.loc[part, f"{name}_high"] for name in SCORES], high, atol=1e-12)
 
 
 def test_a_difference_is_that_of_the_scores_and_its_interval_is_paired(tmp_path):
@@ -122,20 +180,22 @@ def simulated_subjects(rng, people, classes=3):
     return truth_N, np.where(rng.random(len(subject_N)) < skill[subject_N], truth_N, wrong_N), subject_N
 
 
-def test_95_percent_intervals_cover_the_truth_in_95_percent_of_simulated_experiments():
-    rng = np.random.default_rng(0)
+@pytest.mark.parametrize(("people", "share"), COVERAGE.items())
+def test_95_percent_intervals_cover_the_truth_as_often_as_reports_say(people, share):
+    rng = np.random.default_rng(people)
     everyone = simulated_subjects(rng, 60_000)
     population = confusion_matrix(everyone[0], everyone[1], 3)
     truth = {name: float(score(population)) for name, score in SCORES.items()}
     experiments, covered = 400, dict.fromkeys(SCORES, 0)
     for _ in range(experiments):
-        draws = subject_bootstrap(*simulated_subjects(rng, 68), 3, draws=400, seed=int(rng.integers(2**31)))
+        draws = subject_bootstrap(*simulated_subjects(rng, people), 3, draws=400, seed=int(rng.integers(2**31)))
         for name, score in SCORES.items():
             low, high = interval(score(draws))
             covered[name] += low <= truth[name] <= high
-    tolerance = 3.3 * np.sqrt(0.95 * 0.05 / experiments)
+    found = {name: count / experiments for name, count in covered.items()}
+    tolerance = 3.3 * np.sqrt(share * (1 - share) / experiments)
     for name in SCORES:
-        assert covered[name] / experiments == pytest.approx(0.95, abs=tolerance), name
+        assert found[name] == pytest.approx(share, abs=tolerance), found
 
 
 def test_clips_drawn_one_by_one_would_cover_less():
@@ -152,20 +212,52 @@ def test_clips_drawn_one_by_one_would_cover_less():
     assert covered / 200 < 0.91
 
 
-def test_paired_intervals_cover_the_difference_of_two_trials():
-    """Two trials that are right on the same people's clips: the paired interval covers 0 in 95 % of experiments."""
+def entry_of(clips, prediction_N, label):
+    """An entry of one seed, as a run would give it."""
+    config = make_config()
+    trial = Trial(label, {}, config)
+    data = {"protocol": "megc3", "classes": ["a", "b", "c"], "folds": ["x"], "statement": ""}
+    predictions = clips.assign(prediction=prediction_N, fold="x", seed=0)
+    return Entry(label, trial, "fixed", "", data, (0,), (0,), 1, predictions)
+
+
+def test_paired_differences_cover_the_difference_of_two_trials_and_find_one(monkeypatch):
+    """Through `score_differences`, all scores. Two trials of equal skill on the same people: the interval covers 0 in about
+    94 % of experiments; of a trial that is right more often by a fifth, it says so nearly always."""
+    monkeypatch.setattr("merjax.report.scores.DRAWS", 200)
     rng = np.random.default_rng(2)
-    covered, experiments = 0, 300
-    for seed in range(experiments):
+    experiments = 200
+    covered, found = (dict.fromkeys(SCORES, 0) for _ in range(2))
+    for _ in range(experiments):
         truth_N, _, subject_N = simulated_subjects(rng, 68)
-        skill = rng.beta(4, 2, 68)
-        predictions = [
-            np.where(rng.random(len(truth_N)) < skill[subject_N], truth_N, (truth_N + 1) % 3) for _ in range(2)
-        ]
-        a, b = (accuracy(subject_bootstrap(truth_N, p, subject_N, 3, draws=300, seed=seed)) for p in predictions)
-        low, high = interval(a - b)
-        covered += low <= 0 <= high
-    assert covered / experiments == pytest.approx(0.95, abs=3.3 * np.sqrt(0.95 * 0.05 / experiments))
+        clips = pd.DataFrame(
+            {"database": "casme2", "subject": subject_N.astype(str), "clip": np.arange(len(truth_N)).astype(str)}
+        ).assign(label=truth_N)
+        skill = rng.beta(4, 2, 68)[subject_N]
+
+        def answers(skill_N, truth_N=truth_N):
+            wrong_N = (truth_N + rng.integers(1, 3, len(truth_N))) % 3
+            return np.where(rng.random(len(truth_N)) < skill_N, truth_N, wrong_N)
+
+        base, equal, better = (
+            entry_of(clips, answers(own), name)
+            for own, name in ((skill, "base"), (skill, "equal"), (np.minimum(skill + 0.2, 1), "better"))
+        )
+        rows = score_differences(base, [equal, better], ["casme2"]).set_index("entry")
+        for name in SCORES:
+            covered[name] += rows.loc["equal", f"{name}_low"] <= 0 <= rows.loc["equal", f"{name}_high"]
+            found[name] += rows.loc["better", f"{name}_low"] > 0
+    for name in SCORES:
+        assert covered[name] / experiments == pytest.approx(0.94, abs=3.3 * np.sqrt(0.94 * 0.06 / experiments)), covered
+        assert found[name] / experiments > 0.9, found
+
+
+def test_resamples_that_lose_a_class_are_counted(run_rows):
+    """By a plain count of the people drawn; a class that one person alone shows is lost in about (1 - 1/n)^n of draws."""
+    clips = pd.DataFrame({"database": "smic", "subject": list("aabbccdd"), "label": [0, 1] * 3 + [0, 2], "seed": 0})
+    assert share_losing_a_class(clips, ("x", "y", "z")) == pytest.approx(0.75**4, abs=0.04)
+    assert share_losing_a_class(clips[clips["label"] < 2], ("x", "y", "z")) == pytest.approx(0.25**4, abs=0.01)
+    assert share_losing_a_class(of_part(run_rows[0].base.predictions, "FULL"), ("x", "y", "z")) == 0
 
 
 def test_controls_are_majority_and_chance_of_each_part(run_rows):

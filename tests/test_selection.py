@@ -15,13 +15,17 @@ from merjax.engine import Budget, Engine
 from merjax.errors import MerjaxError
 from merjax.inner import hold_out_inside
 from merjax.local_regions import spatial_runs, temporal_runs, train
+from merjax.methods import METHODS
 from merjax.metrics import accuracy, uf1
 from merjax.plan import Plan
 from merjax.protocols import make_folds
-from merjax.runs import RunSpec, training_labels
+from merjax.report.controls import over_subjects_and_seeds, shuffled_notes
+from merjax.report.runs import compare, read_run
+from merjax.report.sections import Section
+from merjax.runs import RunSpec, Trained, training_labels
 from merjax.selection import best_look, chosen_look, with_looks
 from merjax.stages.spatial import spatial_stage
-from merjax.work import _open, train_chunk
+from merjax.work import _open, train_chunk, work
 
 ALL = {"selection": {"rules": ["fixed", "inner", "oracle"], "looks": 5}}
 
@@ -123,6 +127,66 @@ def test_an_oracle_lifts_answers_at_random_far_above_chance():
     fixed, oracle = (f1_score(target_N, answer[rule], average="macro") for rule in ("fixed", "oracle"))
     assert fixed == pytest.approx(1 / 3, abs=0.06)
     assert oracle > fixed + 0.25
+
+
+def noisy_learner(experiment, specs, engine, on_call=None, keeper=None) -> Trained:
+    """In place of a training: each clip is compared with the mean of each class's training clips in a fixed noisy feature,
+    and each of 20 looks adds noise of its own."""
+    n, classes, looks = len(experiment.index), len(experiment.classes), 20
+    feature_NxK = np.eye(classes)[experiment.target_N] + 1.3 * np.random.default_rng(0).normal(size=(n, classes))
+    looks_PxLxNxK = np.empty((len(specs), looks, n, classes))
+    for p, spec in enumerate(specs):
+        train_N = experiment.folds[spec.fold].train_N
+        label_N, _ = training_labels(experiment, spec)
+        mean_KxD = np.stack([feature_NxK[train_N & (label_N == k)].mean(0) for k in range(classes)])
+        rng = np.random.default_rng([spec.seed, spec.fold, len(spec.config.control), int(train_N.sum())])
+        logits_NxK = 4 * feature_NxK @ mean_KxD.T - 2 * (mean_KxD**2).sum(1)
+        noisy = logits_NxK + rng.normal(size=(looks, n, classes))
+        looks_PxLxNxK[p] = np.exp(noisy) / np.exp(noisy).sum(-1, keepdims=True)
+    curves = {"temporal": {"loss": np.zeros((len(specs), 1))}}
+    return Trained(looks_PxLxNxK, np.arange(1, looks + 1), curves)
+
+
+@pytest.fixture(scope="module")
+def noisy_section(tmp_path_factory) -> Section:
+    """Thirty people, a trial that learns and one on shuffled labels, by all rules, from chunks to the report's numbers."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("small_experiment.SUBJECTS", 30)
+        use_small_experiment(patch.setattr)
+        patch.setitem(METHODS, "local_regions", METHODS["local_regions"]._replace(train=noisy_learner))
+        trials = {"learns": {}, "shuffled": {"control": "shuffle"}}
+        base = BASE | {"selection": {"rules": ["fixed", "inner", "oracle"], "looks": 20}, "engine": {"chunk": 60}}
+        folder = tmp_path_factory.mktemp("noisy") / "run"
+        small_plan(folder, base=base, trials=trials, seeds=3)
+        work(folder)
+    return Section(compare([read_run(folder)])[0])
+
+
+def test_an_oracle_adds_to_every_trial_and_shuffled_labels_stay_at_chance_by_the_other_rules(noisy_section):
+    inflation = noisy_section.inflation.set_index("entry")
+    for name in ("learns, oracle (leaks)", "shuffled, oracle (leaks), shuffled labels"):
+        for score in ("UF1", "UAR", "accuracy"):
+            assert inflation.loc[name, f"{score}_low"] > 0.03
+    (part,) = noisy_section.comparison.parts
+    chance = noisy_section.controls.set_index("entry").loc["chance"]
+    for entry in noisy_section.comparison.entries:
+        if entry.control:
+            for score, (low, high) in over_subjects_and_seeds(entry, part).items():
+                if entry.selection == "oracle":
+                    assert low > chance[score]
+                else:
+                    assert low <= chance[score] <= high, (entry.label, score)
+    assert [note[:12] for note in shuffled_notes(noisy_section.comparison.entries, part)] == ["Above chance"]
+    scores = noisy_section.scores.set_index("entry")
+    assert scores.loc["learns", "UF1_low"] > chance["UF1"]
+
+
+def test_a_paired_bootstrap_says_which_of_two_trials_is_better(noisy_section):
+    """And that `inner`, which looks at training subjects alone, adds nothing that can be told from nothing."""
+    differences = noisy_section.differences.set_index("entry")
+    for score in ("UF1", "UAR", "accuracy"):
+        assert differences.loc["shuffled, shuffled labels", f"{score}_high"] < 0
+        assert differences.loc["learns, inner subjects", f"{score}_low"] < 0.05
 
 
 def test_inner_takes_the_look_that_is_best_on_inner_subjects(by_rule, engine, looked_at):

@@ -12,33 +12,28 @@ from merjax.plan import left_out_sentences
 from merjax.protocols import SCHEMES
 from merjax.report.beside import published_texts
 from merjax.report.files import write_logs, write_report
-from merjax.report.megc_log import check_against_counts, check_against_list, read_log, rescore
+from merjax.report.megc_log import absent_databases, check_against_counts, check_against_list, read_log, rescore
 from merjax.report.page import separate_sentence
 from merjax.report.runs import Run, compare, read_runs
 from merjax.report.scores import DRAWS, part_title
-from merjax.report.sections import (
-    HEADS,
-    Section,
-    budget_texts,
-    data_text,
-    difference_texts,
-    inflation_texts,
-    score_texts,
-)
+from merjax.report.sections import Section
 from merjax.report.tables import TextTable, number, print_table
+from merjax.report.texts import HEADS, budget_texts, data_text, difference_texts, inflation_texts, score_texts
 
 _EPILOG = """\
 examples:
   python -m merjax.report runs/quickstart                 tables here; page, CSV, LaTeX and Markdown in its report/
   python -m merjax.report runs/a runs/b --out compared    two runs side by side, if their protocol and folds agree
+  python -m merjax.report runs/table7_loss --base "focal, alpha 1/2" --base cross-entropy   differences to each of these
   python -m merjax.report runs/a --log-megc               also one log per trial and seed, for others to score
   python -m merjax.report --rescore log.txt               pooled scores of any log in that format
 
 The log format: a line "database subject" (casme2 sub01), below it a line "clip truth prediction" per clip (EP02_01f 1 1),
 classes numbered from 0 (megc3: 0 negative, 1 positive, 2 surprise). A log with a clip twice is refused, and so is one with
-missing clips: each database in it must have the protocol's published number of clips per class and of subjects (a database
-may be absent as a whole), or, with --clips, the log must have exactly the clips of that CSV file (columns database, subject,
-clip; a column label is compared too). --log-megc writes such a file beside its logs.
+missing clips: each database in it must have the protocol's published number of clips per class and of subjects (one that is
+absent as a whole is told loudly: what is left is no score of the protocol), or, with --clips, the log must have exactly the
+clips of that CSV file (columns database, subject, clip; a column label is compared too). --log-megc writes such a file beside
+its logs.
 """
 
 
@@ -55,7 +50,7 @@ def main() -> None:
         print_rescored(arguments.rescore, arguments.protocol, arguments.clips, console)
         return
     runs = read_runs(arguments.runs)
-    sections = [Section(comparison) for comparison in compare(runs)]
+    sections = [Section(comparison) for comparison in compare(runs, arguments.base)]
     out = arguments.out or arguments.runs[0] / "report"
     write_report(out, runs, sections, crops=not arguments.no_crops)
     logs = write_logs(out, sections) if arguments.log_megc else []
@@ -96,8 +91,10 @@ def print_rescored(path: Path, protocol: str, clips: Path | None, console: Conso
     """
     scheme = SCHEMES[protocol]
     log = read_log(path, scheme)
+    absent = ""
     if clips is None:
         check_against_counts(log, scheme, str(path))
+        absent = absent_databases(log, scheme)
     else:
         check_against_list(log, clips, str(path))
     rows = [
@@ -112,6 +109,7 @@ def print_rescored(path: Path, protocol: str, clips: Path | None, console: Conso
         )
         for row in rescore(log, scheme).to_dict("records")
     ]
+    _say(console, absent, "bold red")
     notes = [f"Pooled over all clips; in brackets 95 % of {DRAWS} bootstrap samples of the subjects."]
     if missing := int((log["prediction"] < 0).sum()):
         notes.append(f"{missing} clips have no prediction (-1); they are scored as wrong.")
@@ -136,6 +134,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("runs", nargs="*", type=Path, metavar="RUN", help="folders that merjax.sweep wrote")
     parser.add_argument(
         "--out", type=Path, metavar="DIR", help="folder of the report (default: report/ in the first RUN)"
+    )
+    parser.add_argument(
+        "--base",
+        action="append",
+        default=[],
+        metavar="TRIAL",
+        help="compare the other trials with this one (default: the first); give it again for another",
     )
     parser.add_argument("--log-megc", action="store_true", help="also write logs in the organisers' format, to logs/")
     parser.add_argument(

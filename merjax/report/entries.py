@@ -5,6 +5,7 @@ from typing import Any
 
 import pandas as pd
 
+from merjax.methods import METHODS
 from merjax.plan import Plan
 from merjax.trials import Trial
 
@@ -47,6 +48,21 @@ class Entry:
     def is_partial(self) -> bool:
         """Whether folds of the scored seed are missing, so that its pooled scores are of fewer subjects."""
         return self.folds < len(self.data["folds"])
+
+    @property
+    def epochs(self) -> float:
+        """The whole budget of the stage whose end is chosen."""
+        config = self.trial.config
+        return config.temporal.epochs if config.method == "local_regions" else config.peer.epochs
+
+    @property
+    def looks(self) -> int:
+        """How many looks at each run its rule could choose among; 1 where there is nothing to choose."""
+        if self.selection == "fixed":
+            return 1
+        config = self.trial.config
+        *_, steps = METHODS[config.method].steps(config, self.data["frames"], self.data["clips"]).values()
+        return -(-steps // -(-steps // config.selection.looks))
 
     def called(self, label: str) -> "Entry":
         """The same under another label."""

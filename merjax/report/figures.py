@@ -1,6 +1,7 @@
 """The figures of a report: plain, in colours that the colour-blind and gray printers tell apart, as SVG and PDF."""
 
 import io
+import textwrap
 from collections.abc import Sequence
 from typing import Any
 
@@ -29,17 +30,19 @@ _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#
 _LINES = ("-", "--", ":", "-.")
 
 
-def score_figure(rows: pd.DataFrame, part: str, *, difference: bool = False) -> Figure:
+def score_figure(rows: pd.DataFrame, part: str, warnings: Sequence[str] = (), *, difference: bool = False) -> Figure:
     """Scores of one part with their intervals, one line per entry; or differences to the base.
 
     Args:
         rows: as `merjax.report.scores.score_entries` and `score_controls`, or `score_differences`, give them.
         part: which part's rows to draw.
+        warnings: sentences that belong to these scores, drawn above them.
         difference: mark zero instead of drawing from 0 to 1.
     """
     own = rows[rows["part"] == part].reset_index(drop=True)
     with matplotlib.rc_context(_STYLE):
-        figure = Figure((_WIDTH, 0.9 + 0.42 * len(own)))
+        figure = Figure((_WIDTH, 0.9 + 0.42 * len(own) + _height("", warnings)))
+        _entitle(figure, "", warnings)
         axes = figure.subplots()
         for i, name in enumerate(SCORES):
             colour, marker = _LOOK[name]
@@ -54,21 +57,24 @@ def score_figure(rows: pd.DataFrame, part: str, *, difference: bool = False) -> 
         if difference:
             axes.axvline(0, color="black", lw=0.8)
             bases = own["base"].unique()
-            axes.set_xlabel(f"difference to {bases[0] if len(bases) == 1 else 'fixed'}, {part_title(part)}")
+            axes.set_xlabel(f"difference to {bases[0] if len(bases) == 1 else 'the base named'}, {part_title(part)}")
         else:
             axes.set_xlim(0, 1)
             axes.set_xlabel(part_title(part))
-        figure.legend(*axes.get_legend_handles_labels(), loc="outside upper right", ncols=3, frameon=False)
+        figure.legend(*axes.get_legend_handles_labels(), loc="outside lower right", ncols=3, frameon=False)
     return figure
 
 
-def confusion_figure(entry: Entry, parts: Sequence[str]) -> Figure:
-    """Confusion matrices of an entry's parts: clips (summed over seeds), shaded by the share of the true class."""
+def confusion_figure(entry: Entry, parts: Sequence[str], warnings: Sequence[str] = ()) -> Figure:
+    """Confusion matrices of an entry's parts: clips (summed over seeds), shaded by the share of the true class; the entry's
+    label and warnings above."""
     columns = min(2, len(parts))
     rows = -(-len(parts) // columns)
     with matplotlib.rc_context(_STYLE):
         side = 0.55 + 0.42 * len(entry.classes)
-        figure = Figure((max(_WIDTH * columns / 2, 2.6), side * rows + 0.5))
+        width = max(_WIDTH * columns / 2, 3.2)
+        figure = Figure((width, side * rows + 0.5 + _height(entry.label, warnings, width)))
+        _entitle(figure, entry.label, warnings, width)
         panels = figure.subplots(rows, columns, squeeze=False)
         for axes in panels.flat[len(parts) :]:
             axes.set_axis_off()
@@ -92,11 +98,12 @@ def _draw_confusion(axes: Axes, counts: np.ndarray, classes: Sequence[str]) -> N
     axes.tick_params(length=0, labelsize=7.5)
 
 
-def subject_figure(subjects: pd.DataFrame, label: str) -> Figure:
-    """Accuracy per subject of one entry, with the number of clips; coloured by database."""
+def subject_figure(subjects: pd.DataFrame, label: str, warnings: Sequence[str] = ()) -> Figure:
+    """Accuracy per subject of one entry, with the number of clips; coloured by database; label and warnings above."""
     own = subjects[subjects["entry"] == label].reset_index(drop=True)
     with matplotlib.rc_context(_STYLE):
-        figure = Figure((_WIDTH, 0.8 + 0.17 * len(own)))
+        figure = Figure((_WIDTH, 0.8 + 0.17 * len(own) + _height(label, warnings)))
+        _entitle(figure, label, warnings)
         axes = figure.subplots()
         for database, rows in own.groupby("database", sort=False):
             colour = _COLOURS[list(DATABASES).index(str(database))]
@@ -108,7 +115,7 @@ def subject_figure(subjects: pd.DataFrame, label: str) -> Figure:
         axes.set_xlabel("share of the subject's clips predicted right (in brackets: clips)")
         axes.grid(axis="x", color="#dddddd", lw=0.6)
         axes.set_axisbelow(True)
-        figure.legend(*axes.get_legend_handles_labels(), loc="outside upper right", ncols=3, frameon=False)
+        figure.legend(*axes.get_legend_handles_labels(), loc="outside lower right", ncols=3, frameon=False)
     return figure
 
 
@@ -150,6 +157,22 @@ def _written(figure: Figure, kind: str, metadata: dict) -> bytes:
     with matplotlib.rc_context(_STYLE):
         figure.savefig(buffer, format=kind, metadata=metadata)
     return buffer.getvalue()
+
+
+def _entitle(figure: Figure, title: str, warnings: Sequence[str], width: float = _WIDTH) -> None:
+    """Draw a title and warnings into a figure, which may be shown without the page around it."""
+    if lines := _lines(title, warnings, width):
+        figure.suptitle("\n".join(lines), x=0.01, ha="left", fontsize=7.5, color="#7a0018" if warnings else "black")
+
+
+def _height(title: str, warnings: Sequence[str], width: float = _WIDTH) -> float:
+    """Inches that a title and warnings take."""
+    return 0.13 * len(_lines(title, warnings, width))
+
+
+def _lines(title: str, warnings: Sequence[str], width: float) -> list[str]:
+    characters = int(17.5 * width)  # of the title's size
+    return [line for text in (title, *warnings) for line in textwrap.wrap(text, characters)]
 
 
 def _wrapped(label: str) -> str:

@@ -14,17 +14,9 @@ from merjax.report.megc_log import log_text
 from merjax.report.page import render_page, separate_sentence
 from merjax.report.runs import Run
 from merjax.report.scores import CLIP
-from merjax.report.sections import (
-    Section,
-    budget_texts,
-    class_texts,
-    data_text,
-    difference_texts,
-    inflation_texts,
-    score_texts,
-    warnings_of,
-)
+from merjax.report.sections import Section, warnings_of
 from merjax.report.tables import TextTable, latex, markdown
+from merjax.report.texts import budget_texts, class_texts, data_text, difference_texts, inflation_texts, score_texts
 
 
 def write_report(out: Path, runs: Sequence[Run], sections: Sequence[Section], *, crops: bool) -> None:
@@ -89,42 +81,56 @@ def _logs_of(entry: Entry) -> Iterator[tuple[str, pd.DataFrame]]:
 
 
 def _marked(table: pd.DataFrame, section: Section) -> pd.DataFrame:
-    """A table with what it is a comparison of, and whether its data is synthetic."""
-    comparison = section.comparison
+    """A table with what it is a comparison of, and for each row the data's hash and whether it is synthetic; of controls, the
+    base's."""
+    comparison, base = section.comparison, section.comparison.base.data
+    data = {entry.label: entry.data for entry in comparison.entries}
+    own = [data.get(label, base) for label in table["entry"]]
     return table.assign(
         protocol=comparison.protocol,
         split_hash=comparison.split_hash,
-        store_hash=comparison.base.data["store_hash"],
-        data="synthetic" if comparison.statement else "recorded",
+        store_hash=[of_row["store_hash"] for of_row in own],
+        data=["synthetic" if of_row["statement"] else "recorded" for of_row in own],
     )
 
 
 def _named_tables(section: Section, runs: Sequence[Run]) -> Iterator[tuple[str, TextTable]]:
     """Names for files and labels, with their tables."""
-    parts = [slug(part) for part in section.comparison.parts]
-    for kind, tables in (
-        ("scores", score_texts(section)),
-        ("inflation", inflation_texts(section)),
-        ("budgets", budget_texts(section)),
-        ("differences", difference_texts(section)),
-        ("classes", class_texts(section)),
+    parts, bases = [slug(part) for part in section.comparison.parts], section.comparison.bases
+    differences = [part if base is bases[0] else f"{slug(base.label)}-{part}" for base in bases for part in parts]
+    for kind, tables, names in (
+        ("scores", score_texts(section), parts),
+        ("inflation", inflation_texts(section), parts),
+        ("budgets", budget_texts(section), parts),
+        ("differences", difference_texts(section), differences),
+        ("classes", class_texts(section), parts),
     ):
-        yield from zip((f"{kind}-{part}" for part in parts), tables, strict=False)
+        yield from zip((f"{kind}-{name}" for name in names), tables, strict=False)
     for run in runs:
         yield from ((f"published-{slug(run.name)}", table) for table in published_texts(section, run))
 
 
 def _write_figures(folder: Path, prefix: str, section: Section) -> None:
     comparison, first = section.comparison, section.comparison.parts[0]
-    figures = {"scores": score_figure(section.scores_and_controls, first)}
-    for name in ("inflation", "differences"):
-        if not (rows := getattr(section, name)).empty:
-            figures[name] = score_figure(rows, first, difference=True)
+    warnings = warnings_of(comparison.entries)
+    figures = {"scores": score_figure(section.scores_and_controls, first, warnings)}
+    for name, rows, base in (("inflation", section.inflation, None), *_differences(section)):
+        if not rows.empty:
+            shown = [base, *section.compared(base)] if base else comparison.entries
+            figures[name] = score_figure(rows, first, warnings_of(shown), difference=True)
     for entry in section.detailed:
-        figures[f"confusion-{slug(entry.label)}"] = confusion_figure(entry, comparison.parts)
-        figures[f"subjects-{slug(entry.label)}"] = subject_figure(section.subjects, entry.label)
+        own = warnings_of([entry])
+        figures[f"confusion-{slug(entry.label)}"] = confusion_figure(entry, comparison.parts, own)
+        figures[f"subjects-{slug(entry.label)}"] = subject_figure(section.subjects, entry.label, own)
     for name, figure in figures.items():
         (folder / f"{prefix}{name}.pdf").write_bytes(pdf(figure))
+
+
+def _differences(section: Section) -> Iterator[tuple[str, pd.DataFrame, Entry]]:
+    """A name for each base's figure, its rows, and the base."""
+    for base in section.comparison.bases if len(section.differences) else ():
+        name = "differences" if base is section.comparison.base else f"differences-{slug(base.label)}"
+        yield name, section.differences[section.differences["base"] == base.label], base
 
 
 def _markdown(runs: Sequence[Run], sections: Sequence[Section]) -> str:

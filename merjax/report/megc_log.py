@@ -74,7 +74,7 @@ def read_log(path: Path, scheme: LabelScheme) -> pd.DataFrame:
 def check_against_counts(log: pd.DataFrame, scheme: LabelScheme, source: str) -> None:
     """Refuse a log whose databases are not complete, by the protocol's published counts of clips per class and of subjects.
 
-    A database that does not occur at all is not missed: a log may be of CASME II alone.
+    A database that does not occur at all is not refused: a log may be of CASME II alone; see `absent_databases`.
 
     Raises:
         MerjaxError: naming the database and the counts.
@@ -91,6 +91,19 @@ def check_against_counts(log: pd.DataFrame, scheme: LabelScheme, source: str) ->
                 f"{'/'.join(scheme.classes)}) of {subjects} subjects, {scheme.name} has {sum(expected)} ({_counts(expected)}) "
                 f"of {expected_subjects}; complete the log, or give the list of its clips with --clips"
             )
+
+
+def absent_databases(log: pd.DataFrame, scheme: LabelScheme) -> str:
+    """What a log lacks of the protocol's databases, in a sentence; "" for nothing."""
+    absent = [name for name in scheme.expected if not (log["database"] == name).any()]
+    if not absent:
+        return ""
+    each = ", ".join(f"{DATABASES[name].title} 0 / {sum(scheme.expected[name])}" for name in absent)
+    whole = sum(map(sum, scheme.expected.values()))
+    return (
+        f"NOT THE WHOLE PROTOCOL: {len(log)} / {whole} clips of {scheme.name} ({each}). What follows is of the other databases "
+        f"alone, and no score of {scheme.name} to set beside others'."
+    )
 
 
 def check_against_list(log: pd.DataFrame, clips: Path, source: str) -> None:

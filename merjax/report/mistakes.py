@@ -56,7 +56,7 @@ def apex_crops(store: Store, database: str, subject: str, clip: str, *, whole_fa
     if not store.crops and store.flow is not None:
         flow_HxWx3 = store.flow[int(np.flatnonzero(of_clip)[0])]
         picture = np.kron(np.hstack([*np.moveaxis(flow_HxWx3, -1, 0)]), np.ones((4, 4), np.uint8))
-        return cv2.imencode(".png", picture)[1].tobytes(), "u, v and strain"
+        return _png(picture), "u, v and strain"
     if pd.isna(row["apex"]):
         position, which = int(row["n_frames"]) // 2, "middle frame, no apex is given"
     else:
@@ -66,7 +66,13 @@ def apex_crops(store: Store, database: str, subject: str, clip: str, *, whole_fa
         picture = np.asarray(store.crops[FACE.name][at])
     else:
         picture = _arranged({region.name: np.asarray(store.crops[region.name][at]) for region in REGIONS})
-    return cv2.imencode(".png", picture)[1].tobytes(), which
+    return _png(picture), which
+
+
+def _png(picture: np.ndarray) -> bytes:
+    """A picture of gray or RGB values as PNG; OpenCV takes colours in the order BGR."""
+    ordered = picture if picture.ndim == 2 else cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
+    return cv2.imencode(".png", ordered)[1].tobytes()
 
 
 def _arranged(crops: dict[str, np.ndarray]) -> np.ndarray:
@@ -74,11 +80,16 @@ def _arranged(crops: dict[str, np.ndarray]) -> np.ndarray:
     rows = []
     for names in _LAYOUT:
         height = max(crops[name].shape[0] for name in names)
-        tiles = [np.pad(crops[n], ((0, height - len(crops[n])), (0, _GAP)), constant_values=255) for n in names]
+        tiles = [_padded(crops[n], (0, height - len(crops[n])), (0, _GAP)) for n in names]
         rows.append(np.hstack(tiles))
     width = max(row.shape[1] for row in rows)
     padded = []
     for row in rows:
         left = (width - row.shape[1]) // 2
-        padded.append(np.pad(row, ((0, _GAP), (left, width - row.shape[1] - left)), constant_values=255))
+        padded.append(_padded(row, (0, _GAP), (left, width - row.shape[1] - left)))
     return np.vstack(padded)
+
+
+def _padded(picture: np.ndarray, rows: tuple[int, int], columns: tuple[int, int]) -> np.ndarray:
+    """A gray or RGB picture with white around it."""
+    return np.pad(picture, (rows, columns, (0, 0))[: picture.ndim], constant_values=255)

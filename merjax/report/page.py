@@ -16,10 +16,10 @@ from merjax.report.entries import Entry
 from merjax.report.figures import confusion_figure, curve_figure, score_figure, subject_figure, svg
 from merjax.report.mistakes import apex_crops, confident_mistakes, store_of
 from merjax.report.runs import Run
-from merjax.report.scores import DRAWS
-from merjax.report.sections import (
-    MOST_DETAILED,
-    Section,
+from merjax.report.scores import COVERAGE, DRAWS
+from merjax.report.sections import MOST_DETAILED, Section, warnings_of
+from merjax.report.tables import number
+from merjax.report.texts import (
     budget_texts,
     class_texts,
     data_text,
@@ -27,9 +27,7 @@ from merjax.report.sections import (
     inflation_texts,
     score_texts,
     subject_text,
-    warnings_of,
 )
-from merjax.report.tables import number
 
 
 class Picture(NamedTuple):
@@ -61,6 +59,9 @@ def render_page(runs: Sequence[Run], sections: Sequence[Section], *, crops: bool
         sections=[_section(section, runs, crops) for section in sections],
         separate=separate_sentence(sections),
         draws=DRAWS,
+        coverage=", ".join(
+            f"{100 * share:.0f} % of experiments with {people} subjects" for people, share in COVERAGE.items()
+        ),
         most=MOST_DETAILED,
     )
 
@@ -170,7 +171,8 @@ def _section(section: Section, runs: Sequence[Run], crops: bool) -> dict[str, An
         "data": data_text(max(comparison.entries, key=lambda entry: entry.folds)),
         "scores": score_texts(section),
         "score_figure": _figure(
-            score_figure(section.scores_and_controls, first), " ".join(["Scores with 95 % intervals.", *warnings])
+            score_figure(section.scores_and_controls, first, warnings),
+            " ".join(["Scores with 95 % intervals.", *warnings]),
         ),
         "published": [table for run in runs for table in published_texts(section, run)],
         "inflation": inflation_texts(section),
@@ -179,12 +181,16 @@ def _section(section: Section, runs: Sequence[Run], crops: bool) -> dict[str, An
             section.inflation, first, "Oracle (leaks) minus fixed, paired 95 % intervals.", warnings
         ),
         "differences": difference_texts(section),
-        "difference_figure": _difference_figure(
-            section.differences,
-            first,
-            f"Difference to {comparison.base.label}, paired 95 % intervals.",
-            warnings_of([comparison.base, *section.compared]),
-        ),
+        "difference_figures": [
+            _difference_figure(
+                section.differences[section.differences["base"] == base.label],
+                first,
+                f"Difference to {base.label}, paired 95 % intervals.",
+                warnings_of([base, *section.compared(base)]),
+            )
+            for base in (comparison.bases if len(section.differences) else ())
+            if (section.differences["base"] == base.label).any()
+        ],
         "classes": class_texts(section),
         "entries": [_entry(section, entry, crops) for entry in section.detailed],
         "undetailed": len(comparison.entries) - len(section.detailed),
@@ -194,19 +200,23 @@ def _section(section: Section, runs: Sequence[Run], crops: bool) -> dict[str, An
 def _difference_figure(rows: pd.DataFrame, part: str, caption: str, warnings: Sequence[str]) -> Picture | None:
     if rows.empty:
         return None
-    return _figure(score_figure(rows, part, difference=True), " ".join([caption, *warnings]))
+    return _figure(score_figure(rows, part, warnings, difference=True), " ".join([caption, *warnings]))
 
 
 def _entry(section: Section, entry: Entry, crops: bool) -> dict[str, Any]:
     seeds = f", summed over {len(entry.seeds)} seeds" if len(entry.seeds) > 1 else ""
     pictures, no_pictures = _mistakes(entry, crops)
+    warnings = warnings_of([entry])
     return {
         "label": entry.label,
-        "warnings": warnings_of([entry]),
+        "warnings": warnings,
         "confusion": _figure(
-            confusion_figure(entry, section.comparison.parts), f"{entry.label}: confusion matrices, clips{seeds}"
+            confusion_figure(entry, section.comparison.parts, warnings),
+            f"{entry.label}: confusion matrices, clips{seeds}",
         ),
-        "subjects_figure": _figure(subject_figure(section.subjects, entry.label), f"{entry.label}: per subject"),
+        "subjects_figure": _figure(
+            subject_figure(section.subjects, entry.label, warnings), f"{entry.label}: per subject"
+        ),
         "subjects": subject_text(section, entry),
         "mistakes": pictures,
         "no_mistakes": no_pictures,

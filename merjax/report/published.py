@@ -34,6 +34,7 @@ class PublishedRow(NamedTuple):
             Table 11 prints the same numbers under that name.
         trials: names of trials that do what the row says.
         notes: what to know about these numbers.
+        where: what printed it.
     """
 
     method: str
@@ -41,16 +42,22 @@ class PublishedRow(NamedTuple):
     scores: dict[str, float]
     trials: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    where: str = "paper"
 
 
 class PublishedTable(NamedTuple):
-    """A table of the paper: its number, what it shows, its protocol and rows, and notes on all of it."""
+    """A table of the paper: its number, what it shows, its protocol and rows, and notes on all of it; without a number, what
+    others printed of one method."""
 
     number: int
     caption: str
     protocol: str
     rows: tuple[PublishedRow, ...]
     notes: tuple[str, ...] = ()
+
+    @property
+    def called(self) -> str:
+        return f"Table {self.number} of the paper" if self.number else "published scores"
 
 
 OURS = ("proposed", "proposed model", "proposed method", "our proposed method", "paper", "merjax", "base", "shallow")

@@ -65,18 +65,20 @@ class Comparison:
 
     Attributes:
         protocol, split_hash: what they have in common.
-        entries: the first is the base of differences.
+        entries: what is compared.
         parts: see `merjax.report.scores.part_names`.
+        bases: what the others are compared with.
     """
 
     protocol: str
     split_hash: str
     entries: tuple[Entry, ...]
     parts: tuple[str, ...]
+    bases: tuple[Entry, ...]
 
     @property
     def base(self) -> Entry:
-        return self.entries[0]
+        return self.bases[0]
 
     @property
     def statement(self) -> str:
@@ -119,8 +121,16 @@ def read_run(folder: Path) -> Run:
     )
 
 
-def compare(runs: Sequence[Run]) -> list[Comparison]:
-    """Sort the entries of runs into comparisons: same protocol and same split hash, in the order of appearance."""
+def compare(runs: Sequence[Run], bases: Sequence[str] = ()) -> list[Comparison]:
+    """Sort the entries of runs into comparisons: same protocol and same split hash, in the order of appearance.
+
+    Args:
+        runs: what to compare.
+        bases: trials, or rows by their labels, that the others are compared with; the first row of all without.
+
+    Raises:
+        MerjaxError: a base that is no row of any comparison.
+    """
     found: dict[tuple[str, str], list[Entry]] = {}
     for run in runs:
         for entry in entries_of(run.plan, run.predictions, run.name):
@@ -131,8 +141,21 @@ def compare(runs: Sequence[Run]) -> list[Comparison]:
             entries = [entry.called(f"{entry.run}: {entry.label}") for entry in entries]
         largest = max(entries, key=lambda entry: entry.predictions["fold"].nunique())
         parts = part_names(largest.data, largest.predictions)
-        comparisons.append(Comparison(protocol, split_hash, tuple(entries), parts))
+        named = tuple(base for name in dict.fromkeys(bases) if (base := _named(name, entries)))
+        comparisons.append(Comparison(protocol, split_hash, tuple(entries), parts, named or (entries[0],)))
+    every = [entry for comparison in comparisons for entry in comparison.entries]
+    for name in bases:
+        if _named(name, every) is None:
+            raise MerjaxError(
+                f'there is no trial "{name}" to compare with; there are {", ".join(entry.label for entry in every)}'
+            )
     return comparisons
+
+
+def _named(name: str, entries: Sequence[Entry]) -> Entry | None:
+    """The entry of a label, or the first of a trial."""
+    of_label = [entry for entry in entries if entry.label == name]
+    return next(iter([*of_label, *(entry for entry in entries if entry.trial.name == name)]), None)
 
 
 def read_runs(folders: Sequence[Path]) -> list[Run]:

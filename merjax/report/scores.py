@@ -28,6 +28,11 @@ from merjax.report.entries import Entry, entries_of
 from merjax.results import confusion_of, counted_predictions
 
 DRAWS, LEVEL = 2000, 0.95
+COVERAGE = {
+    6: 0.87,
+    15: 0.91,
+    68: 0.94,
+}  # of such intervals in simulations, by number of subjects; the tests repeat them
 CLIP = ["database", "subject", "clip"]
 
 
@@ -195,13 +200,26 @@ def seed_scores(predictions: pd.DataFrame, classes: Sequence[str]) -> dict[str, 
 
 def resampled(predictions: pd.DataFrame, classes: Sequence[str]) -> dict[str, np.ndarray]:
     """UF1, UAR and accuracy of `DRAWS` resamples of the subjects, mean over seeds; the subjects are drawn alike for all."""
+    return {name: draws_SxD.mean(0) for name, draws_SxD in resampled_seeds(predictions, classes).items()}
+
+
+def resampled_seeds(predictions: pd.DataFrame, classes: Sequence[str]) -> dict[str, np.ndarray]:
+    """The same of each seed, seeds x `DRAWS`."""
     of_seeds = [
         subject_bootstrap(
             own["label"].to_numpy(), counted_predictions(own, len(classes)), subjects_of(own), len(classes), draws=DRAWS
         )
         for _, own in predictions.groupby("seed")
     ]
-    return {name: np.mean([score(confusions) for confusions in of_seeds], axis=0) for name, score in SCORES.items()}
+    return {name: np.stack([score(confusions) for confusions in of_seeds]) for name, score in SCORES.items()}
+
+
+def share_losing_a_class(predictions: pd.DataFrame, classes: Sequence[str]) -> float:
+    """Share of the resamples in which a class that the clips have is missing, so that UF1 and UAR are means over fewer."""
+    own = predictions[predictions["seed"] == predictions["seed"].iloc[0]]
+    truth_N = own["label"].to_numpy()
+    clips_DxK = subject_bootstrap(truth_N, truth_N, subjects_of(own), len(classes), draws=DRAWS).sum(-1)
+    return float((clips_DxK[:, np.unique(truth_N)] == 0).any(1).mean())
 
 
 def score_table(plan: Plan, predictions: pd.DataFrame) -> pd.DataFrame:

@@ -1,0 +1,69 @@
+"""What trials that were trained on shuffled labels tell about all the others.
+
+Nothing can be learnt from permuted labels, so that a score above chance is evidence of a leak. It is judged where most clips
+are, on all of them pooled, by UF1 and UAR together, and by an interval that knows of both sources of chance: which subjects
+were tested, and which permutation was drawn, one per seed.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from merjax.metrics import SCORES, interval
+from merjax.report.entries import Entry
+from merjax.report.scores import LEVEL, of_part, resampled_seeds, score_controls, seed_scores
+from merjax.report.tables import number
+
+_JUDGED = ("UF1", "UAR")
+
+
+def over_subjects_and_seeds(entry: Entry, part: str) -> dict[str, tuple[float, float]]:
+    """Intervals of an entry's scores when both the subjects and the seeds are drawn again; with one seed, the subjects."""
+    own = of_part(entry.predictions, part)
+    of_seeds = resampled_seeds(own, entry.classes)
+    rng = np.random.default_rng(0)
+    intervals = {}
+    for name in SCORES:
+        draws_SxD = of_seeds[name]
+        seeds, draws = draws_SxD.shape
+        times_DxS = rng.multinomial(seeds, np.full(seeds, 1 / seeds), size=draws)
+        intervals[name] = interval((times_DxS.T * draws_SxD).sum(0) / seeds, LEVEL)
+    return intervals
+
+
+def shuffled_notes(entries: Sequence[Entry], part: str) -> list[str]:
+    """What the shuffled trials among the entries say of a part: evidence of a leak, or nothing.
+
+    Args:
+        entries: all entries of a comparison.
+        part: all clips pooled, or one fold across databases.
+    """
+    notes = []
+    for entry in entries:
+        own = of_part(entry.predictions, part)
+        if entry.control != "shuffle" or own.empty:
+            continue
+        (chance,) = (row for row in score_controls(entry, [part]).to_dict("records") if row["entry"] == "chance")
+        intervals = over_subjects_and_seeds(entry, part)
+        if not all(intervals[name][0] > chance[name] for name in _JUDGED):
+            continue
+        means = {name: values.mean() for name, values in seed_scores(own, entry.classes).items()}
+        scores = ", ".join(
+            f"{name} {number(means[name])} [{', '.join(map(number, intervals[name]))}], chance {number(chance[name])}"
+            for name in _JUDGED
+        )
+        notes.append(_evidence(entry, scores))
+    return notes
+
+
+def _evidence(entry: Entry, scores: str) -> str:
+    if entry.selection == "oracle":
+        return (
+            f"Above chance on shuffled labels, from which nothing can be learnt: {entry.label}: {scores}. That is the choice "
+            "on the tested clips alone."
+        )
+    few = "" if len(entry.seeds) > 1 else " It is one permutation; train more seeds of it to be sure."
+    return (
+        f"EVIDENCE OF A LEAK: above chance on shuffled labels, from which nothing can be learnt: {entry.label}: {scores} "
+        f"(95 % over subjects and seeds). Find out why before you trust the other scores.{few}"
+    )

@@ -1,0 +1,213 @@
+"""The tables of a report as text: scores, what a choice adds, differences, classes, subjects, clips."""
+
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+
+import numpy as np
+
+from merjax.datasets.clip import DATABASES
+from merjax.metrics import SCORES
+from merjax.protocols import SCHEMES
+from merjax.report.controls import shuffled_notes
+from merjax.report.entries import Entry
+from merjax.report.scores import COVERAGE, DRAWS, of_part, part_title, share_losing_a_class
+from merjax.report.sections import Section, records, warnings_of
+from merjax.report.tables import TextTable, number, with_interval
+
+FEW_SUBJECTS = 20
+HEADS = {"UF1": "UF1", "UAR": "UAR", "accuracy": "accuracy"}
+
+
+def score_texts(section: Section) -> list[TextTable]:
+    """Scores of all entries and controls, a table per part."""
+    return [_score_text(section, part) for part in section.comparison.parts]
+
+
+def _score_text(section: Section, part: str) -> TextTable:
+    comparison = section.comparison
+    own = records(section.scores, part) + records(section.controls, part)
+    rows = []
+    for row in own:
+        diverged = f" ({row['diverged']} runs diverged)" if row["diverged"] else ""
+        cells = [with_interval(row, name) for name in SCORES]
+        rows.append((row["entry"] + diverged, *cells, number(row["UF1"]), str(row["clips"]), str(row["subjects"])))
+    seeds = max(row["seeds"] for row in own)
+    subjects = own[0]["subjects"]
+    notes = [
+        f"Pooled over folds. In brackets: 95 % interval of {DRAWS} bootstrap samples of the {subjects} subjects"
+        + (f"; score: mean ± standard deviation over {seeds} seeds." if seeds > 1 else "; one seed."),
+        "UF1 is the macro F1 of the pooled predictions: two names of one number.",
+        "majority: always the part's most frequent class; chance: random answers with the classes' frequencies, its brackets "
+        f"hold 95 % of {DRAWS} such answers to these very clips, and are no interval over subjects.",
+    ]
+    if any(row["diverged"] for row in own):
+        notes.append("The clips of runs that diverged are scored as wrong.")
+    if part == comparison.parts[0] or "->" in part:
+        notes += shuffled_notes(comparison.entries, part)
+    if subjects < FEW_SUBJECTS:
+        simulated = ", ".join(f"{100 * share:.0f} % with {people}" for people, share in COVERAGE.items())
+        notes.append(
+            f"{subjects} subjects are few: simulated experiments had the truth in such 95 % intervals in {simulated} subjects."
+        )
+    if (lost := share_losing_a_class(of_part(comparison.base.predictions, part), comparison.base.classes)) >= 0.005:
+        notes.append(
+            f"A class is rare here: in {100 * lost:.0f} % of the bootstrap samples none of its clips is drawn; UF1 and UAR "
+            "are then means over the classes that are left."
+        )
+    return TextTable(
+        f"Scores on {part_title(part)} ({comparison.protocol})",
+        ("trial", *HEADS.values(), "macro F1", "clips", "subjects"),
+        tuple(rows),
+        (*notes, *warnings_of(comparison.entries)),
+    )
+
+
+def difference_texts(section: Section) -> list[TextTable]:
+    """Differences to each base, a table per part; none where nothing can be compared."""
+    if section.differences.empty:
+        return []
+    tables = []
+    for base in section.comparison.bases:
+        compared, unpaired = section.compared(base), section.unpaired(base)
+        notes = [
+            "Paired bootstrap over subjects, 95 %. An interval that contains 0 is no evidence of a difference; one interval in "
+            f"twenty misses the truth by chance, and here are {len(SCORES) * (len(compared) - len(unpaired))} per part."
+        ]
+        if unpaired:
+            notes.append(f"Not compared, for want of the same clips: {', '.join(unpaired)}.")
+        of_base = section.differences[section.differences["base"] == base.label]
+        tables += [
+            _difference_text(
+                f"Difference to {base.label} on {part_title(part)}", rows, (*notes, *warnings_of([base, *compared]))
+            )
+            for part in section.comparison.parts
+            if (rows := records(of_base, part))
+        ]
+    return tables
+
+
+def inflation_texts(section: Section) -> list[TextTable]:
+    """What choosing the budget on the held-out subjects adds to each trial's scores, a table per part."""
+    notes = [
+        "Same trainings, same clips; only the moment at which each run is tested was chosen on the very clips that it is "
+        "tested on. Paired bootstrap over subjects, 95 %.",
+    ]
+    if section.without_choice:
+        notes.append(
+            f"Not listed, as there is one look at them and nothing to choose: {', '.join(section.without_choice)}."
+        )
+    return [
+        _difference_text(
+            f"Inflation: oracle (leaks) minus fixed, on {part_title(part)}",
+            rows,
+            (*notes, *warnings_of(section.comparison.entries)),
+            {"looks": lambda row: f"{row['looks']} in {row['epochs']:g} epochs"},
+        )
+        for part in section.comparison.parts
+        if (rows := records(section.inflation, part))
+    ]
+
+
+def budget_texts(section: Section) -> list[TextTable]:
+    """The budgets that were chosen; none where all are fixed."""
+    if section.budgets.empty:
+        return []
+    columns = ("median", "least", "most")
+    return [
+        TextTable(
+            "Chosen budgets",
+            ("trial", "runs", *columns, "whole budget"),
+            tuple(
+                (row["entry"], str(row["runs"]), *(number(row[c], 0) for c in (*columns, "whole")))
+                for row in section.budgets.to_dict("records")
+            ),
+            (
+                "Optimiser steps of the last stage; each run (seed and fold) has a choice of its own.",
+                *warnings_of(section.comparison.entries),
+            ),
+        )
+    ]
+
+
+def _difference_text(
+    title: str,
+    rows: Sequence[dict],
+    notes: tuple[str, ...],
+    more: Mapping[str, Callable[[dict], str]] = MappingProxyType({}),
+) -> TextTable:
+    """A table of differences, and more columns by their heads."""
+    cells = (
+        (
+            row["entry"],
+            *(with_interval(row, name, sign=True) for name in SCORES),
+            *(told(row) for told in more.values()),
+        )
+        for row in rows
+    )
+    return TextTable(title, ("trial", *HEADS.values(), *more), tuple(cells), notes)
+
+
+def class_texts(section: Section) -> list[TextTable]:
+    """F1 and recall of each class, a table per part."""
+    classes = section.comparison.base.classes
+    tables = []
+    for part in section.comparison.parts:
+        own = records(section.classes, part)
+        clips = {row["class"]: row["clips"] for row in own}
+        labels = dict.fromkeys(row["entry"] for row in own)
+        cell = {(row["entry"], row["class"]): (row["F1"], row["recall"]) for row in own}
+        tables.append(
+            TextTable(
+                f"F1 / recall per class on {part_title(part)}",
+                ("trial", *(f"{name} ({clips[name]} clips)" for name in classes)),
+                tuple((e, *(" / ".join(map(number, cell[e, name])) for name in classes)) for e in labels),
+                ("Mean over seeds of the pooled values.", *warnings_of(section.comparison.entries)),
+            )
+        )
+    return tables
+
+
+def subject_text(section: Section, entry: Entry) -> TextTable:
+    """Clips and accuracy of each subject."""
+    own = section.subjects[section.subjects["entry"] == entry.label]
+    return TextTable(
+        f"Per subject: {entry.label}",
+        ("subject", "clips", "right", "accuracy"),
+        tuple(
+            (f"{row['database']}/{row['subject']}", str(row["clips"]), f"{row['right']:g}", number(row["accuracy"]))
+            for row in own.to_dict("records")
+        ),
+        ("right: mean number over seeds.", *warnings_of([entry])),
+    )
+
+
+def data_text(entry: Entry) -> TextTable:
+    """Clips and subjects used, of those that were published, by database."""
+    scheme, data = SCHEMES[entry.data["protocol"]], entry.data
+    one_seed = entry.predictions[entry.predictions["seed"] == entry.seeds[0]].drop_duplicates(
+        ["database", "subject", "clip"]
+    )
+    used = [name for name in DATABASES if (one_seed["database"] == name).any()]
+    listed = used if data["statement"] else [name for name in DATABASES if name in used or name in scheme.expected]
+    counted = []
+    for database in listed:
+        own = one_seed[one_seed["database"] == database]
+        tested = [len(own), own["subject"].nunique(), *np.bincount(own["label"], minlength=len(scheme.classes))]
+        expected = scheme.expected.get(database, (0,) * len(scheme.classes))
+        counted.append((tested, [sum(expected), scheme.expected_subjects.get(database, 0), *expected]))
+    if len(listed) > 1:
+        counted.append(tuple(np.sum(counts, axis=0).tolist() for counts in zip(*counted, strict=True)))
+    names = [*(DATABASES[name].title for name in listed), "all"][: len(counted)]
+    rows = [
+        (name, *(f"{n} / {'–' if data['statement'] else m}" for n, m in zip(*counts, strict=True)))
+        for name, counts in zip(names, counted, strict=True)
+    ]
+    notes = ["Synthetic: no published count applies."] if data["statement"] else []
+    if entry.is_partial:
+        notes.append("Unfinished: only the clips of finished folds are counted.")
+    return TextTable(
+        f"Clips tested / expected ({scheme.name})",
+        ("database", "clips", "subjects", *scheme.classes),
+        tuple(rows),
+        tuple(notes),
+    )
