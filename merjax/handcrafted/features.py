@@ -20,8 +20,8 @@ from merjax.crops import Points, face_points
 from merjax.errors import MerjaxError
 from merjax.flow import dense_flow
 from merjax.handcrafted.directions import bi_woof, hoof, main_regions, mdmo
-from merjax.handcrafted.helpers import cores, helping
 from merjax.handcrafted.lbp_top import lbp_top
+from merjax.processes import cores, helping
 from merjax.regions import FACE
 from merjax.store import Store, open_store, write_array
 

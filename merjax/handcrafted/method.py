@@ -14,7 +14,7 @@ from merjax.engine import Engine, Keeper, Progress
 from merjax.errors import MerjaxError
 from merjax.experiment import Experiment, class_weights
 from merjax.handcrafted.features import DESCRIPTORS, clip_features, require_frames
-from merjax.handcrafted.helpers import cores
+from merjax.processes import cores
 from merjax.runs import RunSpec, Trained, training_labels
 
 NAMES = tuple(DESCRIPTORS)

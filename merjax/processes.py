@@ -1,4 +1,4 @@
-"""Processes that take a share of this one's work, for as long as it lasts."""
+"""The cores that this process may use, and processes that take a share of its work."""
 
 import os
 import subprocess
