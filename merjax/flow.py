@@ -25,6 +25,10 @@ Flow = Float32[np.ndarray, "height width 2"]
 FLOW_STEPS = 16
 STRAIN_STEPS = 256
 
+# Both wheels bring the same module, and the one that is installed last has it. An extra of merjax's would not do: pip installs
+# it together with the plain wheel, which merjax requires, in an order of its own.
+CONTRIB = "pip install --force-reinstall --no-deps 'opencv-contrib-python-headless>=5.0'"
+
 
 def dense_flow(
     first: UInt8[np.ndarray, "height width"], second: UInt8[np.ndarray, "height width"], algorithm: Algorithm = "dis"
@@ -59,8 +63,8 @@ def require(algorithm: Algorithm) -> None:
     """
     if algorithm == "tvl1" and not hasattr(cv2, "optflow"):
         raise MerjaxError(
-            "this OpenCV has no TV-L1 flow: it comes with the contrib modules, whose wheel takes the other's place. Run "
-            "`pip uninstall opencv-python-headless`, then `pip install 'merjax[tvl1]'`; or leave it at --flow-algorithm dis"
+            "this OpenCV has no TV-L1 flow: it comes with the contrib modules, whose wheel must lie over the one that merjax "
+            f"requires. Run `{CONTRIB}` after everything else; or leave it at --flow-algorithm dis"
         )
 
 

@@ -27,6 +27,7 @@ from merjax.datasets.clip import Clip, Discrepancy, Release
 from merjax.errors import MerjaxError
 from merjax.flow_sheet import write_flow_sheet
 from merjax.partial import PICTURES, Prepared, add_to_journal, close_partial, open_partial, read_journal
+from merjax.processes import cores
 from merjax.regions import FACE
 from merjax.store import (
     CROPS,
@@ -62,7 +63,7 @@ def prepare_store(
         releases: what the readers of `merjax.datasets` returned.
         out: folder of the store; must not exist. A `<out>.partial` of the same clips is continued.
         settings: how crops are made, and which motion; gray, from the first frame's boxes, no motion by default.
-        workers: processes; all cores by default.
+        workers: processes; one per core that this process may use by default.
         model: dlib's 68-point model; found as `merjax.landmarks.find_model` says by default.
         progress: called with (clips done, clips in all).
 
@@ -82,7 +83,7 @@ def prepare_store(
         done = read_journal(partial, clips, first_rows, settings)
         progress(len(done), len(clips))
         jobs = [(i, clip, first_rows[i]) for i, clip in enumerate(clips) if i not in done]
-        for result in _run(jobs, partial, settings, model, workers or os.cpu_count() or 1):
+        for result in _run(jobs, partial, settings, model, workers or cores()):
             add_to_journal(partial, result)
             done[result.clip] = result
             progress(len(done), len(clips))

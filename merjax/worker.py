@@ -4,6 +4,7 @@ import argparse
 import json
 import os
 import sys
+import warnings
 from pathlib import Path
 
 from merjax.errors import command
@@ -32,11 +33,17 @@ def main() -> None:
         return os.getppid() != parent  # the sweep was killed: nobody listens
 
     prepare_backend()
+    pass_on_warnings()
     with stop_requests(ignore_interrupts=True) as stop:
         try:
             work(arguments.folder, _say, lambda: stop() or is_orphan(), _warn, shard, arguments.log, _wait)
         except Interrupted:
             sys.exit(stop.exit_code)
+
+
+def pass_on_warnings() -> None:
+    """Let the sweep print what Python's `warnings` say here, where nobody reads the standard error."""
+    warnings.showwarning = lambda message, *where: _warn(str(message))
 
 
 def _say(chunk, progress) -> None:

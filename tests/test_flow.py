@@ -1,12 +1,15 @@
 """Optical flow and strain: against true and analytic fields, and as pictures."""
 
+import tomllib
+from pathlib import Path
+
 import cv2
 import numpy as np
 import pytest
 
 from merjax.crops import FACE_SIDE, cut, inter_ocular_distance, region_boxes
 from merjax.errors import MerjaxError
-from merjax.flow import colour_wheel, dense_flow, fixed_point, flow_picture, optical_strain, require, scaled
+from merjax.flow import CONTRIB, colour_wheel, dense_flow, fixed_point, flow_picture, optical_strain, require, scaled
 from merjax.landmarks import find_model
 from merjax.regions import FACE, REGIONS
 from merjax.synthesis.action_units import Movement
@@ -115,7 +118,40 @@ def test_colours_tell_directions_apart():
     assert colour_wheel(at / 2, 1)[0, 0].tolist() == [255, 128, 128]
 
 
+WITHOUT_CONTRIB = pytest.mark.skipif(not hasattr(cv2, "optflow"), reason="this OpenCV lacks the contrib modules")
+
+
 @pytest.mark.skipif(hasattr(cv2, "optflow"), reason="this OpenCV has the contrib modules")
-def test_a_missing_algorithm_is_told_with_the_wheel_that_has_it():
-    with pytest.raises(MerjaxError, match=r"merjax\[tvl1\]"):
+def test_a_missing_algorithm_is_told_with_the_line_that_brings_it():
+    with pytest.raises(MerjaxError) as error:
         require("tvl1")
+    assert CONTRIB in str(error.value)
+
+
+def test_the_line_that_brings_tvl1_asks_for_the_release_that_merjax_requires():
+    """Of another release, the contrib wheel would leave files of the plain one behind."""
+    project = tomllib.loads((Path(__file__).resolve().parents[1] / "pyproject.toml").read_text())["project"]
+    (plain,) = (wheel for wheel in project["dependencies"] if wheel.startswith("opencv"))
+    assert plain.replace("opencv-", "opencv-contrib-") in CONTRIB
+    assert not any("opencv" in wheel for extra in project["optional-dependencies"].values() for wheel in extra)
+
+
+@WITHOUT_CONTRIB
+def test_tvl1_finds_a_synthetic_clips_displacement(face):
+    onset, apex, truth = crops_and_truth(face, (6, 12), FACE)
+    require("tvl1")
+    flow = dense_flow(onset, apex, "tvl1")
+    length = np.linalg.norm(truth, axis=2)
+    moving = length > 0.3 * length.max()
+    assert np.corrcoef(flow[moving].ravel(), truth[moving].ravel())[0, 1] > 0.9
+
+
+@WITHOUT_CONTRIB
+def test_tvl1_does_not_depend_on_the_number_of_threads(face):
+    onset, apex, _ = crops_and_truth(face, (6, 12), FACE)
+    threads, flows = cv2.getNumThreads(), []
+    for n in (1, 3):
+        cv2.setNumThreads(n)
+        flows.append(dense_flow(onset, apex, "tvl1"))
+    cv2.setNumThreads(threads)
+    np.testing.assert_array_equal(*flows)

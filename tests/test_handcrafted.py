@@ -1,6 +1,10 @@
 """Handcrafted peers in the harness: a scikit-learn machine per fold, fitted on its training clips alone."""
 
+import functools
+import json
 import shutil
+import time
+import warnings
 from dataclasses import replace
 
 import numpy as np
@@ -10,14 +14,15 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 
 import merjax
+from merjax import worker
 from merjax.config import DataConfig, make_config
 from merjax.engine import Engine
 from merjax.errors import MerjaxError
 from merjax.experiment import load_experiment
-from merjax.handcrafted import method
+from merjax.handcrafted import features, method
 from merjax.handcrafted.features import clip_features
 from merjax.handcrafted.method import decision_probabilities, train
-from merjax.runs import RunSpec, run_key
+from merjax.runs import RunSpec
 from merjax.store import open_store
 
 SETTINGS = {"method": "hoof", "loss": {"alpha": "none"}}
@@ -43,9 +48,8 @@ def test_each_fold_is_scikit_learns_pipeline_on_its_training_clips(experiment):
     specs = specs_of(experiment, "svm.cost=0.1")
     found = train(experiment, specs, Engine()).probability_PxNxK
     features = clip_features(experiment.store, "hoof")[experiment.index["position"]].astype(float)
-    for spec, fold, probability_NxK in zip(specs, experiment.folds, found, strict=True):
-        seed = int(run_key(spec, fold.name)[0]) % 2**31
-        pipeline = make_pipeline(StandardScaler(), LinearSVC(C=0.1, random_state=seed))
+    for fold, probability_NxK in zip(experiment.folds, found, strict=True):
+        pipeline = make_pipeline(StandardScaler(), LinearSVC(C=0.1, dual=False))
         pipeline.fit(features[fold.train_N], experiment.target_N[fold.train_N])
         np.testing.assert_array_equal(probability_NxK.argmax(1), pipeline.predict(features))
         np.testing.assert_allclose(probability_NxK.sum(1), 1)
@@ -81,6 +85,63 @@ def test_a_run_is_the_same_in_any_company(experiment):
     alone = train(experiment, specs[2:3], Engine()).probability_PxNxK
     np.testing.assert_array_equal(together[2], alone[0])
     np.testing.assert_array_equal(together[3], together[0])
+
+
+def test_fits_do_not_depend_on_what_is_fitted_beside_them(experiment, monkeypatch):
+    """More features than clips, and classes that overlap: a solver that drew at random would show it."""
+    many = np.random.default_rng(0).normal(size=(len(experiment.store.index), 300))
+    monkeypatch.setattr(method, "clip_features", lambda store, name: many)
+    specs = [
+        spec for cost in (0.3, 1, 3, 10) for spec in specs_of(experiment, f"svm.cost={cost}", "loss.alpha=inverse")
+    ]
+    found = []
+    for threads in (1, 8, 8):
+        monkeypatch.setattr(method, "cores", lambda threads=threads: threads)
+        found.append(train(experiment, specs, Engine()).probability_PxNxK)
+    seeds = train(experiment, [spec._replace(seed=7) for spec in specs], Engine()).probability_PxNxK
+    for other in (*found[1:], seeds):
+        np.testing.assert_array_equal(other, found[0])
+
+
+def test_machines_that_stop_short_are_counted(experiment, monkeypatch):
+    monkeypatch.setattr("sklearn.svm.LinearSVC.__init__", functools.partialmethod(_hasty, LinearSVC.__init__))
+    with pytest.warns(UserWarning, match="3 of 3 support vector machines .hoof. stopped short"):
+        trained = train(experiment, specs_of(experiment), Engine())
+    assert not trained.curves["svm"]["converged"].any()
+
+
+def test_a_workers_warnings_reach_the_sweep(capsys):
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        worker.pass_on_warnings()
+        warnings.warn("stopped short", stacklevel=1)
+    assert json.loads(capsys.readouterr().out) == {"warning": "stopped short"}
+
+
+def _hasty(self, init, **settings):
+    init(self, **settings, max_iter=1)
+
+
+def test_features_are_computed_by_every_core_and_are_the_same(store, tmp_path, monkeypatch):
+    """With two cores and two pieces, either waits here until another process has made the other piece."""
+    copy = open_store(shutil.copytree(store.path, tmp_path / "store", ignore=shutil.ignore_patterns("features")))
+    monkeypatch.setattr(features, "cores", lambda: 1)
+    alone = clip_features(copy, "lbp_top")
+    shutil.rmtree(copy.path / "features")
+    compute, files = features._compute, lambda: list((copy.path / "features").glob("lbp_top-*.npy"))
+
+    def when_helped(*arguments):
+        deadline = time.monotonic() + 60
+        while not files() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert files(), "nobody helps"
+        return compute(*arguments)
+
+    monkeypatch.setattr(features, "cores", lambda: 2)
+    monkeypatch.setattr(features, "_compute", when_helped)
+    np.testing.assert_array_equal(clip_features(copy, "lbp_top"), alone)
+    one = np.float32(features.DESCRIPTORS["lbp_top"](features.read_face(copy, 8)))
+    np.testing.assert_array_equal(alone[8], one)
 
 
 def test_probabilities_of_decision_values():

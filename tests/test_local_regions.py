@@ -109,9 +109,9 @@ def test_two_devices_and_side_by_side_give_the_same(experiment, trained):
     )
 
 
-@pytest.mark.parametrize("seen", ["gray", "difference"])
+@pytest.mark.parametrize("seen", ["gray", "difference", "flow"])
 def test_held_out_pixels_and_labels_do_not_reach_training(experiment, engine, seen):
-    """All pixels and labels of the subject that fold 1 holds out change; its training does not, in any bit.
+    """All pixels, motion and labels of the subject that fold 1 holds out change; its training does not, in any bit.
 
     Means, scales and class weights are fitted too, so the settings ask for all of them.
     """
@@ -121,14 +121,12 @@ def test_held_out_pixels_and_labels_do_not_reach_training(experiment, engine, se
     test_N = experiment.folds[1].test_N
     rng = np.random.default_rng(1)
     store = experiment.store
-    crops = {name: array.copy() for name, array in store.crops.items()}
-    for array in crops.values():
-        array[np.isin(experiment.clip_S, np.flatnonzero(test_N))] ^= rng.integers(
-            1, 256, array.shape[1:], dtype=np.uint8
-        )
+    crops, motion = ({n: array.copy() for n, array in held.items()} for held in (store.crops, store.frame_flow))
+    for array in (*crops.values(), *motion.values()):
+        array.view(np.uint8)[test_N[experiment.clip_S]] ^= rng.integers(1, 256, array.shape[1:], dtype=np.uint8)
     changed = replace(
         experiment,
-        store=replace(store, crops=crops),
+        store=replace(store, crops=crops, frame_flow=motion),
         target_N=np.where(test_N, (experiment.target_N + 1) % 3, experiment.target_N),
         target_NxR=np.where(test_N[:, None], 0, experiment.target_NxR),
     )

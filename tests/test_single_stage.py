@@ -9,10 +9,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from merjax.config import make_config
+from merjax.config import flatten, make_config, read_yaml
 from merjax.engine import Engine
 from merjax.errors import MerjaxError
 from merjax.experiment import Experiment
+from merjax.handcrafted.method import NAMES as SVM_METHODS
 from merjax.methods import METHODS
 from merjax.models import RememberingEngine, TaughtEngine
 from merjax.protocols import SCHEMES, make_folds
@@ -175,3 +176,22 @@ def test_an_unknown_method_is_refused():
 def test_every_peer_has_a_sweep_of_its_own(method):
     sweeps = Path(__file__).resolve().parents[1] / "sweeps"
     assert {trial.config.method for trial in read_sweep(sweeps / f"{method}.yaml").trials} == {method}
+
+
+@pytest.mark.parametrize("table", ["table8_megc", "table9_au5"])
+def test_the_tables_of_peers_take_the_papers_settings_and_their_own_sweeps(table):
+    """At both scales; the small one has the clips of the other tables' small scale."""
+    root = Path(__file__).resolve().parents[1]
+    trials = {trial.name: trial.config for trial in read_sweep(root / "sweeps" / f"{table}.yaml").trials}
+    paper = flatten(make_config(read_yaml(root / "configs" / "paper.yaml")))
+    own = flatten(trials["proposed method"])
+    assert {k for k in own if own[k] != paper[k] and not k.startswith(("peer.", "selection.", "data."))} == set()
+    for config in trials.values():
+        assert config.selection.rules == (("fixed",) if config.method in SVM_METHODS else ("fixed", "oracle"))
+    for name in PEERS:
+        (peer, *_) = read_sweep(root / "sweeps" / f"{name}.yaml").trials
+        (in_table, *_) = (config for config in trials.values() if config.method == name)
+        assert (in_table.peer, in_table.loss) == (peer.config.peer, peer.config.loss)
+    small = read_sweep(root / "sweeps" / f"{table}.yaml", scale="small")
+    assert small.synthesize == read_yaml(root / "configs" / "small.yaml")["synthesize"]
+    assert {trial.config.data.folds for trial in small.trials} == {"group:3"}

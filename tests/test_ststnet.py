@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax import lax
 from scipy.signal import correlate
 
 from merjax.compiler import compiler_options
@@ -116,17 +117,77 @@ def test_the_network_equals_its_layers_said_plainly():
 
 @pytest.mark.parametrize("classes", [3, 5])
 def test_it_has_the_parameters_of_its_port(classes):
-    """Convolutions of 3, 5 and 8 filters, their batch normalisations, FC 400 -> K: 1,683 for three classes."""
-    params = variables_of(classes)["params"]
+    """Convolutions of 3, 5 and 8 filters, their batch normalisations, FC 400 -> K.
+
+    The port's checkpoints have 10,228 bytes: of 23 tensors, 1,683 parameters and 32 running averages in float32 and three
+    counters of batches in int64, which we do not keep; and 3,344 bytes that say how PyTorch's old format lays them out (with
+    storage keys of 13 digits, on "cuda:0": `torch.save` of such a network gives this number of bytes).
+    """
+    variables = variables_of(classes)
+    parameters, averages = (
+        sum(leaf.size for leaf in jax.tree.leaves(variables[kind])) for kind in ("params", "batch_stats")
+    )
     streams = sum(filters * (27 + 1) + 2 * filters for filters in (3, 5, 8))
-    assert sum(leaf.size for leaf in jax.tree.leaves(params)) == streams + 401 * classes
-    assert streams + 401 * 3 == 1683
+    assert parameters == streams + 401 * classes
+    assert averages == 2 * (3 + 5 + 8)
+    if classes == 3:
+        assert 4 * (parameters + averages) + 3 * 8 == 10_228 - 3_344
 
 
 def test_weights_start_as_pytorchs_do():
     params = STSTNet(3).init(jax.random.key(1), Windows(prepare(images()), 0, FILLED), WEIGHT_B, 0.0, None)["params"]
     for leaf, fan_in in ((params["kernel"], 27), (params["bias"], 27), (params["fc"]["kernel"], 400)):
         assert 0.8 < np.abs(leaf).max() * np.sqrt(fan_in) <= 1
+
+
+def step_of(images_KxCxHxWxB, variables, label_B):
+    """Gradients of a training step without dropout, scores and running averages."""
+
+    def loss(params):
+        windows = Windows(prepare(images_KxCxHxWxB), 0, FILLED)
+        tree = variables | {"params": params}
+        scores, changed = STSTNet(3).apply(tree, windows, WEIGHT_B, 0.0, jax.random.key(0), mutable=["batch_stats"])
+        log_p_B = jax.nn.log_softmax(scores)[jnp.arange(BATCH), label_B]
+        return -(log_p_B @ WEIGHT_B) / WEIGHT_B.sum(), (scores, changed["batch_stats"]["norm"])
+
+    return fast(jax.grad(loss, has_aux=True))(variables["params"])
+
+
+def test_a_training_step_equals_its_layers_said_plainly():
+    """Scores, gradients and running averages of a batch, by lax's convolution and pooling and JAX's derivatives of them."""
+    x_KxCxHxWxB, variables, label_B = images(), variables_of(), RNG.integers(0, 3, BATCH)
+    kept = np.flatnonzero(WEIGHT_B)
+    x = x_KxCxHxWxB[0].transpose(3, 0, 1, 2)[kept].astype(np.float32)
+
+    def loss(params):
+        streams, means, variances, first = [], [], [], 0
+        for filters in (3, 5, 8):
+            own = slice(first, first + filters)
+            kernel_OIHW = params["kernel"].transpose(3, 2, 0, 1)[own]
+            y = lax.conv_general_dilated(x, kernel_OIHW, (1, 1), [(2, 2), (2, 2)], precision="highest")
+            y = jnp.maximum(y + params["bias"][own, None, None], 0)
+            means.append(y.mean((0, 2, 3), keepdims=True))
+            variances.append(jnp.square(y - means[-1]).mean((0, 2, 3), keepdims=True))
+            y = (y - means[-1]) / jnp.sqrt(variances[-1] + 1e-5)
+            y = y * params["norm"]["scale"][own, None, None] + params["norm"]["bias"][own, None, None]
+            places = ((0, 0), (0, 0), (1, 1), (1, 1))
+            streams.append(lax.reduce_window(y, -jnp.inf, lax.max, (1, 1, 3, 3), (1, 1, 3, 3), places))
+            first += filters
+        feature = jnp.concatenate(streams, 1)
+        feature = lax.reduce_window(feature, 0.0, lax.add, (1, 1, 2, 2), (1, 1, 2, 2), "VALID") / 4
+        scores = jnp.dot(feature.reshape(len(x), 400), params["fc"]["kernel"], precision="highest")
+        scores = scores + params["fc"]["bias"]
+        log_p = jax.nn.log_softmax(scores)[jnp.arange(len(x)), label_B[kept]]
+        return -log_p.mean(), (scores, *(jnp.concatenate(part, 1).ravel() for part in (means, variances)))
+
+    expected, (scores, mean_C, variance_C) = jax.jit(jax.grad(loss, has_aux=True))(variables["params"])
+    gradient, (ours, averages) = step_of(x_KxCxHxWxB, variables, label_B)
+    assert distance(ours[kept], scores) < 1e-5
+    for a, b in zip(jax.tree.leaves(gradient), jax.tree.leaves(expected), strict=True):
+        assert distance(a, b) < 1e-4
+    values, before = len(x) * 30 * 30, variables["batch_stats"]["norm"]
+    assert distance(averages["mean"], 0.9 * before["mean"] + 0.1 * mean_C) < 1e-5
+    assert distance(averages["variance"], 0.9 * before["variance"] + 0.1 * variance_C * values / (values - 1)) < 1e-5
 
 
 def test_a_training_step_equals_pytorchs():
@@ -136,15 +197,7 @@ def test_a_training_step_equals_pytorchs():
     x_KxCxHxWxB, variables = images(), variables_of()
     kept = np.flatnonzero(WEIGHT_B)
     label_B = RNG.integers(0, 3, BATCH)
-
-    def loss(params):
-        windows = Windows(prepare(x_KxCxHxWxB), 0, FILLED)
-        tree = variables | {"params": params}
-        scores, changed = STSTNet(3).apply(tree, windows, WEIGHT_B, 0.0, jax.random.key(0), mutable=["batch_stats"])
-        log_p_B = jax.nn.log_softmax(scores)[jnp.arange(BATCH), label_B]
-        return -(log_p_B @ WEIGHT_B) / WEIGHT_B.sum(), (scores, changed["batch_stats"]["norm"])
-
-    gradient, (scores, averages) = fast(jax.grad(loss, has_aux=True))(variables["params"])
+    gradient, (scores, averages) = step_of(x_KxCxHxWxB, variables, label_B)
     params, stats = jax.tree.map(lambda x: torch.tensor(np.asarray(x)), (variables["params"], variables["batch_stats"]))
     stats = stats["norm"]
     leaves = [leaf.requires_grad_() for leaf in jax.tree.leaves(params)]

@@ -1,6 +1,11 @@
-"""Each clip's features, computed once for a store and kept in it."""
+"""Each clip's features, computed once for a store and kept in it.
+
+`python -m merjax.handcrafted.features STORE METHOD FOLDER` takes a share of the work of the process that starts it.
+"""
 
 import os
+import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -16,11 +21,12 @@ from merjax.errors import MerjaxError
 from merjax.flow import dense_flow
 from merjax.handcrafted.directions import bi_woof, hoof, main_regions, mdmo
 from merjax.handcrafted.lbp_top import lbp_top
+from merjax.processes import cores, helping
 from merjax.regions import FACE
-from merjax.store import Store, write_array
+from merjax.store import Store, open_store, write_array
 
-VERSION = 1  # of the descriptors: another one computes them anew
-_BLOCK = 16  # clips that a process computes at a time
+VERSION = 2  # of the descriptors and their pieces: another one computes them anew
+_BLOCK = 8  # clips that a process computes at a time
 _FRAMES = 10  # of a clip, from which MDMO takes its mean
 
 
@@ -49,8 +55,9 @@ DESCRIPTORS: dict[str, Callable[[Face], np.ndarray]] = {
 def clip_features(store: Store, method: str) -> Float[np.ndarray, "clips features"]:
     """The features of every clip of a store, in the order of its index.
 
-    They are kept in the store's folder `features`, in pieces that processes share among them: each takes those that nobody
-    works at. In a folder that cannot be written, every process computes all.
+    They are computed on all cores that this process may use, and kept in the store's folder `features`, in pieces that
+    processes share among them: each takes those that nobody works at. Where that folder cannot be written, each of a sweep's
+    workers computes all.
 
     Raises:
         MerjaxError: the store holds no frames.
@@ -62,16 +69,18 @@ def clip_features(store: Store, method: str) -> Float[np.ndarray, "clips feature
         kept = os.access(folder, os.W_OK)
     except OSError:
         kept = False
-    places = [range(i, min(i + _BLOCK, len(store.index))) for i in range(0, len(store.index), _BLOCK)]
-    if not kept:
-        return np.concatenate([_compute(store, method, place) for place in places])
-    files = [folder / f"{method}-{VERSION}-{store.hash}-{place.start:05d}.npy" for place in places]
-    mine = os.getpid() % len(files)  # where to begin: elsewhere than the other processes
-    for i in [*range(mine, len(files)), *range(mine)]:
-        _fill(store, method, places[i], files[i], wait=False)
-    for place, file in zip(places, files, strict=True):
-        _fill(store, method, place, file, wait=True)
-    return np.concatenate([np.load(file) for file in files])
+    if kept:
+        return _shared(store, method, folder)
+    with tempfile.TemporaryDirectory() as aside:
+        return _shared(store, method, Path(aside))
+
+
+def fill(store: Store, method: str, folder: Path) -> None:
+    """Compute the pieces that nobody has computed or is at work on."""
+    pieces = _pieces(store, method, folder)
+    mine = os.getpid() % len(pieces)  # where to begin: elsewhere than the other processes
+    for place, file in pieces[mine:] + pieces[:mine]:
+        _fill(store, method, place, file, wait=False)
 
 
 def require_frames(store: Store, method: str) -> None:
@@ -97,6 +106,23 @@ def read_face(store: Store, n: int) -> Face:
     target = int(row["apex"] - row["onset"]) if late else len(faces) // 2
     landmarks = np.load(store.path / "landmarks.npy", mmap_mode="r")
     return Face(faces, target, face_points(np.asarray(landmarks[n], float)))
+
+
+def _shared(store: Store, method: str, folder: Path) -> np.ndarray:
+    pieces = _pieces(store, method, folder)
+    missing = sum(not file.is_file() for _, file in pieces)
+    with helping(min(cores(), missing) - 1, "merjax.handcrafted.features", store.path, method, folder):
+        fill(store, method, folder)
+        for place, file in pieces:
+            _fill(store, method, place, file, wait=True)
+    return np.concatenate([np.load(file) for _, file in pieces])
+
+
+def _pieces(store: Store, method: str, folder: Path) -> list[tuple[range, Path]]:
+    """Which clips, and the file of their features."""
+    starts = range(0, len(store.index), _BLOCK)
+    places = [range(start, min(start + _BLOCK, len(store.index))) for start in starts]
+    return [(place, folder / f"{method}-{VERSION}-{store.hash}-{place.start:05d}.npy") for place in places]
 
 
 def _fill(store: Store, method: str, place: range, file: Path, *, wait: bool) -> None:
@@ -126,3 +152,7 @@ def _mdmo(clip: Face) -> np.ndarray:
     at = np.unique(np.linspace(0, len(faces) - 1, _FRAMES + 1).round().astype(int))[1:]
     regions = main_regions(clip.points_68x2, faces.shape[1:])
     return mdmo([dense_flow(faces[0], faces[t]) for t in at] or [np.zeros((*faces.shape[1:], 2), np.float32)], regions)
+
+
+if __name__ == "__main__":
+    fill(open_store(sys.argv[1]), sys.argv[2], Path(sys.argv[3]))

@@ -1,11 +1,11 @@
 """Handcrafted peers in the harness: a linear support vector machine per run, on features that all runs share."""
 
-import os
 import time
 import warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
+from typing import NamedTuple
 
 import numpy as np
 
@@ -14,10 +14,26 @@ from merjax.engine import Engine, Keeper, Progress
 from merjax.errors import MerjaxError
 from merjax.experiment import Experiment, class_weights
 from merjax.handcrafted.features import DESCRIPTORS, clip_features, require_frames
-from merjax.runs import RunSpec, Trained, run_key, training_labels
+from merjax.processes import cores
+from merjax.runs import RunSpec, Trained, training_labels
 
 NAMES = tuple(DESCRIPTORS)
 _STAGE = "svm"
+
+
+class Fit(NamedTuple):
+    """What fitting one run's machine gave.
+
+    Attributes:
+        probability_NxK: of all clips.
+        loss, accuracy: mean hinge loss and accuracy on the training clips.
+        converged: whether the solver reached its tolerance.
+    """
+
+    probability_NxK: np.ndarray
+    loss: float
+    accuracy: float
+    converged: bool
 
 
 def train(
@@ -30,7 +46,10 @@ def train(
     """Fit the machines of runs of one method, side by side.
 
     Features are brought to mean 0 and deviation 1 by the fold's training clips. A class's probability is the softmax of the
-    decision values of one-against-the-rest machines: it ranks clips and classes as they do, and is no frequency.
+    decision values of one-against-the-rest machines: it ranks clips and classes as they do, and is no frequency. Nothing is
+    drawn at random: seeds differ where they shuffle labels, and nowhere else.
+
+    Warns of machines that stopped short of the solver's tolerance; `converged` in the curves says which.
 
     Args:
         experiment: the data.
@@ -46,20 +65,24 @@ def train(
     }  # a chunk is filled up with copies of its first run
     began, fitted = time.perf_counter(), {}
     with warnings.catch_warnings():
-        # a machine that stops short of the solver's tolerance separates nearly as well
-        warnings.filterwarnings("ignore", message="Liblinear failed to converge")
-        with ThreadPoolExecutor(_cores()) as pool:
+        warnings.filterwarnings("ignore", message="Liblinear failed to converge")  # they are counted
+        with ThreadPoolExecutor(cores()) as pool:
             results = pool.map(lambda spec: _fit(experiment, features_NxD, spec), distinct.values())
             for done, (key, result) in enumerate(zip(distinct, results, strict=True), 1):
                 fitted[key] = result
-                losses = [loss for _, loss, _ in fitted.values()]
+                losses = [fit.loss for fit in fitted.values()]
                 seconds = time.perf_counter() - began
                 on_call(Progress(_STAGE, done, len(distinct), len(specs), (min(losses), max(losses)), seconds, 0))
-    probability_PxNxK, loss_P, accuracy_P = (
-        np.stack(values) for values in zip(*(fitted[id(spec.config), spec.fold] for spec in specs), strict=True)
-    )
-    curves = {_STAGE: {"loss": loss_P[:, None], "accuracy": accuracy_P[:, None]}}
-    return Trained(probability_PxNxK[:, None], np.ones(1, int), curves)
+    short = sum(not fit.converged for fit in fitted.values())
+    if short:
+        warnings.warn(
+            f"{short} of {len(fitted)} support vector machines ({specs[0].config.method}) stopped short of the solver's "
+            "tolerance; a smaller svm.cost is easier to solve",
+            stacklevel=2,
+        )
+    own_P = [fitted[id(spec.config), spec.fold] for spec in specs]
+    curves = {name: np.array([[getattr(fit, name)] for fit in own_P], float) for name in Fit._fields[1:]}
+    return Trained(np.stack([fit.probability_NxK for fit in own_P])[:, None], np.ones(1, int), {_STAGE: curves})
 
 
 def refuse(experiment: Experiment) -> None:
@@ -99,8 +122,7 @@ def decision_probabilities(scores_NxC: np.ndarray, present_C: np.ndarray, classe
     return probability_NxK
 
 
-def _fit(experiment: Experiment, features_NxD: np.ndarray, spec: RunSpec) -> tuple[np.ndarray, float, float]:
-    """Probabilities of all clips, and mean hinge loss and accuracy on the training clips."""
+def _fit(experiment: Experiment, features_NxD: np.ndarray, spec: RunSpec) -> Fit:
     from sklearn.preprocessing import StandardScaler
     from sklearn.svm import LinearSVC
 
@@ -111,18 +133,16 @@ def _fit(experiment: Experiment, features_NxD: np.ndarray, spec: RunSpec) -> tup
     scaled_NxD = scaler.transform(features_NxD)
     present_C = np.unique(target_M)
     if len(present_C) == 1:  # nothing to tell apart
-        return np.eye(classes)[np.full(len(features_NxD), present_C[0])], 0.0, 1.0
+        return Fit(np.eye(classes)[np.full(len(features_NxD), present_C[0])], 0.0, 1.0, True)
     weight_K = class_weights(config.loss.alpha, np.bincount(target_M, minlength=classes))
-    seed = int(run_key(spec, fold.name)[0]) % 2**31
-    machine = LinearSVC(C=config.svm.cost, random_state=seed)
+    # The primal problem: the solver of the dual one visits clips at random by a generator of the whole process, which fits in
+    # other threads seed and draw from meanwhile.
+    machine = LinearSVC(C=config.svm.cost, dual=False)
     machine.fit(scaled_NxD[fold.train_N], target_M, sample_weight=weight_K[target_M])
     scores = machine.decision_function(scaled_NxD)
     probability_NxK = decision_probabilities(scores, present_C, classes)
     truth = target_M[:, None] == (present_C if scores.ndim > 1 else present_C[1:])
     margin = np.where(truth, 1, -1) * scores[fold.train_N].reshape(len(target_M), -1)
     accuracy = (probability_NxK[fold.train_N].argmax(1) == target_M).mean()
-    return probability_NxK, float(np.maximum(0, 1 - margin).mean()), float(accuracy)
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    converged = bool(np.max(machine.n_iter_) < machine.max_iter)
+    return Fit(probability_NxK, float(np.maximum(0, 1 - margin).mean()), float(accuracy), converged)

@@ -1,0 +1,31 @@
+"""The cores that this process may use, and processes that take a share of its work."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+def cores() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@contextmanager
+def helping(helpers: int, module: str, *arguments: str | Path) -> Iterator[None]:
+    """Let so many further processes run `python -m MODULE ARGUMENTS` meanwhile.
+
+    They may do part of the work, and it must not depend on them: whatever is left is for the caller. Not a pool of spawned
+    processes, which would run the caller's script once more.
+    """
+    line = [sys.executable, "-m", module, *map(str, arguments)]
+    quiet = subprocess.DEVNULL  # what goes wrong in them goes wrong in the caller too, which says so
+    processes = [subprocess.Popen(line, stdout=quiet, stderr=quiet) for _ in range(helpers)]
+    try:
+        yield
+    finally:
+        for process in processes:
+            process.terminate()
+            process.wait()
