@@ -398,8 +398,8 @@ def test_each_row_of_a_csv_file_has_its_own_datas_hash(tmp_path):
     assert report(a, b, "--out", tmp_path / "out").returncode == 0
     for name in ("scores", "classes", "confusions", "subjects"):
         table = pd.read_csv(tmp_path / "out" / f"{name}.csv").set_index("entry")
-        assert set(table.loc["mine: x", "store_hash"]) == {"a" * 32}
-        assert set(table.loc["other: y", "store_hash"]) == {"b" * 32}
+        assert set(table.loc[["mine: x"], "store_hash"]) == {"a" * 32}
+        assert set(table.loc[["other: y"], "store_hash"]) == {"b" * 32}
 
 
 def test_clips_used_have_a_total_and_absent_databases_a_row(tmp_path):

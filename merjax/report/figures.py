@@ -27,6 +27,7 @@ _STYLE: Any = {
 _WIDTH = 5.2  # inches: readable on a phone's screen and in one column of a page
 _LOOK = {"UF1": ("#0072B2", "o"), "UAR": ("#D55E00", "s"), "accuracy": ("#009E73", "^")}
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#999999")
+_SUBJECTS = 36  # that one column of bars shows
 _LINES = ("-", "--", ":", "-.")
 
 
@@ -57,7 +58,7 @@ def score_figure(rows: pd.DataFrame, part: str, warnings: Sequence[str] = (), *,
         if difference:
             axes.axvline(0, color="black", lw=0.8)
             bases = own["base"].unique()
-            axes.set_xlabel(f"difference to {bases[0] if len(bases) == 1 else 'the base named'}, {part_title(part)}")
+            axes.set_xlabel(f"difference to {bases[0] if len(bases) == 1 else 'the fixed budget'}, {part_title(part)}")
         else:
             axes.set_xlim(0, 1)
             axes.set_xlabel(part_title(part))
@@ -101,22 +102,32 @@ def _draw_confusion(axes: Axes, counts: np.ndarray, classes: Sequence[str]) -> N
 def subject_figure(subjects: pd.DataFrame, label: str, warnings: Sequence[str] = ()) -> Figure:
     """Accuracy per subject of one entry, with the number of clips; coloured by database; label and warnings above."""
     own = subjects[subjects["entry"] == label].reset_index(drop=True)
+    columns = 1 if len(own) <= _SUBJECTS else 2  # a page of paper holds both halves side by side
+    rows = -(-len(own) // columns)
     with matplotlib.rc_context(_STYLE):
-        figure = Figure((_WIDTH, 0.8 + 0.17 * len(own) + _height(label, warnings)))
+        figure = Figure((_WIDTH, 0.8 + 0.17 * rows + _height(label, warnings)))
         _entitle(figure, label, warnings)
-        axes = figure.subplots()
-        for database, rows in own.groupby("database", sort=False):
-            colour = _COLOURS[list(DATABASES).index(str(database))]
-            axes.barh(rows.index, rows["accuracy"], color=colour, height=0.75, label=DATABASES[str(database)].title)
-        names = [f"{row['subject']} ({row['clips']})" for row in own.to_dict("records")]
-        axes.set_yticks(range(len(own)), names, fontsize=7)
-        axes.set_ylim(len(own) - 0.4, -0.6)
-        axes.set_xlim(0, 1)
-        axes.set_xlabel("share of the subject's clips predicted right (in brackets: clips)")
-        axes.grid(axis="x", color="#dddddd", lw=0.6)
-        axes.set_axisbelow(True)
-        figure.legend(*axes.get_legend_handles_labels(), loc="outside lower right", ncols=3, frameon=False)
+        panels = figure.subplots(1, columns, squeeze=False)[0]
+        for n, axes in enumerate(panels):
+            _draw_subjects(axes, own.iloc[n * rows : (n + 1) * rows].reset_index(drop=True), rows)
+        handles = {name: bar for axes in panels for bar, name in zip(*axes.get_legend_handles_labels(), strict=True)}
+        figure.legend(handles.values(), handles.keys(), loc="outside lower right", ncols=3, frameon=False)
     return figure
+
+
+def _draw_subjects(axes: Axes, own: pd.DataFrame, rows: int) -> None:
+    for database, of_database in own.groupby("database", sort=False):
+        colour = _COLOURS[list(DATABASES).index(str(database))]
+        axes.barh(
+            of_database.index, of_database["accuracy"], color=colour, height=0.75, label=DATABASES[str(database)].title
+        )
+    names = [f"{row['subject']} ({row['clips']})" for row in own.to_dict("records")]
+    axes.set_yticks(range(len(own)), names, fontsize=7)
+    axes.set_xlabel("share right (in brackets: clips)")
+    axes.set_ylim(rows - 0.4, -0.6)
+    axes.set_xlim(0, 1)
+    axes.grid(axis="x", color="#dddddd", lw=0.6)
+    axes.set_axisbelow(True)
 
 
 def curve_figure(curves: pd.DataFrame, stage: str, trials: Sequence[str]) -> Figure:
@@ -162,16 +173,16 @@ def _written(figure: Figure, kind: str, metadata: dict) -> bytes:
 def _entitle(figure: Figure, title: str, warnings: Sequence[str], width: float = _WIDTH) -> None:
     """Draw a title and warnings into a figure, which may be shown without the page around it."""
     if lines := _lines(title, warnings, width):
-        figure.suptitle("\n".join(lines), x=0.01, ha="left", fontsize=7.5, color="#7a0018" if warnings else "black")
+        figure.suptitle("\n".join(lines), x=0.01, ha="left", fontsize=8, color="#7a0018" if warnings else "black")
 
 
 def _height(title: str, warnings: Sequence[str], width: float = _WIDTH) -> float:
     """Inches that a title and warnings take."""
-    return 0.13 * len(_lines(title, warnings, width))
+    return 0.14 * len(_lines(title, warnings, width))
 
 
 def _lines(title: str, warnings: Sequence[str], width: float) -> list[str]:
-    characters = int(17.5 * width)  # of the title's size
+    characters = int(16.5 * width)  # of the title's size
     return [line for text in (title, *warnings) for line in textwrap.wrap(text, characters)]
 
 
