@@ -25,12 +25,15 @@ SUBJECTS, CLIPS, FRAMES, FOLDS = 18, 2, 8, 2  # per subject, per clip, per turn
 CONFIG = make_config({"spatial": {"epochs": 3, "batch": 32}, "temporal": {"epochs": 10, "batch": 12}})
 
 
-def experiment() -> Experiment:
-    """Clips of noise with labels of the three-class scheme."""
-    n, rng, scheme = SUBJECTS * CLIPS, np.random.default_rng(0), SCHEMES["megc3"]
-    index = pd.DataFrame({"database": "casme2", "subject": np.repeat([f"sub{s:02d}" for s in range(SUBJECTS)], CLIPS)})
-    index = index.assign(clip=[f"EP{i:02d}" for i in range(n)], first_row=np.arange(n) * FRAMES, n_frames=FRAMES)
-    crops = {r.name: rng.integers(0, 256, (n * FRAMES, r.height, r.width), np.uint8) for r in REGIONS}
+def experiment(
+    subjects: int = SUBJECTS, clips: int = CLIPS, frames: int = FRAMES, folder: Path | None = None
+) -> Experiment:
+    """Clips of noise with labels of the three-class scheme; their pixels in memory, or in a folder, written where they are
+    not there yet."""
+    n, rng, scheme = subjects * clips, np.random.default_rng(0), SCHEMES["megc3"]
+    index = pd.DataFrame({"database": "casme2", "subject": np.repeat([f"sub{s:02d}" for s in range(subjects)], clips)})
+    index = index.assign(clip=[f"EP{i:02d}" for i in range(n)], first_row=np.arange(n) * frames, n_frames=frames)
+    crops = {r.name: noise(rng, (n * frames, r.height, r.width), folder and folder / f"{r.name}.npy") for r in REGIONS}
     classes_R = tuple(len(scheme.region_classes[r.kind]) for r in REGIONS)
     nothing = pd.DataFrame(columns=["database", "subject", "clip", "reason"])
     return Experiment(
@@ -43,11 +46,22 @@ def experiment() -> Experiment:
         folds=make_folds(index, "loso"),
         streams=REGIONS,
         classes_R=classes_R,
-        row_S=np.arange(n * FRAMES),
-        clip_S=np.repeat(np.arange(n), FRAMES),
-        length_N=np.full(n, FRAMES),
+        row_S=np.arange(n * frames),
+        clip_S=np.repeat(np.arange(n), frames),
+        length_N=np.full(n, frames),
         input="gray",
     )
+
+
+def noise(rng: np.random.Generator, shape: tuple[int, ...], path: Path | None) -> np.ndarray:
+    """Random pixels; with a path, written there in pieces and mapped, as a store's crops are."""
+    if path is None:
+        return rng.integers(0, 256, shape, np.uint8)
+    if not path.exists():
+        pixels = np.lib.format.open_memmap(path, "w+", np.uint8, shape)
+        for first in range(0, len(pixels), 1000):
+            pixels[first : first + 1000] = rng.integers(0, 256, pixels[first : first + 1000].shape, np.uint8)
+    return np.load(path, mmap_mode="r")
 
 
 def jax_side() -> duel.Work:

@@ -1,7 +1,7 @@
 """The clip store of a sweep that brings its own clips: releases synthesised in databases' layouts, then prepared."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +25,11 @@ def make_demo_store(sweep: SweepFile, console: Console) -> None:
         return
     from merjax.clip_flow import FlowSettings
     from merjax.cropping import Settings
-    from merjax.datasets import read_casme2, read_samm, read_smic
+    from merjax.datasets import Release, read_casme2, read_samm, read_smic
     from merjax.preparation import prepare_store
     from merjax.synthesis import MARKER, default_portraits, synthesize_release
 
-    readers = {"casme2": read_casme2, "samm": read_samm, "smic": read_smic}
+    readers: dict[str, Callable[[Path], Release]] = {"casme2": read_casme2, "samm": read_samm, "smic": read_smic}
     wanted = releases_of(sweep.synthesize, sweep.name)
     store = _only_store(sweep)
     folder = store.with_name(store.name + "-releases")

@@ -9,7 +9,7 @@ of .98 and an error of 0.08 to 0.14 px root mean square inside the moving region
 resolution and is up to twice as far off.
 """
 
-from typing import Literal
+from typing import Any, Literal, cast
 
 import cv2
 import numpy as np
@@ -29,6 +29,8 @@ STRAIN_STEPS = 256
 # it together with the plain wheel, which merjax requires, in an order of its own.
 CONTRIB = "pip install --force-reinstall --no-deps 'opencv-contrib-python-headless>=5.0'"
 
+_NEW = cast(Any, None)  # an array that OpenCV makes by itself, of which its stubs do not know
+
 
 def dense_flow(
     first: UInt8[np.ndarray, "height width"], second: UInt8[np.ndarray, "height width"], algorithm: Algorithm = "dis"
@@ -44,13 +46,14 @@ def dense_flow(
     """
     require(algorithm)
     if algorithm == "tvl1":
-        return cv2.optflow.DualTVL1OpticalFlow_create().calc(first, second, None)
+        create = cv2.optflow.DualTVL1OpticalFlow_create  # type: ignore[attr-defined]  # of the contrib wheel alone
+        return create().calc(first, second, _NEW)
     search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     search.setFinestScale(0)
     threads = cv2.getNumThreads()
     cv2.setNumThreads(1)  # the search is cut into a strip per thread, and its result would depend on their number
     try:
-        return search.calc(first, second, None)
+        return search.calc(first, second, _NEW)
     finally:
         cv2.setNumThreads(threads)
 
