@@ -37,7 +37,8 @@ def small_sweep_file(folder: Path, **engine) -> Path:
 
     path = folder / "small.yaml"
     base = BASE | {"engine": BASE["engine"] | engine}
-    path.write_text(yaml.safe_dump({"base": base, "trials": TRIALS}))
+    # in the order of `small_worker.py`, which decides how the runs are cut into chunks
+    path.write_text(yaml.safe_dump({"base": base, "trials": TRIALS}, sort_keys=False))
     return path
 
 
