@@ -80,7 +80,8 @@ def test_two_connected_processes_train_their_shares_and_no_more(tmp_path):
     environment = small_environment(tmp_path, tmp_path / "cache")
     words = small_sweep_file(tmp_path, workers=1), "--out"
     whole = start_sweep(environment, *words, tmp_path / "whole")
-    assert whole.wait(300) == 0, whole.communicate()
+    said = whole.communicate(timeout=300)
+    assert whole.returncode == 0, said
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{free.getsockname()[1]}"
