@@ -23,6 +23,10 @@ _LONG = (
     "test_notebooks.py",
     "test_sweep.py",
     "test_sweeping.py",
+    "test_acceptance_sweep.py",
+    "test_slurm.py",
+    "test_shards.py",
+    "test_search.py",
     "test_models.py",
     "test_spatial.py",
 )

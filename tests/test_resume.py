@@ -13,6 +13,8 @@ import pandas as pd
 import pytest
 from small_command import small_environment, small_sweep_file, start_sweep
 
+# what costs minutes and proves of the real command what others prove of its parts
+asked_for = pytest.mark.skipif(not os.environ.get("MERJAX_LONG_TESTS"), reason="minutes: set MERJAX_LONG_TESTS=1")
 WORKER = Path(__file__).with_name("small_worker.py")
 
 
@@ -80,6 +82,7 @@ def test_ten_kills_at_random_moments_change_no_bit(cache, uninterrupted, tmp_pat
         assert_same(folder, uninterrupted)
 
 
+@asked_for
 def test_a_killed_command_takes_its_workers_along_and_the_same_line_goes_on(cache, uninterrupted, tmp_path):
     words = small_sweep_file(tmp_path, workers=2), "--out", tmp_path / "run"
     environment = small_environment(tmp_path, cache)
@@ -102,6 +105,7 @@ def test_a_killed_command_takes_its_workers_along_and_the_same_line_goes_on(cach
     assert_same(tmp_path / "run", uninterrupted)
 
 
+@asked_for
 @pytest.mark.parametrize(("number", "workers"), [(signal.SIGINT, 2), (signal.SIGUSR2, 1)])
 def test_a_stopped_command_prints_the_line_that_goes_on(cache, uninterrupted, tmp_path, number, workers):
     words = small_sweep_file(tmp_path, workers=workers), "--out", tmp_path / "run"
