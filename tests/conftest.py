@@ -23,7 +23,6 @@ _LONG = (
     "test_notebooks.py",
     "test_sweep.py",
     "test_sweeping.py",
-    "test_acceptance_sweep.py",
     "test_slurm.py",
     "test_shards.py",
     "test_search.py",
