@@ -11,7 +11,6 @@ or one of `=.,+-` in a name becomes `_`.
 """
 
 import json
-import os
 import re
 import time
 from collections.abc import Callable, Mapping
@@ -25,6 +24,7 @@ from merjax.engine import Progress
 from merjax.errors import MerjaxError
 from merjax.plan import Chunk, Plan
 from merjax.results import chunk_files
+from merjax.store import write_aside
 
 Log = Literal["jsonl", "tensorboard"]
 LOGS: tuple[Log, ...] = get_args(Log)
@@ -107,9 +107,8 @@ def _write(form: Format, place: Path, stage: str, metrics: Metrics, written: int
             file.write(form.lines(stage, written, {name: values[written:] for name, values in metrics.items()}))
         return
     path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
-    aside.write_bytes(form.head(path, stage) + form.lines(stage, 0, metrics))
-    aside.replace(path)
+    whole = form.head(path, stage) + form.lines(stage, 0, metrics)
+    write_aside(path, lambda aside: aside.write_bytes(whole))
 
 
 def _json_path(place: Path, stage: str) -> Path:
