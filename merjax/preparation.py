@@ -83,7 +83,7 @@ def prepare_store(
         done = read_journal(partial, clips, first_rows, settings)
         progress(len(done), len(clips))
         jobs = [(i, clip, first_rows[i]) for i, clip in enumerate(clips) if i not in done]
-        for result in _run(jobs, partial, settings, model, workers or cores()):
+        for result in _run(jobs, partial, settings, model, workers or len(cores())):
             add_to_journal(partial, result)
             done[result.clip] = result
             progress(len(done), len(clips))

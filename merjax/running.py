@@ -1,7 +1,6 @@
 """Carries out a plan: in this process, or by one pinned worker process per core."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -16,13 +15,9 @@ from merjax.interruption import STOPPED, Interrupted
 from merjax.logs import Log
 from merjax.memory import SMALLER
 from merjax.plan import Plan, balanced_width
+from merjax.processes import cores
 from merjax.results import is_finished
 from merjax.shards import WHOLE, Shard
-
-
-def cores() -> list[int]:
-    """The cores that this process may use."""
-    return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else list(range(os.cpu_count() or 1))
 
 
 def worker_count(asked: int) -> int:

@@ -96,7 +96,7 @@ def test_fits_do_not_depend_on_what_is_fitted_beside_them(experiment, monkeypatc
     ]
     found = []
     for threads in (1, 8, 8):
-        monkeypatch.setattr(method, "cores", lambda threads=threads: threads)
+        monkeypatch.setattr(method, "cores", lambda threads=threads: range(threads))
         found.append(train(experiment, specs, Engine()).probability_PxNxK)
     seeds = train(experiment, [spec._replace(seed=7) for spec in specs], Engine()).probability_PxNxK
     for other in (*found[1:], seeds):
@@ -125,7 +125,7 @@ def _hasty(self, init, **settings):
 def test_features_are_computed_by_every_core_and_are_the_same(store, tmp_path, monkeypatch):
     """With two cores and two pieces, either waits here until another process has made the other piece."""
     copy = open_store(shutil.copytree(store.path, tmp_path / "store", ignore=shutil.ignore_patterns("features")))
-    monkeypatch.setattr(features, "cores", lambda: 1)
+    monkeypatch.setattr(features, "cores", lambda: range(1))
     alone = clip_features(copy, "lbp_top")
     shutil.rmtree(copy.path / "features")
     compute, files = features._compute, lambda: list((copy.path / "features").glob("lbp_top-*.npy"))
@@ -137,7 +137,7 @@ def test_features_are_computed_by_every_core_and_are_the_same(store, tmp_path, m
         assert files(), "nobody helps"
         return compute(*arguments)
 
-    monkeypatch.setattr(features, "cores", lambda: 2)
+    monkeypatch.setattr(features, "cores", lambda: range(2))
     monkeypatch.setattr(features, "_compute", when_helped)
     np.testing.assert_array_equal(clip_features(copy, "lbp_top"), alone)
     one = np.float32(features.DESCRIPTORS["lbp_top"](features.read_face(copy, 8)))

@@ -111,7 +111,7 @@ def read_face(store: Store, n: int) -> Face:
 def _shared(store: Store, method: str, folder: Path) -> np.ndarray:
     pieces = _pieces(store, method, folder)
     missing = sum(not file.is_file() for _, file in pieces)
-    with helping(min(cores(), missing) - 1, "merjax.handcrafted.features", store.path, method, folder):
+    with helping(min(len(cores()), missing) - 1, "merjax.handcrafted.features", store.path, method, folder):
         fill(store, method, folder)
         for place, file in pieces:
             _fill(store, method, place, file, wait=True)

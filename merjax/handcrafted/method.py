@@ -66,7 +66,7 @@ def train(
     began, fitted = time.perf_counter(), {}
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Liblinear failed to converge")  # they are counted
-        with ThreadPoolExecutor(cores()) as pool:
+        with ThreadPoolExecutor(len(cores())) as pool:
             results = pool.map(lambda spec: _fit(experiment, features_NxD, spec), distinct.values())
             for done, (key, result) in enumerate(zip(distinct, results, strict=True), 1):
                 fitted[key] = result

@@ -1,7 +1,6 @@
 """A whole synthesised release: faces, plan, frames and sheets, written aside and then given its name."""
 
 import json
-import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -107,7 +106,7 @@ def synthesize_release(
     how = LAYOUTS[layout]
     plans = plan_clips(groups, how.fps, len(faces), clips_per_subject, peak, seed)
     with _written_aside(out) as root:
-        _write_clips(root, how, plans, faces, settings, workers or os.cpu_count() or 1, fields, progress)
+        _write_clips(root, how, plans, faces, settings, workers or len(cores()), fields, progress)
         how.write_sheets(root, plans)
         (root / MARKER).write_text(json.dumps(_statement(settings, files, how, plans), indent=1) + "\n")
     return out
