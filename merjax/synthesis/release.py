@@ -17,6 +17,7 @@ import numpy as np
 import merjax
 from merjax.errors import MerjaxError
 from merjax.landmarks import find_model
+from merjax.processes import cores
 from merjax.synthesis.clip import Camera, apex_field, render
 from merjax.synthesis.face import Face
 from merjax.synthesis.layouts import LAYOUTS, Layout
