@@ -236,6 +236,11 @@ def identity(config: Config) -> dict[str, Any]:
     return {k: v for k, v in flatten(config).items() if not k.startswith(aside) and k != "data.store"}
 
 
+def is_number(value: Any) -> bool:
+    """Whether a value of a YAML file is a number; true and false are none."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
 def _unknown(key: str, said: str) -> str:
     """What to write in place of a key that is none; OmegaConf finds near names within one section only."""
     if "Did you mean" in said:

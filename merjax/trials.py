@@ -35,16 +35,15 @@ from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 
-from merjax.config import Config, flatten, identity, make_config, read_yaml
+from merjax.config import Config, flatten, identity, is_number, make_config, read_yaml
 from merjax.errors import MerjaxError
-from merjax.metrics import SCORES
+from merjax.search_spec import SearchSpec, read_search
 
 Layer = str | Mapping[str, Any]
 Scale = Literal["full", "small"]
 SCALES: tuple[Scale, ...] = get_args(Scale)
 _KEYS = ("base", "trials", "axes", "combine", "seeds", "search", "synthesize", "small")
 _SMALL_KEYS = ("base", "seeds", "synthesize")
-_NOT_SEARCHED = ("data.store", "data.protocol", "data.folds", "data.anger", "control", "selection.", "engine.")
 
 
 class Trial(NamedTuple):
@@ -64,17 +63,6 @@ class Trial(NamedTuple):
 
     def is_of(self, fold: str) -> bool:
         return not self.folds or fold in self.folds
-
-
-class SearchSpec(NamedTuple):
-    """What `search:` says; see this module's docstring."""
-
-    space: dict[str, Any]
-    trials: int
-    sampler: str = "tpe"
-    metric: str = "UF1"
-    inner: float = 0.2
-    storage: str | None = None
 
 
 @dataclass(frozen=True)
@@ -162,7 +150,7 @@ def make_sweep(
         Trial(label, point, make_config(*layers, point, source=source)) for label, point in _points(content, source)
     )
     _refuse_duplicates(trials, source)
-    search = _search(content, trials[0].config, source) if "search" in content else None
+    search = read_search(content, trials[0].config, source) if "search" in content else None
     seeds = _seeds(content.get("seeds", 1), source)
     return SweepFile(name, trials, seeds, content.get("synthesize"), search, small=small)
 
@@ -224,7 +212,7 @@ def _values(key: str, axis: Any, source: str) -> list[Any]:
         return axis
     if isinstance(axis, dict) and len(axis) == 1:
         (kind, numbers), *_ = axis.items()
-        if isinstance(numbers, list) and len(numbers) == 3 and all(map(_is_number, numbers)):
+        if isinstance(numbers, list) and len(numbers) == 3 and all(map(is_number, numbers)):
             first, last, third = numbers
             if kind in ("log", "range") and first > last:
                 raise MerjaxError(
@@ -241,72 +229,9 @@ def _values(key: str, axis: Any, source: str) -> list[Any]:
     )
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
 def _rounded(value: float) -> float:
     """0.3 for 0.30000000000000004: what an axis computes enters a trial's identity, and its name."""
     return float(f"{value:.6g}")
-
-
-def _search(content: Mapping[str, Any], base: Config, source: str) -> SearchSpec:
-    if "trials" in content or "axes" in content:
-        raise MerjaxError(f"{source}: a sweep with `search` has no trials and no axes; write axes under search: space:")
-    said = content["search"]
-    if not isinstance(said, dict) or not {"space", "trials"} <= said.keys() <= set(SearchSpec._fields):
-        raise MerjaxError(
-            f"{source}: search is {said!r}; write space and trials, and any of sampler, metric, inner, storage"
-        )
-    spec = SearchSpec(**said)
-    if not isinstance(spec.trials, int) or isinstance(spec.trials, bool) or spec.trials < 1:
-        raise MerjaxError(f"{source}: search: trials is {spec.trials!r}; write how many settings to try")
-    if spec.metric not in [*SCORES]:
-        raise MerjaxError(f"{source}: search: metric is {spec.metric!r}; write any of {', '.join(SCORES)}")
-    if not _is_number(spec.inner) or not 0 < spec.inner <= 0.5:
-        raise MerjaxError(
-            f"{source}: search: inner is {spec.inner!r}; write a share of the training subjects, up to 0.5"
-        )
-    if not isinstance(spec.storage, str | None):
-        raise MerjaxError(f"{source}: search: storage is {spec.storage!r}; write a URL such as sqlite:///study.db")
-    from merjax.samplers import make_sampler  # Optuna, which only searches need
-
-    make_sampler(str(spec.sampler), 0)
-    if not isinstance(spec.space, dict) or not spec.space:
-        raise MerjaxError(
-            f"{source}: search: space is {spec.space!r}; write `key: [values]` or `key: {{low:, high:}}` lines"
-        )
-    settings = flatten(base)
-    for key, values in spec.space.items():
-        if str(key).startswith(_NOT_SEARCHED):
-            raise MerjaxError(
-                f"{source}: search: {key} is no way to train; leave out {', '.join(_NOT_SEARCHED)}, which say what is "
-                "tested and how the work is done"
-            )
-        for value in _ends(key, values, source, settings.get(key)):
-            make_config(settings, {key: value}, source=f"{source}: search")
-    return spec
-
-
-def _ends(key: str, values: Any, source: str, default: Any) -> list[Any]:
-    """Values of a search space's axis that must all be allowed for the axis to be."""
-    if isinstance(values, list) and values:
-        return values
-    if isinstance(values, dict) and isinstance(default, bool):
-        raise MerjaxError(f"{source}: search: {key} is true or false and has no range; write {key}: [true, false]")
-    whole = isinstance(values, dict) and all(isinstance(values.get(end), int) for end in ("low", "high"))
-    if isinstance(values, dict) and isinstance(default, int) and not whole:
-        raise MerjaxError(
-            f"{source}: search: the axis {key} is {values!r}; it takes whole numbers, so write low and high as such"
-        )
-    if isinstance(values, dict) and {"low", "high"} <= values.keys() <= {"low", "high", "log"}:
-        low, high, log = values["low"], values["high"], values.get("log", False)
-        if all(map(_is_number, (low, high))) and low < high and (low > 0 or log is not True):
-            return [low, high]
-    raise MerjaxError(
-        f"{source}: search: the axis {key} is {values!r}; write a list of values, or {{low: , high: }} with low < high, "
-        "and `log: true` where low is above 0"
-    )
 
 
 def _seeds(seeds: Any, source: str) -> tuple[int, ...]:

@@ -149,11 +149,7 @@ class Engine:
                 history["probe"][:, done // budget.probe_every - 1] = probe
             loss_P = _last_loss(loss_P, history["loss"][:, done - n : done], runs, batches.unit_B[offset : offset + n])
             seconds = (time.perf_counter() - began) * done / max(done - first, 1)
-            finite_P = np.isfinite(loss_P)
-            sound = loss_P[finite_P & (loss_P != _NO_LOSS)]
-            ends = (float(sound.min()), float(sound.max())) if len(sound) else (float("nan"), float("nan"))
-            so_far = {name: values[:, :done] for name, values in history.items() if name != "probe"}
-            on_call(Progress(stage.name, done, budget.steps, n_runs, ends, seconds, int((~finite_P).sum()), so_far))
+            on_call(_progress(stage, done, budget, loss_P, seconds, history))
             if keeper:
                 here = stream.get_state() if done % self.steps_per_call == 0 else position
                 now = functools.partial(self._saved, state, history, done, here)
@@ -221,6 +217,16 @@ class Engine:
             options = compiler_options() | (_QUICK if name == "start" and self.devices[0].platform == "cpu" else {})
             self.programs[stage, name, shapes] = pmapped.lower(*args).compile(compiler_options=options)
         return self.programs[stage, name, shapes]
+
+
+def _progress(
+    stage: Stage, done: int, budget: Budget, loss_P: np.ndarray, seconds: float, history: dict[str, np.ndarray]
+) -> Progress:
+    finite_P = np.isfinite(loss_P)
+    sound = loss_P[finite_P & (loss_P != _NO_LOSS)]
+    ends = (float(sound.min()), float(sound.max())) if len(sound) else (float("nan"), float("nan"))
+    so_far = {name: values[:, :done] for name, values in history.items() if name != "probe"}
+    return Progress(stage.name, done, budget.steps, len(loss_P), ends, seconds, int((~finite_P).sum()), so_far)
 
 
 def _last_loss(before_P: np.ndarray, loss_PxK: np.ndarray, runs: Run, unit_KxB: np.ndarray) -> np.ndarray:
