@@ -35,7 +35,7 @@ def small_stage() -> Stage:
     def apply(variables, batch, hyper):
         return (batch.inputs - variables.statistics["mean"]) @ variables.params["w"] + variables.params["b"]
 
-    return Stage("small", init, loss, apply, lambda hyper: optax.adam(hyper["learning_rate"]))
+    return Stage("small", init, loss, apply, lambda hyper: optax.adam(hyper["learning_rate"]), metrics=("loss",))
 
 
 def samples(x_NxD=X_NxD) -> Samples:

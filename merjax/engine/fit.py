@@ -90,7 +90,7 @@ class Engine:
         self.mapping = mapping or default_mapping(self.devices[0].platform)
         self.steps_per_call = steps_per_call
         self.programs: dict[tuple, jax.stages.Compiled] = {}
-        self._results: dict[tuple, tuple[Any, Any]] = {}
+        self._outputs: dict[tuple, tuple[int, ...]] = {}
         self._identity = jax.pmap(lambda x: x, devices=self.devices)
 
     def fit(
@@ -173,24 +173,21 @@ class Engine:
     def _blank_history(
         self, stage: Stage, state: State, runs: Run, samples: Samples, budget: Budget, n_runs: int
     ) -> dict[str, np.ndarray]:
-        metrics, output = self._result_shapes(stage, state, runs, samples, budget.batch)
-        history = {name: np.full((n_runs, budget.steps), np.nan, np.float32) for name in metrics}
+        history = {name: np.full((n_runs, budget.steps), np.nan, np.float32) for name in stage.metrics}
         if budget.probes:
-            shape = (n_runs, budget.probes, len(samples.unit_S), *output.shape[2:])
-            history["probe"] = np.full(shape, np.nan, np.float32)
+            output = self._output_shape(stage, state, runs, samples, budget.batch)
+            history["probe"] = np.full((n_runs, budget.probes, len(samples.unit_S), *output), np.nan, np.float32)
         return history
 
-    def _result_shapes(self, stage: Stage, state: State, runs: Run, samples: Samples, batch: int) -> tuple[Any, Any]:
-        """The shapes of one run's metrics and outputs. Tracing takes seconds, so it is done once for all chunks of a group."""
-        one_run = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape[2:], x.dtype), (state, runs))
+    def _output_shape(self, stage: Stage, state: State, runs: Run, samples: Samples, batch: int) -> tuple[int, ...]:
+        """The shape of one run's output for one sample. Tracing takes seconds, so it is done once for all chunks of a group."""
+        one_run = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape[2:], x.dtype), (state.variables, runs))
         batches = samples.batches(np.zeros((1, batch), int))
         key = (stage, *((x.shape, str(x.dtype)) for x in jax.tree.leaves((one_run, batches))))
-        if key not in self._results:
-            step, look = (_on_prepared(stage, functools.partial(f, stage), 2) for f in (advance, outputs))
-            metrics = jax.eval_shape(step, *one_run, batches, np.int32(0), np.int32(1))[1]
-            output = jax.eval_shape(look, one_run[0].variables, one_run[1], batches)
-            self._results[key] = metrics, output
-        return self._results[key]
+        if key not in self._outputs:
+            look = _on_prepared(stage, functools.partial(outputs, stage), 2)
+            self._outputs[key] = jax.eval_shape(look, *one_run, batches).shape[2:]
+        return self._outputs[key]
 
     @staticmethod
     def _saved(state: State, history: dict[str, np.ndarray], done: int, stream: dict[str, Any]) -> Saved:

@@ -82,6 +82,7 @@ class Stage(NamedTuple):
         prepare: inputs of K batches -> what the runs take their batches from; done once for all runs of a call.
         take: (what `prepare` gave, k) -> the inputs of batch k.
         abreast: how many runs share a pass over their common inputs where runs go one after another.
+        metrics: names of the metrics that the loss gives. Declared, since to find them out is to trace the loss once more.
     """
 
     name: str
@@ -92,6 +93,7 @@ class Stage(NamedTuple):
     prepare: Callable[[Any], Any] = lambda inputs: inputs
     take: Callable[[Any, jax.Array], Any] = lambda inputs, k: jax.tree.map(lambda x: x[k], inputs)
     abreast: int = 1
+    metrics: tuple[str, ...] = ("loss", "accuracy")
 
 
 def start(stage: Stage, run: Run) -> State:
@@ -142,9 +144,7 @@ def advance(
         history = {name: history[name].at[k].set(jnp.where(counts, m, jnp.nan)) for name, m in metrics.items()}
         return State(variables, opt_state, number + 1), history
 
-    zero, key = jnp.zeros((), jnp.int32), jax.random.key(0)
-    names = jax.eval_shape(outcome, state.variables.params, state.variables, zero, key)[1][0]
-    history = {name: jnp.full(batches.unit_B.shape[0], jnp.nan) for name in names}
+    history = {name: jnp.full(batches.unit_B.shape[0], jnp.nan) for name in stage.metrics}
     return jax.lax.fori_loop(first, end, step, (state, history))
 
 
