@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 from small_command import small_environment, small_sweep_file, start_sweep
 
-# what costs minutes and proves of the real command what others prove of its parts
+# what costs minutes and proves of the real command, or of rarer moments, what others prove of its parts
 asked_for = pytest.mark.skipif(not os.environ.get("MERJAX_LONG_TESTS"), reason="minutes: set MERJAX_LONG_TESTS=1")
 WORKER = Path(__file__).with_name("small_worker.py")
 
@@ -156,7 +156,7 @@ def test_sigterm_saves_and_the_next_start_goes_on_from_there(cache, uninterrupte
     assert_same(tmp_path / "run", uninterrupted)
 
 
-@pytest.mark.parametrize("damage", ["truncated", "removed"])
+@pytest.mark.parametrize("damage", ["truncated", pytest.param("removed", marks=asked_for)])
 def test_a_damaged_checkpoint_gives_way_to_the_one_before(cache, uninterrupted, tmp_path, damage):
     process = start(tmp_path / "run", cache)
     assert after_calls(process, 4)
@@ -176,6 +176,7 @@ def test_a_damaged_checkpoint_gives_way_to_the_one_before(cache, uninterrupted, 
     assert_same(tmp_path / "run", uninterrupted)
 
 
+@asked_for
 def test_where_no_checkpoint_is_sound_the_stage_begins_anew(cache, uninterrupted, tmp_path):
     process = start(tmp_path / "run", cache)
     assert after_calls(process, 4)
@@ -192,6 +193,7 @@ def test_where_no_checkpoint_is_sound_the_stage_begins_anew(cache, uninterrupted
     assert_same(tmp_path / "run", uninterrupted)
 
 
+@asked_for
 def test_what_a_kill_leaves_of_a_finished_chunk_and_of_the_plan_is_cleared(cache, uninterrupted, tmp_path):
     folder = tmp_path / "run"
     folder.mkdir()
@@ -236,6 +238,7 @@ def test_two_processes_on_one_new_folder_share_the_work(cache, uninterrupted, tm
     assert_same(tmp_path / "run", uninterrupted)
 
 
+@asked_for
 def test_shards_of_one_folder_do_their_own_chunks_and_no_other(cache, uninterrupted, tmp_path):
     code, out, err = end(start(tmp_path / "run", cache, "2/2"))
     assert code == 0, err
@@ -244,6 +247,7 @@ def test_shards_of_one_folder_do_their_own_chunks_and_no_other(cache, uninterrup
     assert_same(tmp_path / "run", uninterrupted)
 
 
+@asked_for
 def test_kills_change_no_bit_of_what_inner_subjects_choose(cache, tmp_path):
     """A chunk's four trainings are both stages, without the inner subjects and then with them; two are killed."""
     line = ["1/2", "fixed+inner+oracle"]
