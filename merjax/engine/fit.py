@@ -126,7 +126,8 @@ class Engine:
             keeper.restore(stage.name, {"state": jax.eval_shape(join, state), "history": history}) if keeper else None
         )
         if kept:
-            state, history, done = self._place(kept.state), kept.history, kept.done
+            state, done = self._place(kept.state), kept.done
+            history = {name: kept.history[name] for name in history}  # in the order of a run that was never stopped
             stream.set_state(kept.stream)
         began, first, batches, position = time.perf_counter(), done, None, stream.get_state()
         loss_P = np.full(n_runs, _NO_LOSS, np.float32)
