@@ -31,7 +31,10 @@ def print_scores(plan: Plan, scores: pd.DataFrame, console: Console) -> None:
         f"{plan.name}: {data['protocol']}, {data['clips']} clips of {data['subjects']} subjects, {len(data['folds'])} folds"
         + (f", {len(plan.seeds)} seeds" if len(plan.seeds) > 1 else "")
     )
-    table = Table(title=escape(title), title_justify="left")
+    console.print(
+        title, style="italic", markup=False, highlight=False, soft_wrap=True
+    )  # a table breaks its title at its width
+    table = Table()
     table.add_column("trial")
     for name in ("UF1", "UAR", "accuracy"):
         table.add_column(name, justify="right")
