@@ -31,8 +31,8 @@ from merjax.stages.spatial import spatial_stage
 
 SETTINGS = {
     "data": {"folds": "group:4", "frames": "count:4"},
-    "spatial": {"epochs": 1, "batch": 16},
-    "temporal": {"epochs": 4, "batch": 12, "units": 16},
+    "spatial": {"epochs": 4, "batch": 16},
+    "temporal": {"epochs": 16, "batch": 12, "units": 16},
 }
 CHUNK = 2
 

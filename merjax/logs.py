@@ -6,12 +6,11 @@
   look at all runs with `tensorboard --logdir runs/NAME/logs`.
 
 Logs grow with every call of the compiled programs. The first call of a stage in a process writes all of the stage anew, from
-the curves that its checkpoint holds, so that a run that was stopped or killed has each step once. What is not a letter, a digit
-or one of `=.,+-` in a name becomes `_`.
+the curves that its checkpoint holds, so that a run that was stopped or killed has each step once. Names are written as
+`merjax.trials.safe_name` has them.
 """
 
 import json
-import re
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -25,6 +24,7 @@ from merjax.errors import MerjaxError
 from merjax.plan import Chunk, Plan
 from merjax.results import chunk_files
 from merjax.store import write_aside
+from merjax.trials import safe_name
 
 Log = Literal["jsonl", "tensorboard"]
 LOGS: tuple[Log, ...] = get_args(Log)
@@ -172,8 +172,3 @@ _FORMATS = {
     "jsonl": Format(_json_path, _json_head, _json_lines),
     "tensorboard": Format(_event_path, _event_head, _event_lines),
 }
-
-
-def safe_name(name: str) -> str:
-    """A name as part of a path."""
-    return re.sub(r"[^\w=.,+-]", "_", name)

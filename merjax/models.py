@@ -33,7 +33,6 @@ from merjax.engine import Budget, Engine, Keeper, Progress, Run, Samples, Stage,
 from merjax.engine.stage import start
 from merjax.errors import MerjaxError
 from merjax.experiment import Experiment, every_clip
-from merjax.logs import safe_name
 from merjax.methods import METHODS
 from merjax.metrics import SCORES
 from merjax.plan import Chunk, Plan
@@ -41,6 +40,7 @@ from merjax.report.entries import Entry, entries_of
 from merjax.report.scores import score_entries
 from merjax.runs import RunSpec
 from merjax.store import Store, open_store
+from merjax.trials import safe_name
 
 
 class Learned(NamedTuple):

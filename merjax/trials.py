@@ -28,6 +28,7 @@ search:
 """
 
 import itertools
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -256,6 +257,19 @@ def _refuse_duplicates(trials: Sequence[Trial], source: str) -> None:
     names = [trial.name for trial in trials]
     if len(set(names)) < len(names):
         raise MerjaxError(f"{source}: several trials are called {names}; give the axes values that differ in print")
+    places: dict[str, str] = {}
+    for name in names:
+        other = places.setdefault(safe_name(name), name)
+        if other != name:
+            raise MerjaxError(
+                f'{source}: the trials "{other}" and "{name}" would share the files called {safe_name(name)}; give them names '
+                "that differ in letters, digits or any of =.,+-"
+            )
+
+
+def safe_name(name: str) -> str:
+    """The name of a trial, fold or stage in a path: `_` for what is not a letter, a digit or one of `=.,+-`."""
+    return re.sub(r"[^\w=.,+-]|^\.", "_", name)
 
 
 def _short(value: Any) -> str:

@@ -1,10 +1,12 @@
 """A sweep over the small experiment as a process of its own, to be killed: `python tests/small_worker.py FOLDER [I/N] [RULES]`,
 RULES being rules of selection, as in `fixed+inner`.
 
-Prints a line per call (`call CHUNK STAGE STEP`) and per warning (`warning ...`).
+Prints a line per call (`call CHUNK STAGE STEP`) and per warning (`warning ...`), and in the end `programs ASKED FOUND`: how
+many programs it had to have compiled, and how many of them an earlier process had left in the cache.
 """
 
 import sys
+from collections import Counter
 from pathlib import Path
 
 import jax
@@ -22,6 +24,8 @@ def main() -> None:
     folder, shard = Path(sys.argv[1]), parse_shard(sys.argv[2] if len(sys.argv) > 2 else "1/1")
     prepare_backend()
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+    events: Counter[str] = Counter()
+    jax.monitoring.register_event_listener(lambda event, **about: events.update([event.rpartition("/")[2]]))
     use_small_experiment()
     base = BASE | {"selection": {"rules": sys.argv[3].split("+"), "looks": 5}} if len(sys.argv) > 3 else BASE
     small_plan(folder, base=base, trials={"focal": {"loss.gamma": 2}, "cross-entropy": {"loss.gamma": 0}})
@@ -36,6 +40,7 @@ def main() -> None:
             )
         except Interrupted:
             sys.exit(stop.exit_code)
+    print("programs", events["compile_requests_use_cache"], events["cache_hits"], flush=True)
 
 
 main()

@@ -87,6 +87,7 @@ def test_zip_and_named_trials(tmp_path):
         ("axes: {loss.gamma: {range: [0, 1, 0]}}", "step above 0"),
         ("axes: {loss.gama: [1]}", "Did you mean: 'gamma'"),
         ("axes: {loss.gamma: [1, 1.0]}", "same settings"),
+        ("trials: {a/b: {loss.gamma: 1}, a_b: {loss.gamma: 2}}", '"a/b" and "a_b" would share the files called a_b'),
         ("seeds: 0", "write how many"),
         ("combine: zip\naxes: {loss.gamma: [1], spatial.epochs: [1, 2]}", "equally long"),
         ("base: nowhere.yaml", "does not exist"),

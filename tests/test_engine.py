@@ -162,6 +162,23 @@ def test_one_compilation_serves_short_calls_and_further_chunks():
     assert len(engine.programs) == programs == 2  # start and advance
 
 
+def test_every_call_gives_the_memory_of_its_state_to_the_next(monkeypatch):
+    """Else a GPU would hold parameters and moments twice; what the runs are is used again."""
+    given, program = [], Engine._program
+
+    def notes(engine, stage, name, f, per_run, *args):
+        if name == "advance":
+            given.append(args[:2])
+        return program(engine, stage, name, f, per_run, *args)
+
+    monkeypatch.setattr(Engine, "_program", notes)
+    train(RUNS, steps=11)
+    assert len(given) == 3
+    for state, runs in given:
+        assert all(x.is_deleted() for x in jax.tree.leaves(state))
+        assert not any(x.is_deleted() for x in jax.tree.leaves(runs))
+
+
 def test_apply_gives_every_sample_its_own_output():
     learned, _, engine = train(RUNS)
     out = engine.apply(small_stage(), variables_of(learned), stacked(RUNS), samples(), batch=5)

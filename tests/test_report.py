@@ -28,7 +28,6 @@ from merjax.estimate import duration
 from merjax.report.__main__ import main
 from merjax.report.controls import over_subjects_and_seeds, shuffled_notes
 from merjax.report.figures import confusion_figure, score_figure, subject_figure, svg
-from merjax.report.files import slug
 from merjax.report.mistakes import apex_crops, confident_mistakes
 from merjax.report.page import render_page
 from merjax.report.runs import compare, read_run, read_runs
@@ -37,6 +36,7 @@ from merjax.report.sections import Section, warnings_of
 from merjax.report.tables import TextTable, latex, markdown, number
 from merjax.report.texts import data_text, score_texts
 from merjax.store import open_store
+from merjax.trials import safe_name
 
 ROOT = Path(__file__).resolve().parents[1]
 CASME2 = small_clips(("casme2",))
@@ -243,6 +243,20 @@ def test_oracle_scores_are_called_leaking_wherever_they_stand(tmp_path):
     assert "oracle (leaks)" in figures[0]
     for caption in re.findall(r"<figcaption>(.*?)</figcaption>", page):
         assert "curves" in caption or caption.startswith("a: ") or "oracle (leaks)" in caption
+
+
+def test_curves_are_drawn_of_the_trials_that_have_them(tmp_path):
+    """A stage's figure names the trials that have such a stage; what is fitted in one step has no curve."""
+    folder = write_fake_run(tmp_path / "r", skills={"network": 0.4, "machine": 0.4})
+    run = read_run(folder)
+    network = run.curves[run.curves["trial"] == "network"]
+    machine = run.curves[(run.curves["trial"] == "machine") & (run.curves["stage"] == "spatial")]
+    machine = machine[machine["step"] == 0].assign(stage="svm")
+    page = render_page([replace(run, curves=pd.concat([network, machine]))], [Section(compare([run])[0])], crops=False)
+    captions = [c for c in re.findall(r"<figcaption>(.*?)</figcaption>", page) if "curves" in c]
+    assert [c.split("curves of ")[1] for c in captions] == ["the spatial stage", "the temporal stage"]
+    figures = [base64.b64decode(s).decode() for s in re.findall(r"svg\+xml;base64,([^\"]+)", page)][-2:]
+    assert all("network" in figure and "machine" not in figure for figure in figures)
 
 
 def test_the_inflation_by_the_oracle_is_a_row_of_its_own(tmp_path):
@@ -549,7 +563,7 @@ def test_crops_of_mistakes_come_from_the_store_if_it_is_the_same(small_store, tm
         (here | {"store": str(tmp_path / "gone")}, True, "the clips are not there any more"),
         (here, False, "no crops are shown, as was asked for"),
     ):
-        folder = write_fake_run(tmp_path / slug(why), clips=clips, skills={"a": 0.2}, data=data)
+        folder = write_fake_run(tmp_path / safe_name(why), clips=clips, skills={"a": 0.2}, data=data)
         page = page_of(folder, crops=crops)
         assert "image/png" not in page
         assert why in words(page)

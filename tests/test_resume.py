@@ -61,6 +61,15 @@ def assert_same(folder: Path, whole: dict[str, pd.DataFrame]) -> None:
     assert not list((folder / "checkpoints").glob("*"))
 
 
+def test_a_second_process_compiles_nothing(cache, uninterrupted, tmp_path):
+    code, out, err = end(start(tmp_path / "run", cache))
+    assert code == 0, err
+    word, asked, found = out.splitlines()[-1].split()
+    assert word == "programs"
+    assert int(asked) == int(found) > 6  # three programs for each of two stages, and a few small ones around them
+    assert_same(tmp_path / "run", uninterrupted)
+
+
 def test_ten_kills_at_random_moments_change_no_bit(cache, uninterrupted, tmp_path):
     """Kills that hit a process at work; where one comes too late, the rest hit the next folder's."""
     dice, kills, folders = random.Random(0), 0, []

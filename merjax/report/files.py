@@ -1,6 +1,5 @@
 """Everything that a report puts on disk."""
 
-import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from merjax.report.scores import CLIP
 from merjax.report.sections import Section, warnings_of
 from merjax.report.tables import TextTable, latex, markdown
 from merjax.report.texts import budget_texts, class_texts, data_text, difference_texts, inflation_texts, score_texts
+from merjax.trials import safe_name
 
 
 def write_report(out: Path, runs: Sequence[Run], sections: Sequence[Section], *, crops: bool) -> None:
@@ -65,19 +65,14 @@ def write_logs(out: Path, sections: Sequence[Section]) -> list[Path]:
     return written
 
 
-def slug(label: str) -> str:
-    """A label as part of a file name."""
-    return re.sub(r"[^A-Za-z0-9.=+-]+", "-", label).strip("-")
-
-
 def _logs_of(entry: Entry) -> Iterator[tuple[str, pd.DataFrame]]:
     by_fold = any("->" in fold for fold in entry.data["folds"])
     for seed, of_seed in entry.predictions.groupby("seed"):
         if not by_fold:
-            yield slug(f"{entry.label}-seed{seed}"), of_seed
+            yield safe_name(f"{entry.label}-seed{seed}"), of_seed
             continue
         for fold, of_fold in of_seed.groupby("fold", sort=False):
-            yield slug(f"{entry.label}-seed{seed}-{str(fold).replace('->', '-to-')}"), of_fold
+            yield safe_name(f"{entry.label}-seed{seed}-{str(fold).replace('->', '-to-')}"), of_fold
 
 
 def _marked(table: pd.DataFrame, section: Section) -> pd.DataFrame:
@@ -96,8 +91,8 @@ def _marked(table: pd.DataFrame, section: Section) -> pd.DataFrame:
 
 def _named_tables(section: Section, runs: Sequence[Run]) -> Iterator[tuple[str, TextTable]]:
     """Names for files and labels, with their tables."""
-    parts, bases = [slug(part) for part in section.comparison.parts], section.comparison.bases
-    differences = [part if base is bases[0] else f"{slug(base.label)}-{part}" for base in bases for part in parts]
+    parts, bases = [safe_name(part) for part in section.comparison.parts], section.comparison.bases
+    differences = [part if base is bases[0] else f"{safe_name(base.label)}-{part}" for base in bases for part in parts]
     for kind, tables, names in (
         ("scores", score_texts(section), parts),
         ("inflation", inflation_texts(section), parts),
@@ -107,7 +102,7 @@ def _named_tables(section: Section, runs: Sequence[Run]) -> Iterator[tuple[str, 
     ):
         yield from zip((f"{kind}-{name}" for name in names), tables, strict=False)
     for run in runs:
-        yield from ((f"published-{slug(run.name)}", table) for table in published_texts(section, run))
+        yield from ((f"published-{safe_name(run.name)}", table) for table in published_texts(section, run))
 
 
 def _write_figures(folder: Path, prefix: str, section: Section) -> None:
@@ -120,8 +115,8 @@ def _write_figures(folder: Path, prefix: str, section: Section) -> None:
             figures[name] = score_figure(rows, first, warnings_of(shown), difference=True)
     for entry in section.detailed:
         own = warnings_of([entry])
-        figures[f"confusion-{slug(entry.label)}"] = confusion_figure(entry, comparison.parts, own)
-        figures[f"subjects-{slug(entry.label)}"] = subject_figure(section.subjects, entry.label, own)
+        figures[f"confusion-{safe_name(entry.label)}"] = confusion_figure(entry, comparison.parts, own)
+        figures[f"subjects-{safe_name(entry.label)}"] = subject_figure(section.subjects, entry.label, own)
     for name, figure in figures.items():
         (folder / f"{prefix}{name}.pdf").write_bytes(pdf(figure))
 
@@ -129,7 +124,7 @@ def _write_figures(folder: Path, prefix: str, section: Section) -> None:
 def _differences(section: Section) -> Iterator[tuple[str, pd.DataFrame, Entry]]:
     """A name for each base's figure, its rows, and the base."""
     for base in section.comparison.bases if len(section.differences) else ():
-        name = "differences" if base is section.comparison.base else f"differences-{slug(base.label)}"
+        name = "differences" if base is section.comparison.base else f"differences-{safe_name(base.label)}"
         yield name, section.differences[section.differences["base"] == base.label], base
 
 

@@ -152,14 +152,14 @@ def _distinct(told: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 def _curves(run: Run) -> list[Picture]:
     if run.curves.empty:
         return []
-    trained = set(run.curves["trial"])
-    trials = [name for name in dict.fromkeys(trial.name for trial in run.plan.trials) if name in trained][
-        :MOST_DETAILED
-    ]
-    return [
-        _figure(curve_figure(run.curves, stage, trials), f"{run.name}: training curves of the {stage} stage")
-        for stage in dict.fromkeys(run.curves["stage"])
-    ]
+    names, pictures = dict.fromkeys(trial.name for trial in run.plan.trials), []
+    for stage, own in run.curves.groupby("stage", sort=False):
+        trained = set(own["trial"])
+        trials = [name for name in names if name in trained][:MOST_DETAILED]
+        if own["step"].max() > 0:  # a support vector machine is fitted in one
+            figure = curve_figure(own, str(stage), trials)
+            pictures.append(_figure(figure, f"{run.name}: training curves of the {stage} stage"))
+    return pictures
 
 
 def _section(section: Section, runs: Sequence[Run], crops: bool) -> dict[str, Any]:
