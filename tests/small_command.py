@@ -16,19 +16,14 @@ use_small_experiment()
 """
 
 
-def small_environment(folder: Path, cache: Path) -> dict[str, str]:
+def small_environment(folder: Path) -> dict[str, str]:
     """The environment in which `python -m merjax...` works on the small experiment, whatever store a config names."""
     site = folder / "site"
     site.mkdir(exist_ok=True)
     (site / "sitecustomize.py").write_text(_SITE)
     path = os.pathsep.join([str(site), str(Path(__file__).parent), str(Path(__file__).parents[1])])
     kept = {k: v for k, v in os.environ.items() if k != "XLA_FLAGS"}
-    return kept | {
-        "PYTHONPATH": path,
-        "MERJAX_CACHE": str(cache),
-        "JAX_COMPILATION_CACHE_DIR": str(cache / "programs"),
-        "COLUMNS": "200",
-    }
+    return kept | {"PYTHONPATH": path, "COLUMNS": "200"}
 
 
 def small_sweep_file(folder: Path, **engine) -> Path:

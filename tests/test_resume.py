@@ -19,20 +19,15 @@ WORKER = Path(__file__).with_name("small_worker.py")
 
 
 @pytest.fixture(scope="module")
-def cache(tmp_path_factory) -> Path:
-    return tmp_path_factory.mktemp("cache")
-
-
-@pytest.fixture(scope="module")
-def uninterrupted(cache, tmp_path_factory) -> dict[str, pd.DataFrame]:
+def uninterrupted(tmp_path_factory) -> dict[str, pd.DataFrame]:
     folder = tmp_path_factory.mktemp("whole") / "run"
-    code, _, err = end(start(folder, cache))
+    code, _, err = end(start(folder))
     assert code == 0, err
     return tables(folder)
 
 
-def start(folder: Path, cache: Path, *arguments: str) -> subprocess.Popen:
-    environment = {k: v for k, v in os.environ.items() if k != "XLA_FLAGS"} | {"MERJAX_CACHE": str(cache)}
+def start(folder: Path, *arguments: str) -> subprocess.Popen:
+    environment = {k: v for k, v in os.environ.items() if k != "XLA_FLAGS"}
     line = [sys.executable, str(WORKER), str(folder), *arguments]
     return subprocess.Popen(line, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
@@ -61,8 +56,8 @@ def assert_same(folder: Path, whole: dict[str, pd.DataFrame]) -> None:
     assert not list((folder / "checkpoints").glob("*"))
 
 
-def test_a_second_process_compiles_nothing(cache, uninterrupted, tmp_path):
-    code, out, err = end(start(tmp_path / "run", cache))
+def test_a_second_process_compiles_nothing(uninterrupted, tmp_path):
+    code, out, err = end(start(tmp_path / "run"))
     assert code == 0, err
     word, asked, found = out.splitlines()[-1].split()
     assert word == "programs"
@@ -70,13 +65,13 @@ def test_a_second_process_compiles_nothing(cache, uninterrupted, tmp_path):
     assert_same(tmp_path / "run", uninterrupted)
 
 
-def test_ten_kills_at_random_moments_change_no_bit(cache, uninterrupted, tmp_path):
+def test_ten_kills_at_random_moments_change_no_bit(uninterrupted, tmp_path):
     """Kills that hit a process at work; where one comes too late, the rest hit the next folder's."""
     dice, kills, folders = random.Random(0), 0, []
     while kills < 10:
         folders.append(tmp_path / f"run{len(folders)}")
         while kills < 10:
-            process = start(folders[-1], cache)
+            process = start(folders[-1])
             after_calls(process, dice.randint(0, 3))
             time.sleep(dice.uniform(0, 0.1))
             process.kill()
@@ -85,16 +80,16 @@ def test_ten_kills_at_random_moments_change_no_bit(cache, uninterrupted, tmp_pat
                 break
             kills += 1
     for folder in folders:
-        code, out, err = end(start(folder, cache))
+        code, out, err = end(start(folder))
         assert code == 0, err
         assert "call 0 spatial 2\n" not in out  # it did not begin anew
         assert_same(folder, uninterrupted)
 
 
 @asked_for
-def test_a_killed_command_takes_its_workers_along_and_the_same_line_goes_on(cache, uninterrupted, tmp_path):
+def test_a_killed_command_takes_its_workers_along_and_the_same_line_goes_on(uninterrupted, tmp_path):
     words = small_sweep_file(tmp_path, workers=2), "--out", tmp_path / "run"
-    environment = small_environment(tmp_path, cache)
+    environment = small_environment(tmp_path)
     process = start_sweep(environment, *words)
     workers = []
     while not workers or not list((tmp_path / "run" / "checkpoints").glob("*/*/*")):
@@ -116,9 +111,9 @@ def test_a_killed_command_takes_its_workers_along_and_the_same_line_goes_on(cach
 
 @asked_for
 @pytest.mark.parametrize(("number", "workers"), [(signal.SIGINT, 2), (signal.SIGUSR2, 1)])
-def test_a_stopped_command_prints_the_line_that_goes_on(cache, uninterrupted, tmp_path, number, workers):
+def test_a_stopped_command_prints_the_line_that_goes_on(uninterrupted, tmp_path, number, workers):
     words = small_sweep_file(tmp_path, workers=workers), "--out", tmp_path / "run"
-    environment = small_environment(tmp_path, cache)
+    environment = small_environment(tmp_path)
     process = start_sweep(environment, *words)
     while not list((tmp_path / "run" / "checkpoints").glob("*/*/*")):
         assert process.poll() is None, process.communicate()
@@ -152,22 +147,22 @@ def is_alive(process: int) -> bool:
         return False
 
 
-def test_sigterm_saves_and_the_next_start_goes_on_from_there(cache, uninterrupted, tmp_path):
-    process = start(tmp_path / "run", cache)
+def test_sigterm_saves_and_the_next_start_goes_on_from_there(uninterrupted, tmp_path):
+    process = start(tmp_path / "run")
     assert after_calls(process, 3)
     process.send_signal(signal.SIGTERM)
     code, out, _ = end(process)
     assert code == 128 + signal.SIGTERM
     last = 2 * (3 + out.count("call"))
-    code, out, err = end(start(tmp_path / "run", cache))
+    code, out, err = end(start(tmp_path / "run"))
     assert code == 0, err
     assert out.startswith(f"call 0 spatial {last + 2}\n")
     assert_same(tmp_path / "run", uninterrupted)
 
 
 @pytest.mark.parametrize("damage", ["truncated", pytest.param("removed", marks=asked_for)])
-def test_a_damaged_checkpoint_gives_way_to_the_one_before(cache, uninterrupted, tmp_path, damage):
-    process = start(tmp_path / "run", cache)
+def test_a_damaged_checkpoint_gives_way_to_the_one_before(uninterrupted, tmp_path, damage):
+    process = start(tmp_path / "run")
     assert after_calls(process, 4)
     process.send_signal(signal.SIGTERM)
     end(process)
@@ -178,7 +173,7 @@ def test_a_damaged_checkpoint_gives_way_to_the_one_before(cache, uninterrupted, 
             os.truncate(path, path.stat().st_size // 2)
         else:
             path.unlink()
-    code, out, err = end(start(tmp_path / "run", cache))
+    code, out, err = end(start(tmp_path / "run"))
     assert code == 0, err
     assert f"warning the checkpoint {steps[-1]} cannot be read" in out
     assert f"call 0 spatial {int(steps[-2].name) + 2}\n" in out
@@ -186,8 +181,8 @@ def test_a_damaged_checkpoint_gives_way_to_the_one_before(cache, uninterrupted, 
 
 
 @asked_for
-def test_where_no_checkpoint_is_sound_the_stage_begins_anew(cache, uninterrupted, tmp_path):
-    process = start(tmp_path / "run", cache)
+def test_where_no_checkpoint_is_sound_the_stage_begins_anew(uninterrupted, tmp_path):
+    process = start(tmp_path / "run")
     assert after_calls(process, 4)
     process.send_signal(signal.SIGTERM)
     end(process)
@@ -195,7 +190,7 @@ def test_where_no_checkpoint_is_sound_the_stage_begins_anew(cache, uninterrupted
     assert len(steps) == 2
     for path in [p for step in steps for p in step.rglob("*") if p.is_file()]:
         os.truncate(path, path.stat().st_size // 2)
-    code, out, err = end(start(tmp_path / "run", cache))
+    code, out, err = end(start(tmp_path / "run"))
     assert code == 0, err
     assert out.count("cannot be read") == 2
     assert "call 0 spatial 2\n" in out
@@ -203,34 +198,34 @@ def test_where_no_checkpoint_is_sound_the_stage_begins_anew(cache, uninterrupted
 
 
 @asked_for
-def test_what_a_kill_leaves_of_a_finished_chunk_and_of_the_plan_is_cleared(cache, uninterrupted, tmp_path):
+def test_what_a_kill_leaves_of_a_finished_chunk_and_of_the_plan_is_cleared(uninterrupted, tmp_path):
     folder = tmp_path / "run"
     folder.mkdir()
     (folder / ".plan.json.elsewhere.17").write_text("{")  # as by a full disk, or a kill, at the very first write
-    assert end(start(folder, cache))[0] == 0
+    assert end(start(folder))[0] == 0
     kept = folder / "checkpoints" / "chunk-0001" / "temporal" / "24"
     kept.mkdir(parents=True)
     (folder / "predictions-0000.parquet").unlink()
     (folder / ".predictions-0000.parquet.elsewhere.17").write_text("half")
-    code, _, err = end(start(folder, cache))
+    code, _, err = end(start(folder))
     assert code == 0, err
     assert_same(folder, uninterrupted)
 
 
-def test_a_full_disk_is_a_sentence_and_loses_nothing(cache, uninterrupted, tmp_path):
+def test_a_full_disk_is_a_sentence_and_loses_nothing(uninterrupted, tmp_path):
     disk = tmp_path / "disk"
     disk.mkdir()
     line = ["mount", "-t", "tmpfs", "-o", "size=30m", "tmpfs", str(disk)]
     if shutil.which("mount") is None or subprocess.run(line, capture_output=True, check=False).returncode:
         pytest.skip("mounting a small disk is not permitted here")
     try:
-        code, _, err = end(start(disk / "run", cache))
+        code, _, err = end(start(disk / "run"))
         assert code == 2
         # the checkpoint library says much of its own around it when a write fails
         assert f"error: no space left in {disk / 'run'}" in err
         assert "free some and run the same line again" in err
         subprocess.run(["mount", "-o", "remount,size=300m", str(disk)], check=True)
-        code, out, err = end(start(disk / "run", cache))
+        code, out, err = end(start(disk / "run"))
         assert code == 0, err
         assert "call 0 spatial 2\n" not in out  # the checkpoint that still had room is used
         assert_same(disk / "run", uninterrupted)
@@ -238,8 +233,8 @@ def test_a_full_disk_is_a_sentence_and_loses_nothing(cache, uninterrupted, tmp_p
         subprocess.run(["umount", "-l", str(disk)], check=True)
 
 
-def test_two_processes_on_one_new_folder_share_the_work(cache, uninterrupted, tmp_path):
-    both = [start(tmp_path / "run", cache) for _ in range(2)]
+def test_two_processes_on_one_new_folder_share_the_work(uninterrupted, tmp_path):
+    both = [start(tmp_path / "run") for _ in range(2)]
     ends = [end(process) for process in both]
     assert [code for code, _, _ in ends] == [0, 0], ends
     calls = [line for _, out, _ in ends for line in out.splitlines()]
@@ -248,29 +243,29 @@ def test_two_processes_on_one_new_folder_share_the_work(cache, uninterrupted, tm
 
 
 @asked_for
-def test_shards_of_one_folder_do_their_own_chunks_and_no_other(cache, uninterrupted, tmp_path):
-    code, out, err = end(start(tmp_path / "run", cache, "2/2"))
+def test_shards_of_one_folder_do_their_own_chunks_and_no_other(uninterrupted, tmp_path):
+    code, out, err = end(start(tmp_path / "run", "2/2"))
     assert code == 0, err
     assert {line.split()[1] for line in out.splitlines()} == {"1"}
-    assert end(start(tmp_path / "run", cache, "1/2"))[0] == 0
+    assert end(start(tmp_path / "run", "1/2"))[0] == 0
     assert_same(tmp_path / "run", uninterrupted)
 
 
 @asked_for
-def test_kills_change_no_bit_of_what_inner_subjects_choose(cache, tmp_path):
+def test_kills_change_no_bit_of_what_inner_subjects_choose(tmp_path):
     """A chunk's four trainings are both stages, without the inner subjects and then with them; two are killed."""
     line = ["1/2", "fixed+inner+oracle"]
-    code, out, err = end(start(tmp_path / "whole", cache, *line))
+    code, out, err = end(start(tmp_path / "whole", *line))
     assert code == 0, err
     stages = list(dict.fromkeys(stage_of(call) for call in out.splitlines()))
     assert stages == ["inner spatial", "inner temporal", "spatial", "temporal"]
     for stage in ("inner temporal", "temporal"):
-        process = start(tmp_path / "run", cache, *line)
+        process = start(tmp_path / "run", *line)
         while stage_of(process.stdout.readline()) != stage:
             pass
         process.kill()
         process.communicate()
-    code, out, err = end(start(tmp_path / "run", cache, *line))
+    code, out, err = end(start(tmp_path / "run", *line))
     assert code == 0, err
     assert {stage_of(call) for call in out.splitlines()} == {"temporal"}  # nothing was trained anew
     whole, found = tables(tmp_path / "whole"), tables(tmp_path / "run")

@@ -77,7 +77,7 @@ def test_processes_are_connected_only_where_a_cluster_says_so(environment, conne
 
 def test_two_connected_processes_train_their_shares_and_no_more(tmp_path):
     """On loopback, with different numbers of devices, checkpoints after every call, and one much slower than the other."""
-    environment = small_environment(tmp_path, tmp_path / "cache")
+    environment = small_environment(tmp_path)
     words = small_sweep_file(tmp_path, workers=1), "--out"
     whole = start_sweep(environment, *words, tmp_path / "whole")
     said = whole.communicate(timeout=300)
@@ -111,7 +111,7 @@ def test_two_connected_processes_train_their_shares_and_no_more(tmp_path):
 
 def test_only_who_trains_looks_for_other_processes(tmp_path):
     """A process that connected would wait for the second one in vain."""
-    environment = small_environment(tmp_path, tmp_path / "cache") | {
+    environment = small_environment(tmp_path) | {
         "JAX_COORDINATOR_ADDRESS": "127.0.0.1:1",
         "JAX_NUM_PROCESSES": "2",
         "JAX_PROCESS_ID": "1",

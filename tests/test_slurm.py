@@ -30,9 +30,7 @@ def test_every_shard_is_a_job_that_runs_the_command(tmp_path):
 @pytest.fixture
 def small(tmp_path, monkeypatch):
     """A sweep file over the small experiment, for this process and for those that it starts."""
-    environment = small_environment(tmp_path, tmp_path / "cache")
-    for name in ("PYTHONPATH", "MERJAX_CACHE", "JAX_COMPILATION_CACHE_DIR"):
-        monkeypatch.setenv(name, environment[name])
+    monkeypatch.setenv("PYTHONPATH", small_environment(tmp_path)["PYTHONPATH"])
     monkeypatch.delenv("XLA_FLAGS", raising=False)
     use_small_experiment(monkeypatch.setattr)
     return small_sweep_file(tmp_path, workers=1)
