@@ -58,12 +58,13 @@ class SweepProgress:
             TextColumn("{task.percentage:>3.0f}%"),
             TimeElapsedColumn(),
             TextColumn("left"),
-            TimeRemainingColumn(elapsed_when_finished=True),
+            TimeRemainingColumn(),
         )
         self.bars = Progress(*columns, console=console, disable=not draws(console) or not waiting)
-        self.total = self.bars.add_task("sweep", total=1.0)
+        # until the first call is over, for which programs are traced, and compiled if they were not before
+        self.total = self.bars.add_task("sweep, preparing programs", total=1.0)
         self.bars.update(self.total, completed=self._done())
-        self.workers: dict[int, TaskID] = {}
+        self.lines: dict[int, tuple[TaskID, int]] = {}  # of each worker, with the chunk that it tells of
 
     def __enter__(self) -> "SweepProgress":
         self.bars.__enter__()
@@ -90,11 +91,14 @@ class SweepProgress:
             f"{call['steps']} steps, {rate:.1f} run-steps/s, loss {low:.3f}-{high:.3f}"
             + (f", {call['diverged']} diverged" if call["diverged"] else "")
         )
-        task = self.workers.get(call["worker"])
-        if task is None:
-            task = self.workers[call["worker"]] = self.bars.add_task(text, total=1.0)
-        self.bars.update(task, description=text, completed=self.share[chunk.number])
-        self.bars.update(self.total, completed=self._done())
+        line, of_chunk = self.lines.get(call["worker"], (None, None))
+        if line is None:
+            line = self.bars.add_task(text, total=1.0)
+        elif of_chunk != chunk.number:
+            self.bars.reset(line)  # its clock, and its rate
+        self.lines[call["worker"]] = line, chunk.number
+        self.bars.update(line, description=text, completed=self.share[chunk.number])
+        self.bars.update(self.total, description="sweep", completed=self._done())
 
     def _done(self) -> float:
         runs = {number: len(self.plan.chunks[number].runs) for number in self.share}

@@ -173,6 +173,27 @@ def test_progress_tells_rate_losses_what_diverged_and_the_time_left():
     assert "50%" in half  # what was finished before counts
 
 
+def test_a_workers_next_chunk_has_a_clock_of_its_own():
+    plan = small_plan(seeds=2)
+    now = [0.0]
+    console = Console(file=io.StringIO(), width=160, force_terminal=True)
+    message = {"worker": 0, "steps": 12, "runs": 4, "loss": (0.25, 1.5), "seconds": 3.0, "diverged": 0}
+    progress = SweepProgress(plan, plan.chunks, plan.chunks, console)
+    progress.bars.get_time = lambda: now[0]
+    last = [*plan.data[0]["work"]][-1]
+    for now[0], chunk, stage, step in (
+        (0, 0, "spatial", 6),
+        (50, 0, last, 12),
+        (100, 1, "spatial", 6),
+        (103, 1, last, 6),
+    ):
+        progress.hear(message | {"chunk": chunk, "stage": stage, "step": step})
+    _, task = progress.bars.tasks  # the sweep's, the worker's
+    assert task.elapsed == 3
+    assert 0 < task.time_remaining < 3
+    assert not task.finished
+
+
 def test_a_batch_of_held_out_samples_is_no_divergence():
     weight_PxN = np.array([[1, 1, 0], [1, 0, 1], [0, 1, 1]], np.float32)
     runs = Run(np.zeros((3, 2), np.uint32), weight_PxN, {})
