@@ -120,8 +120,9 @@ def test_it_has_the_parameters_of_its_port(classes):
     """Convolutions of 3, 5 and 8 filters, their batch normalisations, FC 400 -> K.
 
     The port's checkpoints have 10,228 bytes: of 23 tensors, 1,683 parameters and 32 running averages in float32 and three
-    counters of batches in int64, which we do not keep; and 3,344 bytes that say how PyTorch's old format lays them out (with
-    storage keys of 13 digits, on "cuda:0": `torch.save` of such a network gives this number of bytes).
+    counters of batches in int64, which we do not keep; the 3,344 bytes left over are what PyTorch's old format says around
+    them. How the bytes split is our reading: no checkpoint is at hand, but `torch.save` of such a network has as many, if
+    the storage keys have 13 digits and name "cuda:0".
     """
     variables = variables_of(classes)
     parameters, averages = (
