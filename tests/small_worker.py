@@ -1,8 +1,8 @@
 """A sweep over the small experiment as a process of its own, to be killed: `python tests/small_worker.py FOLDER [I/N] [RULES]`,
 RULES being rules of selection, as in `fixed+inner`.
 
-Prints a line per call (`call CHUNK STAGE STEP`) and per warning (`warning ...`), and in the end `programs ASKED FOUND`: how
-many programs it had to have compiled, and how many of them an earlier process had left in the cache.
+Prints a line per call (`call CHUNK STAGE STEP`) and per warning (`warning ...`). In the end it says, to stderr,
+`programs ASKED FOUND`: how many programs it had to have compiled, and how many of them were in the cache already.
 """
 
 import sys
@@ -40,7 +40,7 @@ def main() -> None:
             )
         except Interrupted:
             sys.exit(stop.exit_code)
-    print("programs", events["compile_requests_use_cache"], events["cache_hits"], flush=True)
+    print("programs", events["compile_requests_use_cache"], events["cache_hits"], file=sys.stderr)
 
 
 main()

@@ -57,9 +57,9 @@ def assert_same(folder: Path, whole: dict[str, pd.DataFrame]) -> None:
 
 
 def test_a_second_process_compiles_nothing(uninterrupted, tmp_path):
-    code, out, err = end(start(tmp_path / "run"))
+    code, _, err = end(start(tmp_path / "run"))
     assert code == 0, err
-    word, asked, found = out.splitlines()[-1].split()
+    word, asked, found = err.splitlines()[-1].split()
     assert word == "programs"
     assert int(asked) == int(found) > 6  # three programs for each of two stages, and a few small ones around them
     assert_same(tmp_path / "run", uninterrupted)
