@@ -2,7 +2,7 @@
 
 All functions take one run's networks and arrays, and return arrays. The clips to ask about are those that the run held out.
 
->>> model = merjax.load_model("runs/mine/models/focal/seed0/casme2_sub01")
+>>> model = merjax.load_model("runs/mine/models/focal/seed0/casme2-sub01")
 >>> networks, experiment = networks_of(model), load_experiment(model.config.data)
 >>> saliency(networks, images_of(experiment, 0), target=experiment.target_N[0])
 """

@@ -187,7 +187,7 @@ class Model:
 def load_model(path: Path | str) -> Model:
     """Load a model from its folder.
 
-    >>> model = merjax.load_model("runs/mine/models/focal/seed0/casme2_sub01")
+    >>> model = merjax.load_model("runs/mine/models/focal/seed0/casme2-sub01")
     >>> model("stores/all")
 
     Raises:

@@ -259,17 +259,14 @@ def _refuse_duplicates(trials: Sequence[Trial], source: str) -> None:
         raise MerjaxError(f"{source}: several trials are called {names}; give the axes values that differ in print")
     places: dict[str, str] = {}
     for name in names:
+        if not safe_name(name):
+            raise MerjaxError(f'{source}: the trial "{name}" has neither a letter nor a digit; its files need a name')
         other = places.setdefault(safe_name(name), name)
         if other != name:
             raise MerjaxError(
-                f'{source}: the trials "{other}" and "{name}" would share the files called {safe_name(name)}; give them names '
-                "that differ in letters, digits or any of =.,+-"
+                f'{source}: the trials "{other}" and "{name}" would share the files called "{safe_name(name)}"; give them '
+                "names that differ in letters or digits"
             )
-
-
-def safe_name(name: str) -> str:
-    """The name of a trial, fold or stage in a path: `_` for what is not a letter, a digit or one of `=.,+-`."""
-    return re.sub(r"[^\w=.,+-]|^\.", "_", name)
 
 
 def _short(value: Any) -> str:
@@ -280,3 +277,8 @@ def _short(value: Any) -> str:
         if isinstance(value, float)
         else str(value)
     )
+
+
+def safe_name(name: str) -> str:
+    """The name of a trial, fold or stage in a path: a hyphen for whatever is not a letter, a digit or one of `_.=+`."""
+    return re.sub(r"[^\w.=+]+", "-", name).strip("-.")

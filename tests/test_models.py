@@ -42,7 +42,7 @@ def result(small_store, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def models(result) -> dict[str, Model]:
-    folders = sorted((result.folder / "models" / "a_b" / "seed0").iterdir())
+    folders = sorted((result.folder / "models" / "a-b" / "seed0").iterdir())
     return {model.card["fold"]: model for model in map(merjax.load_model, folders)}
 
 

@@ -206,7 +206,7 @@ def test_a_search_that_is_stopped_while_it_looks_and_while_it_tests_makes_the_sa
     pd.testing.assert_frame_equal(resumed.result.tried, whole_search.result.tried)
     assert resumed.of_fold == whole_search.of_fold
     pd.testing.assert_frame_equal(resumed.result.predictions, whole_search.result.predictions)
-    log = pd.read_json(logs / "chosen" / "seed0" / "casme2_sub02.jsonl", lines=True)
+    log = pd.read_json(logs / "chosen" / "seed0" / "casme2-sub02.jsonl", lines=True)
     curve = resumed.result.curves.query("fold == 'casme2/sub02'").reset_index(drop=True)
     assert log[["stage", "step"]].to_numpy().tolist() == curve[["stage", "step"]].to_numpy().tolist()
     np.testing.assert_allclose(log["loss"], curve["loss"], rtol=1e-6)

@@ -52,9 +52,9 @@ def test_jsonl_has_a_line_per_step_and_null_where_a_run_diverged(tmp_path):
     plan = small_plan(tmp_path)
     write_chunk(tmp_path, plan.chunks[0], pd.DataFrame({"x": [1]}), curves_of(plan))
     log_chunk(tmp_path, plan.chunks[0], "jsonl")
-    place = tmp_path / "logs" / "focal,_gamma=2" / "seed0"
-    assert sorted(path.name for path in place.iterdir()) == ["casme2_sub00.jsonl", "casme2_sub01.jsonl"]
-    lines = [json.loads(line) for line in (place / "casme2_sub01.jsonl").read_text().splitlines()]
+    place = tmp_path / "logs" / "focal-gamma=2" / "seed0"
+    assert sorted(path.name for path in place.iterdir()) == ["casme2-sub00.jsonl", "casme2-sub01.jsonl"]
+    lines = [json.loads(line) for line in (place / "casme2-sub01.jsonl").read_text().splitlines()]
     assert [line["loss"] for line in lines] == [1.0, None, 0.25] * 2
     assert lines[3] == {"stage": "temporal", "step": 0, "loss": 1.0}
 
@@ -64,7 +64,7 @@ def test_tensorboard_gets_every_scalar(tmp_path):
     plan = small_plan(tmp_path)
     write_chunk(tmp_path, plan.chunks[0], pd.DataFrame({"x": [1]}), curves_of(plan))
     log_chunk(tmp_path, plan.chunks[0], "tensorboard")
-    place = tmp_path / "logs" / "focal,_gamma=2" / "seed0" / "casme2_sub00"
+    place = tmp_path / "logs" / "focal-gamma=2" / "seed0" / "casme2-sub00"
     stamps = {path: path.stat().st_mtime_ns for path in place.iterdir()}
     log_chunk(tmp_path, plan.chunks[0], "tensorboard")  # a second time writes nothing
     assert {path: path.stat().st_mtime_ns for path in place.iterdir()} == stamps
@@ -94,7 +94,7 @@ def scalars(place):
 
 
 def lines_of(folder):
-    (path,) = folder.glob("logs/base/seed0/casme2_sub02.jsonl")
+    (path,) = folder.glob("logs/base/seed0/casme2-sub02.jsonl")
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
@@ -110,7 +110,7 @@ def test_logs_grow_with_every_call_and_a_kill_neither_doubles_nor_loses_a_step(t
     if log == "tensorboard":
         pytest.importorskip("tensorboardX")
     plan, heard = small_plan(tmp_path), []
-    place = tmp_path / "logs" / "base" / "seed0" / "casme2_sub02"
+    place = tmp_path / "logs" / "base" / "seed0" / "casme2-sub02"
 
     def steps():
         if log == "tensorboard":
@@ -119,15 +119,15 @@ def test_logs_grow_with_every_call_and_a_kill_neither_doubles_nor_loses_a_step(t
             return [(tag.split("/")[0], step) for tag, step, _ in found]
         lines = lines_of(tmp_path)
         assert all(line["loss"] == 2 + line["step"] / 8 for line in lines)
-        return [(line["stage"].replace(" ", "_"), line["step"]) for line in lines]
+        return [(line["stage"].replace(" ", "-"), line["step"]) for line in lines]
 
     first = logged(tmp_path, plan, plan.chunks[0], log, heard.append)
     for step in (2, 4, 6):
         first(call(plan, "inner spatial", step))
-        assert steps() == [("inner_spatial", i) for i in range(step)]
+        assert steps() == [("inner-spatial", i) for i in range(step)]
     for step in (2, 4):
         first(call(plan, "spatial", step))
-    inner = [("inner_spatial", i) for i in range(6)]
+    inner = [("inner-spatial", i) for i in range(6)]
     assert steps() == inner + [("spatial", i) for i in range(4)]
     if log == "jsonl":
         with place.with_name(place.name + ".jsonl").open("a") as file:
