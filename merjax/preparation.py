@@ -27,7 +27,7 @@ from merjax.datasets.clip import Clip, Discrepancy, Release
 from merjax.errors import MerjaxError
 from merjax.flow_sheet import write_flow_sheet
 from merjax.partial import PICTURES, Prepared, add_to_journal, close_partial, open_partial, read_journal
-from merjax.processes import cores
+from merjax.processes import callers_script_hidden, cores
 from merjax.regions import FACE
 from merjax.store import (
     CROPS,
@@ -119,7 +119,8 @@ def _run(
         return
     # spawned, not forked: the caller may hold threads (JAX does), and a forked child of those can hang
     with ProcessPoolExecutor(min(workers, len(jobs)), get_context("spawn"), initializer=_start_worker) as pool:
-        futures = [pool.submit(_prepare_job, *job, folder, settings, model) for job in jobs]
+        with callers_script_hidden():
+            futures = [pool.submit(_prepare_job, *job, folder, settings, model) for job in jobs]
         try:
             for future in as_completed(futures):
                 yield future.result()

@@ -29,3 +29,20 @@ def helping(helpers: int, module: str, *arguments: str | Path) -> Iterator[None]
         for process in processes:
             process.terminate()
             process.wait()
+
+
+@contextmanager
+def callers_script_hidden() -> Iterator[None]:
+    """Let processes that `multiprocessing` spawns meanwhile not run the caller's script once more.
+
+    They would do so to find functions of it. Ours are imported from where they are, so that a script or notebook that calls
+    merjax needs no `if __name__ == "__main__"`.
+    """
+    main = sys.modules["__main__"]
+    hidden = {name: getattr(main, name) for name in ("__file__", "__spec__") if hasattr(main, name)}
+    main.__dict__.pop("__file__", None)
+    main.__spec__ = None
+    try:
+        yield
+    finally:
+        vars(main).update(hidden)

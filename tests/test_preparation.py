@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import subprocess
+import sys
 
 import cv2
 import numpy as np
@@ -88,6 +90,24 @@ def test_a_half_written_journal_line_is_done_again(release, store, tmp_path):
     text = journal.read_text().rstrip("\n")
     journal.write_text(text[: len(text) - 40])
     assert prepare_store([release], out, workers=1).hash == store.hash
+
+
+def test_a_script_that_prepares_runs_once(release, store, tmp_path):
+    """Spawned workers would run it again from its first line, as it has no `if __name__ == "__main__"`."""
+    script = tmp_path / "mine.py"
+    script.write_text(
+        "import sys\n"
+        "from pathlib import Path\n"
+        "from merjax.datasets import read_casme2\n"
+        "from merjax.preparation import prepare_store\n"
+        'print("once")\n'
+        "store = prepare_store([read_casme2(Path(sys.argv[1]))], Path(sys.argv[2]), workers=2)\n"
+        "print(store.hash, __file__ == sys.argv[0], __spec__)\n"
+    )
+    line = [sys.executable, str(script), str(release.root), str(tmp_path / "store")]
+    result = subprocess.run(line, capture_output=True, text=True, timeout=300, check=False)
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.splitlines() == ["once", f"{store.hash} True None"]
 
 
 def test_a_clip_without_a_face_and_one_without_a_picture_are_listed(release, tmp_path):
