@@ -26,7 +26,7 @@ import merjax
 from merjax.conditions import note_sitting
 from merjax.estimate import duration
 from merjax.report.__main__ import main
-from merjax.report.controls import over_subjects_and_seeds, shuffled_notes
+from merjax.report.controls import over_permutations, shuffled_notes
 from merjax.report.figures import confusion_figure, score_figure, subject_figure, svg
 from merjax.report.mistakes import apex_crops, confident_mistakes
 from merjax.report.page import render_page
@@ -299,8 +299,43 @@ def test_shuffled_labels_above_chance_are_evidence_unless_an_oracle_chose(tmp_pa
     text = report(leak).stdout
     assert "EVIDENCE OF A LEAK" in text
     assert "a, shuffled labels: UF1" in text
-    assert "It is one permutation" in text
+    assert "95 % over 68 permutations" in text
     assert text.count("EVIDENCE OF A LEAK") == 1  # on all clips pooled, not once more for every database
+
+
+def test_few_permutations_are_no_evidence(tmp_path):
+    """Three folds: a fold's clips that look alike get one answer, which is the right one for a third of them by chance."""
+    clips = megc_clips()
+    subject_N = (clips["database"] + clips["subject"]).to_numpy()
+    groups = np.unique(subject_N, return_inverse=True)[1] % 3
+    folds = {f"group {g}": groups == g for g in range(3)}
+    settings = {"settings": {"control": "shuffle"}, "clips": clips, "skills": {"a": 0.5}, "folds": folds}
+    text = report(write_fake_run(tmp_path / "r", **settings)).stdout
+    assert "EVIDENCE OF A LEAK" not in text
+    assert "It may be chance, for there are 3 permutations" in text
+
+
+def test_the_interval_over_permutations_is_as_wide_as_their_luck(tmp_path):
+    """Twelve folds, each of which answers every class by a label drawn at random: the deviation over 60 such experiments,
+    and what the intervals hold it to be. That over subjects, of whom six share a fold's luck, is far too narrow."""
+    clips = megc_clips()
+    group_N = np.unique((clips["database"] + clips["subject"]).to_numpy(), return_inverse=True)[1] % 12
+    folds = {f"group {g:02d}": group_N == g for g in range(12)}
+    folder = write_fake_run(
+        tmp_path / "r", settings={"control": "shuffle"}, clips=clips, skills={"a": 0.0}, folds=folds
+    )
+    entry = compare([read_run(folder)])[0].base
+    fold_N = entry.predictions["fold"].str[-2:].astype(int).to_numpy()
+    label_N = entry.predictions["label"].to_numpy()
+    scores, over_folds, over_subjects = [], [], []
+    for draw in range(60):
+        answer_FxK = np.random.default_rng(draw).integers(0, 3, (12, 3))
+        lucky = replace(entry, predictions=entry.predictions.assign(prediction=answer_FxK[fold_N, label_N]))
+        scores.append(balanced_accuracy_score(label_N, lucky.predictions["prediction"]))
+        over_folds.append(np.ptp(over_permutations(lucky, "FULL")["UAR"]) / 3.92)
+        over_subjects.append(np.ptp(score_entries([lucky], ["FULL"])[["UAR_low", "UAR_high"]].to_numpy()) / 3.92)
+    assert np.mean(over_folds) == pytest.approx(np.std(scores), rel=0.25)
+    assert np.mean(over_subjects) < 0.7 * np.std(scores)
 
 
 def test_what_permutations_differ_in_is_part_of_the_evidence(tmp_path):
@@ -319,7 +354,7 @@ def test_what_permutations_differ_in_is_part_of_the_evidence(tmp_path):
     entry = replace(entry, predictions=entry.predictions.assign(prediction=told))
     chance = score_controls(entry, ["FULL"]).set_index("entry").loc["chance"]
     assert score_entries([entry], ["FULL"])["UAR_low"].iloc[0] > chance["UAR"]
-    assert over_subjects_and_seeds(entry, "FULL")["UAR"][0] < chance["UAR"]
+    assert over_permutations(entry, "FULL")["UAR"][0] < chance["UAR"]
     assert shuffled_notes([entry], "FULL") == []
 
 

@@ -19,7 +19,7 @@ from merjax.methods import METHODS
 from merjax.metrics import accuracy, uf1
 from merjax.plan import Plan
 from merjax.protocols import make_folds
-from merjax.report.controls import over_subjects_and_seeds, shuffled_notes
+from merjax.report.controls import over_permutations, shuffled_notes
 from merjax.report.runs import compare, read_run
 from merjax.report.sections import Section
 from merjax.runs import RunSpec, Trained, training_labels
@@ -171,7 +171,7 @@ def test_an_oracle_adds_to_every_trial_and_shuffled_labels_stay_at_chance_by_the
     chance = noisy_section.controls.set_index("entry").loc["chance"]
     for entry in noisy_section.comparison.entries:
         if entry.control:
-            for score, (low, high) in over_subjects_and_seeds(entry, part).items():
+            for score, (low, high) in over_permutations(entry, part).items():
                 if entry.selection == "oracle":
                     assert low > chance[score]
                 else:

@@ -1,26 +1,31 @@
 """What trials that were trained on shuffled labels tell about all the others.
 
 Nothing can be learnt from permuted labels, so that a score above chance is evidence of a leak. It is judged where most clips
-are, on all of them pooled, by UF1 and UAR together, and by an interval that knows of both sources of chance: which subjects
-were tested, and which permutation was drawn, one per seed.
+are, on all of them pooled, by UF1 and UAR together, and by an interval that knows of all sources of chance: which subjects
+were tested, and which permutations were drawn. Every fold of every seed has one of its own, and the answers to all clips of
+a fold hang on it: clips that look alike get the label that their like happened to get. So folds and seeds are drawn again;
+where a fold is all there is (across databases), its subjects and the seeds.
 """
 
 from collections.abc import Sequence
 
 import numpy as np
+import pandas as pd
 
 from merjax.metrics import SCORES, interval
+from merjax.protocols.folds import subjects_of
 from merjax.report.entries import Entry
 from merjax.report.scores import LEVEL, of_part, resampled_seeds, score_controls, seed_scores
 from merjax.report.tables import number
 
 _JUDGED = ("UF1", "UAR")
+_FEW = 10  # permutations: an interval from fewer is too narrow to accuse anybody
 
 
-def over_subjects_and_seeds(entry: Entry, part: str) -> dict[str, tuple[float, float]]:
-    """Intervals of an entry's scores when both the subjects and the seeds are drawn again; with one seed, the subjects."""
+def over_permutations(entry: Entry, part: str) -> dict[str, tuple[float, float]]:
+    """Intervals of an entry's scores when both the folds and the seeds are drawn again."""
     own = of_part(entry.predictions, part)
-    of_seeds = resampled_seeds(own, entry.classes)
+    of_seeds = resampled_seeds(own, entry.classes, _drawn)
     rng = np.random.default_rng(0)
     intervals = {}
     for name in SCORES:
@@ -29,6 +34,10 @@ def over_subjects_and_seeds(entry: Entry, part: str) -> dict[str, tuple[float, f
         times_DxS = rng.multinomial(seeds, np.full(seeds, 1 / seeds), size=draws)
         intervals[name] = interval((times_DxS.T * draws_SxD).sum(0) / seeds, LEVEL)
     return intervals
+
+
+def _drawn(predictions: pd.DataFrame) -> np.ndarray:
+    return predictions["fold"].to_numpy() if predictions["fold"].nunique() > 1 else subjects_of(predictions)
 
 
 def shuffled_notes(entries: Sequence[Entry], part: str) -> list[str]:
@@ -44,7 +53,7 @@ def shuffled_notes(entries: Sequence[Entry], part: str) -> list[str]:
         if entry.control != "shuffle" or own.empty:
             continue
         (chance,) = (row for row in score_controls(entry, [part]).to_dict("records") if row["entry"] == "chance")
-        intervals = over_subjects_and_seeds(entry, part)
+        intervals = over_permutations(entry, part)
         if not all(intervals[name][0] > chance[name] for name in _JUDGED):
             continue
         means = {name: values.mean() for name, values in seed_scores(own, entry.classes).items()}
@@ -52,18 +61,22 @@ def shuffled_notes(entries: Sequence[Entry], part: str) -> list[str]:
             f"{name} {number(means[name])} [{', '.join(map(number, intervals[name]))}], chance {number(chance[name])}"
             for name in _JUDGED
         )
-        notes.append(_evidence(entry, scores))
+        notes.append(_note(entry, scores, len(own[["seed", "fold"]].drop_duplicates())))
     return notes
 
 
-def _evidence(entry: Entry, scores: str) -> str:
+def _note(entry: Entry, scores: str, permutations: int) -> str:
     if entry.selection == "oracle":
         return (
             f"Above chance on shuffled labels, from which nothing can be learnt: {entry.label}: {scores}. That is the choice "
             "on the tested clips alone."
         )
-    few = "" if len(entry.seeds) > 1 else " It is one permutation; train more seeds of it to be sure."
+    if permutations < _FEW:
+        return (
+            f"Above chance on shuffled labels, from which nothing can be learnt: {entry.label}: {scores}. It may be chance, "
+            f"for there are {permutations} permutations (one per fold and seed): train more seeds of it to be sure."
+        )
     return (
         f"EVIDENCE OF A LEAK: above chance on shuffled labels, from which nothing can be learnt: {entry.label}: {scores} "
-        f"(95 % over subjects and seeds). Find out why before you trust the other scores.{few}"
+        f"(95 % over {permutations} permutations, one per fold and seed). Find out why before you trust the other scores."
     )

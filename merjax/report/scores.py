@@ -5,7 +5,7 @@ seeds. Intervals are 95 % percentile intervals of a bootstrap over subjects, dra
 that differences between entries on the same clips are paired.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -203,11 +203,13 @@ def resampled(predictions: pd.DataFrame, classes: Sequence[str]) -> dict[str, np
     return {name: draws_SxD.mean(0) for name, draws_SxD in resampled_seeds(predictions, classes).items()}
 
 
-def resampled_seeds(predictions: pd.DataFrame, classes: Sequence[str]) -> dict[str, np.ndarray]:
-    """The same of each seed, seeds x `DRAWS`."""
+def resampled_seeds(
+    predictions: pd.DataFrame, classes: Sequence[str], drawn: Callable[[pd.DataFrame], np.ndarray] = subjects_of
+) -> dict[str, np.ndarray]:
+    """The same of each seed, seeds x `DRAWS`; `drawn` tells what is drawn again as a whole, for each clip."""
     of_seeds = [
         subject_bootstrap(
-            own["label"].to_numpy(), counted_predictions(own, len(classes)), subjects_of(own), len(classes), draws=DRAWS
+            own["label"].to_numpy(), counted_predictions(own, len(classes)), drawn(own), len(classes), draws=DRAWS
         )
         for _, own in predictions.groupby("seed")
     ]
