@@ -196,7 +196,7 @@ def test_the_card_says_what_the_model_is(result, models, small_store):
         assert make_config(card["config"]) == result.plan.trials[0].config
         row = result.scores[result.scores["trial"] == "a/b"].iloc[0]
         assert card["scores"]["UF1"]["mean"] == pytest.approx(row["UF1"])
-    text = (result.folder / "models/a-b/seed0" / fold.replace("/", "_") / "card.md").read_text()
+    text = (result.folder / "models/a-b/seed0" / fold.replace("/", "-") / "card.md").read_text()
     assert f"It never saw the clips of {fold}" in text
     assert "say nothing about people" in text or "says nothing about people" in text
     assert f"UF1 {row['UF1']:.3f} [" in text
