@@ -38,11 +38,11 @@ def callers_script_hidden() -> Iterator[None]:
     They would do so to find functions of it. Ours are imported from where they are, so that a script or notebook that calls
     merjax needs no `if __name__ == "__main__"`.
     """
-    main = sys.modules["__main__"]
-    hidden = {name: getattr(main, name) for name in ("__file__", "__spec__") if hasattr(main, name)}
-    main.__dict__.pop("__file__", None)
-    main.__spec__ = None
+    main = vars(sys.modules["__main__"])
+    hidden = {name: value for name, value in main.items() if name in ("__file__", "__spec__")}
+    main.pop("__file__", None)  # there is none in a notebook
+    main["__spec__"] = None
     try:
         yield
     finally:
-        vars(main).update(hidden)
+        main.update(hidden)

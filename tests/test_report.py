@@ -312,7 +312,7 @@ def test_few_permutations_are_no_evidence(tmp_path):
     settings = {"settings": {"control": "shuffle"}, "clips": clips, "skills": {"a": 0.5}, "folds": folds}
     text = report(write_fake_run(tmp_path / "r", **settings)).stdout
     assert "EVIDENCE OF A LEAK" not in text
-    assert "It may be chance, for there are 3 permutations" in text
+    assert "It may be chance, for permutations are few (one per fold and seed, 3 in all)" in text
 
 
 def test_the_interval_over_permutations_is_as_wide_as_their_luck(tmp_path):
@@ -336,6 +336,20 @@ def test_the_interval_over_permutations_is_as_wide_as_their_luck(tmp_path):
         over_subjects.append(np.ptp(score_entries([lucky], ["FULL"])[["UAR_low", "UAR_high"]].to_numpy()) / 3.92)
     assert np.mean(over_folds) == pytest.approx(np.std(scores), rel=0.25)
     assert np.mean(over_subjects) < 0.7 * np.std(scores)
+
+
+def test_of_a_single_fold_the_subjects_are_drawn(tmp_path):
+    """As across databases, where a part is a fold: with one seed, its interval is that of any score."""
+    clips = megc_clips()
+    settings = {"settings": {"control": "shuffle"}, "clips": clips, "skills": {"a": 0.5}}
+    folder = write_fake_run(tmp_path / "r", folds={"all": np.ones(len(clips), bool)}, **settings)
+    entry = compare([read_run(folder)])[0].base
+    (row,) = score_entries([entry], ["FULL"]).to_dict("records")
+    for name, (low, high) in over_permutations(entry, "FULL").items():
+        assert (low, high) == pytest.approx((row[f"{name}_low"], row[f"{name}_high"]))
+        assert high - low > 0.05
+    (note,) = shuffled_notes([entry], "FULL")
+    assert "1 in all" in note
 
 
 def test_what_permutations_differ_in_is_part_of_the_evidence(tmp_path):

@@ -170,6 +170,7 @@ def test_progress_tells_rate_losses_what_diverged_and_the_time_left():
     assert f"{100 * share:.0f}%" in next(line for line in said.splitlines()[::-1] if line.startswith("sweep"))
     assert "left" in said
     half = drawn(plan, plan.chunks[1:], [], force_terminal=True)
+    assert "sweep, preparing programs" in half  # nothing was heard yet
     assert "50%" in half  # what was finished before counts
 
 

@@ -23,7 +23,7 @@ _FEW = 10  # permutations: an interval from fewer is too narrow to accuse anybod
 
 
 def over_permutations(entry: Entry, part: str) -> dict[str, tuple[float, float]]:
-    """Intervals of an entry's scores when both the folds and the seeds are drawn again."""
+    """Intervals of an entry's scores when the folds, or a single fold's subjects, and the seeds are drawn again."""
     own = of_part(entry.predictions, part)
     of_seeds = resampled_seeds(own, entry.classes, _drawn)
     rng = np.random.default_rng(0)
@@ -41,7 +41,9 @@ def _drawn(predictions: pd.DataFrame) -> np.ndarray:
 
 
 def shuffled_notes(entries: Sequence[Entry], part: str) -> list[str]:
-    """What the shuffled trials among the entries say of a part: evidence of a leak, or nothing.
+    """What the shuffled trials among the entries say of a part, a sentence for each that lies above chance.
+
+    It is evidence of a leak, unless an oracle chose or the permutations are few.
 
     Args:
         entries: all entries of a comparison.
@@ -74,7 +76,7 @@ def _note(entry: Entry, scores: str, permutations: int) -> str:
     if permutations < _FEW:
         return (
             f"Above chance on shuffled labels, from which nothing can be learnt: {entry.label}: {scores}. It may be chance, "
-            f"for there are {permutations} permutations (one per fold and seed): train more seeds of it to be sure."
+            f"for permutations are few (one per fold and seed, {permutations} in all): train more seeds of it to be sure."
         )
     return (
         f"EVIDENCE OF A LEAK: above chance on shuffled labels, from which nothing can be learnt: {entry.label}: {scores} "
