@@ -48,9 +48,11 @@ def refuse_folder(folder: Path, plan: Plan) -> None:
     Raises:
         MerjaxError: it holds another sweep, or something that is none.
     """
+    # looked into before the plan is looked for: another process may begin the sweep meanwhile, and its plan comes first
+    something = folder.is_dir() and _holds_something(folder)
     if (folder / "plan.json").is_file():
         refuse_another(read_plan(folder), plan, folder)
-    elif folder.is_dir() and _holds_something(folder):
+    elif something:
         raise MerjaxError(f"{folder} is not empty and holds no sweep; choose another --out")
 
 

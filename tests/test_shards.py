@@ -9,12 +9,14 @@ import pytest
 from small_command import small_environment, small_sweep_file, start_sweep
 from small_experiment import small_plan, use_small_experiment
 
+from merjax import results
 from merjax.cluster import is_connected, own_shard
 from merjax.conditions import note_sitting, read_conditions
 from merjax.errors import MerjaxError
 from merjax.models import model_folder
 from merjax.results import is_finished, open_folder, read_curves, read_predictions, write_chunk
 from merjax.shards import WHOLE, Shard, array_shard, merge, parse_shard
+from merjax.store import write_json
 
 
 @pytest.fixture(autouse=True)
@@ -164,3 +166,15 @@ def test_the_first_of_two_that_begin_a_folder_decides_its_chunks(tmp_path):
     first = open_folder(tmp_path / "run", small_plan())
     second = open_folder(tmp_path / "run", small_plan(workers=3))
     assert second == first
+
+
+def test_a_sweep_that_another_process_begins_meanwhile_is_no_foreign_folder(tmp_path, monkeypatch):
+    plan, look = small_plan(), results._holds_something
+    (tmp_path / "run").mkdir()
+
+    def look_late(folder):
+        write_json(folder / "plan.json", plan.to_json())
+        return look(folder)
+
+    monkeypatch.setattr(results, "_holds_something", look_late)
+    assert open_folder(tmp_path / "run", small_plan()) == plan
