@@ -9,15 +9,17 @@ from jax import lax
 from merjax.compiler import compiler_options
 from merjax.nn.recurrent import lstm, lstm_reference
 
-FRAMES, BATCH, INPUTS, UNITS = 7, 5, 3, 4
-LENGTH_B = jnp.array([7, 0, 1, 4, 6])
+REGIONS, FRAMES, BATCH, INPUTS, UNITS = 2, 19, 7, 3, 4  # frames: two whole blocks of the backward pass and a part
+LENGTH_B = jnp.array([7, 0, 1, 19, 16, 7, 8])
 
 
-def draw(seed=0):
+def draw(seed=0, batch=BATCH):
     normal = np.random.default_rng(seed).normal
-    shapes = ((INPUTS, 4 * UNITS), (UNITS, 4 * UNITS), (4 * UNITS,), (FRAMES, BATCH, INPUTS))
-    arguments = tuple(jnp.asarray(normal(size=shape), jnp.float32) for shape in shapes)
-    return arguments, jnp.asarray(normal(size=(BATCH, UNITS)), jnp.float32)
+    kernels = ((REGIONS, INPUTS, 4 * UNITS), (REGIONS, UNITS, 4 * UNITS), (REGIONS, 4 * UNITS))
+    arguments = tuple(
+        jnp.asarray(normal(size=shape), jnp.float32) for shape in (*kernels, (REGIONS, FRAMES, batch, INPUTS))
+    )
+    return arguments, jnp.asarray(normal(size=(REGIONS, batch, UNITS)), jnp.float32)
 
 
 def vjp(f, arguments, dh, length_B=LENGTH_B):
@@ -44,41 +46,67 @@ def plain_lstm(kernel_x, kernel_h, bias, x_TxD):
 
 
 def test_equals_a_plain_loop_over_each_sequence():
-    (*weights, x_TxBxD), _ = draw()
-    weights = [np.float64(weight) for weight in weights]
-    expected = [plain_lstm(*weights, x_TxBxD[:length, b]) for b, length in enumerate(LENGTH_B)]
-    assert_close(lstm(*weights, x_TxBxD, LENGTH_B), np.stack(expected))
+    (*weights, x_RxTxBxD), _ = draw()
+    expected = [
+        [
+            plain_lstm(*(np.float64(w[r]) for w in weights), x_RxTxBxD[r, :length, b])
+            for b, length in enumerate(LENGTH_B)
+        ]
+        for r in range(REGIONS)
+    ]
+    assert_close(lstm(*weights, x_RxTxBxD, LENGTH_B), np.array(expected))
 
 
-def test_outputs_and_gradients_equal_the_reference():
-    arguments, dh = draw()
-    assert_close(vjp(lstm, arguments, dh), vjp(lstm_reference, arguments, dh))
+LENGTHS = {
+    "unequal": LENGTH_B,
+    "longest first": jnp.sort(LENGTH_B)[::-1],
+    "all as long as can be": jnp.full(BATCH, FRAMES),
+    "all short": jnp.full(BATCH, 2),
+    "all empty": jnp.zeros(BATCH, int),
+    "one": jnp.array([5]),
+    "two": jnp.array([3, 19]),
+    "many": jnp.arange(20),
+}
+
+
+@pytest.mark.parametrize("lengths", LENGTHS)
+def test_outputs_and_gradients_equal_the_reference(lengths):
+    length_B = LENGTHS[lengths]
+    arguments, dh = draw(batch=len(length_B))
+    assert_close(vjp(lstm, arguments, dh, length_B), vjp(lstm_reference, arguments, dh, length_B))
+
+
+def test_weights_gradients_are_the_same_where_the_inputs_are_data():
+    (*weights, x_RxTxBxD), dh = draw()
+    _, transpose = jax.vjp(lambda *weights: lstm(*weights, x_RxTxBxD, LENGTH_B), *weights)
+    for alone, with_dx in zip(transpose(dh), vjp(lstm, (*weights, x_RxTxBxD), dh)[1:-1], strict=True):
+        np.testing.assert_array_equal(alone, with_dx)
 
 
 @pytest.mark.parametrize("garbage", [0.0, 1e30, np.nan])
 def test_padding_changes_neither_state_nor_gradients(garbage):
-    (*weights, x_TxBxD), dh = draw()
+    (*weights, x_RxTxBxD), dh = draw()
     real_TxBx1 = (jnp.arange(FRAMES)[:, None] < LENGTH_B)[:, :, None]
-    clean = vjp(lstm, (*weights, x_TxBxD), dh)
-    dirty = vjp(lstm, (*weights, jnp.where(real_TxBx1, x_TxBxD, garbage)), dh)
+    clean = vjp(lstm, (*weights, x_RxTxBxD), dh)
+    dirty = vjp(lstm, (*weights, jnp.where(real_TxBx1, x_RxTxBxD, garbage)), dh)
     for a, b in zip(clean, dirty, strict=True):
         np.testing.assert_array_equal(a, b)
     assert not jnp.where(real_TxBx1, 0, clean[-1]).any()
 
 
 def test_a_sequence_does_not_see_its_neighbours():
-    (*weights, x_TxBxD), dh = draw()
+    (*weights, x_RxTxBxD), dh = draw()
     only_third = dh * (jnp.arange(BATCH) == 3)[:, None]
-    dx_TxBxD = vjp(lstm, (*weights, x_TxBxD), only_third)[-1]
-    assert dx_TxBxD[:4, 3].all()
-    assert not jnp.delete(dx_TxBxD, 3, axis=1).any()
+    dx_RxTxBxD = vjp(lstm, (*weights, x_RxTxBxD), only_third)[-1]
+    assert dx_RxTxBxD[:, : LENGTH_B[3], 3].all()
+    assert not jnp.delete(dx_RxTxBxD, 3, axis=2).any()
 
 
 def test_an_empty_sequence_ends_in_zeros():
     arguments, dh = draw()
-    h_BxH, *_, dx_TxBxD = vjp(lstm, arguments, dh)
-    assert not h_BxH[1].any()
-    assert not dx_TxBxD[:, 1].any()
+    h_RxBxH, *_, dx_RxTxBxD = vjp(lstm, arguments, dh)
+    assert not h_RxBxH[:, 1].any()
+    assert not dx_RxTxBxD[:, :, 1].any()
 
 
 MAPPINGS = {
@@ -89,9 +117,16 @@ MAPPINGS = {
 
 
 @pytest.mark.parametrize("mapping", MAPPINGS)
-def test_runs_together_equal_runs_alone(mapping):
-    draws = [draw(seed) for seed in range(3)]
-    expected = jax.tree.map(lambda *leaves: jnp.stack(leaves), *(vjp(lstm_reference, *one) for one in draws))
-    runs = jax.tree.map(lambda *leaves: jnp.stack(leaves), *draws)
-    together = jax.jit(MAPPINGS[mapping](lambda *one: vjp(lstm, *one)), compiler_options=compiler_options())
-    assert_close(together(*runs), expected)
+def test_runs_together_equal_runs_alone_each_with_clips_of_its_own(mapping):
+    runs = [(*draw(seed), jnp.roll(LENGTH_B, seed) // (1 + seed)) for seed in range(3)]
+    expected = jax.tree.map(lambda *leaves: jnp.stack(leaves), *(vjp(lstm_reference, *run) for run in runs))
+    together = jax.jit(MAPPINGS[mapping](lambda *run: vjp(lstm, *run)), compiler_options=compiler_options())
+    assert_close(together(*jax.tree.map(lambda *leaves: jnp.stack(leaves), *runs)), expected)
+
+
+def test_runs_may_be_mapped_twice():
+    runs = [[(*draw(2 * i + j), jnp.roll(LENGTH_B, i) // (1 + j)) for j in range(2)] for i in range(2)]
+    expected = jnp.array([[lstm_reference(*arguments, length_B) for arguments, _, length_B in row] for row in runs])
+    stacked = [jax.tree.map(lambda *leaves: jnp.stack(leaves), *row) for row in runs]
+    (arguments, _, length_B) = jax.tree.map(lambda *leaves: jnp.stack(leaves), *stacked)
+    assert_close(jax.jit(jax.vmap(jax.vmap(lstm)))(*arguments, length_B), expected)

@@ -39,20 +39,9 @@ def plain_scores(params, features, mask_R=ALL_R):
     def leaky(x):
         return jnp.where(x > 0, x, 0.01 * x)
 
-    stf = [
-        mask_R[r]
-        * leaky(
-            lstm_reference(
-                params["kernel_x"][r],
-                params["kernel_h"][r],
-                params["bias"][r],
-                features[:, :, r].swapaxes(0, 1),
-                LENGTH_B,
-            )
-        )
-        for r in range(REGIONS)
-    ]
-    hidden = leaky(jnp.concatenate(stf, 1) @ params["fc256"]["kernel"] + params["fc256"]["bias"])
+    weights = params["kernel_x"], params["kernel_h"], params["bias"]
+    stf_RxBxH = leaky(lstm_reference(*weights, features.transpose(2, 1, 0, 3), LENGTH_B)) * mask_R[:, None, None]
+    hidden = leaky(jnp.concatenate([*stf_RxBxH], 1) @ params["fc256"]["kernel"] + params["fc256"]["bias"])
     return hidden @ params["out"]["kernel"] + params["out"]["bias"]
 
 

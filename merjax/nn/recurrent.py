@@ -1,133 +1,230 @@
-"""The LSTM of the paper's Eq. 6 over sequences of unequal length.
+"""The LSTMs of the paper's Eq. 6 over sequences of unequal length, one per region.
 
-All four gates go through one tanh (sigmoid(z) = 1/2 + 1/2 tanh(z/2), the inner halves folded into the weights), and the
-gradient is written by hand: the gates' local derivatives are formed for all frames at once, so the loops hold little
-but the two products with the recurrent kernel, and each weight's gradient is one large product after the loop.
+All four gates go through one tanh (sigmoid(z) = 1/2 + 1/2 tanh(z/2), the inner halves folded into the weights), inputs,
+state and bias through one product, and the gradient is written by hand. On a CPU the products take two thirds of the time;
+what else there was to save lies in memory and in padding:
+
+- What the backward pass needs is written once, in place, into arrays of all regions and frames. It reads a frame's worth
+  at a time; the gates' gradients never leave the cache, since every few frames they go into the weights' gradient.
+- Sequences are sorted, longest first, and the loop goes on with three, two and one quarter of them where the others have
+  ended. Its own end is that of the batch's longest sequence.
 
 Nothing is masked inside the loops. A state depends on its past only, so the frames behind a sequence's end cannot touch
 the state at its end; and its gradient enters there, so what lies behind receives exact zeros.
+
+In names, K is inputs, state and the bias's one (D + H + 1), n the sequences still running.
 """
+
+import functools
 
 import jax
 import jax.numpy as jnp
 from jax import lax
+from jax.custom_batching import custom_vmap
 from jaxtyping import Array, Float, Int
+
+_BLOCK = 8  # frames whose gates' gradients go into the weights' gradient together
 
 
 def lstm(
-    kernel_x_Dx4H: Float[Array, "D G"],
-    kernel_h_Hx4H: Float[Array, "H G"],
-    bias_4H: Float[Array, "G"],
-    x_TxBxD: Float[Array, "T B D"],
+    kernel_x_RxDx4H: Float[Array, "R D G"],
+    kernel_h_RxHx4H: Float[Array, "R H G"],
+    bias_Rx4H: Float[Array, "R G"],
+    x_RxTxBxD: Float[Array, "R T B D"],
     length_B: Int[Array, "B"],
-) -> Float[Array, "B H"]:
-    """The state h of an LSTM at the last real frame of each sequence.
+) -> Float[Array, "R B H"]:
+    """The state h of R LSTMs at the last real frame of each sequence.
 
-    With gates (i, f, g, o) = split(x W_x + h W_h + b) in this order along the kernels' columns:
+    Each with gates (i, f, g, o) = split(x W_x + h W_h + b) in this order along the kernels' columns:
     c = sigmoid(f) c + sigmoid(i) tanh(g), h = sigmoid(o) tanh(c), both zero at first.
 
     Args:
-        kernel_x_Dx4H, kernel_h_Hx4H, bias_4H: W_x, W_h, b; G = 4 H.
-        x_TxBxD: sequences, post-padded to T frames; the padding's values do not matter, not even NaN.
-        length_B: frames of each sequence, 0 to T; an empty sequence ends in zeros.
+        kernel_x_RxDx4H, kernel_h_RxHx4H, bias_Rx4H: W_x, W_h, b; G = 4 H.
+        x_RxTxBxD: sequences, post-padded to T frames; the padding's values do not matter, not even NaN.
+        length_B: frames of each sequence, the same for all R, 0 to T; an empty sequence ends in zeros.
 
     Differentiable in all arguments but `length_B`; the padding's gradient is zero.
     """
-    real_TxB = jnp.arange(x_TxBxD.shape[0])[:, None] < length_B
-    return _lstm(kernel_x_Dx4H, kernel_h_Hx4H, bias_4H, jnp.where(real_TxB[:, :, None], x_TxBxD, 0), length_B)
+    units = kernel_h_RxHx4H.shape[1]
+    halves_4H = jnp.repeat(jnp.array([0.5, 0.5, 1.0, 0.5]), units)  # of the sigmoid gates i, f and o
+    kernel_RxKx4H = jnp.concatenate([kernel_x_RxDx4H, kernel_h_RxHx4H, bias_Rx4H[:, None]], axis=1) * halves_4H
+    real_TxB = jnp.arange(x_RxTxBxD.shape[1])[:, None] < length_B
+    longest_first_B = jnp.argsort(-length_B)
+    x_RxTxBxD = jnp.where(real_TxB[:, :, None], x_RxTxBxD, 0)[:, :, longest_first_B]
+    last_RxBxH = _lstm(kernel_RxKx4H, x_RxTxBxD, length_B[longest_first_B])
+    return last_RxBxH[:, jnp.argsort(longest_first_B)]
 
 
-def lstm_reference(kernel_x_Dx4H, kernel_h_Hx4H, bias_4H, x_TxBxD, length_B) -> Float[Array, "B H"]:
+def lstm_reference(kernel_x_RxDx4H, kernel_h_RxHx4H, bias_Rx4H, x_RxTxBxD, length_B) -> Float[Array, "R B H"]:
     """What `lstm` computes, said plainly and differentiated by JAX: a finished sequence keeps its state."""
 
-    def frame(state, inputs):
-        h_BxH, c_BxH = state
-        t, x_BxD = inputs
-        i, f, g, o = jnp.split(x_BxD @ kernel_x_Dx4H + h_BxH @ kernel_h_Hx4H + bias_4H, 4, axis=-1)
-        new_c_BxH = jax.nn.sigmoid(f) * c_BxH + jax.nn.sigmoid(i) * jnp.tanh(g)
-        new_h_BxH = jax.nn.sigmoid(o) * jnp.tanh(new_c_BxH)
-        real_Bx1 = (t < length_B)[:, None]
-        return (jnp.where(real_Bx1, new_h_BxH, h_BxH), jnp.where(real_Bx1, new_c_BxH, c_BxH)), None
+    def region(kernel_x_Dx4H, kernel_h_Hx4H, bias_4H, x_TxBxD):
+        def frame(state, inputs):
+            h_BxH, c_BxH = state
+            t, x_BxD = inputs
+            i, f, g, o = jnp.split(x_BxD @ kernel_x_Dx4H + h_BxH @ kernel_h_Hx4H + bias_4H, 4, axis=-1)
+            new_c_BxH = jax.nn.sigmoid(f) * c_BxH + jax.nn.sigmoid(i) * jnp.tanh(g)
+            new_h_BxH = jax.nn.sigmoid(o) * jnp.tanh(new_c_BxH)
+            real_Bx1 = (t < length_B)[:, None]
+            return (jnp.where(real_Bx1, new_h_BxH, h_BxH), jnp.where(real_Bx1, new_c_BxH, c_BxH)), None
 
-    zeros_BxH = jnp.zeros((x_TxBxD.shape[1], kernel_h_Hx4H.shape[0]), x_TxBxD.dtype)
-    (h_BxH, _), _ = lax.scan(frame, (zeros_BxH, zeros_BxH), (jnp.arange(x_TxBxD.shape[0]), x_TxBxD))
-    return h_BxH
+        zeros_BxH = jnp.zeros((x_TxBxD.shape[1], kernel_h_Hx4H.shape[0]), x_TxBxD.dtype)
+        (h_BxH, _), _ = lax.scan(frame, (zeros_BxH, zeros_BxH), (jnp.arange(x_TxBxD.shape[0]), x_TxBxD))
+        return h_BxH
+
+    return jax.vmap(region)(kernel_x_RxDx4H, kernel_h_RxHx4H, bias_Rx4H, x_RxTxBxD)
 
 
 @jax.custom_vjp
-def _lstm(kernel_x_Dx4H, kernel_h_Hx4H, bias_4H, x_TxBxD, length_B):
-    return _lstm_forward(kernel_x_Dx4H, kernel_h_Hx4H, bias_4H, x_TxBxD, length_B)[0]
+def _lstm(kernel_RxKx4H, x_RxTxBxD, length_B):
+    """`lstm` of sequences sorted longest first, whose sigmoids' weights are halved."""
+    return _forward(kernel_RxKx4H, x_RxTxBxD, length_B, ())[0]
 
 
-def _lstm_forward(kernel_x_Dx4H, kernel_h_Hx4H, bias_4H, x_TxBxD, length_B):
-    units = kernel_h_Hx4H.shape[0]
-    scale_4H = _scale(units)
-    z_TxBx4H = lax.optimization_barrier(x_TxBxD @ (kernel_x_Dx4H * scale_4H) + bias_4H * scale_4H)
-    kernel_Hx4H = lax.optimization_barrier(kernel_h_Hx4H * scale_4H)
-
-    def frame(state, z_Bx4H):
-        h_BxH, c_BxH = state
-        gates_Bx4H = lax.optimization_barrier(jnp.tanh(z_Bx4H + lax.optimization_barrier(h_BxH @ kernel_Hx4H)))
-        i, f, g, o = jnp.split(gates_Bx4H, 4, axis=-1)
-        new_c_BxH = lax.optimization_barrier((0.5 + 0.5 * f) * c_BxH + (0.5 + 0.5 * i) * g)
-        tanh_c_BxH = lax.optimization_barrier(jnp.tanh(new_c_BxH))
-        return ((0.5 + 0.5 * o) * tanh_c_BxH, new_c_BxH), (gates_Bx4H, c_BxH, tanh_c_BxH)
-
-    zeros_BxH = jnp.zeros((x_TxBxD.shape[1], units), x_TxBxD.dtype)
-    _, (gates_TxBx4H, c_TxBxH, tanh_c_TxBxH) = lax.scan(frame, (zeros_BxH, zeros_BxH), z_TxBx4H)
-    h_TxBxH = (0.5 + 0.5 * gates_TxBx4H[..., 3 * units :]) * tanh_c_TxBxH
-    last_BxH = jnp.take_along_axis(h_TxBxH, jnp.maximum(length_B - 1, 0)[None, :, None], axis=0)[0]
-    last_BxH = jnp.where((length_B > 0)[:, None], last_BxH, 0)
-    # h follows from what is saved, one multiplication later; saving less makes the loop shorter.
-    residuals = (kernel_x_Dx4H, kernel_h_Hx4H, x_TxBxD, length_B, gates_TxBx4H, c_TxBxH, tanh_c_TxBxH, h_TxBxH)
-    return last_BxH, residuals
+def _lstm_forward(kernel_RxKx4H, x_RxTxBxD, length_B):
+    asked_for_dx = x_RxTxBxD.perturbed  # features are data to the method, and XLA would not drop it from the loops
+    kernel_RxKx4H, x_RxTxBxD, length_B = kernel_RxKx4H.value, x_RxTxBxD.value, length_B.value
+    regions, frames, batch, _ = x_RxTxBxD.shape
+    width, gates = kernel_RxKx4H.shape[1:]
+    whole_blocks = -(-frames // _BLOCK) * _BLOCK
+    saved = tuple(jnp.zeros((regions, whole_blocks, batch, n)) for n in (width, gates, gates // 4, gates // 4))
+    last_RxBxH, saved = _forward(kernel_RxKx4H, x_RxTxBxD, length_B, saved)
+    return last_RxBxH, (kernel_RxKx4H, x_RxTxBxD if asked_for_dx else None, length_B, saved)
 
 
-def _lstm_backward(residuals, dlast_BxH):
-    kernel_x_Dx4H, kernel_h_Hx4H, x_TxBxD, length_B, gates_TxBx4H, c_TxBxH, tanh_c_TxBxH, h_TxBxH = residuals
-    frames, batch, units = h_TxBxH.shape
-    scale_4H = _scale(units)
-    dz_dc_TxBx3xH, dz_dh_TxBxH, dc_dh_TxBxH, forget_TxBxH = lax.optimization_barrier(
-        _derivatives(gates_TxBx4H, c_TxBxH, tanh_c_TxBxH)
-    )
-    ends_TxBx1 = (jnp.arange(frames)[:, None] == length_B - 1)[:, :, None]
-    kernel_4HxH = lax.optimization_barrier((kernel_h_Hx4H * scale_4H).T)
+def _forward(kernel_RxKx4H, x_RxTxBxD, length_B, saved):
+    """The last states, and `saved` with what every frame read and made, unless that is empty."""
+    regions, _, batch, _ = x_RxTxBxD.shape
+    units = kernel_RxKx4H.shape[2] // 4
+    zeros_BxH = jnp.zeros((batch, units))
 
-    def frame(state, inputs):
-        dh_BxH, dc_BxH = state
-        dz_dc_Bx3xH, dz_dh_BxH, dc_dh_BxH, forget_BxH, ends_Bx1 = inputs
-        dh_BxH = jnp.where(ends_Bx1, dlast_BxH, dh_BxH)
-        dc_BxH = lax.optimization_barrier(dc_BxH + dh_BxH * dc_dh_BxH)
-        dz_Bx4xH = jnp.concatenate([dz_dc_Bx3xH * dc_BxH[:, None], (dz_dh_BxH * dh_BxH)[:, None]], axis=1)
-        dz_Bx4H = lax.optimization_barrier(dz_Bx4xH.reshape(batch, -1))
-        return (lax.optimization_barrier(dz_Bx4H @ kernel_4HxH), dc_BxH * forget_BxH), dz_Bx4H
+    def region(r, carry):
+        last_RxBxH, saved = carry
+        kernel_Kx4H = lax.optimization_barrier(_at(kernel_RxKx4H, r))
+        h_nxH = c_nxH = last_BxH = zeros_BxH
+        for n, begin, end in _phases(length_B, frames_each=1):
+            frame = functools.partial(_frame, kernel_Kx4H, x_RxTxBxD, length_B[:n], r)
+            state = (h_nxH[:n], c_nxH[:n], last_BxH[:n], saved)
+            h_nxH, c_nxH, last_nxH, saved = lax.fori_loop(begin, end, frame, state)
+            last_BxH = last_BxH.at[:n].set(last_nxH)
+        return _put(last_RxBxH, last_BxH, r), saved
 
-    zeros_BxH = jnp.zeros_like(dlast_BxH)
-    inputs = (dz_dc_TxBx3xH, dz_dh_TxBxH, dc_dh_TxBxH, forget_TxBxH, ends_TxBx1)
-    _, dz_TxBx4H = lax.scan(frame, (zeros_BxH, zeros_BxH), inputs, reverse=True)
-    before_TxBxH = jnp.concatenate([zeros_BxH[None], h_TxBxH[:-1]])
-    over_time_and_batch = (((0, 1), (0, 1)), ((), ()))
-    dkernel_x_Dx4H = lax.dot_general(x_TxBxD, dz_TxBx4H, over_time_and_batch) * scale_4H
-    dkernel_h_Hx4H = lax.dot_general(before_TxBxH, dz_TxBx4H, over_time_and_batch) * scale_4H
-    dx_TxBxD = dz_TxBx4H @ (kernel_x_Dx4H * scale_4H).T
-    return dkernel_x_Dx4H, dkernel_h_Hx4H, dz_TxBx4H.sum((0, 1)) * scale_4H, dx_TxBxD, None
+    return lax.fori_loop(0, regions, region, (jnp.zeros((regions, batch, units)), saved))
 
 
-def _derivatives(gates_TxBx4H, c_TxBxH, tanh_c_TxBxH):
-    """Of all frames at once: of z by way of c (gates i, f, g) and by way of h (gate o), of c by h, of c by the next c.
+def _frame(kernel_Kx4H, x_RxTxBxD, length_n, r, t, carry):
+    h_nxH, c_nxH, last_nxH, saved = carry
+    n = len(length_n)
+    xh1_nxK = jnp.concatenate([_rows(x_RxTxBxD, r, t, n), h_nxH, jnp.ones((n, 1))], axis=1)
+    xh1_nxK = lax.optimization_barrier(xh1_nxK)
+    gates_nx4H = lax.optimization_barrier(jnp.tanh(lax.optimization_barrier(xh1_nxK @ kernel_Kx4H)))
+    i, f, g, o = jnp.split(gates_nx4H, 4, axis=-1)
+    new_c_nxH = lax.optimization_barrier((0.5 + 0.5 * f) * c_nxH + (0.5 + 0.5 * i) * g)
+    tanh_c_nxH = lax.optimization_barrier(jnp.tanh(new_c_nxH))
+    h_nxH = (0.5 + 0.5 * o) * tanh_c_nxH
+    last_nxH = jnp.where((t == length_n - 1)[:, None], h_nxH, last_nxH)
+    if saved:
+        saved = tuple(map(functools.partial(_put_rows, r=r, t=t), saved, (xh1_nxK, gates_nx4H, c_nxH, tanh_c_nxH)))
+    return h_nxH, new_c_nxH, last_nxH, saved
 
-    With s = 1/2 + 1/2 tanh(z/2), ds = 1/2 (1 - tanh(z/2)^2) dz/2; the inner 1/2 is in the scaled weights.
-    """
-    i, f, g, o = jnp.split(gates_TxBx4H, 4, axis=-1)
-    dz_dc_TxBx3xH = jnp.stack(
-        [0.5 * g * (1 - i * i), 0.5 * c_TxBxH * (1 - f * f), (0.5 + 0.5 * i) * (1 - g * g)], axis=2
-    )
-    return dz_dc_TxBx3xH, 0.5 * tanh_c_TxBxH * (1 - o * o), (0.5 + 0.5 * o) * (1 - tanh_c_TxBxH**2), 0.5 + 0.5 * f
+
+def _lstm_backward(residuals, dlast_RxBxH):
+    kernel_RxKx4H, x_RxTxBxD, length_B, saved = residuals
+    regions, frames, batch, width = saved[0].shape
+    units = dlast_RxBxH.shape[2]
+    inputs = width - units - 1
+
+    def region(r, carry):
+        dkernel_RxKx4H, dx_RxTxBxD = carry
+        kernel_Kx4H = _at(kernel_RxKx4H, r)
+        transposed = lax.optimization_barrier((kernel_Kx4H[:inputs].T, kernel_Kx4H[inputs:-1].T))
+        dlast_BxH = lax.optimization_barrier(_at(dlast_RxBxH, r))
+        state = jnp.zeros((0, units)), jnp.zeros((0, units)), jnp.zeros_like(kernel_Kx4H), dx_RxTxBxD
+        for n, begin, end in reversed(_phases(length_B, frames_each=_BLOCK)):
+            backward = functools.partial(_block_backward, transposed, saved, dlast_BxH[:n], length_B[:n], r, end - 1)
+            dh_nxH, dc_nxH, dkernel_Kx4H, dx_RxTxBxD = state
+            state = _with_rows(dh_nxH, n), _with_rows(dc_nxH, n), dkernel_Kx4H, dx_RxTxBxD
+            state = lax.fori_loop(0, end - begin, backward, state)
+        return _put(dkernel_RxKx4H, state[2], r), state[3]
+
+    dx_RxTxBxD = None if x_RxTxBxD is None else jnp.zeros((regions, frames, batch, inputs))
+    carry = jnp.zeros_like(kernel_RxKx4H), dx_RxTxBxD
+    dkernel_RxKx4H, dx_RxTxBxD = lax.fori_loop(0, regions, region, carry)
+    return dkernel_RxKx4H, None if x_RxTxBxD is None else dx_RxTxBxD[:, : x_RxTxBxD.shape[1]], None
 
 
-_lstm.defvjp(_lstm_forward, _lstm_backward)
+def _block_backward(transposed, saved, dlast_nxH, length_n, r, last_block, step, carry):
+    """Through `_BLOCK` frames, last first: the state's gradients, and what the block adds to the others."""
+    dh_nxH, dc_nxH, dkernel_Kx4H, dx_RxTxBxD = carry
+    kernel_x_4HxD, kernel_h_4HxH = transposed
+    xh1_RxTxBxK, gates_RxTxBx4H, c_RxTxBxH, tanh_c_RxTxBxH = saved
+    n, first = len(length_n), (last_block - step) * _BLOCK
+
+    def frame(back, carry):
+        dh_nxH, dc_nxH, dz_Sxnx4H = carry
+        s = _BLOCK - 1 - back
+        i, f, g, o = jnp.split(_rows(gates_RxTxBx4H, r, first + s, n), 4, axis=-1)
+        c_nxH, tanh_c_nxH = _rows(c_RxTxBxH, r, first + s, n), _rows(tanh_c_RxTxBxH, r, first + s, n)
+        dh_nxH = jnp.where((first + s == length_n - 1)[:, None], dlast_nxH, dh_nxH)
+        dc_nxH = lax.optimization_barrier(dc_nxH + dh_nxH * (0.5 + 0.5 * o) * (1 - tanh_c_nxH**2))
+        # With s = 1/2 + 1/2 tanh(z/2), ds = 1/2 (1 - tanh(z/2)^2) dz/2; the inner 1/2 is in the scaled weights.
+        through_c = 0.5 * g * (1 - i * i), 0.5 * c_nxH * (1 - f * f), (0.5 + 0.5 * i) * (1 - g * g)
+        dz = [*(gate * dc_nxH for gate in through_c), 0.5 * tanh_c_nxH * (1 - o * o) * dh_nxH]
+        dz_nx4H = lax.optimization_barrier(jnp.concatenate(dz, axis=1))
+        dh_nxH = lax.optimization_barrier(dz_nx4H @ kernel_h_4HxH)
+        return dh_nxH, dc_nxH * (0.5 + 0.5 * f), _put(dz_Sxnx4H, dz_nx4H, s)
+
+    dz_Sxnx4H = jnp.zeros((_BLOCK, n, 4 * dh_nxH.shape[1]))
+    dh_nxH, dc_nxH, dz_Sxnx4H = lax.fori_loop(0, _BLOCK, frame, (dh_nxH, dc_nxH, dz_Sxnx4H))
+    dz_Mx4H = lax.optimization_barrier(dz_Sxnx4H.reshape(_BLOCK * n, -1))
+    xh1_Sxnx4H = lax.dynamic_slice(xh1_RxTxBxK, (r, first, 0, 0), (1, _BLOCK, n, xh1_RxTxBxK.shape[3]))
+    xh1_MxK = lax.optimization_barrier(xh1_Sxnx4H.reshape(_BLOCK * n, -1))
+    dkernel_Kx4H = dkernel_Kx4H + xh1_MxK.T @ dz_Mx4H
+    if dx_RxTxBxD is not None:
+        dx_1xSxnxD = (dz_Mx4H @ kernel_x_4HxD).reshape(1, _BLOCK, n, -1)
+        dx_RxTxBxD = lax.dynamic_update_slice(dx_RxTxBxD, dx_1xSxnxD, (r, first, 0, 0))
+    return dh_nxH, dc_nxH, dkernel_Kx4H, dx_RxTxBxD
 
 
-def _scale(units):
-    """Halves for the sigmoid gates i, f and o, one for g."""
-    return jnp.repeat(jnp.array([0.5, 0.5, 1.0, 0.5]), units)
+_lstm.defvjp(_lstm_forward, _lstm_backward, symbolic_zeros=True)
+
+
+def _phases(length_B, frames_each):
+    """(n, begin, end): the n longest sequences run from `begin` to before `end`, in steps of `frames_each` frames."""
+    running = sorted({-(-len(length_B) * quarters // 4) for quarters in (1, 2, 3, 4)}, reverse=True)
+    longest_to_finish = jnp.array([*running[1:], 0])
+    ends = _of_all_runs(-(-length_B[longest_to_finish] // frames_each))
+    return [(n, ends[k - 1] if k else 0, ends[k]) for k, n in enumerate(running)]
+
+
+@custom_vmap
+def _of_all_runs(ends):
+    """`ends`; the later ones where runs are mapped side by side, which go through one loop."""
+    return ends
+
+
+@_of_all_runs.def_vmap
+def _of_mapped_runs(axis_size, in_batched, ends):
+    del axis_size, in_batched
+    return _of_all_runs(ends.max(axis=0)), False
+
+
+def _at(of_regions, r):
+    return lax.dynamic_index_in_dim(of_regions, r, keepdims=False)
+
+
+def _put(of_regions, own, r):
+    return lax.dynamic_update_index_in_dim(of_regions, own, r, axis=0)
+
+
+def _rows(of_frames, r, t, n):
+    return lax.dynamic_slice(of_frames, (r, t, 0, 0), (1, 1, n, of_frames.shape[3]))[0, 0]
+
+
+def _put_rows(of_frames, own, r, t):
+    return lax.dynamic_update_slice(of_frames, own[None, None], (r, t, 0, 0))
+
+
+def _with_rows(d_mxH, n):
+    """Sequences that end later than those so far: nothing comes back to them yet."""
+    return jnp.concatenate([d_mxH, jnp.zeros((n - len(d_mxH), d_mxH.shape[1]))])

@@ -46,9 +46,7 @@ class TemporalClassifier(nn.Module):
         kernel_h = self.param("kernel_h", _orthogonal_gates, (regions, self.units, 4 * self.units))
         bias = self.param("bias", _forget_bias, (regions, 4 * self.units))
         features_RxTxBxD = features_BxTxRxD.transpose(2, 1, 0, 3)
-        # One region after another: on CPU their small products then stay in the cache, and one loop is compiled.
-        every_region = (kernel_x, kernel_h, bias, features_RxTxBxD)
-        stf_RxBxH = jax.lax.map(lambda own: lstm(own[0], own[1], own[2], own[3], length_B), every_region)
+        stf_RxBxH = lstm(kernel_x, kernel_h, bias, features_RxTxBxD, length_B)
         stf_RxBxH = nn.leaky_relu(stf_RxBxH, _SLOPE) * region_mask_R[:, None, None]
         stf_BxD = stf_RxBxH.transpose(1, 0, 2).reshape(len(length_B), -1)
         hidden_BxD = nn.Dense(256, kernel_init=nn.initializers.he_normal(), name="fc256")(
