@@ -55,13 +55,15 @@ def crop_clip(clip: Clip, settings: Settings, model: Path) -> tuple[Points, dict
     Raises:
         MerjaxError: an image cannot be read or has another size, or the first frame shows no face.
     """
-    points = landmarks.detect(read_image(clip.frames[0]), model)
+    first = read_image(clip.frames[0])  # gray in any case, so that crops in colour lie where those in gray do
+    points = landmarks.detect(first, model)
     if points is None:
         raise MerjaxError(f"dlib finds no face in {clip.frames[0].name}")
     boxes = region_boxes(points)
     crops = {r.name: np.empty((len(clip.frames), *crop_shape(r, settings.channels)), np.uint8) for r in CROPS}
     warps = [None] * len(clip.frames) if settings.align == "first" else _warps(clip, model)
-    for t, (image, warp) in enumerate(zip(_images(clip, settings.colour), warps, strict=True)):
+    read = first if settings.colour == "gray" else None
+    for t, (image, warp) in enumerate(zip(_images(clip, settings.colour, read), warps, strict=True)):
         for region in CROPS:
             crops[region.name][t] = cut(image, region, boxes[region.name], warp)
     return points, crops
@@ -74,10 +76,10 @@ def _warps(clip: Clip, model: Path) -> Sequence[Warp]:
     return list(head_motion(points_Tx68x2, clip.fps))
 
 
-def _images(clip: Clip, colour: Colour) -> Iterator[Image]:
+def _images(clip: Clip, colour: Colour, first: Image | None = None) -> Iterator[Image]:
     shape: tuple[int, ...] = ()
-    for path in clip.frames:
-        image = read_image(path, colour)
+    for t, path in enumerate(clip.frames):
+        image = first if t == 0 and first is not None else read_image(path, colour)
         shape = shape or image.shape
         if image.shape != shape:
             raise MerjaxError(

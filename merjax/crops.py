@@ -85,7 +85,7 @@ def cut(
         (a, b, dx), (c, d, dy) = np.asarray(warp, np.float32)
         map_x, map_y = a * map_x + b * map_y + dx, c * map_x + d * map_y + dy
         kernel = cv2.INTER_LANCZOS4
-    (left, right), (top, bottom) = (_span(map_x, image.shape[1]), _span(map_y, image.shape[0]))
+    (left, right), (top, bottom) = _span(map_x, image.shape[1]), _span(map_y, image.shape[0])
     patch = image[top:bottom, left:right]
     if box.unit > 1:
         # the blur that takes a unit-pixel footprint to one of `unit` pixels
@@ -125,10 +125,11 @@ def _middle_of_extent(points: Float[np.ndarray, "n 2"]) -> tuple[float, float]:
     return float(x), float(y)
 
 
-def _span(positions: np.ndarray, size: int) -> tuple[int, int]:
+def _span(positions_HxW: np.ndarray, size: int) -> tuple[int, int]:
     """First and last + 1 of the pixels of an axis that positions along it need; at least the border's pixel."""
-    first = min(max(int(positions.min()) - _MARGIN, 0), size - 1)
-    return first, min(max(int(positions.max()) + _MARGIN + 2, first + 1), size)
+    corners = positions_HxW[[0, 0, -1, -1], [0, -1, 0, -1]].tolist()  # the map is affine: its extremes are there
+    first = min(max(int(min(corners)) - _MARGIN, 0), size - 1)
+    return first, min(max(int(max(corners)) + _MARGIN + 2, first + 1), size)
 
 
 @functools.lru_cache(maxsize=16)  # the boxes of a clip serve all its frames
