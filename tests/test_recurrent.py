@@ -109,10 +109,15 @@ def test_an_empty_sequence_ends_in_zeros():
     assert not dx_RxTxBxD[:, :, 1].any()
 
 
+def compiled(f):
+    return jax.jit(f, compiler_options=compiler_options())
+
+
 MAPPINGS = {
-    "vmap": jax.vmap,
-    "map": lambda one: lambda *runs: lax.map(lambda run: one(*run), runs),
-    "scan": lambda one: lambda *runs: lax.scan(lambda carry, run: (carry, one(*run)), 0, runs)[1],
+    "vmap": lambda one: compiled(jax.vmap(one)),
+    "map": lambda one: compiled(lambda *runs: lax.map(lambda run: one(*run), runs)),
+    "scan": lambda one: compiled(lambda *runs: lax.scan(lambda carry, run: (carry, one(*run)), 0, runs)[1]),
+    "pmap": jax.pmap,
 }
 
 
@@ -120,7 +125,7 @@ MAPPINGS = {
 def test_runs_together_equal_runs_alone_each_with_clips_of_its_own(mapping):
     runs = [(*draw(seed), jnp.roll(LENGTH_B, seed) // (1 + seed)) for seed in range(3)]
     expected = jax.tree.map(lambda *leaves: jnp.stack(leaves), *(vjp(lstm_reference, *run) for run in runs))
-    together = jax.jit(MAPPINGS[mapping](lambda *run: vjp(lstm, *run)), compiler_options=compiler_options())
+    together = MAPPINGS[mapping](lambda arguments, dh, length_B: vjp(lstm, arguments, dh, length_B))
     assert_close(together(*jax.tree.map(lambda *leaves: jnp.stack(leaves), *runs)), expected)
 
 
@@ -129,4 +134,4 @@ def test_runs_may_be_mapped_twice():
     expected = jnp.array([[lstm_reference(*arguments, length_B) for arguments, _, length_B in row] for row in runs])
     stacked = [jax.tree.map(lambda *leaves: jnp.stack(leaves), *row) for row in runs]
     (arguments, _, length_B) = jax.tree.map(lambda *leaves: jnp.stack(leaves), *stacked)
-    assert_close(jax.jit(jax.vmap(jax.vmap(lstm)))(*arguments, length_B), expected)
+    assert_close(compiled(jax.vmap(jax.vmap(lstm)))(*arguments, length_B), expected)
