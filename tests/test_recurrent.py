@@ -5,9 +5,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from jax import lax
+from jax.extend.core import jaxprs_in_params
 
 from merjax.compiler import compiler_options
-from merjax.nn.recurrent import lstm, lstm_reference
+from merjax.nn.recurrent import _phases, lstm, lstm_reference
 
 REGIONS, FRAMES, BATCH, INPUTS, UNITS = 2, 19, 7, 3, 4  # frames: two whole blocks of the backward pass and a part
 LENGTH_B = jnp.array([7, 0, 1, 19, 16, 7, 8])
@@ -113,6 +114,9 @@ def compiled(f):
     return jax.jit(f, compiler_options=compiler_options())
 
 
+# sorted, each run's are the longest in some place
+CROSSING_RxB = jnp.array([[7, 0, 1, 19, 16, 7, 8], [9, 9, 9, 9, 9, 9, 9], [17, 2, 17, 2, 17, 2, 0]])
+
 MAPPINGS = {
     "vmap": lambda one: compiled(jax.vmap(one)),
     "map": lambda one: compiled(lambda *runs: lax.map(lambda run: one(*run), runs)),
@@ -123,15 +127,74 @@ MAPPINGS = {
 
 @pytest.mark.parametrize("mapping", MAPPINGS)
 def test_runs_together_equal_runs_alone_each_with_clips_of_its_own(mapping):
-    runs = [(*draw(seed), jnp.roll(LENGTH_B, seed) // (1 + seed)) for seed in range(3)]
+    if mapping == "pmap" and jax.local_device_count() < len(CROSSING_RxB):
+        pytest.skip("pmap needs a device per run")
+    runs = [(*draw(seed), length_B) for seed, length_B in enumerate(CROSSING_RxB)]
     expected = jax.tree.map(lambda *leaves: jnp.stack(leaves), *(vjp(lstm_reference, *run) for run in runs))
     together = MAPPINGS[mapping](lambda arguments, dh, length_B: vjp(lstm, arguments, dh, length_B))
     assert_close(together(*jax.tree.map(lambda *leaves: jnp.stack(leaves), *runs)), expected)
 
 
 def test_runs_may_be_mapped_twice():
-    runs = [[(*draw(2 * i + j), jnp.roll(LENGTH_B, i) // (1 + j)) for j in range(2)] for i in range(2)]
-    expected = jnp.array([[lstm_reference(*arguments, length_B) for arguments, _, length_B in row] for row in runs])
+    runs = [[(*draw(2 * i + j), jnp.roll(CROSSING_RxB[i], j) // (2 - j)) for j in range(2)] for i in range(3)]
+    plain, ours = (lambda *run, f=f: vjp(f, *run) for f in (lstm_reference, lstm))
+    expected = [jax.tree.map(lambda *leaves: jnp.stack(leaves), *(plain(*run) for run in row)) for row in runs]
     stacked = [jax.tree.map(lambda *leaves: jnp.stack(leaves), *row) for row in runs]
-    (arguments, _, length_B) = jax.tree.map(lambda *leaves: jnp.stack(leaves), *stacked)
-    assert_close(compiled(jax.vmap(jax.vmap(lstm)))(*arguments, length_B), expected)
+    expected, stacked = (jax.tree.map(lambda *leaves: jnp.stack(leaves), *rows) for rows in (expected, stacked))
+    assert_close(compiled(jax.vmap(jax.vmap(ours)))(*stacked), expected)
+
+
+@pytest.mark.parametrize("kind", [np.int8, np.uint8, np.uint32, np.int64])
+def test_lengths_may_be_of_any_integer_type_and_known_when_compiled(kind):
+    arguments, _ = draw()
+    length_B = np.asarray(LENGTH_B, kind)
+    assert_close(compiled(lambda *arguments: lstm(*arguments, length_B))(*arguments), lstm(*arguments, LENGTH_B))
+
+
+def test_lengths_beyond_the_frames_count_as_all_frames():
+    arguments, dh = draw()
+    assert_close(
+        vjp(lstm, arguments, dh, jnp.array([30, -1, 1, 19, 16, 7, 8])),
+        vjp(lstm, arguments, dh, LENGTH_B.at[0].set(FRAMES)),
+    )
+
+
+def test_a_loop_goes_on_with_the_sequences_that_are_left():
+    phases = _phases(jnp.array([19, 16, 8, 7, 7, 1, 0]), frames_each=1)
+    assert [(n, int(begin), int(end)) for n, begin, end in phases] == [(7, 0, 0), (6, 0, 7), (4, 7, 8), (2, 8, 19)]
+    phases = _phases(jnp.array([19, 16, 8, 7, 7, 1, 0]), frames_each=8)
+    assert [(n, int(begin), int(end)) for n, begin, end in phases] == [(7, 0, 0), (6, 0, 1), (4, 1, 1), (2, 1, 3)]
+
+
+def whiles(jaxpr):
+    """All loops of a program, those within others too."""
+    for equation in jaxpr.eqns:
+        if equation.primitive.name == "while":
+            yield equation
+        for inner in jaxprs_in_params(equation.params):
+            yield from whiles(inner)
+
+
+def test_runs_side_by_side_share_their_loops():
+    runs = [(*draw(seed), length_B) for seed, length_B in enumerate(CROSSING_RxB)]
+    stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *runs)
+    jaxpr = jax.make_jaxpr(jax.vmap(lambda arguments, dh, length_B: vjp(lstm, arguments, dh, length_B)))(*stacked)
+    loops = list(whiles(jaxpr.jaxpr))
+    assert len(loops) > 4
+    assert all(loop.params["cond_jaxpr"].out_avals[0].shape == () for loop in loops)
+
+
+def test_the_gradient_of_inputs_is_left_out_where_they_are_data():
+    (*weights, x_RxTxBxD), _ = draw()
+    of_weights = jax.make_jaxpr(jax.grad(lambda *weights: lstm(*weights, x_RxTxBxD, LENGTH_B).sum(), (0, 1, 2)))(
+        *weights
+    )
+    of_all = jax.make_jaxpr(jax.grad(lambda *all_: lstm(*all_, LENGTH_B).sum(), (0, 1, 2, 3)))(*weights, x_RxTxBxD)
+    products_of_weights, products_of_all = (str(traced).count("dot_general") for traced in (of_weights, of_all))
+    assert products_of_weights < products_of_all
+
+
+def test_barriers_survive_compilation_with_the_compiler_options():
+    arguments, dh = draw()
+    text = compiled(lambda *run: vjp(lstm, *run)).lower(arguments, dh).compile().as_text()
+    assert "opt-barrier" in text

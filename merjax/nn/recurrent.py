@@ -4,15 +4,17 @@ All four gates go through one tanh (sigmoid(z) = 1/2 + 1/2 tanh(z/2), the inner 
 state and bias through one product, and the gradient is written by hand. On a CPU the products take two thirds of the time;
 what else there was to save lies in memory and in padding:
 
-- What the backward pass needs is written once, in place, into arrays of all regions and frames. It reads a frame's worth
-  at a time; the gates' gradients never leave the cache, since every few frames they go into the weights' gradient.
+- What the backward pass needs is written once, in place, into arrays of all regions and frames. The backward pass reads
+  them frame by frame. The gates' gradients stay in the cache: every few frames they go into the weights' gradient.
 - Sequences are sorted, longest first, and the loop goes on with three, two and one quarter of them where the others have
   ended. Its own end is that of the batch's longest sequence.
 
 Nothing is masked inside the loops. A state depends on its past only, so the frames behind a sequence's end cannot touch
-the state at its end; and its gradient enters there, so what lies behind receives exact zeros.
+the state at its end; and its gradient enters there, so what lies behind receives exact zeros. A loop may therefore run
+longer than it must, and so that it stays one loop, runs that are mapped side by side run as long as the longest of them.
 
-In names, K is inputs, state and the bias's one (D + H + 1), n the sequences still running.
+In names, K is inputs, state and the bias's one (D + H + 1), n the sequences still running, S the frames of a block, M a
+block's frames of n sequences. The barriers keep XLA from fusing element-wise work into the products (see `merjax.compiler`).
 """
 
 import functools
@@ -43,14 +45,16 @@ def lstm(
         x_RxTxBxD: sequences, post-padded to T frames; the padding's values do not matter, not even NaN.
         length_B: frames of each sequence, the same for all R, 0 to T; an empty sequence ends in zeros.
 
-    Differentiable in all arguments but `length_B`; the padding's gradient is zero.
+    All in float32. Differentiable once, in reverse mode, in all arguments but `length_B`; the padding's gradient is zero.
     """
-    units = kernel_h_RxHx4H.shape[1]
+    units, frames = kernel_h_RxHx4H.shape[1], x_RxTxBxD.shape[1]
+    length_B = jnp.clip(jnp.asarray(length_B).astype(int), 0, frames)
     halves_4H = jnp.repeat(jnp.array([0.5, 0.5, 1.0, 0.5]), units)  # of the sigmoid gates i, f and o
     kernel_RxKx4H = jnp.concatenate([kernel_x_RxDx4H, kernel_h_RxHx4H, bias_Rx4H[:, None]], axis=1) * halves_4H
-    real_TxB = jnp.arange(x_RxTxBxD.shape[1])[:, None] < length_B
-    longest_first_B = jnp.argsort(-length_B)
+    longest_first_B = jnp.argsort(length_B, descending=True)
+    real_TxB = jnp.arange(frames)[:, None] < length_B
     x_RxTxBxD = jnp.where(real_TxB[:, :, None], x_RxTxBxD, 0)[:, :, longest_first_B]
+    x_RxTxBxD = jnp.pad(x_RxTxBxD, ((0, 0), (0, -frames % _BLOCK), (0, 0), (0, 0)))
     last_RxBxH = _lstm(kernel_RxKx4H, x_RxTxBxD, length_B[longest_first_B])
     return last_RxBxH[:, jnp.argsort(longest_first_B)]
 
@@ -77,19 +81,18 @@ def lstm_reference(kernel_x_RxDx4H, kernel_h_RxHx4H, bias_Rx4H, x_RxTxBxD, lengt
 
 @jax.custom_vjp
 def _lstm(kernel_RxKx4H, x_RxTxBxD, length_B):
-    """`lstm` of sequences sorted longest first, whose sigmoids' weights are halved."""
+    """`lstm` of sequences sorted longest first and padded to whole blocks, whose sigmoids' weights are halved."""
     return _forward(kernel_RxKx4H, x_RxTxBxD, length_B, ())[0]
 
 
 def _lstm_forward(kernel_RxKx4H, x_RxTxBxD, length_B):
     asked_for_dx = x_RxTxBxD.perturbed  # features are data to the method, and XLA would not drop it from the loops
     kernel_RxKx4H, x_RxTxBxD, length_B = kernel_RxKx4H.value, x_RxTxBxD.value, length_B.value
-    regions, frames, batch, _ = x_RxTxBxD.shape
     width, gates = kernel_RxKx4H.shape[1:]
-    whole_blocks = -(-frames // _BLOCK) * _BLOCK
-    saved = tuple(jnp.zeros((regions, whole_blocks, batch, n)) for n in (width, gates, gates // 4, gates // 4))
+    # of x, h and 1; the gates; c before; tanh c. Zeros where no frame writes: the last block of a phase reads on to its end.
+    saved = tuple(jnp.zeros((*x_RxTxBxD.shape[:3], size)) for size in (width, gates, gates // 4, gates // 4))
     last_RxBxH, saved = _forward(kernel_RxKx4H, x_RxTxBxD, length_B, saved)
-    return last_RxBxH, (kernel_RxKx4H, x_RxTxBxD if asked_for_dx else None, length_B, saved)
+    return last_RxBxH, (kernel_RxKx4H, length_B, saved, jnp.zeros_like(x_RxTxBxD) if asked_for_dx else None)
 
 
 def _forward(kernel_RxKx4H, x_RxTxBxD, length_B, saved):
@@ -103,7 +106,7 @@ def _forward(kernel_RxKx4H, x_RxTxBxD, length_B, saved):
         kernel_Kx4H = lax.optimization_barrier(_at(kernel_RxKx4H, r))
         h_nxH = c_nxH = last_BxH = zeros_BxH
         for n, begin, end in _phases(length_B, frames_each=1):
-            frame = functools.partial(_frame, kernel_Kx4H, x_RxTxBxD, length_B[:n], r)
+            frame = functools.partial(_frame_forward, kernel_Kx4H, x_RxTxBxD, length_B[:n], r)
             state = (h_nxH[:n], c_nxH[:n], last_BxH[:n], saved)
             h_nxH, c_nxH, last_nxH, saved = lax.fori_loop(begin, end, frame, state)
             last_BxH = last_BxH.at[:n].set(last_nxH)
@@ -112,7 +115,7 @@ def _forward(kernel_RxKx4H, x_RxTxBxD, length_B, saved):
     return lax.fori_loop(0, regions, region, (jnp.zeros((regions, batch, units)), saved))
 
 
-def _frame(kernel_Kx4H, x_RxTxBxD, length_n, r, t, carry):
+def _frame_forward(kernel_Kx4H, x_RxTxBxD, length_n, r, t, carry):
     h_nxH, c_nxH, last_nxH, saved = carry
     n = len(length_n)
     xh1_nxK = jnp.concatenate([_rows(x_RxTxBxD, r, t, n), h_nxH, jnp.ones((n, 1))], axis=1)
@@ -129,10 +132,9 @@ def _frame(kernel_Kx4H, x_RxTxBxD, length_n, r, t, carry):
 
 
 def _lstm_backward(residuals, dlast_RxBxH):
-    kernel_RxKx4H, x_RxTxBxD, length_B, saved = residuals
-    regions, frames, batch, width = saved[0].shape
-    units = dlast_RxBxH.shape[2]
-    inputs = width - units - 1
+    kernel_RxKx4H, length_B, saved, dx_RxTxBxD = residuals
+    regions, _, units = dlast_RxBxH.shape
+    inputs = kernel_RxKx4H.shape[1] - units - 1
 
     def region(r, carry):
         dkernel_RxKx4H, dx_RxTxBxD = carry
@@ -147,10 +149,8 @@ def _lstm_backward(residuals, dlast_RxBxH):
             state = lax.fori_loop(0, end - begin, backward, state)
         return _put(dkernel_RxKx4H, state[2], r), state[3]
 
-    dx_RxTxBxD = None if x_RxTxBxD is None else jnp.zeros((regions, frames, batch, inputs))
-    carry = jnp.zeros_like(kernel_RxKx4H), dx_RxTxBxD
-    dkernel_RxKx4H, dx_RxTxBxD = lax.fori_loop(0, regions, region, carry)
-    return dkernel_RxKx4H, None if x_RxTxBxD is None else dx_RxTxBxD[:, : x_RxTxBxD.shape[1]], None
+    dkernel_RxKx4H, dx_RxTxBxD = lax.fori_loop(0, regions, region, (jnp.zeros_like(kernel_RxKx4H), dx_RxTxBxD))
+    return dkernel_RxKx4H, dx_RxTxBxD, None
 
 
 def _block_backward(transposed, saved, dlast_nxH, length_n, r, last_block, step, carry):
@@ -165,6 +165,7 @@ def _block_backward(transposed, saved, dlast_nxH, length_n, r, last_block, step,
         s = _BLOCK - 1 - back
         i, f, g, o = jnp.split(_rows(gates_RxTxBx4H, r, first + s, n), 4, axis=-1)
         c_nxH, tanh_c_nxH = _rows(c_RxTxBxH, r, first + s, n), _rows(tanh_c_RxTxBxH, r, first + s, n)
+        # nothing has come back to a sequence at its end yet
         dh_nxH = jnp.where((first + s == length_n - 1)[:, None], dlast_nxH, dh_nxH)
         dc_nxH = lax.optimization_barrier(dc_nxH + dh_nxH * (0.5 + 0.5 * o) * (1 - tanh_c_nxH**2))
         # With s = 1/2 + 1/2 tanh(z/2), ds = 1/2 (1 - tanh(z/2)^2) dz/2; the inner 1/2 is in the scaled weights.
@@ -177,8 +178,8 @@ def _block_backward(transposed, saved, dlast_nxH, length_n, r, last_block, step,
     dz_Sxnx4H = jnp.zeros((_BLOCK, n, 4 * dh_nxH.shape[1]))
     dh_nxH, dc_nxH, dz_Sxnx4H = lax.fori_loop(0, _BLOCK, frame, (dh_nxH, dc_nxH, dz_Sxnx4H))
     dz_Mx4H = lax.optimization_barrier(dz_Sxnx4H.reshape(_BLOCK * n, -1))
-    xh1_Sxnx4H = lax.dynamic_slice(xh1_RxTxBxK, (r, first, 0, 0), (1, _BLOCK, n, xh1_RxTxBxK.shape[3]))
-    xh1_MxK = lax.optimization_barrier(xh1_Sxnx4H.reshape(_BLOCK * n, -1))
+    xh1_1xSxnxK = lax.dynamic_slice(xh1_RxTxBxK, (r, first, 0, 0), (1, _BLOCK, n, xh1_RxTxBxK.shape[3]))
+    xh1_MxK = lax.optimization_barrier(xh1_1xSxnxK.reshape(_BLOCK * n, -1))
     dkernel_Kx4H = dkernel_Kx4H + xh1_MxK.T @ dz_Mx4H
     if dx_RxTxBxD is not None:
         dx_1xSxnxD = (dz_Mx4H @ kernel_x_4HxD).reshape(1, _BLOCK, n, -1)
@@ -192,14 +193,15 @@ _lstm.defvjp(_lstm_forward, _lstm_backward, symbolic_zeros=True)
 def _phases(length_B, frames_each):
     """(n, begin, end): the n longest sequences run from `begin` to before `end`, in steps of `frames_each` frames."""
     running = sorted({-(-len(length_B) * quarters // 4) for quarters in (1, 2, 3, 4)}, reverse=True)
-    longest_to_finish = jnp.array([*running[1:], 0])
-    ends = _of_all_runs(-(-length_B[longest_to_finish] // frames_each))
+    # a phase ends with the longest sequence that takes no part in the next one, the last phase with the longest of all
+    place_of_longest = jnp.array([*running[1:], 0])
+    ends = _of_all_runs(-(-length_B[place_of_longest] // frames_each))
     return [(n, ends[k - 1] if k else 0, ends[k]) for k, n in enumerate(running)]
 
 
 @custom_vmap
 def _of_all_runs(ends):
-    """`ends`; the later ones where runs are mapped side by side, which go through one loop."""
+    """`ends`; under vmap the latest over the runs, so that bounds stay scalars and no loop's arrays are copied by select."""
     return ends
 
 
