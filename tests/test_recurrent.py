@@ -151,12 +151,11 @@ def test_lengths_may_be_of_any_integer_type_and_known_when_compiled(kind):
     assert_close(compiled(lambda *arguments: lstm(*arguments, length_B))(*arguments), lstm(*arguments, LENGTH_B))
 
 
-def test_lengths_beyond_the_frames_count_as_all_frames():
-    arguments, dh = draw()
-    assert_close(
-        vjp(lstm, arguments, dh, jnp.array([30, -1, 1, 19, 16, 7, 8])),
-        vjp(lstm, arguments, dh, LENGTH_B.at[0].set(FRAMES)),
-    )
+def test_a_sequence_that_is_said_to_be_longer_than_the_frames_ends_in_nan_and_alone():
+    arguments, _ = draw()
+    h_RxBxH = lstm(*arguments, LENGTH_B.at[0].set(FRAMES + 1).at[1].set(-1))
+    assert jnp.isnan(h_RxBxH[:, 0]).all()
+    assert_close(h_RxBxH[:, 1:], lstm(*arguments, LENGTH_B)[:, 1:])
 
 
 def test_a_loop_goes_on_with_the_sequences_that_are_left():

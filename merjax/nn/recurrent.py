@@ -43,20 +43,22 @@ def lstm(
     Args:
         kernel_x_RxDx4H, kernel_h_RxHx4H, bias_Rx4H: W_x, W_h, b; G = 4 H.
         x_RxTxBxD: sequences, post-padded to T frames; the padding's values do not matter, not even NaN.
-        length_B: frames of each sequence, the same for all R, 0 to T; an empty sequence ends in zeros.
+        length_B: frames of each sequence, the same for all R, 0 to T; an empty sequence ends in zeros, one that is said to be
+            longer than T in NaN.
 
     All in float32. Differentiable once, in reverse mode, in all arguments but `length_B`; the padding's gradient is zero.
     """
     units, frames = kernel_h_RxHx4H.shape[1], x_RxTxBxD.shape[1]
-    length_B = jnp.clip(jnp.asarray(length_B).astype(int), 0, frames)
+    said_B = jnp.asarray(length_B).astype(int)
+    length_B = jnp.clip(said_B, 0, frames)
     halves_4H = jnp.repeat(jnp.array([0.5, 0.5, 1.0, 0.5]), units)  # of the sigmoid gates i, f and o
     kernel_RxKx4H = jnp.concatenate([kernel_x_RxDx4H, kernel_h_RxHx4H, bias_Rx4H[:, None]], axis=1) * halves_4H
     longest_first_B = jnp.argsort(length_B, descending=True)
     real_TxB = jnp.arange(frames)[:, None] < length_B
     x_RxTxBxD = jnp.where(real_TxB[:, :, None], x_RxTxBxD, 0)[:, :, longest_first_B]
     x_RxTxBxD = jnp.pad(x_RxTxBxD, ((0, 0), (0, -frames % _BLOCK), (0, 0), (0, 0)))
-    last_RxBxH = _lstm(kernel_RxKx4H, x_RxTxBxD, length_B[longest_first_B])
-    return last_RxBxH[:, jnp.argsort(longest_first_B)]
+    last_RxBxH = _lstm(kernel_RxKx4H, x_RxTxBxD, length_B[longest_first_B])[:, jnp.argsort(longest_first_B)]
+    return jnp.where((said_B <= frames)[:, None], last_RxBxH, jnp.nan)
 
 
 def lstm_reference(kernel_x_RxDx4H, kernel_h_RxHx4H, bias_Rx4H, x_RxTxBxD, length_B) -> Float[Array, "R B H"]:
