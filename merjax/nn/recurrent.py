@@ -230,5 +230,5 @@ def _put_rows(of_frames, own, r, t):
 
 
 def _with_rows(d_mxH, n):
-    """Sequences that end later than those so far: nothing comes back to them yet."""
+    """Take in the shorter sequences, to which nothing has come back yet."""
     return jnp.concatenate([d_mxH, jnp.zeros((n - len(d_mxH), d_mxH.shape[1]))])
