@@ -338,6 +338,26 @@ def test_the_interval_over_permutations_is_as_wide_as_their_luck(tmp_path):
     assert np.mean(over_subjects) < 0.7 * np.std(scores)
 
 
+def test_what_chance_does_now_and_then_is_no_evidence_yet(tmp_path):
+    """Twelve folds as unlike as a dozen real ones were, lifted step by step: silence, a doubt, an accusation."""
+    clips = megc_clips()
+    group_N = np.unique((clips["database"] + clips["subject"]).to_numpy(), return_inverse=True)[1] % 12
+    folds = {f"group {g:02d}": group_N == g for g in range(12)}
+    settings = {"settings": {"control": "shuffle"}, "clips": clips, "skills": {"a": 0.0}}
+    entry = compare([read_run(write_fake_run(tmp_path / "r", folds=folds, **settings))])[0].base
+    right_F = np.array([3, 2, 5, 4, 3, 2, 2, 2, 1, 2, 2, 5]) / 6 - 0.3
+    fold_N = entry.predictions["fold"].str[-2:].astype(int).to_numpy()
+    label_N = entry.predictions["label"].to_numpy()
+    place_N = np.random.default_rng(0).random(len(label_N))
+    heard = []
+    for lift in np.arange(0, 0.6, 0.02):
+        answer_N = np.where(place_N < right_F[fold_N] + lift, label_N, (label_N + 1) % 3)
+        notes = shuffled_notes([replace(entry, predictions=entry.predictions.assign(prediction=answer_N))], "FULL")
+        heard.append("one such trial in forty" in notes[0] if notes else None)
+    assert list(dict.fromkeys(heard)) == [None, True, False]
+    assert "EVIDENCE OF A LEAK" in notes[0]
+
+
 def test_of_a_single_fold_the_subjects_are_drawn(tmp_path):
     """As across databases, where a part is a fold: with one seed, its interval is that of any score."""
     clips = megc_clips()

@@ -20,9 +20,10 @@ from merjax.report.tables import number
 
 _JUDGED = ("UF1", "UAR")
 _FEW = 10  # permutations: an interval from fewer is too narrow to accuse anybody
+_SURE = 0.99  # level of the interval that accuses: one in forty sound trials lies above chance by that of 95 %
 
 
-def over_permutations(entry: Entry, part: str) -> dict[str, tuple[float, float]]:
+def over_permutations(entry: Entry, part: str, level: float = LEVEL) -> dict[str, tuple[float, float]]:
     """Intervals of an entry's scores when the folds, or a single fold's subjects, and the seeds are drawn again."""
     own = of_part(entry.predictions, part)
     of_seeds = resampled_seeds(own, entry.classes, _drawn)
@@ -32,7 +33,7 @@ def over_permutations(entry: Entry, part: str) -> dict[str, tuple[float, float]]
         draws_SxD = of_seeds[name]
         seeds, draws = draws_SxD.shape
         times_DxS = rng.multinomial(seeds, np.full(seeds, 1 / seeds), size=draws)
-        intervals[name] = interval((times_DxS.T * draws_SxD).sum(0) / seeds, LEVEL)
+        intervals[name] = interval((times_DxS.T * draws_SxD).sum(0) / seeds, level)
     return intervals
 
 
@@ -56,18 +57,23 @@ def shuffled_notes(entries: Sequence[Entry], part: str) -> list[str]:
             continue
         (chance,) = (row for row in score_controls(entry, [part]).to_dict("records") if row["entry"] == "chance")
         intervals = over_permutations(entry, part)
-        if not all(intervals[name][0] > chance[name] for name in _JUDGED):
+        if not _above(intervals, chance):
             continue
+        sure = _above(over_permutations(entry, part, _SURE), chance)
         means = {name: values.mean() for name, values in seed_scores(own, entry.classes).items()}
         scores = ", ".join(
             f"{name} {number(means[name])} [{', '.join(map(number, intervals[name]))}], chance {number(chance[name])}"
             for name in _JUDGED
         )
-        notes.append(_note(entry, scores, len(own[["seed", "fold"]].drop_duplicates())))
+        notes.append(_note(entry, scores, len(own[["seed", "fold"]].drop_duplicates()), sure))
     return notes
 
 
-def _note(entry: Entry, scores: str, permutations: int) -> str:
+def _above(intervals: dict[str, tuple[float, float]], chance: dict) -> bool:
+    return all(intervals[name][0] > chance[name] for name in _JUDGED)
+
+
+def _note(entry: Entry, scores: str, permutations: int, sure: bool) -> str:
     if entry.selection == "oracle":
         return (
             f"Above chance on shuffled labels, from which nothing can be learnt: {entry.label}: {scores}. That is the choice "
@@ -78,7 +84,14 @@ def _note(entry: Entry, scores: str, permutations: int) -> str:
             f"Above chance on shuffled labels, from which nothing can be learnt: {entry.label}: {scores}. It may be chance, "
             f"for permutations are few (one per fold and seed, {permutations} in all): train more seeds of it to be sure."
         )
+    if not sure:
+        return (
+            f"Above chance on shuffled labels, from which nothing can be learnt: {entry.label}: {scores}. It may be chance, "
+            f"which lifts one such trial in forty that high (one permutation per fold and seed, {permutations} in all): train "
+            "more seeds of it to be sure."
+        )
     return (
         f"EVIDENCE OF A LEAK: above chance on shuffled labels, from which nothing can be learnt: {entry.label}: {scores} "
-        f"(95 % over {permutations} permutations, one per fold and seed). Find out why before you trust the other scores."
+        f"(95 % over {permutations} permutations, one per fold and seed; above it at 99 % too). Find out "
+        "why before you trust the other scores."
     )
