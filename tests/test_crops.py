@@ -145,3 +145,20 @@ def test_images_are_read_as_gray_or_as_red_green_blue(tmp_path):
     path.write_bytes(path.read_bytes()[:-40])
     with pytest.raises(MerjaxError, match="red.png cannot be read as an image"):
         read_image(path)
+
+
+@pytest.mark.parametrize("degrees", [0, 30, 90, -140])
+def test_a_turned_crop_is_that_of_the_whole_image(degrees):
+    """Cutting out the patch that a crop needs, before it is resampled, leaves nothing out."""
+    image = np.random.default_rng(0).integers(0, 256, (480, 640), np.uint8)
+    region, box = Region("wide", "nose", 40, 120), Box(320.0, 240.0, 1.0)
+    turn = cv2.getRotationMatrix2D((box.x, box.y), degrees, 1.0)
+    columns = box.x + np.arange(region.width) - (region.width - 1) / 2
+    rows = box.y + np.arange(region.height) - (region.height - 1) / 2
+    x, y = np.meshgrid(columns, rows)
+    (a, b, dx), (c, d, dy) = turn
+    map_x, map_y = ((p * x + q * y + r).astype(np.float32) for p, q, r in ((a, b, dx), (c, d, dy)))
+    whole = cv2.remap(image, map_x, map_y, cv2.INTER_LANCZOS4, borderMode=cv2.BORDER_REPLICATE)
+    difference = np.abs(cut(image, region, box, turn).astype(int) - whole)
+    assert difference.mean() < 0.5
+    assert difference.max() < 20

@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 import pytest
 
-from merjax import landmarks, preparation
-from merjax.crops import cut, region_boxes
+from merjax import cropping, landmarks, preparation
+from merjax.crops import cut, read_image, region_boxes
 from merjax.datasets import read_casme2
 from merjax.errors import MerjaxError
 from merjax.preparation import prepare_store
@@ -40,6 +40,16 @@ def test_crops_are_those_of_the_frames(release, store):
             for region in CROPS:
                 got = store.crops[region.name][row.first_row + t].astype(int)
                 assert np.abs(got - cut(image, region, boxes[region.name])).max() <= 1  # points are kept in float32
+
+
+@pytest.mark.parametrize(("colour", "decoded"), [("gray", 1), ("rgb", 2)])
+def test_each_frame_is_decoded_once(release, monkeypatch, colour, decoded):
+    """In colour the first one in gray as well, for landmarks that do not hang on it."""
+    seen = []
+    monkeypatch.setattr(cropping, "read_image", lambda path, *how: seen.append(path) or read_image(path, *how))
+    clip = release.clips[0]
+    cropping.crop_clip(clip, cropping.Settings(colour), landmarks.find_model())
+    assert [seen.count(path) for path in clip.frames] == [decoded] + [1] * (len(clip.frames) - 1)
 
 
 def test_a_second_preparation_gives_the_same_hash_and_other_pixels_another(release, store, tmp_path):

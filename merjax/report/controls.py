@@ -74,24 +74,16 @@ def _above(intervals: dict[str, tuple[float, float]], chance: dict) -> bool:
 
 
 def _note(entry: Entry, scores: str, permutations: int, sure: bool) -> str:
+    found = f"bove chance on shuffled labels, from which nothing can be learnt: {entry.label}: {scores}"
+    drawn = f"{permutations} permutations, one per fold and seed"
+    more = "train more seeds of it to be sure."
     if entry.selection == "oracle":
-        return (
-            f"Above chance on shuffled labels, from which nothing can be learnt: {entry.label}: {scores}. That is the choice "
-            "on the tested clips alone."
-        )
+        return f"A{found}. That is the choice on the tested clips alone."
     if permutations < _FEW:
-        return (
-            f"Above chance on shuffled labels, from which nothing can be learnt: {entry.label}: {scores}. It may be chance, "
-            f"for permutations are few (one per fold and seed, {permutations} in all): train more seeds of it to be sure."
-        )
+        return f"A{found}. It may be chance, for permutations are few (one per fold and seed, {permutations} in all): {more}"
     if not sure:
-        return (
-            f"Above chance on shuffled labels, from which nothing can be learnt: {entry.label}: {scores}. It may be chance, "
-            f"which lifts one such trial in forty that high (one permutation per fold and seed, {permutations} in all): train "
-            "more seeds of it to be sure."
-        )
+        return f"A{found}. It may be chance, which lifts one such trial in forty that high ({drawn}): {more}"
     return (
-        f"EVIDENCE OF A LEAK: above chance on shuffled labels, from which nothing can be learnt: {entry.label}: {scores} "
-        f"(95 % over {permutations} permutations, one per fold and seed; above it at 99 % too). Find out "
-        "why before you trust the other scores."
+        f"EVIDENCE OF A LEAK: a{found} (95 % over {drawn}; above it at 99 % too). "
+        "Find out why before you trust the other scores."
     )
