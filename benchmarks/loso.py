@@ -12,14 +12,14 @@ import pandas as pd
 
 from benchmarks import duel
 from merjax.config import make_config
-from merjax.devices import prepare_backend
 from merjax.engine import Engine
-from merjax.experiment import Experiment
-from merjax.local_regions import train
+from merjax.faces.regions import REGIONS
+from merjax.methods.local_regions import train
+from merjax.methods.runs import RunId
 from merjax.protocols import SCHEMES, make_folds
-from merjax.regions import REGIONS
-from merjax.runs import RunSpec
-from merjax.store import Store
+from merjax.stores.store import Store
+from merjax.system.jax_setup import prepare_backend
+from merjax.training.data import TrainingData
 
 SUBJECTS, CLIPS, FRAMES, FOLDS = 18, 2, 8, 2  # per subject, per clip, per turn
 CONFIG = make_config({"spatial": {"epochs": 3, "batch": 32}, "temporal": {"epochs": 10, "batch": 12}})
@@ -27,7 +27,7 @@ CONFIG = make_config({"spatial": {"epochs": 3, "batch": 32}, "temporal": {"epoch
 
 def experiment(
     subjects: int = SUBJECTS, clips: int = CLIPS, frames: int = FRAMES, folder: Path | None = None
-) -> Experiment:
+) -> TrainingData:
     """Clips of noise with labels of the three-class scheme; their pixels in memory, or in a folder, written where they are
     not there yet."""
     n, rng, scheme = subjects * clips, np.random.default_rng(0), SCHEMES["megc3"]
@@ -36,7 +36,7 @@ def experiment(
     crops = {r.name: noise(rng, (n * frames, r.height, r.width), folder and folder / f"{r.name}.npy") for r in REGIONS}
     classes_R = tuple(len(scheme.region_classes[r.kind]) for r in REGIONS)
     nothing = pd.DataFrame(columns=["database", "subject", "clip", "reason"])
-    return Experiment(
+    return TrainingData(
         store=Store(Path("noise"), index, crops, nothing.assign(dropped=False), {"hash": "noise", "sources": []}),
         scheme=scheme,
         index=index,
@@ -67,7 +67,7 @@ def noise(rng: np.random.Generator, shape: tuple[int, ...], path: Path | None) -
 def jax_side() -> duel.Work:
     prepare_backend()
     data, engine = experiment(), Engine()
-    specs = [RunSpec(CONFIG, 0, fold) for fold in range(FOLDS)]
+    specs = [RunId(CONFIG, 0, fold) for fold in range(FOLDS)]
 
     def work() -> int:
         train(data, specs, engine)

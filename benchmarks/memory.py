@@ -38,10 +38,10 @@ def main() -> None:
 def train_and_report(folder: Path) -> None:
     from benchmarks.loso import experiment
     from merjax.config import make_config
-    from merjax.devices import prepare_backend
     from merjax.engine import Engine
-    from merjax.local_regions import train
-    from merjax.runs import RunSpec
+    from merjax.methods.local_regions import train
+    from merjax.methods.runs import RunId
+    from merjax.system.jax_setup import prepare_backend
 
     prepare_backend()
     peak = {"RssAnon": 0, "VmRSS": 0}
@@ -57,7 +57,7 @@ def train_and_report(folder: Path) -> None:
     watching = threading.Thread(target=watch)
     watching.start()
     data, began = experiment(SUBJECTS, CLIPS, FRAMES, folder), time.perf_counter()
-    train(data, [RunSpec(make_config(SETTINGS), 0, 0)], Engine())
+    train(data, [RunId(make_config(SETTINGS), 0, 0)], Engine())
     over.set()
     watching.join()
     print(f"{len(data.index)} clips, {len(data.row_S)} frames, {time.perf_counter() - began:.0f} s")

@@ -16,10 +16,10 @@ from pathlib import Path
 
 import numpy as np
 
-from merjax.cropping import Settings
 from merjax.datasets import read_casme2
 from merjax.datasets.clip import Release
-from merjax.preparation import prepare_store
+from merjax.stores.clip_crops import CropSettings
+from merjax.stores.preparation import prepare_store
 from merjax.synthesis import default_portraits, synthesize_release
 
 
@@ -91,7 +91,7 @@ def main() -> None:
     work = Path(tempfile.mkdtemp(prefix="prepare-", dir=arguments.folder))
     try:
         release = read_casme2(arguments.release) if arguments.release else linked_release(work, arguments.clips)
-        settings = Settings(arguments.colour, arguments.align)
+        settings = CropSettings(arguments.colour, arguments.align)
         start = time.perf_counter()
         with PeakMemory() as memory:
             store = prepare_store([release], work / "store", settings=settings, workers=arguments.workers)

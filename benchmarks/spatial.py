@@ -8,10 +8,10 @@ import numpy as np
 import optax
 
 from benchmarks import duel
-from merjax.compiler import compiler_options
-from merjax.nn.losses import focal_loss
-from merjax.nn.spatial import apply_regions, init_regions
-from merjax.regions import REGIONS
+from merjax.faces.regions import REGIONS
+from merjax.nn.layers.losses import focal_loss
+from merjax.nn.region_cnn import apply_regions, init_regions
+from merjax.system.jax_setup import compiler_options
 
 BATCH, STEPS, CLASSES_R, GAMMA, RATE, LEARNING_RATE = 64, 2, (3, 3, 2, 2, 2, 4), 2.0, 0.5, 1e-4
 

@@ -7,14 +7,14 @@ import jax
 import numpy as np
 
 from benchmarks import duel
-from merjax.compiler import compiler_options
 from merjax.config import make_config
-from merjax.engine import Run
-from merjax.engine.devices import over_runs
+from merjax.engine import RunArrays
+from merjax.engine.mapping import over_runs
 from merjax.engine.stage import advance, prepared, start
-from merjax.runs import budget_of
-from merjax.stages.peers import flow_samples, peer_stage
-from merjax.store import open_store
+from merjax.methods.flow_networks import flow_samples, peer_stage
+from merjax.methods.runs import budget_of
+from merjax.stores.store import open_store
+from merjax.system.jax_setup import compiler_options
 
 CLIPS, SUBJECTS, CLASSES, BATCH, RATE, LEARNING_RATE = 442, 68, 3, 256, 0.5, 5e-5
 JAX_FOLDS, TORCH_FOLDS = 34, 6  # per turn: a sweep's chunk; and what keeps PyTorch's turn short, one fold after another
@@ -43,13 +43,15 @@ def jax_side(store: str | None) -> duel.Work:
         "target_N": label_N.astype(np.int32),
         "halve_steps": np.int32(0),
     }
-    each = [Run(np.array([0, f], np.uint32), (subject_N != f).astype(np.float32), hyper) for f in range(JAX_FOLDS)]
+    each = [
+        RunArrays(np.array([0, f], np.uint32), (subject_N != f).astype(np.float32), hyper) for f in range(JAX_FOLDS)
+    ]
     runs = jax.tree.map(lambda *leaves: np.stack(leaves), *each)
     numbers_SxB = np.arange(steps * BATCH).reshape(steps, BATCH)
     batches = jax.device_put(samples.batches(np.where(numbers_SxB < len(label_N), numbers_SxB, -1)))
 
     def epoch(states, runs, batches):
-        f = over_runs(functools.partial(advance, stage), "map", 2, stage.abreast)
+        f = over_runs(functools.partial(advance, stage), "map", 2, stage.runs_per_pass)
         return f(states, runs, prepared(stage, batches), 0, steps)
 
     compiled = jax.jit(epoch, donate_argnums=0, compiler_options=compiler_options())

@@ -18,16 +18,16 @@ import jax
 import numpy as np
 import pandas as pd
 
-from merjax.checkpoints import Checkpoints
 from merjax.config import Config, make_config
-from merjax.devices import prepare_backend
 from merjax.engine import Engine
+from merjax.engine.checkpoints import Checkpoints
 from merjax.engine.stage import advance, start
-from merjax.experiment import Experiment, load_experiment
-from merjax.local_regions import spatial_runs, train
+from merjax.methods.local_regions import spatial_runs, train
+from merjax.methods.runs import RunId, budget_of
+from merjax.methods.spatial_stage import spatial_stage
 from merjax.protocols import Fold
-from merjax.runs import RunSpec, budget_of
-from merjax.stages.spatial import spatial_stage
+from merjax.system.jax_setup import prepare_backend
+from merjax.training.data import TrainingData, load_data
 
 SETTINGS = {
     "data": {"folds": "group:4", "frames": "count:4"},
@@ -44,7 +44,7 @@ def main() -> None:
     arguments = parser.parse_args()
     prepare_backend()
     config = make_config(SETTINGS, {"data.store": str(arguments.store)})
-    once = load_experiment(config.data)
+    once = load_data(config.data)
     engine = Engine("map", config.engine.steps_per_call, jax.local_devices()[:1])
     base = seconds(once, config, 2 * CHUNK, engine, arguments.repeats)
     report("runs", base, base)
@@ -53,9 +53,9 @@ def main() -> None:
     report_overhead(once, replace(config, spatial=replace(config.spatial, batch=32)), engine, arguments.repeats)
 
 
-def seconds(experiment: Experiment, config: Config, runs: int, engine: Engine, repeats: int) -> float:
+def seconds(experiment: TrainingData, config: Config, runs: int, engine: Engine, repeats: int) -> float:
     """The fastest training of so many runs, in chunks of `CHUNK`."""
-    specs = [RunSpec(config, 0, run % len(experiment.folds)) for run in range(runs)]
+    specs = [RunId(config, 0, run % len(experiment.folds)) for run in range(runs)]
     train(experiment, specs[:CHUNK], engine)
     taken = []
     for _ in range(repeats):
@@ -66,7 +66,7 @@ def seconds(experiment: Experiment, config: Config, runs: int, engine: Engine, r
     return min(taken)
 
 
-def twice(experiment: Experiment) -> Experiment:
+def twice(experiment: TrainingData) -> TrainingData:
     """Every clip twice, the second under the name of another clip of the same subject."""
     n = len(experiment.index)
     again = experiment.index.assign(clip=experiment.index["clip"] + " again")
@@ -83,10 +83,10 @@ def twice(experiment: Experiment) -> Experiment:
     )
 
 
-def report_overhead(experiment: Experiment, config: Config, engine: Engine, repeats: int) -> None:
+def report_overhead(experiment: TrainingData, config: Config, engine: Engine, repeats: int) -> None:
     """The spatial stage through the engine, a checkpoint a minute, against its program called on one set of batches."""
     stage = spatial_stage(experiment.classes_R, experiment.channels, config.spatial.network)
-    runs, frames = spatial_runs(experiment, [RunSpec(config, 0, fold) for fold in range(CHUNK)])
+    runs, frames = spatial_runs(experiment, [RunId(config, 0, fold) for fold in range(CHUNK)])
     budget = budget_of(config.spatial, len(experiment.row_S))._replace(steps=4 * engine.steps_per_call)
     batches = frames.batches(
         np.arange(budget.batch * engine.steps_per_call).reshape(-1, budget.batch) % len(frames.unit_S)

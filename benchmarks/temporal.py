@@ -8,9 +8,9 @@ import numpy as np
 import optax
 
 from benchmarks import duel
-from merjax.compiler import compiler_options
-from merjax.nn.losses import focal_loss
-from merjax.nn.temporal import TemporalClassifier
+from merjax.nn.layers.losses import focal_loss
+from merjax.nn.region_lstm import TemporalClassifier
+from merjax.system.jax_setup import compiler_options
 
 FRAMES, BATCH, REGIONS, FEATURES, UNITS, CLASSES = 64, 32, 6, 20, 64, 3
 STEPS, GAMMA, RATES, LEARNING_RATE = 4, 2.0, (0.2, 0.5), 1e-4

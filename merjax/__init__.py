@@ -3,14 +3,21 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from merjax.models import Model, load_model
-    from merjax.sweeping import SweepResult, run_sweep
+from merjax.system.versions import __version__
 
-__version__ = "0.1.0"
+if TYPE_CHECKING:
+    from merjax.models.model import Model, load_model
+    from merjax.sweeps.result import SweepResult
+    from merjax.sweeps.running.run import run_sweep
+
 __all__ = ["Model", "SweepResult", "__version__", "load_model", "run_sweep"]
 
-_HOMES = {"Model": "models", "load_model": "models", "SweepResult": "sweeping", "run_sweep": "sweeping"}
+_HOMES = {
+    "Model": "models.model",
+    "load_model": "models.model",
+    "SweepResult": "sweeps.result",
+    "run_sweep": "sweeps.running.run",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -16,7 +16,7 @@ import yaml
 from omegaconf import OmegaConf
 from omegaconf.errors import ConfigKeyError, OmegaConfBaseException
 
-from merjax.errors import MerjaxError
+from merjax.system.errors import MerjaxError
 
 
 def traced(default: Any) -> Any:
@@ -57,7 +57,7 @@ class LossConfig:
 class SpatialConfig:
     """The CNN per region, trained frame by frame (Sec. 3.2)."""
 
-    # the paper's CNN (Fig. 8), or a plain stack of as many parameters (Table 6's "simple CNN"; see merjax.nn.spatial)
+    # the paper's CNN (Fig. 8), or a plain stack of as many parameters (Table 6's "simple CNN"; see merjax.nn.region_cnn)
     network: Literal["shallow", "simple"] = "shallow"
     epochs: float = 10.0  # passes over the training frames
     batch: int = 64  # frames
@@ -86,8 +86,8 @@ class TemporalConfig:
 
 @dataclass(frozen=True)
 class PeerConfig:
-    """The one network of a peer, trained on each clip's flow image; see `merjax.stages.peers`. The method "local_regions" does
-    not use it.
+    """The one network of a peer, trained on each clip's flow image; see `merjax.methods.flow_networks`. The method
+    "local_regions" does not use it.
 
     Values of the peers' papers stand in sweeps/ststnet.yaml and its like.
     """
@@ -108,14 +108,14 @@ class PeerConfig:
 @dataclass(frozen=True)
 class SvmConfig:
     """The linear support vector machine of the handcrafted methods, which takes `loss.alpha` too; see
-    `merjax.handcrafted.method`."""
+    `merjax.methods.handcrafted.svm`."""
 
     cost: float = traced(1.0)  # of training clips on the wrong side, against the width of the margin
 
 
 @dataclass(frozen=True)
 class SelectionConfig:
-    """After how much of its last stage's budget a run is tested; see `merjax.selection`.
+    """After how much of its last stage's budget a run is tested; see `merjax.training.selection`.
 
     One training serves all rules, and each has rows of its own in the predictions and in every table.
     """
@@ -223,7 +223,7 @@ def traced_keys(config: Any = Config, prefix: str = "") -> frozenset[str]:
     return keys
 
 
-def group_key(config: Config) -> tuple[tuple[str, Any], ...]:
+def program_group(config: Config) -> tuple[tuple[str, Any], ...]:
     """What splits groups: trials with equal keys run through the same compiled programs."""
     free = traced_keys()
     return tuple((k, v) for k, v in flatten(config).items() if k not in free and not k.startswith("engine."))

@@ -26,10 +26,11 @@ import numpy as np
 import pandas as pd
 
 import merjax
-from merjax.report.published import row_of, table_of
-from merjax.report.runs import compare, read_run
-from merjax.report.sections import Section
-from merjax.trials import read_sweep
+from merjax.report.comparison import compare
+from merjax.report.published.tables import row_of, table_of
+from merjax.report.section import Section
+from merjax.sweeps.result import read_run
+from merjax.sweeps.sweep_file import read_sweep
 
 SCALE, STORE = "small", None  # "full", "stores/all" for your own recordings
 HERE = Path(os.environ.get("MERJAX_NOTEBOOK", "data/ablations"))  # everything is written below this folder
@@ -153,7 +154,7 @@ show("regions_by_class")
 # ## As numbers
 #
 # The same with everything else (intervals for each database, confusion matrices, subjects, curves) stands in the pages that
-# `python -m merjax.report` writes for each folder.
+# `merjax report` writes for each folder.
 
 # %%
 pd.concat({number: result.scores for number, result in results.items()}, names=["table"]).round(3)

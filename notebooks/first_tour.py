@@ -27,19 +27,20 @@ import numpy as np
 import pandas as pd
 
 import merjax
-from merjax.crops import corners, read_image, region_boxes
 from merjax.datasets import read_casme2
-from merjax.experiment import load_experiment
-from merjax.flow import colour_wheel, dense_flow
-from merjax.insight import after_each_frame, features_of, images_of, networks_of, region_evidence, saliency
-from merjax.preparation import prepare_store
+from merjax.faces.crops import corners, read_image, region_boxes
+from merjax.faces.flow import colour_wheel, dense_flow
+from merjax.faces.regions import REGIONS
+from merjax.models.insight import after_each_frame, features_of, images_of, networks_of, region_evidence, saliency
 from merjax.protocols.schemes import emotion_regions
-from merjax.regions import REGIONS
+from merjax.report.comparison import compare
 from merjax.report.files import write_report
-from merjax.report.runs import compare, read_runs
-from merjax.report.sections import Section
-from merjax.store import open_store
+from merjax.report.section import Section
+from merjax.stores.preparation import prepare_store
+from merjax.stores.store import open_store
+from merjax.sweeps.result import read_runs
 from merjax.synthesis import default_portraits, synthesize_release
+from merjax.training.data import load_data
 
 HERE = Path(os.environ.get("MERJAX_NOTEBOOK", "data/tour"))  # everything is written below this folder
 TINY = "MERJAX_NOTEBOOK_TINY" in os.environ  # the tests run the tour with tiny budgets
@@ -180,7 +181,7 @@ model(store).query("subject == @clip.subject")
 # %% [markdown]
 # ## Report
 #
-# What `python -m merjax.report data/tour/run` writes: a page that stands alone, with intervals, confusion matrices, subjects
+# What `merjax report data/tour/run` writes: a page that stands alone, with intervals, confusion matrices, subjects
 # and the most confident mistakes.
 
 # %%
@@ -198,7 +199,7 @@ HERE / "report" / "report.html"
 # responsible for this emotion in the paper's Table 1.
 
 # %%
-every_frame = load_experiment(replace(model.config.data, frames="all"))
+every_frame = load_data(replace(model.config.data, frames="all"))
 number = every_frame.index.query("subject == @clip.subject and clip == @clip.name").index[0]
 features_TxRxD = features_of(networks_of(model), images_of(every_frame, number))
 moved_TxRxD = features_TxRxD - features_TxRxD[0]
@@ -224,7 +225,7 @@ show("features")
 # with respect to all pixels. Frames mark Table 1.
 
 # %%
-experiment = load_experiment(model.config.data)
+experiment = load_data(model.config.data)
 evidence = pd.concat([region_evidence(model, experiment) for model in models])
 names, emotions = [region.name for region in REGIONS], list(dict.fromkeys(evidence.sort_values("class")["emotion"]))
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from support.places import SHARED
 
 os.environ["XLA_FLAGS"] = os.environ.get("XLA_FLAGS", "") + " --xla_force_host_platform_device_count=4"
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
@@ -46,9 +47,6 @@ def forget_programs() -> Iterator[None]:
         sys.modules["jax"].clear_caches()
 
 
-SHARED = Path(__file__).resolve().parents[2] / "shared"
-
-
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """The folder of real material that is never part of the project; tests that use it are skipped without it."""
@@ -70,6 +68,6 @@ def small_release(tmp_path_factory) -> Path:
 def small_store(small_release, tmp_path_factory) -> Path:
     """The clip store of `small_release`."""
     from merjax.datasets import read_casme2
-    from merjax.preparation import prepare_store
+    from merjax.stores.preparation import prepare_store
 
     return prepare_store([read_casme2(small_release)], tmp_path_factory.mktemp("preparation") / "store").path

@@ -2,9 +2,9 @@
 
 import pytest
 
-from merjax.config import Config, flatten, group_key, identity, make_config, traced_keys
-from merjax.errors import MerjaxError
-from merjax.trials import read_sweep
+from merjax.config import Config, flatten, identity, make_config, program_group, traced_keys
+from merjax.sweeps.sweep_file import read_sweep
+from merjax.system.errors import MerjaxError
 
 
 def test_layers_override_each_other_nested_or_dotted():
@@ -39,9 +39,9 @@ def test_wrong_settings_are_named(line, sentence):
 def test_traced_numbers_share_a_group_and_shapes_split_it():
     base = make_config()
     for line in ("loss.gamma=0", "spatial.learning_rate=1e-3", "regions=[eyes]", "loss.alpha=none", "engine.chunk=3"):
-        assert group_key(make_config(line)) == group_key(base), line
+        assert program_group(make_config(line)) == program_group(base), line
     for line in ("temporal.units=32", "spatial.batch=32", "data.frames=count:8", "data.whole_face=true"):
-        assert group_key(make_config(line)) != group_key(base), line
+        assert program_group(make_config(line)) != program_group(base), line
     assert traced_keys() <= set(flatten(base))
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import cv2
 import pytest
+from support.places import CHECKOUT
 
-ROOT = Path(__file__).resolve().parents[1]
 FIGURES = {
     "first_tour": {"regions", "motion", "curves", "features", "evidence", "saliency", "decision"},
     "ablations": {"tables", "differences", "regions_by_class"},
@@ -18,7 +18,7 @@ FIGURES = {
 
 
 def test_all_notebooks_are_known_here():
-    assert {path.stem for path in (ROOT / "notebooks").glob("*.py")} == set(FIGURES)
+    assert {path.stem for path in (CHECKOUT / "notebooks").glob("*.py")} == set(FIGURES)
 
 
 def notebook_of(script: Path) -> dict:
@@ -52,7 +52,7 @@ for number, cell in enumerate(json.load(open(sys.argv[1]))["cells"]):
 @pytest.mark.parametrize("notebook", FIGURES)
 def test_scripts_are_notebooks_that_say_what_they_do(notebook):
     """Every cell compiles by itself, and text leads up to code."""
-    cells = notebook_of(ROOT / "notebooks" / f"{notebook}.py")["cells"]
+    cells = notebook_of(CHECKOUT / "notebooks" / f"{notebook}.py")["cells"]
     assert cells[0]["cell_type"] == "markdown"
     assert cells[0]["source"][0].startswith("# ")
     kinds = [cell["cell_type"] for cell in cells]
@@ -67,13 +67,18 @@ def test_notebook(notebook, tmp_path):
     if notebook == "ablations" and "MERJAX_LONG_TESTS" not in os.environ:
         pytest.skip("takes minutes; set MERJAX_LONG_TESTS=1 to run this notebook too")
     env = {k: v for k, v in os.environ.items() if k != "XLA_FLAGS"}
-    env |= {"MERJAX_NOTEBOOK": str(tmp_path), "MERJAX_NOTEBOOK_TINY": "1", "MPLBACKEND": "agg", "PYTHONPATH": str(ROOT)}
+    env |= {
+        "MERJAX_NOTEBOOK": str(tmp_path),
+        "MERJAX_NOTEBOOK_TINY": "1",
+        "MPLBACKEND": "agg",
+        "PYTHONPATH": str(CHECKOUT),
+    }
     paired = tmp_path / f"{notebook}.ipynb"
-    paired.write_text(json.dumps(notebook_of(ROOT / "notebooks" / f"{notebook}.py")))
+    paired.write_text(json.dumps(notebook_of(CHECKOUT / "notebooks" / f"{notebook}.py")))
     result = subprocess.run(
         [sys.executable, "-c", RUN, str(paired)],
         env=env,
-        cwd=ROOT,
+        cwd=CHECKOUT,
         capture_output=True,
         text=True,
         timeout=900,

@@ -5,10 +5,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from merjax.datasets.annotations import Key, Row, correct, read_overrides, unique
 from merjax.datasets.clip import DATABASES, Clip, Discrepancy, Release
-from merjax.datasets.layout import Folder, number_ranges
-from merjax.datasets.rows import Key, Row, correct, read_overrides, unique
-from merjax.errors import MerjaxError
+from merjax.datasets.folders import Folder, number_ranges
+from merjax.system.errors import MerjaxError
 
 Frames = Mapping[int, list[Path]]
 

@@ -8,12 +8,12 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
+from merjax.datasets.annotations import Key, Row, rows_of
 from merjax.datasets.assemble import assemble
 from merjax.datasets.clip import Discrepancy, Release
-from merjax.datasets.layout import Layout, find_folders, subfolders, upwards
-from merjax.datasets.rows import Key, Row, rows_of
+from merjax.datasets.folders import FolderLayout, find_folders, subfolders, upwards
 from merjax.datasets.sheets import CLASS_COLUMNS, CLIP_COLUMNS, Sheet, choose_sheet, find_sheets, read_sheet
-from merjax.errors import MerjaxError
+from merjax.system.errors import MerjaxError
 
 _CLIP = re.compile(r"EP\d+\w*", re.IGNORECASE)
 
@@ -24,7 +24,7 @@ def _subject(text: str) -> str | None:
     return f"sub{int(match[1]):02d}" if match else None
 
 
-_LAYOUT = Layout(
+_LAYOUT = FolderLayout(
     flag="--casme2",
     example="sub01/EP02_01f",
     subject=re.compile(r"sub\d+", re.IGNORECASE),
@@ -43,7 +43,7 @@ def read_casme2(
         annotations: the coding sheet (2014 or newer); None looks for it from the clips up to beside `root`.
         classes: the sheet of objective classes; None takes the coding sheet's own column, or looks for such a sheet.
             Without either, clips have no objective class, and the AU rule stands in for it.
-        overrides: see `merjax.datasets.rows.read_overrides`.
+        overrides: see `merjax.datasets.annotations.read_overrides`.
 
     Raises:
         MerjaxError: nothing usable was found; the sentence says where and what to do.

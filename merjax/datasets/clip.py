@@ -1,8 +1,10 @@
 """What a release says about its clips, whatever the database."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+
+import pandas as pd
 
 
 @dataclass(frozen=True)
@@ -97,3 +99,33 @@ class Release:
     synthetic: str = ""  # what a synthesised release says about itself; "" for a real one
     # the user's corrections of annotations that were applied: "subject/clip" -> field -> value
     overrides: Mapping[str, Mapping[str, int | str | None]] = field(default_factory=dict)
+
+
+def index_of(clips: Sequence[Clip]) -> pd.DataFrame:
+    """One row per clip, in the given order.
+
+    Returns:
+        columns database, subject, clip (text); emotion, action_units (text); objective_class (Int64, missing where the
+        release does not say); onset, apex (Int64, missing where there is none), offset: frame numbers; fps; n_frames.
+    """
+    columns = {
+        "database": [clip.database for clip in clips],
+        "subject": [clip.subject for clip in clips],
+        "clip": [clip.name for clip in clips],
+        "emotion": [clip.emotion for clip in clips],
+        "action_units": [clip.action_units for clip in clips],
+        "objective_class": pd.array([clip.objective_class for clip in clips], dtype="Int64"),
+        "onset": [clip.onset for clip in clips],
+        "apex": pd.array([clip.apex for clip in clips], dtype="Int64"),
+        "offset": [clip.offset for clip in clips],
+        "fps": [clip.fps for clip in clips],
+        "n_frames": [len(clip.frames) for clip in clips],
+    }
+    return pd.DataFrame(columns)
+
+
+def target_frame(clip: Clip, to: str) -> int:
+    """Position of the frame that a clip's picture shows; 0 is the onset."""
+    if to == "apex" and clip.apex is not None and clip.apex > clip.onset:
+        return clip.apex - clip.onset
+    return len(clip.frames) // 2

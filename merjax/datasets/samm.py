@@ -3,10 +3,10 @@
 import re
 from pathlib import Path
 
+from merjax.datasets.annotations import rows_of
 from merjax.datasets.assemble import assemble
 from merjax.datasets.clip import Release
-from merjax.datasets.layout import Layout, find_folders, subfolders, upwards
-from merjax.datasets.rows import rows_of
+from merjax.datasets.folders import FolderLayout, find_folders, subfolders, upwards
 from merjax.datasets.sheets import CLIP_COLUMNS, choose_sheet
 
 _CLIP = re.compile(r"\d{3}_\d+_\d+")
@@ -21,7 +21,7 @@ def _clips(subject: Path) -> list[Path]:
     return [folder for folder in subfolders(subject) if _CLIP.fullmatch(folder.name)]
 
 
-_LAYOUT = Layout(
+_LAYOUT = FolderLayout(
     flag="--samm",
     example="006/006_1_2",
     subject=re.compile(r"\d{3}"),
@@ -36,7 +36,7 @@ def read_samm(root: Path, annotations: Path | None = None, overrides: Path | Non
     Args:
         root: the folder of subjects, or a folder above it.
         annotations: the sheet of FACS codes; None looks for it from the clips up to beside `root`.
-        overrides: see `merjax.datasets.rows.read_overrides`.
+        overrides: see `merjax.datasets.annotations.read_overrides`.
 
     Raises:
         MerjaxError: nothing usable was found; the sentence says where and what to do.

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import openpyxl
 
-from merjax.errors import MerjaxError
+from merjax.system.errors import MerjaxError
 
 # What a column is called in the sheets in circulation, in lower case and without blanks or punctuation.
 SPELLINGS = {

@@ -8,11 +8,11 @@ import os
 import re
 from pathlib import Path
 
+from merjax.datasets.annotations import Key, Row
 from merjax.datasets.assemble import assemble
 from merjax.datasets.clip import Discrepancy, Release
-from merjax.datasets.layout import Folder, Layout, find_folders, subfolders
-from merjax.datasets.rows import Key, Row
-from merjax.errors import MerjaxError
+from merjax.datasets.folders import Folder, FolderLayout, find_folders, subfolders
+from merjax.system.errors import MerjaxError
 
 _CODES = {"negative": "ne", "positive": "po", "surprise": "sur"}
 _SUBJECT = re.compile(r"s\d+", re.IGNORECASE)
@@ -38,7 +38,7 @@ def _key(clip: Path) -> tuple[str, str]:
     return subject, f"s{int(match[1]):02d}_{match[2].lower()}_{int(match[3]):02d}" if match else clip.name
 
 
-_LAYOUT = Layout(
+_LAYOUT = FolderLayout(
     flag="--smic",
     example="HS/s1/micro/negative/s1_ne_01",
     subject=_SUBJECT,
@@ -55,7 +55,7 @@ def read_smic(root: Path, overrides: Path | None = None) -> Release:
 
     Args:
         root: the folder of subjects (`HS`), or a folder above it.
-        overrides: see `merjax.datasets.rows.read_overrides`; may give apexes.
+        overrides: see `merjax.datasets.annotations.read_overrides`; may give apexes.
 
     Raises:
         MerjaxError: nothing usable was found, or `root` holds the long clips of SMIC-E.

@@ -1,19 +1,19 @@
 """Trains many runs at once. Knows stages, runs and batches; no dataset, path or region."""
 
-from merjax.engine.devices import Mapping
-from merjax.engine.fit import Budget, Engine, Keeper, Progress, Saved
-from merjax.engine.stage import Batch, Outcome, Run, Stage, State, Variables
-from merjax.engine.stream import Samples
+from merjax.engine.batches import Samples
+from merjax.engine.engine import Budget, Checkpointer, Engine, Progress, Saved
+from merjax.engine.mapping import Mapping
+from merjax.engine.stage import Batch, Outcome, RunArrays, Stage, State, Variables
 
 __all__ = [
     "Batch",
     "Budget",
+    "Checkpointer",
     "Engine",
-    "Keeper",
     "Mapping",
     "Outcome",
     "Progress",
-    "Run",
+    "RunArrays",
     "Samples",
     "Saved",
     "Stage",

@@ -7,10 +7,10 @@ from typing import Any
 import jax
 import numpy as np
 
-from merjax.engine.devices import over_runs, split
-from merjax.engine.fit import Budget, Engine, Keeper, Progress
-from merjax.engine.stage import Batch, Run, Stage, State, Variables, advance, outputs, prepared, start
-from merjax.engine.stream import Samples
+from merjax.engine.batches import Samples
+from merjax.engine.engine import Budget, Checkpointer, Engine, Progress
+from merjax.engine.mapping import over_runs, split
+from merjax.engine.stage import Batch, RunArrays, Stage, State, Variables, advance, outputs, prepared, start
 
 
 class Rehearsal(Engine):
@@ -27,13 +27,13 @@ class Rehearsal(Engine):
     def fit(
         self,
         stage: Stage,
-        runs: Run,
+        runs: RunArrays,
         samples: Samples,
         budget: Budget,
         *,
         seed: int,
         on_call: Callable[[Progress], None] = lambda progress: None,
-        keeper: Keeper | None = None,
+        keeper: Checkpointer | None = None,
     ) -> tuple[State, dict[str, np.ndarray]]:
         """Compile a stage's training program for these runs."""
         placed = jax.eval_shape(functools.partial(split, devices=len(self.devices)), runs)
@@ -47,7 +47,7 @@ class Rehearsal(Engine):
         self.bytes[stage.name] = used - report.alias_size_in_bytes  # the state is written over its predecessor
         return jax.tree.map(lambda x: np.zeros((len(runs.key), *x.shape[2:]), x.dtype), state), {}
 
-    def apply(self, stage: Stage, variables: Variables, runs: Run, samples: Samples, *, batch: int) -> Any:
+    def apply(self, stage: Stage, variables: Variables, runs: RunArrays, samples: Samples, *, batch: int) -> Any:
         """Zeros of the shape of the stage's outputs."""
         one = jax.tree.map(lambda x: x[0], (variables, runs))
         batches: Batch = samples.batches(np.zeros((1, 1), int))

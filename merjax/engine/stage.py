@@ -26,7 +26,7 @@ class Batch(NamedTuple):
     unit_B: Int[Array | np.ndarray, "B"]
 
 
-class Run(NamedTuple):
+class RunArrays(NamedTuple):
     """What sets one run apart from the others on the devices.
 
     Attributes:
@@ -81,7 +81,7 @@ class Stage(NamedTuple):
         optimiser: hyper -> gradient transformation; built inside the program, since its numbers are traced.
         prepare: inputs of K batches -> what the runs take their batches from; done once for all runs of a call.
         take: (what `prepare` gave, k) -> the inputs of batch k.
-        abreast: how many runs share a pass over their common inputs where runs go one after another.
+        runs_per_pass: how many runs share a pass over their common inputs where runs go one after another.
         metrics: names of the metrics that the loss gives. Declared, since to find them out is to trace the loss once more.
     """
 
@@ -92,11 +92,11 @@ class Stage(NamedTuple):
     optimiser: Callable[[Hyper], optax.GradientTransformation]
     prepare: Callable[[Any], Any] = lambda inputs: inputs
     take: Callable[[Any, jax.Array], Any] = lambda inputs, k: jax.tree.map(lambda x: x[k], inputs)
-    abreast: int = 1
+    runs_per_pass: int = 1
     metrics: tuple[str, ...] = ("loss", "accuracy")
 
 
-def start(stage: Stage, run: Run) -> State:
+def start(stage: Stage, run: RunArrays) -> State:
     """A run's state before its first step."""
     variables = stage.init(jax.random.fold_in(_stage_key(stage, run), _START), run.hyper)
     return State(variables, stage.optimiser(run.hyper).init(variables.params), jnp.zeros((), jnp.int32))
@@ -108,7 +108,7 @@ def prepared(stage: Stage, batches: Batch) -> Batch:
 
 
 def advance(
-    stage: Stage, state: State, run: Run, batches: Batch, first: jax.Array, end: jax.Array
+    stage: Stage, state: State, run: RunArrays, batches: Batch, first: jax.Array, end: jax.Array
 ) -> tuple[State, dict[str, jax.Array]]:
     """Take a step on each of the batches first, first + 1, ... end - 1 of K.
 
@@ -148,7 +148,7 @@ def advance(
     return jax.lax.fori_loop(first, end, step, (state, history))
 
 
-def outputs(stage: Stage, variables: Variables, run: Run, batches: Batch) -> Any:
+def outputs(stage: Stage, variables: Variables, run: RunArrays, batches: Batch) -> Any:
     """The stage's outputs on K `prepared` batches, stacked on a leading axis K."""
     k_K = jnp.arange(batches.unit_B.shape[0])
     return jax.lax.map(lambda k: stage.apply(variables, _take(stage, batches, k), run.hyper), k_K)
@@ -158,11 +158,11 @@ def _take(stage: Stage, batches: Batch, k: jax.Array) -> Batch:
     return Batch(stage.take(batches.inputs, k), batches.unit_B[k])
 
 
-def _weights(run: Run, batch: Batch) -> jax.Array:
+def _weights(run: RunArrays, batch: Batch) -> jax.Array:
     return jnp.where(batch.unit_B >= 0, run.weight_N[batch.unit_B], 0)
 
 
-def _stage_key(stage: Stage, run: Run) -> jax.Array:
+def _stage_key(stage: Stage, run: RunArrays) -> jax.Array:
     return jax.random.fold_in(jax.random.wrap_key_data(jnp.asarray(run.key)), zlib.crc32(stage.name.encode()))
 
 

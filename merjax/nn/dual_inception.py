@@ -5,9 +5,9 @@ from flax import linen as nn
 from jax import lax
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from merjax.nn.convolution import Conv
-from merjax.nn.dense import Classifier
-from merjax.nn.spatial import ConvReluPool
+from merjax.nn.layers.convolution import Conv
+from merjax.nn.layers.dense import Classifier
+from merjax.nn.region_cnn import ConvReluPool
 
 
 class InceptionPool(nn.Module):

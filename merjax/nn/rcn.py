@@ -10,10 +10,10 @@ from flax import linen as nn
 from jax import lax
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from merjax.nn.convolution import Conv, max_pool
-from merjax.nn.dropout import dropout
-from merjax.nn.initial import fan_in_uniform
-from merjax.nn.normalisation import BatchNorm, weighted_moments
+from merjax.nn.layers.convolution import Conv, max_pool
+from merjax.nn.layers.dropout import dropout
+from merjax.nn.layers.initialisers import fan_in_uniform
+from merjax.nn.layers.normalisation import BatchNorm, weighted_moments
 
 _FILTERS, _ROUNDS = 64, 2
 

@@ -20,9 +20,9 @@ from flax import linen as nn
 from jax import lax
 from jaxtyping import Array, Float, Int, PRNGKeyArray, UInt8
 
-from merjax.nn.dropout import dropout
-from merjax.nn.initial import fan_in_uniform
-from merjax.nn.normalisation import BatchNorm, Moments, weighted_moments
+from merjax.nn.layers.dropout import dropout
+from merjax.nn.layers.initialisers import fan_in_uniform
+from merjax.nn.layers.normalisation import BatchNorm, Moments, weighted_moments
 
 SIDE, CHANNELS, FILTERS = 28, 3, 16
 _WIDE = SIDE + 2  # a 3x3 convolution of an image with two pixels of padding

@@ -13,7 +13,7 @@ import pandas as pd
 from jaxtyping import Bool, Int
 
 from merjax.datasets.clip import DATABASES
-from merjax.errors import MerjaxError
+from merjax.system.errors import MerjaxError
 
 KINDS = '"loso", "loso:DATABASE", "cross_database", "cross_database:TRAIN+TRAIN:TEST", "group:K"'
 
@@ -38,11 +38,16 @@ class Fold:
     Attributes:
         name: what is held out ("casme2/sub01", "casme2+smic->samm", "group 1 of 5").
         train_N, test_N: whether the clip is trained on, tested on; a clip may be neither.
+        train_databases, test_database: of a fold across databases, which ones are on either side; else empty.
+        inside: name of the fold inside whose training subjects this one was made (see `inner_subjects`); else empty.
     """
 
     name: str
     train_N: Bool[np.ndarray, "clips"]
     test_N: Bool[np.ndarray, "clips"]
+    train_databases: tuple[str, ...] = ()
+    test_database: str = ""
+    inside: str = ""
 
 
 def make_folds(
@@ -134,7 +139,7 @@ def _cross_database(index: pd.DataFrame) -> tuple[Fold, ...]:
     present = set(index["database"])
     database_N = index["database"].to_numpy(dtype=object)
     folds = tuple(
-        Fold("+".join(train) + "->" + test, np.isin(database_N, train), database_N == test)
+        Fold("+".join(train) + "->" + test, np.isin(database_N, train), database_N == test, train, test)
         for train, test in _CROSS_DATABASE
         if present >= {*train, test}
     )

@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Int8
 
-from merjax.errors import MerjaxError
+from merjax.faces.regions import REGIONS
 from merjax.protocols.action_units import objective_class_from_aus
 from merjax.protocols.schemes import AU5_REGIONS, MEGC3_TARGETS, NONE, LabelScheme, emotion_regions
-from merjax.regions import REGIONS
+from merjax.system.errors import MerjaxError
 
 ANGER = ("eyes", "eyes+mouth")
 
@@ -24,7 +24,7 @@ class LabelledClips:
         scheme: the label scheme.
         index: their rows, in the given order, renumbered.
         target_N: index into `scheme.classes`.
-        target_NxR: index into `scheme.region_classes[region.kind]` for each of `merjax.regions.REGIONS`.
+        target_NxR: index into `scheme.region_classes[region.kind]` for each of `merjax.faces.regions.REGIONS`.
         by_rule_N: whether the class comes from the AU rule, for want of one in the sheets.
         left_out: columns database, subject, clip and reason of the other clips.
     """

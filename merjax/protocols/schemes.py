@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from merjax.regions import REGIONS
+from merjax.faces.regions import REGIONS
 
 NONE = "none"  # the paper's "No Reaction" label of a region (Sec. 3.1)
 KINDS = tuple(dict.fromkeys(region.kind for region in REGIONS))

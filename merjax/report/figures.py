@@ -12,9 +12,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from merjax.datasets.clip import DATABASES
-from merjax.metrics import SCORES
-from merjax.report.entries import Entry
-from merjax.report.scores import part_title, pooled_confusion
+from merjax.scoring.entry import Entry
+from merjax.scoring.metrics import SCORES
+from merjax.scoring.parts import part_title
+from merjax.scoring.scores import pooled_confusion
 
 _STYLE: Any = {
     "font.size": 8.5,
@@ -35,7 +36,7 @@ def score_figure(rows: pd.DataFrame, part: str, warnings: Sequence[str] = (), *,
     """Scores of one part with their intervals, one line per entry; or differences to the base.
 
     Args:
-        rows: as `merjax.report.scores.score_entries` and `score_controls`, or `score_differences`, give them.
+        rows: as `merjax.scoring.scores.score_entries` and `score_controls`, or `score_differences`, give them.
         part: which part's rows to draw.
         warnings: sentences that belong to these scores, drawn above them.
         difference: mark zero instead of drawing from 0 to 1.

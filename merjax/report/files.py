@@ -5,18 +5,18 @@ from pathlib import Path
 
 import pandas as pd
 
-from merjax.estimate import duration
-from merjax.report.beside import published_texts
-from merjax.report.entries import Entry
 from merjax.report.figures import confusion_figure, pdf, score_figure, subject_figure
-from merjax.report.megc_log import log_text
 from merjax.report.page import render_page, separate_sentence
-from merjax.report.runs import Run
-from merjax.report.scores import CLIP
-from merjax.report.sections import Section, warnings_of
+from merjax.report.published.beside import published_texts
+from merjax.report.section import Section, warnings_of
 from merjax.report.tables import TextTable, latex, markdown
 from merjax.report.texts import budget_texts, class_texts, data_text, difference_texts, inflation_texts, score_texts
-from merjax.trials import safe_name
+from merjax.scoring.entry import Entry
+from merjax.scoring.megc_log import log_text
+from merjax.scoring.scores import CLIP
+from merjax.sweeps.result import Run
+from merjax.system.console import duration
+from merjax.system.files import safe_name
 
 
 def write_report(out: Path, runs: Sequence[Run], sections: Sequence[Section], *, crops: bool) -> None:

@@ -4,11 +4,11 @@ import cv2
 import numpy as np
 import pandas as pd
 
-from merjax.errors import MerjaxError
-from merjax.regions import FACE, REGIONS
-from merjax.report.entries import Entry
-from merjax.report.scores import CLIP
-from merjax.store import Store, open_store
+from merjax.faces.regions import FACE, REGIONS
+from merjax.scoring.entry import Entry
+from merjax.scoring.scores import CLIP
+from merjax.stores.store import Store, open_store
+from merjax.system.errors import MerjaxError
 
 _LAYOUT = (("eye_right", "nose", "eye_left"), ("cheek_right", "mouth", "cheek_left"))
 _GAP = 4

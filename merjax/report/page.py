@@ -7,18 +7,11 @@ from typing import Any, NamedTuple
 import jinja2
 import pandas as pd
 
-from merjax import __version__
 from merjax.config import flatten
-from merjax.errors import MerjaxError
-from merjax.estimate import duration
-from merjax.report.beside import published_texts
-from merjax.report.entries import Entry
 from merjax.report.figures import confusion_figure, curve_figure, score_figure, subject_figure, svg
 from merjax.report.mistakes import apex_crops, confident_mistakes, store_of
-from merjax.report.runs import Run
-from merjax.report.scores import COVERAGE, DRAWS
-from merjax.report.sections import MOST_DETAILED, Section, warnings_of
-from merjax.report.tables import number
+from merjax.report.published.beside import published_texts
+from merjax.report.section import MOST_DETAILED, Section, warnings_of
 from merjax.report.texts import (
     budget_texts,
     class_texts,
@@ -28,6 +21,13 @@ from merjax.report.texts import (
     score_texts,
     subject_text,
 )
+from merjax.scoring.entry import Entry
+from merjax.scoring.scores import COVERAGE, DRAWS
+from merjax.scoring.written import number
+from merjax.sweeps.result import Run
+from merjax.system.console import duration
+from merjax.system.errors import MerjaxError
+from merjax.system.versions import __version__
 
 
 class Picture(NamedTuple):
@@ -244,7 +244,7 @@ def _mistakes(entry: Entry, crops: bool) -> tuple[list[Picture], str]:
     pictures = []
     for row, caption in zip(rows, captions, strict=True):
         png, frame = apex_crops(
-            store, row["database"], row["subject"], row["clip"], whole_face=entry.trial.config.data.whole_face
+            store, row["database"], row["subject"], row["clip"], whole_face=entry.config.data.whole_face
         )
         pictures.append(Picture(_uri(png, "image/png"), f"{caption} ({frame})"))
     return pictures, ""

@@ -70,21 +70,6 @@ def latex(table: TextTable, label: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def number(value: float, digits: int = 3, sign: bool = False) -> str:
-    """A score in fixed digits; "–" where it is undefined."""
-    return "–" if value != value else f"{value:{'+' if sign else ''}.{digits}f}".replace("-", "−")
-
-
-def with_interval(row: dict, name: str, sign: bool = False) -> str:
-    """A score with the standard deviation over seeds, where there are several, and its interval."""
-    text = number(row[name], sign=sign)
-    if (sd := row.get(f"{name}_sd", float("nan"))) == sd:
-        text += f" ± {number(sd)}"
-    if (low := row.get(f"{name}_low", float("nan"))) == low:
-        text += f" [{number(low, sign=sign)}, {number(row[f'{name}_high'], sign=sign)}]"
-    return text
-
-
 def _line(cells: Sequence[str]) -> str:
     return " & ".join(map(_escaped, cells)) + r" \\"
 

@@ -6,13 +6,15 @@ from types import MappingProxyType
 import numpy as np
 
 from merjax.datasets.clip import DATABASES
-from merjax.metrics import SCORES
 from merjax.protocols import SCHEMES
-from merjax.report.controls import shuffled_notes
-from merjax.report.entries import Entry
-from merjax.report.scores import COVERAGE, DRAWS, of_part, part_title, share_losing_a_class
-from merjax.report.sections import Section, records, warnings_of
-from merjax.report.tables import TextTable, number, with_interval
+from merjax.report.section import Section, records, warnings_of
+from merjax.report.tables import TextTable
+from merjax.scoring.entry import Entry
+from merjax.scoring.metrics import SCORES
+from merjax.scoring.parts import of_part, part_title
+from merjax.scoring.scores import COVERAGE, DRAWS, share_losing_a_class
+from merjax.scoring.shuffled import shuffled_notes
+from merjax.scoring.written import number, with_interval
 
 FEW_SUBJECTS = 20
 HEADS = {"UF1": "UF1", "UAR": "UAR", "accuracy": "accuracy"}

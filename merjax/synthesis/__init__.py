@@ -1,7 +1,7 @@
 """Portraits in, labelled clips out, in a database's own layout: nothing here says anything about people."""
 
-from merjax.synthesis.clip import Camera
 from merjax.synthesis.portraits import default_portraits
 from merjax.synthesis.release import MARKER, synthesize_release
+from merjax.synthesis.rendering import Camera
 
 __all__ = ["MARKER", "Camera", "default_portraits", "synthesize_release"]

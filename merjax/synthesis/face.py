@@ -11,8 +11,8 @@ import cv2
 import numpy as np
 from jaxtyping import Float, Float32, Shaped, UInt8
 
-from merjax.crops import inter_ocular_distance
-from merjax.synthesis.action_units import ACTION_UNITS, Movement, Point
+from merjax.faces.crops import inter_ocular_distance
+from merjax.synthesis.movements import ACTION_UNITS, Movement, Point
 
 # Index of each landmark's mirror image among the 68 (the order of iBUG 300-W).
 # fmt: off

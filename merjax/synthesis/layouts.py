@@ -7,11 +7,11 @@ from typing import Any
 
 from openpyxl import Workbook
 
-from merjax.synthesis.plan import ClipPlan
+from merjax.synthesis.clip_plans import ClipPlan
 
 
 @dataclass(frozen=True)
-class Layout:
+class ReleaseLayout:
     """One database's way to store clips.
 
     Attributes:
@@ -126,7 +126,7 @@ def _save(path: Path, sheet: str, rows: Iterable[Sequence[Any]]) -> None:
     book.save(path)
 
 
-CASME2 = Layout(
+CASME2 = ReleaseLayout(
     name="casme2",
     fps=200.0,
     gray=False,
@@ -141,7 +141,7 @@ CASME2 = Layout(
     frame=_casme2_frame,
     write_sheets=_casme2_sheets,
 )
-SAMM = Layout(
+SAMM = ReleaseLayout(
     name="samm",
     fps=200.0,
     gray=True,
@@ -156,7 +156,7 @@ SAMM = Layout(
     frame=_samm_frame,
     write_sheets=_samm_sheet,
 )
-SMIC = Layout(
+SMIC = ReleaseLayout(
     name="smic",
     fps=100.0,
     gray=False,

@@ -8,10 +8,10 @@ import cv2
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from merjax.crops import INTER_OCULAR, inter_ocular_distance
-from merjax.errors import MerjaxError
-from merjax.landmarks import detect
+from merjax.faces.crops import INTER_OCULAR, inter_ocular_distance
+from merjax.faces.landmarks import detect
 from merjax.synthesis.face import Face, normalised_convolution
+from merjax.system.errors import MerjaxError
 
 HEIGHT, WIDTH = 480, 640
 _EYES_AT = (0.5, 0.42)  # place of the middle between the eyes, as shares of width and height

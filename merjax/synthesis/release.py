@@ -14,15 +14,15 @@ from typing import Any
 import cv2
 import numpy as np
 
-import merjax
-from merjax.errors import MerjaxError
-from merjax.landmarks import find_model
-from merjax.processes import cores
-from merjax.synthesis.clip import Camera, apex_field, render
+from merjax.faces.landmarks import find_model
+from merjax.synthesis.clip_plans import FACE, RENDER, ClipPlan, generator, plan_clips
 from merjax.synthesis.face import Face
-from merjax.synthesis.layouts import LAYOUTS, Layout
-from merjax.synthesis.plan import FACE, RENDER, ClipPlan, generator, plan_clips
+from merjax.synthesis.layouts import LAYOUTS, ReleaseLayout
 from merjax.synthesis.portraits import invent, portrait_files, read_face
+from merjax.synthesis.rendering import Camera, apex_field, render
+from merjax.system.errors import MerjaxError
+from merjax.system.processes import cores
+from merjax.system.versions import __version__
 
 MARKER = "SYNTHETIC.json"
 FIELDS = "true_fields"
@@ -36,7 +36,7 @@ _MEGC = ("negative", "positive", "surprise")
 
 
 @dataclass(frozen=True)
-class Settings:
+class ReleaseSettings:
     """What a release is made of, beside the portraits.
 
     Attributes:
@@ -85,7 +85,7 @@ def synthesize_release(
     Args:
         portraits: photographs, or folders of them; one subject each, unless `invent` is given.
         out: folder to make; may exist if it is empty.
-        clips_per_subject, emotions, invent, subjects, peak, camera, seed, layout: see `Settings`.
+        clips_per_subject, emotions, invent, subjects, peak, camera, seed, layout: see `ReleaseSettings`.
         workers: clips rendered at a time; default one per core.
         fields: write each clip's true displacement from onset to apex, in px: `true_fields/<clip>.npz`, key
             "field_HxWx2" (x, y), without the camera's drift.
@@ -99,7 +99,9 @@ def synthesize_release(
         MerjaxError: a portrait without a face, an output folder that is not empty or cannot be written, settings that
             make no release.
     """
-    settings = Settings(layout, clips_per_subject, tuple(emotions), invent, subjects, peak, camera or Camera(), seed)
+    settings = ReleaseSettings(
+        layout, clips_per_subject, tuple(emotions), invent, subjects, peak, camera or Camera(), seed
+    )
     groups = _groups(settings)
     _refuse_occupied(out)
     files = portrait_files(portraits)
@@ -113,7 +115,7 @@ def synthesize_release(
     return out
 
 
-def _groups(settings: Settings) -> list[tuple[str, ...]]:
+def _groups(settings: ReleaseSettings) -> list[tuple[str, ...]]:
     """The emotions to deal, by class of the protocol; settings that cannot be dealt are refused."""
     if settings.layout not in LAYOUTS:
         raise MerjaxError(f"layout {settings.layout}: unknown; choose one of {', '.join(LAYOUTS)}")
@@ -136,7 +138,7 @@ def _groups(settings: Settings) -> list[tuple[str, ...]]:
     return [group for group in dealt if group]
 
 
-def _faces(files: Sequence[Path], settings: Settings, model: Path) -> list[Face]:
+def _faces(files: Sequence[Path], settings: ReleaseSettings, model: Path) -> list[Face]:
     count = settings.invent or len(files)
     count = min(count, settings.subjects or count)
     faces = [read_face(file, model) for file in files[:count]]
@@ -175,10 +177,10 @@ def _written_aside(out: Path) -> Iterator[Path]:
 
 def _write_clips(
     root: Path,
-    layout: Layout,
+    layout: ReleaseLayout,
     plans: Sequence[ClipPlan],
     faces: Sequence[Face],
-    settings: Settings,
+    settings: ReleaseSettings,
     workers: int,
     fields: bool,
     progress: Callable[[int, int], None],
@@ -198,7 +200,9 @@ def _write_clips(
             raise
 
 
-def _write_clip(root: Path, layout: Layout, plan: ClipPlan, face: Face, settings: Settings, fields: bool) -> None:
+def _write_clip(
+    root: Path, layout: ReleaseLayout, plan: ClipPlan, face: Face, settings: ReleaseSettings, fields: bool
+) -> None:
     folder = root / layout.clip(plan)
     folder.mkdir(parents=True)
     rng = generator(RENDER, settings.seed, plan.subject, plan.number)
@@ -219,11 +223,13 @@ def _write_image(path: Path, frame_HxWx3: np.ndarray, gray: bool) -> None:
     path.write_bytes(encoded.tobytes())
 
 
-def _statement(settings: Settings, files: Sequence[Path], layout: Layout, plans: Sequence[ClipPlan]) -> dict[str, Any]:
+def _statement(
+    settings: ReleaseSettings, files: Sequence[Path], layout: ReleaseLayout, plans: Sequence[ClipPlan]
+) -> dict[str, Any]:
     """What SYNTHETIC.json says; the same for the same portraits and settings."""
     return {
         "made_by": "merjax",
-        "version": merjax.__version__,
+        "version": __version__,
         "statement": STATEMENT + (f" {INVENTED}" if settings.invent else ""),
         "invented_identities": settings.invent > 0,
         "portraits": [{"file": file.name, "sha256": sha256(file.read_bytes()).hexdigest()} for file in files],

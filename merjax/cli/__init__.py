@@ -1,0 +1,1 @@
+"""The words of the command line: the only files that parse arguments or print."""

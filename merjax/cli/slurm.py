@@ -1,0 +1,65 @@
+"""Shards of a sweep as jobs of a Slurm array."""
+
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from merjax.sweeps.folder import refuse_folder
+from merjax.sweeps.running.curve_logs import Log, refuse_missing
+from merjax.sweeps.running.planned import plan_sweep
+from merjax.sweeps.running.shards import Shard
+from merjax.sweeps.sweep_file import SweepFile
+from merjax.system.errors import MerjaxError
+
+
+def check(sweep: SweepFile, shards: int, folder: Path, log: Log | None) -> None:
+    """Find now what the jobs would find when their turn comes. The plan is not kept: it depends on the jobs' devices.
+
+    Raises:
+        MerjaxError: a number below 1, a search, a store or a folder that does not do.
+    """
+    if shards < 1:
+        raise MerjaxError(f"--slurm is {shards}; write how many jobs are to share the sweep, 1 or more")
+    if sweep.search:
+        raise MerjaxError("a search is not divided: what is proposed hangs on all scores before; leave --slurm out")
+    refuse_missing(log)
+    refuse_folder(folder, plan_sweep(sweep, Shard(1, shards)))
+
+
+def submit(
+    line: Sequence[str], shards: int, folder: Path, parameters: Mapping[str, Any], cluster: str | None = None
+) -> list:
+    """Submit `python -m merjax.sweep LINE --shard i/n` for every shard.
+
+    Args:
+        line: sweep file, settings, `--out` and `--log`, as on the command line.
+        shards: how many.
+        folder: where submitit keeps scripts and what the jobs print.
+        parameters: what submitit's executors take: `timeout_min`, `gpus_per_node`, `slurm_partition`, ...
+        cluster: "local" runs the jobs here; None finds Slurm.
+
+    Returns:
+        submitit's jobs.
+
+    Raises:
+        MerjaxError: submitit is not installed, finds no Slurm, or does not know a parameter.
+    """
+    try:
+        import submitit
+    except ImportError:
+        raise MerjaxError("--slurm needs submitit: pip install 'merjax[slurm]'") from None
+    try:
+        executor = submitit.AutoExecutor(folder=folder, cluster=cluster)
+        if cluster is None and executor.cluster != "slurm":
+            raise MerjaxError("--slurm: there is no sbatch here; start the shards by hand, with --shard 1/N to N/N")
+        executor.update_parameters(name="merjax", **parameters)
+    except (NameError, TypeError, ValueError) as error:
+        raise MerjaxError(f"--slurm-set: {error}") from None
+    command = [sys.executable, "-m", "merjax.sweep", *line, "--shard"]
+    with executor.batch():
+        jobs = [
+            executor.submit(submitit.helpers.CommandFunction([*command, str(Shard(i + 1, shards))], verbose=False))
+            for i in range(shards)
+        ]
+    return jobs

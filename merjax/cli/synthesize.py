@@ -1,0 +1,100 @@
+"""Command line: labelled clips made from photographs of faces, in a database's own layout."""
+
+import argparse
+from pathlib import Path
+
+from rich.console import Console
+
+from merjax.synthesis import Camera, default_portraits, synthesize_release
+from merjax.synthesis.layouts import LAYOUTS
+from merjax.system.console import counted
+from merjax.system.errors import command
+
+_ABOUT = """\
+Make labelled micro-expression clips from photographs of faces, written exactly as a database's owner would find them:
+frames in the release's folders, the annotation sheets beside them. Everything after it (reading, preparing, training,
+reporting) then runs as it does on a licensed copy.
+
+Each clip is one photograph, moved along scripted action units (onset, apex, offset), with drift, flicker and sensor
+noise. SYNTHETIC.json in the release says so, and lists the script of every clip. What is measured on such clips says
+whether software works; it says nothing about people."""
+
+_EXAMPLES = """\
+examples:
+  merjax synthesize --out release
+        2 subjects (photographs that ship with matplotlib and scikit-image), 9 clips each, 1-3 px
+  merjax synthesize --out release --invent 12 --clips 6
+        12 invented subjects, enough to leave one out
+  merjax synthesize --out release --portraits faces/ --emotions happiness surprise
+        one subject per photograph in faces/, two emotions
+  merjax synthesize --out release --peak 8 12 --noise 0 --fields
+        expressions of ordinary size, and the true displacement of every pixel for tests
+
+The 68 landmarks come from dlib's model, which was trained on iBUG 300-W: for research only.
+The same arguments and photographs give the same frames, whatever the number of workers."""
+
+
+@command
+def main(argv: list[str] | None = None) -> None:
+    """Run the command line; `argv` as for `argparse`."""
+    parser = _parser()
+    arguments = parser.parse_args(argv)
+    if len(arguments.peak) > 2:
+        parser.error("--peak takes one size or two, LO HI")
+    console = Console(stderr=True)
+    with counted("making clips", console) as progress:
+        out = synthesize_release(
+            arguments.portraits or default_portraits(),
+            arguments.out,
+            clips_per_subject=arguments.clips,
+            emotions=arguments.emotions,
+            invent=arguments.invent,
+            subjects=arguments.subjects,
+            peak=(arguments.peak[0], arguments.peak[-1]),
+            camera=Camera(arguments.noise, arguments.drift, arguments.flicker),
+            seed=arguments.seed,
+            layout=arguments.layout,
+            workers=arguments.workers,
+            fields=arguments.fields,
+            model=arguments.landmark_model,
+            progress=progress,
+        )
+    print(f"{out}: a release in the layout of {arguments.layout}, made from photographs (see SYNTHETIC.json there)")
+
+
+def _parser() -> argparse.ArgumentParser:
+    camera = Camera()
+    parser = argparse.ArgumentParser(
+        prog="merjax synthesize",
+        description=_ABOUT,
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    add = parser.add_argument
+    add("--out", type=Path, required=True, metavar="DIR", help="folder to make; must not exist or be empty")
+    add("--portraits", type=Path, nargs="+", default=[], metavar="PATH", help="photographs of one frontal face each, or"
+        " folders of them; one subject each (default: two photographs inside installed packages)")  # fmt: skip
+    add("--layout", choices=LAYOUTS, default="casme2", help="database whose layout is written (default: %(default)s)")
+    add("--invent", type=int, default=0, metavar="N", help="make N subjects with varied proportions, complexion and"
+        " light out of the portraits; the release then says that its identities are invented")  # fmt: skip
+    add("--subjects", type=int, metavar="N", help="at most N subjects")
+    add("--clips", type=int, default=9, metavar="N", help="clips per subject, dealt evenly over the three classes of"
+        " MEGC 2019 (default: %(default)s)")  # fmt: skip
+    add("--emotions", nargs="+", default=[], metavar="EMOTION", help="emotions as the database names them (default:"
+        " those of the three classes)")  # fmt: skip
+    add("--peak", type=float, nargs="+", default=(1.0, 3.0), metavar="PX", help="largest displacement at the apex, one"
+        " size or LO HI, in pixels where the eyes are 105 px apart; about 10 is a posed expression"
+        " (default: 1 3)")  # fmt: skip
+    add("--noise", type=float, default=camera.noise, metavar="LEVELS", help="standard deviation of the sensor noise at"
+        " mid-gray, in gray levels of 255 (default: %(default)s)")  # fmt: skip
+    add("--drift", type=float, default=camera.drift, metavar="PX", help="largest sway of the whole frame"
+        " (default: %(default)s)")  # fmt: skip
+    add("--flicker", type=float, default=camera.flicker, metavar="SHARE", help="relative flicker of the light"
+        " (default: %(default)s)")  # fmt: skip
+    add("--fields", action="store_true", help="also write each clip's true displacement, onset to apex, below"
+        " true_fields/ as npz")  # fmt: skip
+    add("--landmark-model", type=Path, metavar="FILE", help="dlib's 68-point model (default: looked up)")
+    add("--seed", type=int, default=0, metavar="N", help="of everything random (default: %(default)s)")
+    add("--workers", type=int, metavar="N", help="clips made at a time (default: one per core)")
+    return parser

@@ -1,0 +1,203 @@
+"""What a sweep says in the terminal: what it would do, and what came out."""
+
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+
+import jax
+import pandas as pd
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from merjax.config import SelectionConfig, flatten
+from merjax.methods.registry import METHODS
+from merjax.scoring.entry import LEAKS, SELECTIONS
+from merjax.sweeps.plan import Chunk, Plan, left_out_sentences, splitting_keys
+from merjax.sweeps.result import SweepResult
+from merjax.sweeps.running.progress import seconds_left
+from merjax.sweeps.running.shards import Shard
+from merjax.sweeps.sweep_file import SweepFile
+from merjax.system.console import duration
+from merjax.training.selection import trains_inner, trains_outer
+
+_SHOWN = 10  # of a search's proposals, of what diverged
+
+
+def print_scores(plan: Plan, scores: pd.DataFrame, console: Console) -> None:
+    """The table of scores, with what is to be known about the data."""
+    data = plan.data[0]
+    title = (
+        f"{plan.name}: {data['protocol']}, {data['clips']} clips of {data['subjects']} subjects, {len(data['folds'])} folds"
+        + (f", {len(plan.seeds)} seeds" if len(plan.seeds) > 1 else "")
+    )
+    console.print(
+        title, style="italic", markup=False, highlight=False, soft_wrap=True
+    )  # a table breaks its title at its width
+    table = Table()
+    table.add_column("trial")
+    for name in ("UF1", "UAR", "accuracy"):
+        table.add_column(name, justify="right")
+    last = int(scores["diverged"].notna().sum()) - 1  # of the trials' rows; the controls, which train nothing, follow
+    for i, row in enumerate(scores.to_dict("records")):
+        sd = [row.get(f"{name}_sd") for name in ("UF1", "UAR", "accuracy")]
+        cells = [
+            f"{row[name]:.3f}" + (f" ± {s:.3f}" if s is not None and s == s else "")
+            for name, s in zip(("UF1", "UAR", "accuracy"), sd, strict=True)
+        ]
+        note = f" ({row['diverged']:.0f} runs diverged)" if row.get("diverged", 0) > 0 else ""
+        part = "" if row["part"] == "together" else f" [{row['part']}]"
+        table.add_row(escape(row["trial"] + part) + note, *cells, end_section=i == last)
+    console.print(table)
+    if scores["trial"].str.contains(SELECTIONS["oracle"], regex=False).any():
+        console.print(f"[yellow]{escape(LEAKS)}[/yellow]", soft_wrap=True)
+    print_not_run(plan, console)
+    for statement in dict.fromkeys(group["statement"] for group in plan.data if group["statement"]):
+        console.print(f"[yellow]{escape(statement)}[/yellow]", soft_wrap=True)
+    for sentence in left_out_sentences(plan.data):
+        console.print(sentence, soft_wrap=True, markup=False, highlight=False)
+
+
+def print_not_run(plan: Plan, console: Console) -> None:
+    """The trials that lack data, and what they lack."""
+    for trial in plan.not_run:
+        console.print(str(trial), style="bold yellow", markup=False, highlight=False, soft_wrap=True)
+
+
+def print_diverged(predictions: pd.DataFrame, console: Console) -> None:
+    """Which runs diverged."""
+    runs = predictions.loc[predictions["prediction"] < 0, ["trial", "seed", "fold"]].drop_duplicates()
+    trials = list(runs.groupby(["trial", "seed"], sort=False)["fold"])
+    for (trial, seed), folds in trials[:_SHOWN]:
+        _say(console, f"diverged: {trial}, seed {seed}, {len(folds)} folds: {', '.join(folds)}")
+    if len(trials) > _SHOWN:
+        _say(console, f"diverged: and {len(trials) - _SHOWN} more trials and seeds")
+
+
+def print_plan(
+    plan: Plan, shard: Shard, workers: int, memory: Sequence[int], console: Console, finished: Sequence[Chunk] = ()
+) -> None:
+    """What a sweep would do.
+
+    Args:
+        plan: the plan.
+        shard: the share that is asked about.
+        workers: processes on this machine.
+        memory: bytes that each group's training takes on each device of a process.
+        console: where to print.
+        finished: chunks that need not be trained again.
+    """
+    title = f"{plan.name}: {len(plan.trials)} trials, {plan.runs} runs in {len(plan.chunks)} chunks"
+    table = Table(title=escape(title))
+    for column in ("trial", "group", "sets"):
+        table.add_column(column)
+    for trial, number in zip(plan.trials, plan.group_of_trial, strict=True):
+        sets = ", ".join(f"{k}={v}" for k, v in trial.overrides.items())
+        table.add_row(escape(trial.name), str(number), escape(sets))
+    console.print(table)
+    print_not_run(plan, console)
+    for g, data in enumerate(plan.data):
+        chunks = [chunk for chunk in plan.chunks if chunk.group == g]
+        config = plan.trials[plan.group_of_trial.index(g)].config
+        steps = METHODS[config.method].steps(config, data["frames"], data["clips"])
+        settings = flatten(config)
+        _say(
+            console,
+            f"group {g}{''.join(f', {key}={settings[key]}' for key in splitting_keys(plan))}: "
+            f"{sum(len(chunk.runs) for chunk in chunks)} runs in chunks of {chunks[0].width}, "
+            f"{len(data['folds'])} folds, {data['clips']} clips, {data['frames']} frames, "
+            f"{' and '.join(f'{n} {stage}' for stage, n in steps.items())} steps a run{_again(config.selection)}, "
+            f"{memory[g] / 2**30:.2f} GiB a {'worker' if jax.default_backend() == 'cpu' else 'device'}",
+        )
+    if len(plan.data) > 1:
+        _say(console, f"groups differ in {', '.join(splitting_keys(plan))}; each compiles its own programs")
+    mine = [chunk for chunk in shard.of(plan) if chunk not in finished]
+    if finished:
+        _say(console, f"{len(finished)} of {len(plan.chunks)} chunks are finished already")
+    seconds, timed = seconds_left(plan, mine, workers)
+    origin = "at the rate of the last sweep on this machine" if timed else "a rough guess: no sweep was timed here yet"
+    _say(
+        console,
+        f"{len(mine)} chunks here, {workers} worker(s): about {duration(seconds)} ({origin}), and the compilation",
+    )
+
+
+def print_search_plan(sweep: SweepFile, plan: Plan, batch: int, folder: Path, console: Console) -> None:
+    """What a search would do, beside what its proposals are."""
+    spec, table = sweep.searched, folder / "search" / "search.csv"
+    scored = int((pd.read_csv(table)["state"] == "complete").sum()) if table.is_file() else 0
+    folds = len(plan.data[0]["folds"])
+    _say(
+        console,
+        f"search: {spec.trials} proposals by {spec.sampler}, {batch} at a time, each scored by {spec.metric} on "
+        f"{100 * spec.inner:g} % of each fold's training subjects"
+        + (f" ({scored} of them are scored already)" if scored else "")
+        + f"; then each of the {folds} folds is trained with what it chose, {folds * len(plan.seeds)} further runs. The "
+        "trials below are examples, drawn at random.",
+    )
+
+
+def print_scale(sweep: SweepFile, console: Console) -> None:
+    """What the small scale changes, if it was asked for."""
+    if sweep.small:
+        changed = ", ".join(f"{key}={value}" for key, value in sweep.small.items())
+        _say(console, f"scale small: {changed}")
+
+
+def _again(selection: SelectionConfig) -> str:
+    """What the rules of selection make of a run."""
+    if not trains_inner(selection):
+        return ""
+    return " and again without the inner subjects" if trains_outer(selection) else " without the inner subjects"
+
+
+def print_search(tried: pd.DataFrame, console: Console) -> None:
+    """The best proposals of a search, what their scores are of, and what was done with them."""
+    metric = tried.columns[2]
+    complete = tried[tried["state"] == "complete"].sort_values(metric, ascending=False, kind="stable")
+    folds = {trial: len(names.split(", ")) for trial, names in complete[["trial", "chosen_for"]].to_numpy() if names}
+    table = Table(title=f"search: {len(complete)} settings, scored on subjects held out inside training")
+    shown = complete.drop(columns=["state", "chosen_for"])
+    for column in [*shown.columns, "chosen by"]:
+        table.add_column(escape(column))
+    for row in shown.head(_SHOWN).itertuples(index=False):
+        cells = (escape(f"{value:.4g}" if isinstance(value, float) else str(value)) for value in row)
+        table.add_row(*cells, f"{folds.get(row[0], 0)} folds")
+    console.print(table)
+    _say(
+        console,
+        "each fold chose by its own inner subjects, was trained again on all its training subjects, and tested once: "
+        + ", ".join(f"{trial} in {n}" for trial, n in folds.items())
+        + f" of {sum(folds.values())} folds",
+    )
+
+
+def print_shard(result: SweepResult, shard: Shard, line: str, console: Console) -> None:
+    """What a finished shard leaves to do."""
+    missing, merge = len(result.missing), f"--merge {shlex.quote(str(result.folder))} ..."
+    _say(
+        console,
+        f"shard {shard} is finished; {missing} of {len(result.plan.chunks)} chunks are missing in {result.folder}. When all "
+        "shards are finished, the scores are printed by",
+    )
+    _say(console, f"  python -m merjax.sweep {line} {merge}")
+    _say(console, "with the folders of all shards (the same one, if they share it).")
+
+
+def missing_sentence(result: SweepResult, line: str) -> str:
+    """What merged folders lack, and how to come by it."""
+    numbers = [chunk.number for chunk in result.missing]
+    listed = ", ".join(map(str, numbers[:_MOST_NUMBERS])) + (", ..." if len(numbers) > _MOST_NUMBERS else "")
+    return (
+        f"{len(numbers)} of {len(result.plan.chunks)} chunks are in none of the folders: {listed} (counted from 0; of N "
+        "shards, chunk k is the work of shard k mod N + 1). Let those shards finish and merge again; or train here what is "
+        f"missing, on top of what was merged into {result.folder}:\n  python -m merjax.sweep {line}"
+    )
+
+
+def _say(console: Console, sentence: str) -> None:
+    """Print as it is: `regions=[eyes]` is no style."""
+    console.print(sentence, soft_wrap=True, highlight=False, markup=False)
+
+
+_MOST_NUMBERS = 20

@@ -1,0 +1,185 @@
+"""Annotated rows: a sheet's cells as subjects, frame numbers and classes, corrected by the user's overrides."""
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+from pathlib import Path
+
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
+
+from merjax.datasets.clip import DATABASES, Discrepancy
+from merjax.datasets.sheets import Sheet
+from merjax.system.errors import MerjaxError
+
+
+@dataclass(frozen=True)
+class Row:
+    """What is annotated of one clip; `Clip` describes the fields. None where a cell holds no number."""
+
+    subject: str
+    name: str
+    onset: int | None
+    apex: int | None
+    offset: int | None
+    emotion: str
+    action_units: str
+    objective_class: int | None
+
+
+Key = tuple[str, str]
+Corrections = dict[Key, dict[str, int | str | None]]
+CORRECTABLE = ("onset", "apex", "offset", "emotion", "action_units", "objective_class")
+
+
+def rows_of(
+    sheet: Sheet, database: str, subject_of: Callable[[str], str | None]
+) -> tuple[list[Row], list[Discrepancy]]:
+    """The rows of a sheet.
+
+    Args:
+        sheet: has `CLIP_COLUMNS`.
+        database: for the discrepancies.
+        subject_of: a Subject cell as the MEGC lists write it, or None if it is no subject.
+
+    Returns:
+        the rows, and a discrepancy for each row without subject or file name and for each number that is none.
+    """
+    rows, discrepancies = [], []
+    for number, cells in sheet.rows:
+        subject, name = subject_of(cells["subject"]), cells["clip"]
+        if subject is None or not name:
+            reason = f"row {number} of {sheet.path.name} has no subject and file name: '{cells['subject']}', '{name}'"
+            discrepancies.append(Discrepancy(database, subject or "", name, reason, dropped=True))
+            continue
+        rows.append(_row(subject, name, cells))
+        for column in ("onset", "apex", "offset", "objective_class"):
+            if column in cells and _integer(cells[column]) is None:
+                reason = _no_number(column, cells[column], f"row {number} of {sheet.path.name}")
+                discrepancies.append(Discrepancy(database, subject, name, reason, dropped=False))
+    return rows, discrepancies
+
+
+def _row(subject: str, name: str, cells: dict[str, str]) -> Row:
+    return Row(
+        subject,
+        name,
+        onset=_integer(cells["onset"]),
+        apex=_integer(cells["apex"]),
+        offset=_integer(cells["offset"]),
+        emotion=cells["emotion"].lower(),
+        action_units=cells["action_units"],
+        objective_class=_integer(cells.get("objective_class", "")),
+    )
+
+
+def _integer(text: str) -> int | None:
+    return int(text) if re.fullmatch(r"\d+", text) else None
+
+
+def _no_number(column: str, text: str, where: str) -> str:
+    cell = (
+        f"'{text}'" if text else "empty (or a formula without its value: save the sheet anew in a spreadsheet program)"
+    )
+    read_as = {"apex": ": read as no apex", "objective_class": ": the AU rule stands in for it"}
+    return f"{column.replace('_', ' ')} is {cell} in {where}{read_as.get(column, '')}"
+
+
+def unique(rows: Iterable[Row], database: str) -> tuple[dict[Key, Row], list[Discrepancy]]:
+    """Rows by (subject, clip); a repeated row counts once, rows that contradict each other not at all."""
+    by_key: dict[Key, list[Row]] = {}
+    for row in rows:
+        by_key.setdefault((row.subject, row.name), []).append(row)
+    kept, discrepancies = {}, []
+    for (subject, name), same in by_key.items():
+        agree = len(set(same)) == 1
+        if agree:
+            kept[subject, name] = same[0]
+        if len(same) > 1:
+            how = "all alike: counted once" if agree else "which contradict each other; correct one by --overrides"
+            reason = f"duplicate key: {len(same)} rows, {how}"
+            discrepancies.append(Discrepancy(database, subject, name, reason, dropped=not agree))
+    return kept, discrepancies
+
+
+def read_overrides(path: Path | None, database: str) -> Corrections:
+    """Corrections of one database's rows from a YAML file such as
+
+        samm:
+          028/028_4_1: {apex: 1113}
+        casme2:
+          sub04/EP12_01f: {apex: 290, emotion: disgust}
+
+    Subjects and clips are written as in the MEGC lists; `apex: null` takes an apex away.
+
+    Raises:
+        MerjaxError: the file is not of that form, or names an unknown database or field.
+    """
+    if path is None:
+        return {}
+    content = _load_yaml(path)
+    for section in content:
+        if section not in DATABASES:
+            raise MerjaxError(f"{path}: '{section}' is no database; expected {', '.join(DATABASES)}")
+    corrections = {}
+    for key, fields in (content.get(database) or {}).items():
+        subject, slash, name = str(key).partition("/")
+        if not slash or not isinstance(fields, dict):
+            raise MerjaxError(
+                f"{path}: '{key}' must read like 028/028_4_1: {{apex: 1113}}, a subject, a clip and fields"
+            )
+        corrections[subject, name] = {field: _checked(path, key, field, value) for field, value in fields.items()}
+    return corrections
+
+
+def _load_yaml(path: Path) -> dict:
+    if not path.is_file():
+        raise MerjaxError(f"{path}: no such file; --overrides takes a YAML file of corrections")
+    try:
+        content = OmegaConf.to_container(OmegaConf.load(path))
+    except (YAMLError, OmegaConfBaseException, UnicodeDecodeError, OSError) as error:
+        raise MerjaxError(f"{path}: not a readable YAML file: {' '.join(str(error).split())}") from error
+    if not isinstance(content, dict) or not all(isinstance(section, dict | None) for section in content.values()):
+        raise MerjaxError(
+            f"{path}: expected databases ({', '.join(DATABASES)}) with 'subject/clip: {{field: value}}' below"
+        )
+    return content
+
+
+def _checked(path: Path, key: object, field: str, value: object) -> int | str | None:
+    if field not in CORRECTABLE:
+        raise MerjaxError(f"{path}: {key} corrects '{field}'; the fields are {', '.join(CORRECTABLE)}")
+    if field in ("emotion", "action_units"):
+        return str(value).lower() if field == "emotion" else str(value)
+    is_number = isinstance(value, int) and not isinstance(value, bool)
+    if is_number or (value is None and field in ("apex", "objective_class")):
+        return value  # type: ignore[return-value]
+    raise MerjaxError(f"{path}: {key} sets {field} to {value!r}; expected a whole number")
+
+
+def correct(
+    rows: Iterable[Row], corrections: Corrections, path: Path | None, database: str
+) -> tuple[list[Row], list[Discrepancy]]:
+    """Rows after the corrections of an overrides file, and a discrepancy that records each.
+
+    Raises:
+        MerjaxError: a correction names a clip that has no row.
+    """
+    corrected, discrepancies, left = [], [], dict(corrections)
+    for row in rows:
+        fields = corrections.get((row.subject, row.name), {})
+        left.pop((row.subject, row.name), None)
+        new = replace(row, **fields)  # type: ignore[arg-type]
+        changes = [f"{field} {getattr(row, field)!r} -> {value!r}" for field, value in fields.items()]
+        if changes:
+            reason = f"corrected by {path}: {', '.join(changes)}"
+            discrepancies.append(Discrepancy(database, row.subject, row.name, reason, dropped=False))
+        corrected.append(new)
+    for subject, name in left:
+        known = [f"{row.subject}/{row.name}" for row in corrected]
+        close = get_close_matches(f"{subject}/{name}", known, n=1)
+        hint = f"; did you mean {close[0]}?" if close else f"; keys read like {known[0]}" if known else ""
+        raise MerjaxError(f"{path}: {database} has no clip {subject}/{name}{hint}")
+    return corrected, discrepancies

@@ -1,0 +1,253 @@
+"""The engine: a chunk of runs advances together through compiled programs."""
+
+import functools
+import time
+from collections.abc import Callable, Sequence
+from collections.abc import Mapping as MappingOf
+from types import MappingProxyType
+from typing import Any, NamedTuple, Protocol
+
+import jax
+import numpy as np
+
+from merjax.engine.batches import Samples, in_order, training_stream
+from merjax.engine.mapping import Mapping, default_mapping, join, over_runs, split
+from merjax.engine.stage import Batch, RunArrays, Stage, State, Variables, advance, outputs, prepared, start
+from merjax.system.jax_setup import compiler_options
+
+
+class Progress(NamedTuple):
+    """Where a stage stands after a call."""
+
+    stage: str
+    step: int
+    steps: int
+    runs: int
+    loss: tuple[float, float]  # lowest and highest of the runs that did not diverge; NaN if all did
+    seconds: float
+    diverged: int  # runs whose loss is not finite, in the last step that held training samples of theirs
+    # the metrics of all steps so far, `[P, step]`, those of an earlier process among them
+    history: MappingOf[str, np.ndarray] = MappingProxyType({})
+
+
+class Saved(NamedTuple):
+    """A stage under way: all that is needed to go on as if nothing had happened.
+
+    Attributes:
+        state: of the runs, leaves `[P, ...]`.
+        history: metrics `[P, steps]`, NaN where they are still to come, and what was probed so far.
+        done: steps taken.
+        stream: the stream's own state, before the batches of the next step.
+    """
+
+    state: State
+    history: dict[str, np.ndarray]
+    done: int
+    stream: dict[str, Any]
+
+
+class Checkpointer(Protocol):
+    """Where a stage's progress is kept; see `merjax.engine.checkpoints`."""
+
+    def restore(self, stage: str, like: Any) -> Saved | None:
+        """What was kept of a stage."""
+
+    def after_call(self, stage: str, saved: Callable[[], Saved], finished: bool) -> None:
+        """A call is over; `saved` gives what there is to keep."""
+
+
+class Budget(NamedTuple):
+    """How long a stage trains: steps of `batch` samples, and every how many steps the runs are probed (0: never).
+
+    `shuffle` False gives the samples in their order in every epoch, whose last batch may be short.
+    """
+
+    batch: int
+    steps: int
+    probe_every: int = 0
+    shuffle: bool = True
+
+    @property
+    def probes(self) -> int:
+        return self.steps // self.probe_every if self.probe_every else 0
+
+
+class Engine:
+    """Compiled programs of one group of trials, on the local devices.
+
+    Runs are given and returned with a leading axis P, which must be a multiple of the device count.
+
+    Args:
+        mapping: how the runs of one device share it; by backend when None.
+        steps_per_call: optimiser steps per jitted call.
+        devices: the devices to use; all local ones when None.
+    """
+
+    def __init__(
+        self, mapping: Mapping | None = None, steps_per_call: int = 8, devices: Sequence[jax.Device] | None = None
+    ) -> None:
+        self.devices = list(devices or jax.local_devices())
+        self.mapping = mapping or default_mapping(self.devices[0].platform)
+        self.steps_per_call = steps_per_call
+        self.programs: dict[tuple, jax.stages.Compiled] = {}
+        self._outputs: dict[tuple, tuple[int, ...]] = {}
+        self._identity = jax.pmap(lambda x: x, devices=self.devices)
+
+    def fit(
+        self,
+        stage: Stage,
+        runs: RunArrays,
+        samples: Samples,
+        budget: Budget,
+        *,
+        seed: int,
+        on_call: Callable[[Progress], None] = lambda progress: None,
+        keeper: Checkpointer | None = None,
+    ) -> tuple[State, dict[str, np.ndarray]]:
+        """Train all runs on one common stream.
+
+        Args:
+            stage, runs, samples: what is trained.
+            budget: how long.
+            seed: of the stream's order.
+            on_call: hears of every jitted call.
+            keeper: keeps progress, and gives back what was kept.
+
+        Returns:
+            The runs' states, leaves `[P, ...]`, and the history: the metrics of every step, `[P, steps]`, and, if the
+            budget asks for it, "probe": the stage's outputs for every sample at every probe, `[P, probes, S, ...]`.
+        """
+        n_runs = len(runs.key)
+        placed = self._place(runs)
+        state = self._program(stage, "start", start, 1, placed)(placed)
+        stream = training_stream(samples, budget.batch, self.steps_per_call, seed, self._threads, budget.shuffle)
+        history, done = self._blank_history(stage, state, placed, samples, budget, n_runs), 0
+        kept = (
+            keeper.restore(stage.name, {"state": jax.eval_shape(join, state), "history": history}) if keeper else None
+        )
+        if kept:
+            state, done = self._place(kept.state), kept.done
+            history = {name: kept.history[name] for name in history}  # in the order of a run that was never stopped
+            stream.set_state(kept.stream)
+        began, first, batches, position = time.perf_counter(), done, None, stream.get_state()
+        loss_P = np.full(n_runs, _NO_LOSS, np.float32)
+        while done < budget.steps:
+            offset = done % self.steps_per_call
+            if batches is None or offset == 0:
+                position, batches = stream.get_state(), next(stream)
+            n = min(self.steps_per_call - offset, budget.steps - done)
+            if budget.probe_every:
+                n = min(n, budget.probe_every - done % budget.probe_every)
+            numbers = np.int32(offset), np.int32(offset + n)
+            state, metrics = self._program(stage, "advance", advance, 2, state, placed, batches, *numbers)(
+                state, placed, batches, *numbers
+            )
+            for name, values in metrics.items():
+                history[name][:, done : done + n] = np.asarray(join(values))[:, offset : offset + n]
+            done += n
+            if budget.probe_every and done % budget.probe_every == 0:
+                probe = self.apply(stage, join(state.variables), runs, samples, batch=budget.batch)
+                history["probe"][:, done // budget.probe_every - 1] = probe
+            loss_P = _last_loss(loss_P, history["loss"][:, done - n : done], runs, batches.unit_B[offset : offset + n])
+            seconds = (time.perf_counter() - began) * done / max(done - first, 1)
+            on_call(_progress(stage, done, budget, loss_P, seconds, history))
+            if keeper:
+                here = stream.get_state() if done % self.steps_per_call == 0 else position
+                now = functools.partial(self._saved, state, history, done, here)
+                keeper.after_call(stage.name, now, done == budget.steps)
+        return jax.tree.map(np.asarray, join(state)), history
+
+    def apply(self, stage: Stage, variables: Variables, runs: RunArrays, samples: Samples, *, batch: int) -> Any:
+        """The stage's outputs for every sample, in inference mode: leaves `[P, S, ...]` on the host."""
+        runs, variables = self._place(runs), self._place(variables)
+        batch = min(batch, len(samples.unit_S))
+        total = -(-len(samples.unit_S) // batch)
+        per_call = -(-total // -(-total // self.steps_per_call))  # equal calls: the last is filled up and thrown away
+        pieces = []
+        for place, batches in in_order(samples, batch, per_call):
+            program = self._program(stage, "apply", outputs, 2, variables, runs, batches)
+            result = join(program(variables, runs, batches))  # [P, K, B, ...]
+            n = place.stop - place.start
+            pieces.append(jax.tree.map(lambda x, n=n: np.asarray(x).reshape(len(x), -1, *x.shape[3:])[:, :n], result))
+        return jax.tree.map(lambda *parts: np.concatenate(parts, 1), *pieces)
+
+    def _blank_history(
+        self, stage: Stage, state: State, runs: RunArrays, samples: Samples, budget: Budget, n_runs: int
+    ) -> dict[str, np.ndarray]:
+        history = {name: np.full((n_runs, budget.steps), np.nan, np.float32) for name in stage.metrics}
+        if budget.probes:
+            output = self._output_shape(stage, state, runs, samples, budget.batch)
+            history["probe"] = np.full((n_runs, budget.probes, len(samples.unit_S), *output), np.nan, np.float32)
+        return history
+
+    def _output_shape(
+        self, stage: Stage, state: State, runs: RunArrays, samples: Samples, batch: int
+    ) -> tuple[int, ...]:
+        """The shape of one run's output for one sample. Tracing takes seconds, so it is done once for all chunks of a group."""
+        one_run = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape[2:], x.dtype), (state.variables, runs))
+        batches = samples.batches(np.zeros((1, batch), int))
+        key = (stage, *((x.shape, str(x.dtype)) for x in jax.tree.leaves((one_run, batches))))
+        if key not in self._outputs:
+            look = _on_prepared(stage, functools.partial(outputs, stage), 2)
+            self._outputs[key] = jax.eval_shape(look, *one_run, batches).shape[2:]
+        return self._outputs[key]
+
+    @staticmethod
+    def _saved(state: State, history: dict[str, np.ndarray], done: int, stream: dict[str, Any]) -> Saved:
+        return Saved(jax.tree.map(np.asarray, join(state)), history, done, stream)
+
+    @property
+    def _threads(self) -> int:
+        # on a CPU the cores are busy computing; beside a GPU a thread prepares the next call's batches
+        return 0 if self.devices[0].platform == "cpu" else 2
+
+    def _place(self, tree: Any) -> Any:
+        return self._identity(split(tree, len(self.devices)))
+
+    def _program(self, stage: Stage, name: str, f: Callable, per_run: int, *args: Any) -> jax.stages.Compiled:
+        shapes = tuple((x.shape, str(x.dtype)) for x in jax.tree.leaves(args))
+        if (stage, name, shapes) not in self.programs:
+            mapped = _on_prepared(
+                stage, over_runs(functools.partial(f, stage), self.mapping, per_run, stage.runs_per_pass), per_run
+            )
+            in_axes = (0,) * per_run + (None,) * (len(args) - per_run)
+            # only a state is given up to its successor; parameters and runs are used again
+            donate = (0,) if name == "advance" else ()
+            pmapped = jax.pmap(mapped, in_axes=in_axes, devices=self.devices, donate_argnums=donate)
+            options = compiler_options() | (_QUICK if name == "start" and self.devices[0].platform == "cpu" else {})
+            self.programs[stage, name, shapes] = pmapped.lower(*args).compile(compiler_options=options)
+        return self.programs[stage, name, shapes]
+
+
+def _progress(
+    stage: Stage, done: int, budget: Budget, loss_P: np.ndarray, seconds: float, history: dict[str, np.ndarray]
+) -> Progress:
+    finite_P = np.isfinite(loss_P)
+    sound = loss_P[finite_P & (loss_P != _NO_LOSS)]
+    ends = (float(sound.min()), float(sound.max())) if len(sound) else (float("nan"), float("nan"))
+    so_far = {name: values[:, :done] for name, values in history.items() if name != "probe"}
+    return Progress(stage.name, done, budget.steps, len(loss_P), ends, seconds, int((~finite_P).sum()), so_far)
+
+
+def _last_loss(before_P: np.ndarray, loss_PxK: np.ndarray, runs: RunArrays, unit_KxB: np.ndarray) -> np.ndarray:
+    """Each run's newest loss. A batch of held-out samples alone has none: NaN there is no sign of divergence."""
+    last_P = before_P
+    for loss_P, unit_B in zip(loss_PxK.T, np.asarray(unit_KxB), strict=True):
+        trained_P = (np.asarray(runs.weight_N)[:, unit_B[unit_B >= 0]] > 0).any(1)
+        last_P = np.where(trained_P, loss_P, last_P)
+    return last_P
+
+
+def _on_prepared(stage: Stage, f: Callable, per_run: int) -> Callable:
+    """`f`, which takes prepared batches after its first `per_run` arguments, on batches as they come."""
+
+    def on_batches(*args: Any) -> Any:
+        own, shared = args[:per_run], args[per_run:]
+        return f(*own, *(prepared(stage, x) if isinstance(x, Batch) else x for x in shared))
+
+    return on_batches
+
+
+_NO_LOSS = -1.0  # of a run that has had no sample yet
+# LLVM spends 14 s on optimising the random initialisation, which runs once, for milliseconds
+_QUICK = {"xla_backend_optimization_level": 0}

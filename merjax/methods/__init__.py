@@ -1,0 +1,1 @@
+"""What is trained: the paper's method, networks on flow images, handcrafted descriptors."""

@@ -1,0 +1,149 @@
+"""Handcrafted peers in the harness: a linear support vector machine per run, on features that all runs share."""
+
+import time
+import warnings
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from importlib.util import find_spec
+from typing import NamedTuple
+
+import numpy as np
+
+from merjax.config import Config
+from merjax.engine import Checkpointer, Engine, Progress
+from merjax.methods.handcrafted.features import DESCRIPTORS, clip_features, require_frames
+from merjax.methods.runs import RunId, Trained, training_labels
+from merjax.system.errors import MerjaxError
+from merjax.system.processes import cores
+from merjax.training.data import TrainingData
+from merjax.training.fitted import class_weights
+
+NAMES = tuple(DESCRIPTORS)
+_STAGE = "svm"
+
+
+class Fit(NamedTuple):
+    """What fitting one run's machine gave.
+
+    Attributes:
+        probability_NxK: of all clips.
+        loss, accuracy: mean hinge loss and accuracy on the training clips.
+        converged: whether the solver reached its tolerance.
+    """
+
+    probability_NxK: np.ndarray
+    loss: float
+    accuracy: float
+    converged: bool
+
+
+def train(
+    experiment: TrainingData,
+    specs: Sequence[RunId],
+    engine: Engine,
+    on_call: Callable[[Progress], None] = lambda progress: None,
+    keeper: Checkpointer | None = None,
+) -> Trained:
+    """Fit the machines of runs of one method, side by side.
+
+    Features are brought to mean 0 and deviation 1 by the fold's training clips. A class's probability is the softmax of the
+    decision values of one-against-the-rest machines: it ranks clips and classes as they do, and is no frequency. Nothing is
+    drawn at random: seeds differ where they shuffle labels, and nowhere else.
+
+    Warns of machines that stopped short of the solver's tolerance; `converged` in the curves says which.
+
+    Args:
+        experiment: the data.
+        specs: the runs, of one method.
+        engine: not needed; nothing is compiled.
+        on_call: hears of every machine.
+        keeper: not needed; a chunk takes seconds.
+    """
+    position_N = experiment.index["position"].to_numpy()
+    features_NxD = clip_features(experiment.store, specs[0].config.method)[position_N].astype(float)
+    distinct = {
+        (id(spec.config), spec.fold): spec for spec in specs
+    }  # a chunk is filled up with copies of its first run
+    began, fitted = time.perf_counter(), {}
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Liblinear failed to converge")  # they are counted
+        with ThreadPoolExecutor(len(cores())) as pool:
+            results = pool.map(lambda spec: _fit(experiment, features_NxD, spec), distinct.values())
+            for done, (key, result) in enumerate(zip(distinct, results, strict=True), 1):
+                fitted[key] = result
+                losses = [fit.loss for fit in fitted.values()]
+                seconds = time.perf_counter() - began
+                on_call(Progress(_STAGE, done, len(distinct), len(specs), (min(losses), max(losses)), seconds, 0))
+    short = sum(not fit.converged for fit in fitted.values())
+    if short:
+        warnings.warn(
+            f"{short} of {len(fitted)} support vector machines ({specs[0].config.method}) stopped short of the solver's "
+            "tolerance; a smaller svm.cost is easier to solve",
+            stacklevel=2,
+        )
+    own_P = [fitted[id(spec.config), spec.fold] for spec in specs]
+    curves = {name: np.array([[getattr(fit, name)] for fit in own_P], float) for name in Fit._fields[1:]}
+    return Trained(np.stack([fit.probability_NxK for fit in own_P])[:, None], np.ones(1, int), {_STAGE: curves})
+
+
+def refuse(experiment: TrainingData) -> None:
+    """Refuse a store without frames, and an installation without scikit-learn.
+
+    Raises:
+        MerjaxError: saying what to do.
+    """
+    require_frames(experiment.store, "a handcrafted descriptor")
+    if find_spec("sklearn") is None:
+        raise MerjaxError("handcrafted methods need scikit-learn; run `pip install 'merjax[peers]'`")
+
+
+def stage_steps(config: Config, frames: int, clips: int) -> dict[str, int]:
+    """One fit."""
+    return {_STAGE: 1}
+
+
+def stage_work(experiment: TrainingData, config: Config) -> dict[str, float]:
+    """Rough multiply-adds of one run, in units of 1e9: some hundred passes over a thousand features."""
+    return {_STAGE: len(experiment.index) * 1e5 / 1e9}
+
+
+def decision_probabilities(scores_NxC: np.ndarray, present_C: np.ndarray, classes: int) -> np.ndarray:
+    """Softmax of decision values, 0 for classes that no training clip has.
+
+    Args:
+        scores_NxC: a value per class that the machine knows; with two of them, one value `[N]` in favour of the second.
+        present_C: which classes these are.
+        classes: how many there are in all.
+    """
+    if scores_NxC.ndim == 1:
+        scores_NxC = np.stack([-scores_NxC, scores_NxC], 1)
+    raised_NxC = np.exp(scores_NxC - scores_NxC.max(1, keepdims=True))
+    probability_NxK = np.zeros((len(scores_NxC), classes))
+    probability_NxK[:, present_C] = raised_NxC / raised_NxC.sum(1, keepdims=True)
+    return probability_NxK
+
+
+def _fit(experiment: TrainingData, features_NxD: np.ndarray, spec: RunId) -> Fit:
+    from sklearn.preprocessing import StandardScaler
+    from sklearn.svm import LinearSVC
+
+    config, fold, classes = spec.config, experiment.folds[spec.fold], len(experiment.classes)
+    target_N, _ = training_labels(experiment, spec)
+    target_M = target_N[fold.train_N]
+    scaler = StandardScaler().fit(features_NxD[fold.train_N])
+    scaled_NxD = scaler.transform(features_NxD)
+    present_C = np.unique(target_M)
+    if len(present_C) == 1:  # nothing to tell apart
+        return Fit(np.eye(classes)[np.full(len(features_NxD), present_C[0])], 0.0, 1.0, True)
+    weight_K = class_weights(config.loss.alpha, np.bincount(target_M, minlength=classes))
+    # The primal problem: the solver of the dual one visits clips at random by a generator of the whole process, which fits in
+    # other threads seed and draw from meanwhile.
+    machine = LinearSVC(C=config.svm.cost, dual=False)
+    machine.fit(scaled_NxD[fold.train_N], target_M, sample_weight=weight_K[target_M])
+    scores = machine.decision_function(scaled_NxD)
+    probability_NxK = decision_probabilities(scores, present_C, classes)
+    truth = target_M[:, None] == (present_C if scores.ndim > 1 else present_C[1:])
+    margin = np.where(truth, 1, -1) * scores[fold.train_N].reshape(len(target_M), -1)
+    accuracy = (probability_NxK[fold.train_N].argmax(1) == target_M).mean()
+    converged = bool(np.max(machine.n_iter_) < machine.max_iter)
+    return Fit(probability_NxK, float(np.maximum(0, 1 - margin).mean()), float(accuracy), converged)

@@ -1,0 +1,55 @@
+"""How much device memory runs take, and how many fit."""
+
+import jax
+
+from merjax.config import Config
+from merjax.engine.rehearsal import Rehearsal
+from merjax.methods.registry import METHODS
+from merjax.methods.runs import RunId
+from merjax.system.errors import MerjaxError
+from merjax.training.data import TrainingData
+
+SHARE = 0.85  # of a device's memory: the rest is left to the other programs and to fragmentation
+
+SMALLER = "choose a smaller engine.chunk, and another --out, since a folder keeps the chunks that it was begun with"
+
+
+def bytes_per_device(experiment: TrainingData, config: Config, per_device: int) -> int:
+    """What the larger of the stages' compiled training programs takes on a device that holds `per_device` runs."""
+    if not METHODS[config.method].compiles:
+        return 0
+    mapping = None if config.engine.mapping == "auto" else config.engine.mapping
+    engine = Rehearsal(mapping, config.engine.steps_per_call)
+    specs = [RunId(config, 0, 0)] * per_device * len(engine.devices)
+    METHODS[config.method].train(experiment, specs, engine)
+    return max(engine.bytes.values())
+
+
+def capacity(experiment: TrainingData, config: Config) -> int | None:
+    """How many runs fit on this machine's devices together; None on a CPU, whose memory is not the limit, or
+    for a method that leaves the devices alone.
+
+    Raises:
+        MerjaxError: not even one fits.
+    """
+    devices = jax.local_devices()
+    if devices[0].platform == "cpu" or not METHODS[config.method].compiles:
+        return None
+    limits = [device.memory_stats()["bytes_limit"] for device in devices]
+    one, two = (bytes_per_device(experiment, config, n) for n in (1, 2))
+    return len(devices) * runs_that_fit(one, two, min(limits))
+
+
+def runs_that_fit(one: int, two: int, limit: int) -> int:
+    """How many runs fit into a share of `limit` bytes, if one run takes `one` and two take `two`: all others as the second.
+
+    Raises:
+        MerjaxError: none does.
+    """
+    if one > SHARE * limit:
+        raise MerjaxError(
+            f"one run takes {one / 2**30:.1f} GiB, the device has {limit / 2**30:.1f} GiB; "
+            "make the batches (spatial.batch, peer.batch) or engine.steps_per_call smaller"
+        )
+    each = max(two - one, 1)
+    return int((SHARE * limit - one) // each) + 1

@@ -1,0 +1,102 @@
+"""Runs as every method trains them: what tells them apart, what they train on, what they give."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from merjax.config import Config, PeerConfig, SpatialConfig, TemporalConfig, identity
+from merjax.engine import Budget, RunArrays
+from merjax.training.data import TrainingData
+
+StageConfig = SpatialConfig | TemporalConfig | PeerConfig
+
+
+class RunId(NamedTuple):
+    """One training of the whole method: a trial's config, a seed, a fold's number."""
+
+    config: Config
+    seed: int
+    fold: int
+
+
+class Trained(NamedTuple):
+    """What a chunk of runs gave.
+
+    Attributes:
+        looks_PxLxNxK: class probabilities of every clip, held out or not, by every run, at L moments of the last stage;
+            the last moment is its end, and the only one where the config's selection asks for no other.
+        look_L: the optimiser steps that the last stage had taken at these moments.
+        curves: by stage and metric, `[P, steps]`.
+    """
+
+    looks_PxLxNxK: np.ndarray
+    look_L: np.ndarray
+    curves: dict[str, dict[str, np.ndarray]]
+
+    @property
+    def probability_PxNxK(self) -> np.ndarray:
+        """Class probabilities of every clip after the whole budget."""
+        return self.looks_PxLxNxK[:, -1]
+
+
+def run_key(spec: RunId, fold_name: str) -> np.ndarray:
+    """Key data of a run's randomness: a hash of its seed, its trial and its fold, and of nothing else."""
+    text = json.dumps([spec.seed, identity(spec.config), fold_name])
+    return np.frombuffer(hashlib.blake2b(text.encode(), digest_size=8).digest(), np.uint32)
+
+
+def training_steps(stage: StageConfig, samples: int) -> int:
+    """Optimiser steps of a stage: its epochs in batches of the common stream, each with a short one where it stays in order."""
+    return max(1, round(stage.epochs * steps_per_epoch(stage, samples)))
+
+
+def steps_per_epoch(stage: StageConfig, samples: int) -> float:
+    """Steps that show every sample once."""
+    return samples / stage.batch if shuffles(stage) else -(-samples // stage.batch)
+
+
+def shuffles(stage: StageConfig) -> bool:
+    """Whether every epoch has an order of its own; only peers may keep to the store's."""
+    return stage.shuffle if isinstance(stage, PeerConfig) else True
+
+
+def budget_of(stage: StageConfig, samples: int) -> Budget:
+    """How long a stage trains."""
+    return Budget(stage.batch, training_steps(stage, samples), shuffle=shuffles(stage))
+
+
+def make_run(experiment: TrainingData, spec: RunId, hyper: dict[str, Any]) -> RunArrays:
+    """A run with its hyper-parameters, as the engine takes it."""
+    fold = experiment.folds[spec.fold]
+    return RunArrays(run_key(spec, fold.name), fold.train_N.astype(np.float32), hyper)
+
+
+def training_labels(experiment: TrainingData, spec: RunId) -> tuple[np.ndarray, np.ndarray]:
+    """The clip and region labels that a run trains on, `[N]` and `[N, R]`; 0 for every clip that it does not train on.
+
+    Under `control: shuffle` the training clips' labels are permuted, those of a clip and of its regions together.
+    """
+    fold = experiment.folds[spec.fold]
+    train = np.flatnonzero(fold.train_N)
+    source = train
+    if spec.config.control == "shuffle":
+        source = np.random.default_rng(run_key(spec, fold.name)).permutation(train)
+    target_N, target_NxR = (np.zeros(t.shape, np.int32) for t in (experiment.target_N, experiment.target_NxR))
+    target_N[train], target_NxR[train] = experiment.target_N[source], experiment.target_NxR[source]
+    return target_N, target_NxR
+
+
+def traced_numbers(stage: StageConfig) -> dict[str, np.float32]:
+    """The traced numbers of a stage's config."""
+    traced = {name for name, f in stage.__dataclass_fields__.items() if f.metadata.get("traced")}
+    return {name: np.float32(value) for name, value in asdict(stage).items() if name in traced}
+
+
+def stacked(runs: Sequence[RunArrays]) -> RunArrays:
+    """Runs on a leading axis."""
+    return jax.tree.map(lambda *leaves: np.stack(leaves), *runs)

@@ -1,0 +1,79 @@
+"""The spatial stage (Sec. 3.2): one CNN per region, trained frame by frame on the region's own labels."""
+
+import functools
+from collections.abc import Sequence
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from merjax.engine import Batch, Outcome, Samples, Stage, Variables
+from merjax.methods.optimisers import adamw
+from merjax.nn.layers.losses import focal_loss
+from merjax.nn.region_cnn import Network, apply_regions, features_regions, init_regions
+
+
+@functools.cache
+def spatial_stage(classes_R: tuple[int, ...], channels: int = 1, network: Network = "shallow") -> Stage:
+    """The stage for regions with k(r) classes each and images of so many channels.
+
+    `hyper` holds the optimiser's numbers, and dropout, gamma, smoothing, alpha_RxK, target_NxR (region labels of every
+    clip), mean_RxC and scale_RxC (fitted on the fold's training frames) and mask_R (1 for the regions in use).
+    """
+
+    def init(key, hyper):
+        return Variables(init_regions(key, classes_R, channels, network))
+
+    def loss(variables, batch: Batch, weight_B, hyper, key):
+        x = normalised(batch.inputs, hyper)
+        logits_RxBxK = apply_regions(variables.params, x, hyper["dropout"], key, classes_R, network)
+        target_RxB = hyper["target_NxR"][batch.unit_B].T
+        loss_RxB = jax.vmap(focal_loss, (0, 0, 0, None, None))(
+            logits_RxBxK, target_RxB, hyper["alpha_RxK"], hyper["gamma"], hyper["smoothing"]
+        )
+        share_B = weight_B / jnp.maximum(weight_B.sum(), 1e-9)
+        right_RxB = logits_RxBxK.argmax(-1) == target_RxB
+        mask_R = hyper["mask_R"]
+        # the regions' networks share nothing, so the sum trains each by its own mean loss
+        total = (loss_RxB @ share_B * mask_R).sum()
+        return Outcome(total, {"loss": total, "accuracy": (right_RxB @ share_B * mask_R).sum() / mask_R.sum()})
+
+    def apply(variables, batch: Batch, hyper):
+        return features_regions(variables.params, normalised(batch.inputs, hyper), network)
+
+    return Stage("spatial", init, loss, apply, adamw)
+
+
+def frame_samples(
+    frames: Sequence[np.ndarray], row_S: np.ndarray, clip_S: np.ndarray, onset_row_S: np.ndarray | None
+) -> Samples:
+    """Samples of the spatial stage: a frame each.
+
+    Args:
+        frames: per region, the store's `frames x H x W` (gray) or `frames x H x W x 3` (RGB, motion).
+        row_S: each sample's row in the store.
+        clip_S: the clip it belongs to.
+        onset_row_S: the row of its clip's onset frame, which is subtracted; None for the frame as it is.
+
+    Inputs of K batches are one array `[K, C, H, W, B]` per region, of the frames' type or, for differences, int16.
+    """
+
+    def gather(sample_KxB: np.ndarray) -> tuple[np.ndarray, ...]:
+        return tuple(_gather_region(of_region, sample_KxB) for of_region in frames)
+
+    def _gather_region(of_region: np.ndarray, sample_KxB: np.ndarray) -> np.ndarray:
+        seen = of_region[row_S[sample_KxB]]
+        if onset_row_S is not None:
+            seen = seen.astype(np.int16) - of_region[onset_row_S[sample_KxB]]
+        frames_KxBxHxWxC = seen if seen.ndim == 5 else seen[..., None]
+        return np.ascontiguousarray(frames_KxBxHxWxC.transpose(0, 4, 2, 3, 1))
+
+    return Samples(clip_S, gather)
+
+
+def normalised(inputs: tuple[Array, ...], hyper) -> tuple[Float[Array, "C H W B"], ...]:
+    """The input in units of the full gray range, less the training mean and divided by the training scale of each region and
+    channel."""
+    mean_RxCx1x1x1, scale_RxCx1x1x1 = (hyper[name][..., None, None, None] for name in ("mean_RxC", "scale_RxC"))
+    return tuple((x.astype(jnp.float32) / 255 - mean_RxCx1x1x1[r]) / scale_RxCx1x1x1[r] for r, x in enumerate(inputs))

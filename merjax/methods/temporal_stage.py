@@ -1,0 +1,66 @@
+"""The temporal stage (Sec. 3.3): one LSTM per region and the classifier on all of them, trained clip by clip."""
+
+import functools
+
+import jax.numpy as jnp
+import numpy as np
+
+from merjax.engine import Batch, Outcome, Samples, Stage, Variables
+from merjax.methods.optimisers import adamw
+from merjax.nn.layers.losses import focal_loss
+from merjax.nn.region_cnn import FEATURES
+from merjax.nn.region_lstm import TemporalClassifier
+
+
+@functools.cache
+def temporal_stage(regions: int, classes: int, units: int, steps: int) -> Stage:
+    """The stage for clips of at most `steps` frames with 20 features per region and frame.
+
+    `hyper` holds the optimiser's numbers, and dropout_lstm, dropout_fc, gamma, smoothing, alpha_K, target_N, mask_R,
+    features_SxRxD (the run's own, of every frame in use) and read_after (the number of frames after which the state is read;
+    0: at each clip's last one).
+    """
+    model = TemporalClassifier(units, classes)
+
+    def scores(params, batch: Batch, hyper, rates, key):
+        row_BxT, length_B = batch.inputs
+        real_BxT = jnp.arange(steps) < length_B[:, None]
+        features_BxTxRxD = jnp.where(real_BxT[..., None, None], hyper["features_SxRxD"][row_BxT], 0.0)
+        read_B = jnp.where(hyper["read_after"] > 0, hyper["read_after"], length_B)
+        return model.apply({"params": params}, features_BxTxRxD, read_B, hyper["mask_R"], rates, key)
+
+    def init(key, hyper):
+        features_BxTxRxD = jnp.zeros((1, 1, regions, FEATURES))
+        ones = jnp.ones(1, jnp.int32), jnp.ones(regions)
+        return Variables(model.init(key, features_BxTxRxD, *ones, (0.0, 0.0), None)["params"])
+
+    def loss(variables, batch: Batch, weight_B, hyper, key):
+        logits_BxK = scores(variables.params, batch, hyper, (hyper["dropout_lstm"], hyper["dropout_fc"]), key)
+        target_B = hyper["target_N"][batch.unit_B]
+        loss_B = focal_loss(logits_BxK, target_B, hyper["alpha_K"], hyper["gamma"], hyper["smoothing"])
+        share_B = weight_B / jnp.maximum(weight_B.sum(), 1e-9)
+        right_B = logits_BxK.argmax(-1) == target_B
+        return Outcome(loss_B @ share_B, {"loss": loss_B @ share_B, "accuracy": right_B @ share_B})
+
+    def apply(variables, batch: Batch, hyper):
+        return scores(variables.params, batch, hyper, (0.0, 0.0), None)
+
+    return Stage("temporal", init, loss, apply, adamw)
+
+
+def clip_samples(length_N: np.ndarray) -> Samples:
+    """Samples of the temporal stage: a clip each.
+
+    Args:
+        length_N: frames in use of each clip; their features lie one clip after another.
+
+    Inputs of K batches are the features' places `[K, B, T]` (0 beyond a clip's end) and the lengths `[K, B]`.
+    """
+    first_N = np.cumsum(length_N) - length_N
+    frame_T = np.arange(length_N.max())
+    row_NxT = np.where(frame_T < length_N[:, None], first_N[:, None] + frame_T, 0).astype(np.int32)
+
+    def gather(clip_KxB: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return row_NxT[clip_KxB], length_N[clip_KxB].astype(np.int32)
+
+    return Samples(np.arange(len(length_N)), gather)

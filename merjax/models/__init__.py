@@ -1,0 +1,1 @@
+"""A trained run: kept, loaded, used on other clips, and looked into."""

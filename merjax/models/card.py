@@ -1,0 +1,164 @@
+"""Model cards: what a saved model is, what it was trained on, and what it is worth; for programs and for people."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from merjax.config import Config, flatten
+from merjax.protocols.folds import subjects_of
+from merjax.scoring.parts import part_title
+from merjax.stores.store import Store
+from merjax.system.errors import MerjaxError
+from merjax.system.files import write_json
+from merjax.system.versions import versions
+from merjax.training.data import TrainingData
+
+CARD_FORMAT = 1
+
+
+class RunFacts(NamedTuple):
+    """Which run a model is of.
+
+    Attributes:
+        sweep, trial, seed: their names and number.
+        fold: the number of its fold.
+        config: the trial's settings.
+        data: what the trial's group trains on, as the plan describes it.
+    """
+
+    sweep: str
+    trial: str
+    seed: int
+    fold: int
+    config: Config
+    data: Mapping[str, Any]
+
+
+def make_card(
+    facts: RunFacts, experiment: TrainingData, numbers: Mapping[str, Mapping[str, np.ndarray]]
+) -> dict[str, Any]:
+    """The card of one run's model, without scores.
+
+    Args:
+        facts: which run.
+        experiment: what it trained on.
+        numbers: by stage and name, its hyper-parameters and what was fitted on its training clips.
+    """
+    data, config, fold = facts.data, facts.config, experiment.folds[facts.fold]
+    return {
+        "format": CARD_FORMAT,
+        "sweep": facts.sweep,
+        "trial": facts.trial,
+        "seed": facts.seed,
+        "fold": fold.name,
+        "held_out_subjects": sorted(set(subjects_of(experiment.index[fold.test_N]))),
+        "classes": list(experiment.classes),
+        "method": config.method,
+        "pictures": _pictures(config, experiment),
+        "preparation": preparation(config, experiment.store),
+        "data": {key: data[key] for key in ("protocol", "store_hash", "split_hash", "label_hash", "statement")},
+        "versions": versions(),
+        "scores": None,
+        "config": flatten(config),
+        "numbers": {s: {name: v.tolist() for name, v in own.items()} for s, own in numbers.items()},
+    }
+
+
+def _pictures(config: Config, experiment: TrainingData) -> dict[str, Any]:
+    """What the method sees of a clip, and in how many rows and columns of pixels."""
+    if config.method != "local_regions":
+        height, width = experiment.flow_NxHxWx3.shape[1:3]
+        return {"input": "one picture of the clip's optical flow: u, v, strain", "sizes": {"flow": [height, width]}}
+    seen = {
+        "gray": "frames as they are",
+        "difference": "frames minus the clip's onset frame",
+        "flow": "optical flow from the clip's onset to each frame: u, v, strain",
+    }[config.data.input]
+    sizes = {region.name: [region.height, region.width] for region in experiment.streams}
+    return {"input": f"{seen}, frames {config.data.frames}", "sizes": sizes}
+
+
+def preparation(config: Config, store: Store) -> dict[str, Any]:
+    """How the pictures that the method sees were made, as far as the store tells.
+
+    Motion is computed from gray values in either colour; the one picture of a clip depends on more than each frame's does.
+    """
+    settings = store.meta.get("settings", {})
+    flow = settings.get("flow", {})
+    made = {key: settings[key] for key in ("colour", "align") if key in settings}
+    if config.method == "local_regions" and config.data.input != "flow":
+        return made
+    made.pop("colour", None)
+    if config.method == "local_regions":
+        flow = {key: flow[key] for key in flow if key == "algorithm"}
+    return made | {f"flow {key}": value for key, value in flow.items() if key != "every"}
+
+
+def refuse_other_preparation(card: dict[str, Any], config: Config, store: Store) -> None:
+    """Refuse a store whose pictures were made in another way than those that a model was trained on.
+
+    Raises:
+        MerjaxError: naming what differs.
+    """
+    known, here = card.get("preparation"), preparation(config, store)
+    if not known or not here:  # an earlier card or a store made by hand does not tell
+        return
+    if differing := [key for key in sorted({*known, *here}) if known.get(key) != here.get(key)]:
+        raise MerjaxError(
+            f"the model was trained on clips prepared with {_said(known, differing)}, those of {store.path} were prepared "
+            f"with {_said(here, differing)}; prepare them alike"
+        )
+
+
+def _said(settings: Mapping[str, Any], keys: Sequence[str]) -> str:
+    return ", ".join(f"{key} {settings.get(key, 'none')}" for key in keys)
+
+
+def write_card(place: Path, card: dict[str, Any]) -> None:
+    """Write a card into its model's folder, for programs and for people."""
+    write_json(place / "card.json", card)
+    (place / "card.md").write_text(_markdown(card), encoding="utf-8")
+
+
+def _markdown(card: dict[str, Any]) -> str:
+    pictures, data, part = card["pictures"], card["data"], scored_part(card)
+    scores, made = card["scores"] or {}, card.get("preparation", {})
+    lines = [
+        f"# {card['sweep']}: {card['trial']}, seed {card['seed']}, fold {card['fold']}",
+        *([f"**{data['statement']}**"] if data["statement"] else []),
+        f"Recognises {', '.join(card['classes'])} ({data['protocol']}) by the method {card['method']}. It never saw the "
+        f"clips of {', '.join(card['held_out_subjects'])}; all other scores of it are of people that it was trained on.",
+        "## Scores of the trial" + (f" on {part_title(part)}" if part != "together" else ""),
+        *(
+            f"- {name} {score['mean']:.3f} [{score['interval'][0]:.3f}, {score['interval'][1]:.3f}]"
+            for name, score in scores.items()
+        ),
+        f"{_of_which_clips(part)}; 95 % of bootstrap samples of the subjects in brackets."
+        if scores
+        else "Not known yet: they are written when all folds of the sweep are finished.",
+        "## What is done to the pictures",
+        f"- input: {pictures['input']}",
+        *(f"- {name}: {height} x {width} pixels" for name, (height, width) in pictures["sizes"].items()),
+        *([f"- prepared with {_said(made, list(made))}"] if made else []),
+        "- numbers fitted on the fold's training clips, and hyper-parameters, by stage: `numbers` in card.json",
+        "## Where it comes from",
+        f"- data {data['store_hash']}, split {data['split_hash']}, labels {data['label_hash']}",
+        f"- {', '.join(f'{name} {number}' for name, number in card['versions'].items())}",
+        "- all settings: `config` in card.json",
+        "## How to use it",
+        '```python\nimport merjax\n\nmodel = merjax.load_model("this folder")\nmodel("a clip store")\n```',
+    ]
+    return "\n\n".join(lines) + "\n"
+
+
+def _of_which_clips(part: str) -> str:
+    if "->" in part:
+        return "Of the clips that this fold held out, by its models of all seeds"
+    return "Pooled over all folds, each tested on the subjects that it held out, by as many models as there are folds"
+
+
+def scored_part(card: dict[str, Any]) -> str:
+    """What a card's scores are of: all folds pooled, but a fold across databases by itself, as its clips recur in others."""
+    return card["fold"] if "->" in card["fold"] else "together"

@@ -1,0 +1,251 @@
+"""What trained networks look at: features over time, the decision after each frame, regions, pixels.
+
+All functions take one run's networks and arrays, and return arrays. The clips to ask about are those that the run held out.
+
+>>> model = merjax.load_model("runs/mine/models/focal/seed0/casme2-sub01")
+>>> networks, experiment = networks_of(model), load_data(model.config.data)
+>>> saliency(networks, images_of(experiment, 0), target=experiment.target_N[0])
+"""
+
+import functools
+import re
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pandas as pd
+from jaxtyping import Float, Int
+
+from merjax.methods.local_regions import frames_of
+from merjax.methods.spatial_stage import normalised
+from merjax.models.model import Model
+from merjax.nn.region_cnn import Network, features_regions
+from merjax.nn.region_lstm import TemporalClassifier
+from merjax.system.errors import MerjaxError
+from merjax.system.jax_setup import compiler_options
+from merjax.training.data import TrainingData
+
+Images = tuple[Float[np.ndarray, "C _ _ S"], ...]
+BLOCK = 32  # frames that go through the spatial networks together; one size, for one compilation
+
+
+class Networks(NamedTuple):
+    """One run's trained networks and what was fitted with them.
+
+    Attributes:
+        spatial: parameters of the spatial stage, leaves `[R, ...]`.
+        temporal: parameters of the temporal stage.
+        fitted: what the spatial stage's inference takes beside them, such as the mean of the input.
+        mask_R: 1 for the regions that reach the classifier.
+        network: the spatial networks' kind.
+    """
+
+    spatial: Any
+    temporal: Any
+    fitted: dict[str, np.ndarray]
+    mask_R: Float[np.ndarray, "R"]
+    network: Network = "shallow"
+
+
+def networks_of(model: Model) -> Networks:
+    """The networks of a saved model.
+
+    Raises:
+        MerjaxError: a model that was trained with `temporal.mask: false`, which decides after the padding only.
+    """
+    if not model.config.temporal.mask:
+        raise MerjaxError(
+            "the model reads its LSTMs after the padding (temporal.mask: false), so that there is no decision on the way; "
+            "train one with temporal.mask: true"
+        )
+    spatial, temporal = model.learned["spatial"], model.learned["temporal"]
+    return Networks(
+        _parameters(spatial.variables),
+        _parameters(temporal.variables),
+        {name: np.asarray(values, np.float32) for name, values in spatial.numbers.items()},
+        np.asarray(temporal.numbers["mask_R"], np.float32),
+        model.config.spatial.network,
+    )
+
+
+def images_of(experiment: TrainingData, clip: int) -> Images:
+    """The frames in use of a clip, as the networks are given them: per region `[C, H, W, T]`."""
+    sample_T = np.flatnonzero(experiment.clip_S == clip)
+    return tuple(x[0] for x in frames_of(experiment).gather(sample_T[None]))
+
+
+def region_evidence(model: Model, experiment: TrainingData) -> pd.DataFrame:
+    """What each region does for the right class, in the clips that a model's run held out.
+
+    Args:
+        model: of a run.
+        experiment: the data that it was trained on.
+
+    Returns:
+        A row per (clip, region): database, subject, clip, emotion, class, region; `drop`, the probability of the right class
+        less that with the region switched off (`without_each_region`); `saliency`, the region's share of the summed
+        absolute gradient of the right class's score (`saliency`).
+    """
+    networks = networks_of(model)
+    (fold,) = [fold for fold in experiment.folds if fold.name == model.card["fold"]]
+    rows = []
+    for n in map(int, np.flatnonzero(fold.test_N)):
+        images, target = images_of(experiment, n), int(experiment.target_N[n])
+        features_1xTxRxD, length_1 = features_of(networks, images)[None], experiment.length_N[[n]]
+        whole = probabilities(networks, features_1xTxRxD, length_1)[0, target]
+        drop_R = whole - without_each_region(networks, features_1xTxRxD, length_1)[:, 0, target]
+        gradient_R = np.array([gradient.sum() for gradient in saliency(networks, images, target)])
+        own = experiment.index.loc[n, ["database", "subject", "clip", "emotion"]].to_dict()
+        rows += [
+            own | {"class": experiment.classes[target], "region": region.name, "drop": drop, "saliency": share}
+            for region, drop, share in zip(experiment.streams, drop_R, gradient_R / gradient_R.sum(), strict=True)
+        ]
+    return pd.DataFrame(rows)
+
+
+def features_of(networks: Networks, images: Images) -> Float[np.ndarray, "S R 20"]:
+    """The spatial features of S frames.
+
+    Args:
+        networks: of a run.
+        images: per region, gray values or differences of them from 0 to 255, as the pipeline gathers them.
+    """
+    frames = images[0].shape[-1]
+    features = [
+        _compiled(_features, 0)(networks.network, networks.spatial, networks.fitted, block) for block in _blocks(images)
+    ]
+    return np.concatenate(features)[:frames]
+
+
+def probabilities(
+    networks: Networks, features_NxTxRxD: Float[np.ndarray, "N T R 20"], length_N: Int[np.ndarray, "N"], mask_R=None
+) -> Float[np.ndarray, "N K"]:
+    """Class probabilities of N clips.
+
+    Args:
+        networks: of a run.
+        features_NxTxRxD: spatial features, post-padded in T.
+        length_N: frames of each clip.
+        mask_R: regions that reach the classifier, in place of the run's own.
+    """
+    mask_R = networks.mask_R if mask_R is None else mask_R
+    return np.asarray(_compiled(_probabilities)(networks.temporal, features_NxTxRxD, length_N, jnp.asarray(mask_R)))
+
+
+def after_each_frame(
+    networks: Networks, features_TxRxD: Float[np.ndarray, "T R 20"], steps: int | None = None
+) -> Float[np.ndarray, "T K"]:
+    """A clip's class probabilities if it had ended after its first, second, ... last frame.
+
+    The LSTMs run forward in time, so that these are the decisions on the way, and the last one is the clip's.
+
+    Args:
+        networks: of a run.
+        features_TxRxD: the clip's spatial features.
+        steps: pad to so many frames, so that clips of all lengths share one compilation.
+    """
+    frames = len(features_TxRxD)
+    padded_TxRxD = np.zeros((steps or frames, *features_TxRxD.shape[1:]), np.float32)
+    padded_TxRxD[:frames] = features_TxRxD
+    all_TxTxRxD = np.broadcast_to(padded_TxRxD, (len(padded_TxRxD), *padded_TxRxD.shape))
+    return probabilities(networks, all_TxTxRxD, np.arange(1, len(padded_TxRxD) + 1))[:frames]
+
+
+def without_each_region(
+    networks: Networks, features_NxTxRxD: Float[np.ndarray, "N T R 20"], length_N: Int[np.ndarray, "N"]
+) -> Float[np.ndarray, "R N K"]:
+    """Class probabilities with one region after the other switched off at the classifier's door, without training again.
+
+    What the classifier then sees is nothing that it was trained on; `regions` in a sweep trains without a region.
+    """
+    others_RxR = np.asarray(networks.mask_R) * (1 - np.eye(len(networks.mask_R), dtype=np.float32))
+    return np.stack([probabilities(networks, features_NxTxRxD, length_N, mask_R) for mask_R in others_RxR])
+
+
+def saliency(networks: Networks, images: Images, target: int) -> tuple[Float[np.ndarray, "T _ _"], ...]:
+    """How much each pixel of each frame of a clip moves the decision: |d log p(target) / d gray value|, per region.
+
+    Simonyan, Vedaldi and Zisserman 2014, "Deep Inside Convolutional Networks", Sec. 3, through both stages. Over colour
+    channels it is summed.
+
+    Args:
+        networks: of a run.
+        images: the clip's frames, as in `features_of`.
+        target: the class in question, a number.
+
+    Returns:
+        Per region, a map for each frame, in 1 / gray level (of 255).
+    """
+    frames = images[0].shape[-1]
+    features_TxRxD = features_of(networks, images)
+    gradient_TxRxD = _compiled(_score_gradient)(networks.temporal, features_TxRxD, networks.mask_R, target)
+    padding = [(0, -frames % BLOCK), (0, 0), (0, 0)]
+    blocks = np.split(np.pad(gradient_TxRxD, padding), -(-frames // BLOCK))
+    compute = functools.partial(_compiled(_pixel_gradient, 0), networks.network, networks.spatial, networks.fitted)
+    pieces = [compute(block, gradient) for block, gradient in zip(_blocks(images), blocks, strict=True)]
+    return tuple(
+        np.concatenate([np.abs(piece).sum(0).transpose(2, 0, 1) for piece in of_region])[:frames]
+        for of_region in zip(*pieces, strict=True)
+    )
+
+
+def in_clips(features_SxRxD: Float[np.ndarray, "S R 20"], length_N: np.ndarray) -> Float[np.ndarray, "N T R 20"]:
+    """Features of frames that lie one clip after another, as clips, post-padded with zeros."""
+    clips_NxTxRxD = np.zeros((len(length_N), int(length_N.max()), *features_SxRxD.shape[1:]), np.float32)
+    for clip_TxRxD, own_TxRxD in zip(clips_NxTxRxD, np.split(features_SxRxD, np.cumsum(length_N)[:-1]), strict=True):
+        clip_TxRxD[: len(own_TxRxD)] = own_TxRxD
+    return clips_NxTxRxD
+
+
+def _parameters(variables: dict[str, np.ndarray]) -> dict[str, Any]:
+    """A stage's parameters, from arrays by their place in its state (`.params['fc20']['bias']`)."""
+    tree: dict[str, Any] = {}
+    for place, leaf in variables.items():
+        *branch, name = re.findall(r"\['(\w+)'\]", place)
+        node = tree
+        for key in branch:
+            node = node.setdefault(key, {})
+        node[name] = leaf
+    return tree
+
+
+@functools.cache
+def _compiled(f: Callable, *static: int) -> Callable:
+    return jax.jit(f, static_argnums=static, compiler_options=compiler_options())
+
+
+def _features(network, spatial, fitted, images):
+    return features_regions(spatial, normalised(images, fitted), network)
+
+
+def _pixel_gradient(network, spatial, fitted, images, gradient_TxRxD):
+    _, transpose = jax.vjp(lambda images: _features(network, spatial, fitted, images), images)
+    return transpose(gradient_TxRxD)[0]
+
+
+def _probabilities(temporal, features_NxTxRxD, length_N, mask_R):
+    return jax.nn.softmax(_logits(temporal, features_NxTxRxD, length_N, mask_R))
+
+
+def _score_gradient(temporal, features_TxRxD, mask_R, target):
+    def score(features_TxRxD):
+        length_N = jnp.array([len(features_TxRxD)])
+        return jax.nn.log_softmax(_logits(temporal, features_TxRxD[None], length_N, mask_R))[0, target]
+
+    return jax.grad(score)(features_TxRxD)
+
+
+def _logits(temporal, features_NxTxRxD, length_N, mask_R):
+    units, classes = temporal["kernel_h"].shape[1], len(temporal["out"]["bias"])
+    model = TemporalClassifier(units, classes)
+    return model.apply({"params": temporal}, features_NxTxRxD, length_N, mask_R, (0.0, 0.0), None)
+
+
+def _blocks(images: Images) -> list[tuple[np.ndarray, ...]]:
+    """The frames in blocks of one size, the last one filled up with zeros."""
+    frames = images[0].shape[-1]
+    padded = [np.pad(image, [(0, 0)] * 3 + [(0, -frames % BLOCK)]).astype(np.float32) for image in images]
+    blocks = -(-frames // BLOCK)
+    return list(zip(*(np.split(image, blocks, axis=-1) for image in padded), strict=True))

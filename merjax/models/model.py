@@ -1,0 +1,113 @@
+"""Model cards: what a run learnt, saved with all that is needed to use it on other clips and to know what it is worth.
+
+`engine.save_models: true` gives every trial, seed and fold a folder `models/TRIAL/seed0/FOLD` in the results:
+
+- `card.json`: settings, classes, what is done to the pictures and the numbers that were fitted for it, data and split,
+  versions, the subjects that the run never saw, and the trial's pooled scores once the sweep is finished;
+- `card.md`: the same to read;
+- `parameters/`: what the stages learnt, by orbax.
+
+A method need not know of it: an engine that remembers takes down what each stage came to, and an engine that was taught
+gives it back in place of training, so that the method's own code does the rest.
+"""
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import orbax.checkpoint as ocp
+import pandas as pd
+
+from merjax.config import Config, make_config
+from merjax.methods.registry import METHODS
+from merjax.methods.runs import RunId
+from merjax.models.card import CARD_FORMAT, refuse_other_preparation
+from merjax.models.engines import Learned, TaughtEngine
+from merjax.stores.store import Store, open_store
+from merjax.system.errors import MerjaxError
+from merjax.system.jax_setup import prepare_backend
+from merjax.training.data import every_clip
+
+
+@dataclass(frozen=True)
+class Model:
+    """A trained run, ready for use: `model(store)` gives the class probabilities of a store's clips.
+
+    Attributes:
+        card: what stands in `card.json`.
+        config: the trial's settings.
+        learned: by stage, what it came to.
+    """
+
+    card: dict[str, Any]
+    config: Config
+    learned: dict[str, Learned]
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        return tuple(self.card["classes"])
+
+    @cached_property
+    def _engine(self) -> TaughtEngine:
+        return TaughtEngine(self.learned)
+
+    def __call__(self, store: Store | Path | str) -> pd.DataFrame:
+        """Class probabilities of every clip of a store, whatever its label or none.
+
+        Args:
+            store: a clip store, or its folder.
+
+        Returns:
+            A row per clip, in the store's order: database, subject, clip, prediction (a class's name), and p_CLASS.
+
+        Raises:
+            MerjaxError: a store that the model does not fit.
+        """
+        opened = store if isinstance(store, Store) else open_store(store)
+        refuse_other_preparation(self.card, self.config, opened)
+        experiment = every_clip(opened, self.config.data)
+        spec = RunId(self.config, self.card["seed"], 0)
+        train = METHODS[self.config.method].train
+        (probability_NxK,) = train(experiment, [spec], self._engine).probability_PxNxK
+        if not np.isfinite(probability_NxK).all():
+            raise MerjaxError(
+                f"the model gives no probabilities for the clips of {opened.path}: its training diverged, or it was trained "
+                "without temporal.mask on longer ones"
+            )
+        table = experiment.index[["database", "subject", "clip"]].reset_index(drop=True)
+        table["prediction"] = [self.classes[k] for k in probability_NxK.argmax(1)]
+        return table.assign(**{f"p_{name}": probability_NxK[:, k] for k, name in enumerate(self.classes)})
+
+
+def load_model(path: Path | str) -> Model:
+    """Load a model from its folder.
+
+    >>> model = merjax.load_model("runs/mine/models/focal/seed0/casme2-sub01")
+    >>> model("stores/all")
+
+    Raises:
+        MerjaxError: no model there, or one of another version.
+    """
+    prepare_backend()
+    folder = Path(path).absolute()
+    if not (folder / "card.json").is_file():
+        raise MerjaxError(
+            f"{path} holds no model (no card.json); sweeps with engine.save_models=true save them as "
+            "models/TRIAL/seed0/FOLD in their folder"
+        )
+    card = json.loads((folder / "card.json").read_text())
+    if card["format"] != CARD_FORMAT:
+        raise MerjaxError(f"{path} is a model of format {card['format']}, this merjax reads format {CARD_FORMAT}")
+    with ocp.StandardCheckpointer() as checkpointer:
+        variables = checkpointer.restore(folder / "parameters")
+    learned = {
+        stage: Learned(
+            {name: np.asarray(values) for name, values in variables[stage].items()},
+            {name: np.array(values) for name, values in numbers.items()},
+        )
+        for stage, numbers in card["numbers"].items()
+    }
+    return Model(card, make_config(card["config"], source=str(path)), learned)

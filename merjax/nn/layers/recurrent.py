@@ -1,0 +1,235 @@
+"""The LSTMs of the paper's Eq. 6 over sequences of unequal length, one per region.
+
+All four gates go through one tanh (sigmoid(z) = 1/2 + 1/2 tanh(z/2), the inner halves folded into the weights), inputs,
+state and bias through one product, and the gradient is written by hand. On a CPU the products take two thirds of the time;
+what else there was to save lies in memory and in padding:
+
+- What the backward pass needs is written once, in place, into arrays of all regions and frames. The backward pass reads
+  them frame by frame. The gates' gradients stay in the cache: every few frames they go into the weights' gradient.
+- Sequences are sorted, longest first, and the loop goes on with three, two and one quarter of them where the others have
+  ended. Its own end is that of the batch's longest sequence.
+
+Nothing is masked inside the loops. A state depends on its past only, so the frames behind a sequence's end cannot touch
+the state at its end; and its gradient enters there, so what lies behind receives exact zeros. A loop may therefore run
+longer than it must, and so that it stays one loop, runs that are mapped side by side run as long as the longest of them.
+
+In names, K is inputs, state and the bias's one (D + H + 1), n the sequences still running, S the frames of a block, M a
+block's frames of n sequences. The barriers keep XLA from fusing element-wise work into the products (see
+`merjax.system.jax_setup`).
+"""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jax.custom_batching import custom_vmap
+from jaxtyping import Array, Float, Int
+
+_BLOCK = 8  # frames whose gates' gradients go into the weights' gradient together
+
+
+def lstm(
+    kernel_x_RxDx4H: Float[Array, "R D G"],
+    kernel_h_RxHx4H: Float[Array, "R H G"],
+    bias_Rx4H: Float[Array, "R G"],
+    x_RxTxBxD: Float[Array, "R T B D"],
+    length_B: Int[Array, "B"],
+) -> Float[Array, "R B H"]:
+    """The state h of R LSTMs at the last real frame of each sequence.
+
+    Each with gates (i, f, g, o) = split(x W_x + h W_h + b) in this order along the kernels' columns:
+    c = sigmoid(f) c + sigmoid(i) tanh(g), h = sigmoid(o) tanh(c), both zero at first.
+
+    Args:
+        kernel_x_RxDx4H, kernel_h_RxHx4H, bias_Rx4H: W_x, W_h, b; G = 4 H.
+        x_RxTxBxD: sequences, post-padded to T frames; the padding's values do not matter, not even NaN.
+        length_B: frames of each sequence, the same for all R, 0 to T; an empty sequence ends in zeros, one that is said to be
+            longer than T in NaN.
+
+    All in float32. Differentiable once, in reverse mode, in all arguments but `length_B`; the padding's gradient is zero.
+    """
+    units, frames = kernel_h_RxHx4H.shape[1], x_RxTxBxD.shape[1]
+    said_B = jnp.asarray(length_B).astype(int)
+    length_B = jnp.clip(said_B, 0, frames)
+    halves_4H = jnp.repeat(jnp.array([0.5, 0.5, 1.0, 0.5]), units)  # of the sigmoid gates i, f and o
+    kernel_RxKx4H = jnp.concatenate([kernel_x_RxDx4H, kernel_h_RxHx4H, bias_Rx4H[:, None]], axis=1) * halves_4H
+    longest_first_B = jnp.argsort(length_B, descending=True)
+    real_TxB = jnp.arange(frames)[:, None] < length_B
+    x_RxTxBxD = jnp.where(real_TxB[:, :, None], x_RxTxBxD, 0)[:, :, longest_first_B]
+    x_RxTxBxD = jnp.pad(x_RxTxBxD, ((0, 0), (0, -frames % _BLOCK), (0, 0), (0, 0)))
+    last_RxBxH = _lstm(kernel_RxKx4H, x_RxTxBxD, length_B[longest_first_B])[:, jnp.argsort(longest_first_B)]
+    return jnp.where((said_B <= frames)[:, None], last_RxBxH, jnp.nan)
+
+
+def lstm_reference(kernel_x_RxDx4H, kernel_h_RxHx4H, bias_Rx4H, x_RxTxBxD, length_B) -> Float[Array, "R B H"]:
+    """What `lstm` computes, said plainly and differentiated by JAX: a finished sequence keeps its state."""
+
+    def region(kernel_x_Dx4H, kernel_h_Hx4H, bias_4H, x_TxBxD):
+        def frame(state, inputs):
+            h_BxH, c_BxH = state
+            t, x_BxD = inputs
+            i, f, g, o = jnp.split(x_BxD @ kernel_x_Dx4H + h_BxH @ kernel_h_Hx4H + bias_4H, 4, axis=-1)
+            new_c_BxH = jax.nn.sigmoid(f) * c_BxH + jax.nn.sigmoid(i) * jnp.tanh(g)
+            new_h_BxH = jax.nn.sigmoid(o) * jnp.tanh(new_c_BxH)
+            real_Bx1 = (t < length_B)[:, None]
+            return (jnp.where(real_Bx1, new_h_BxH, h_BxH), jnp.where(real_Bx1, new_c_BxH, c_BxH)), None
+
+        zeros_BxH = jnp.zeros((x_TxBxD.shape[1], kernel_h_Hx4H.shape[0]), x_TxBxD.dtype)
+        (h_BxH, _), _ = lax.scan(frame, (zeros_BxH, zeros_BxH), (jnp.arange(x_TxBxD.shape[0]), x_TxBxD))
+        return h_BxH
+
+    return jax.vmap(region)(kernel_x_RxDx4H, kernel_h_RxHx4H, bias_Rx4H, x_RxTxBxD)
+
+
+@jax.custom_vjp
+def _lstm(kernel_RxKx4H, x_RxTxBxD, length_B):
+    """`lstm` of sequences sorted longest first and padded to whole blocks, whose sigmoids' weights are halved."""
+    return _forward(kernel_RxKx4H, x_RxTxBxD, length_B, ())[0]
+
+
+def _lstm_forward(kernel_RxKx4H, x_RxTxBxD, length_B):
+    asked_for_dx = x_RxTxBxD.perturbed  # features are data to the method, and XLA would not drop it from the loops
+    kernel_RxKx4H, x_RxTxBxD, length_B = kernel_RxKx4H.value, x_RxTxBxD.value, length_B.value
+    width, gates = kernel_RxKx4H.shape[1:]
+    # of x, h and 1; the gates; c before; tanh c. Zeros where no frame writes: the last block of a phase reads on to its end.
+    saved = tuple(jnp.zeros((*x_RxTxBxD.shape[:3], size)) for size in (width, gates, gates // 4, gates // 4))
+    last_RxBxH, saved = _forward(kernel_RxKx4H, x_RxTxBxD, length_B, saved)
+    return last_RxBxH, (kernel_RxKx4H, length_B, saved, jnp.zeros_like(x_RxTxBxD) if asked_for_dx else None)
+
+
+def _forward(kernel_RxKx4H, x_RxTxBxD, length_B, saved):
+    """The last states, and `saved` with what every frame read and made, unless that is empty."""
+    regions, _, batch, _ = x_RxTxBxD.shape
+    units = kernel_RxKx4H.shape[2] // 4
+    zeros_BxH = jnp.zeros((batch, units))
+
+    def region(r, carry):
+        last_RxBxH, saved = carry
+        kernel_Kx4H = lax.optimization_barrier(_at(kernel_RxKx4H, r))
+        h_nxH = c_nxH = last_BxH = zeros_BxH
+        for n, begin, end in _phases(length_B, frames_each=1):
+            frame = functools.partial(_frame_forward, kernel_Kx4H, x_RxTxBxD, length_B[:n], r)
+            state = (h_nxH[:n], c_nxH[:n], last_BxH[:n], saved)
+            h_nxH, c_nxH, last_nxH, saved = lax.fori_loop(begin, end, frame, state)
+            last_BxH = last_BxH.at[:n].set(last_nxH)
+        return _put(last_RxBxH, last_BxH, r), saved
+
+    return lax.fori_loop(0, regions, region, (jnp.zeros((regions, batch, units)), saved))
+
+
+def _frame_forward(kernel_Kx4H, x_RxTxBxD, length_n, r, t, carry):
+    h_nxH, c_nxH, last_nxH, saved = carry
+    n = len(length_n)
+    xh1_nxK = jnp.concatenate([_rows(x_RxTxBxD, r, t, n), h_nxH, jnp.ones((n, 1))], axis=1)
+    xh1_nxK = lax.optimization_barrier(xh1_nxK)
+    gates_nx4H = lax.optimization_barrier(jnp.tanh(lax.optimization_barrier(xh1_nxK @ kernel_Kx4H)))
+    i, f, g, o = jnp.split(gates_nx4H, 4, axis=-1)
+    new_c_nxH = lax.optimization_barrier((0.5 + 0.5 * f) * c_nxH + (0.5 + 0.5 * i) * g)
+    tanh_c_nxH = lax.optimization_barrier(jnp.tanh(new_c_nxH))
+    h_nxH = (0.5 + 0.5 * o) * tanh_c_nxH
+    last_nxH = jnp.where((t == length_n - 1)[:, None], h_nxH, last_nxH)
+    if saved:
+        saved = tuple(map(functools.partial(_put_rows, r=r, t=t), saved, (xh1_nxK, gates_nx4H, c_nxH, tanh_c_nxH)))
+    return h_nxH, new_c_nxH, last_nxH, saved
+
+
+def _lstm_backward(residuals, dlast_RxBxH):
+    kernel_RxKx4H, length_B, saved, dx_RxTxBxD = residuals
+    regions, _, units = dlast_RxBxH.shape
+    inputs = kernel_RxKx4H.shape[1] - units - 1
+
+    def region(r, carry):
+        dkernel_RxKx4H, dx_RxTxBxD = carry
+        kernel_Kx4H = _at(kernel_RxKx4H, r)
+        transposed = lax.optimization_barrier((kernel_Kx4H[:inputs].T, kernel_Kx4H[inputs:-1].T))
+        dlast_BxH = lax.optimization_barrier(_at(dlast_RxBxH, r))
+        state = jnp.zeros((0, units)), jnp.zeros((0, units)), jnp.zeros_like(kernel_Kx4H), dx_RxTxBxD
+        for n, begin, end in reversed(_phases(length_B, frames_each=_BLOCK)):
+            backward = functools.partial(_block_backward, transposed, saved, dlast_BxH[:n], length_B[:n], r, end - 1)
+            dh_nxH, dc_nxH, dkernel_Kx4H, dx_RxTxBxD = state
+            state = _with_rows(dh_nxH, n), _with_rows(dc_nxH, n), dkernel_Kx4H, dx_RxTxBxD
+            state = lax.fori_loop(0, end - begin, backward, state)
+        return _put(dkernel_RxKx4H, state[2], r), state[3]
+
+    dkernel_RxKx4H, dx_RxTxBxD = lax.fori_loop(0, regions, region, (jnp.zeros_like(kernel_RxKx4H), dx_RxTxBxD))
+    return dkernel_RxKx4H, dx_RxTxBxD, None
+
+
+def _block_backward(transposed, saved, dlast_nxH, length_n, r, last_block, step, carry):
+    """Through `_BLOCK` frames, last first: the state's gradients, and what the block adds to the others."""
+    dh_nxH, dc_nxH, dkernel_Kx4H, dx_RxTxBxD = carry
+    kernel_x_4HxD, kernel_h_4HxH = transposed
+    xh1_RxTxBxK, gates_RxTxBx4H, c_RxTxBxH, tanh_c_RxTxBxH = saved
+    n, first = len(length_n), (last_block - step) * _BLOCK
+
+    def frame(back, carry):
+        dh_nxH, dc_nxH, dz_Sxnx4H = carry
+        s = _BLOCK - 1 - back
+        i, f, g, o = jnp.split(_rows(gates_RxTxBx4H, r, first + s, n), 4, axis=-1)
+        c_nxH, tanh_c_nxH = _rows(c_RxTxBxH, r, first + s, n), _rows(tanh_c_RxTxBxH, r, first + s, n)
+        # nothing has come back to a sequence at its end yet
+        dh_nxH = jnp.where((first + s == length_n - 1)[:, None], dlast_nxH, dh_nxH)
+        dc_nxH = lax.optimization_barrier(dc_nxH + dh_nxH * (0.5 + 0.5 * o) * (1 - tanh_c_nxH**2))
+        # With s = 1/2 + 1/2 tanh(z/2), ds = 1/2 (1 - tanh(z/2)^2) dz/2; the inner 1/2 is in the scaled weights.
+        through_c = 0.5 * g * (1 - i * i), 0.5 * c_nxH * (1 - f * f), (0.5 + 0.5 * i) * (1 - g * g)
+        dz = [*(gate * dc_nxH for gate in through_c), 0.5 * tanh_c_nxH * (1 - o * o) * dh_nxH]
+        dz_nx4H = lax.optimization_barrier(jnp.concatenate(dz, axis=1))
+        dh_nxH = lax.optimization_barrier(dz_nx4H @ kernel_h_4HxH)
+        return dh_nxH, dc_nxH * (0.5 + 0.5 * f), _put(dz_Sxnx4H, dz_nx4H, s)
+
+    dz_Sxnx4H = jnp.zeros((_BLOCK, n, 4 * dh_nxH.shape[1]))
+    dh_nxH, dc_nxH, dz_Sxnx4H = lax.fori_loop(0, _BLOCK, frame, (dh_nxH, dc_nxH, dz_Sxnx4H))
+    dz_Mx4H = lax.optimization_barrier(dz_Sxnx4H.reshape(_BLOCK * n, -1))
+    xh1_1xSxnxK = lax.dynamic_slice(xh1_RxTxBxK, (r, first, 0, 0), (1, _BLOCK, n, xh1_RxTxBxK.shape[3]))
+    xh1_MxK = lax.optimization_barrier(xh1_1xSxnxK.reshape(_BLOCK * n, -1))
+    dkernel_Kx4H = dkernel_Kx4H + xh1_MxK.T @ dz_Mx4H
+    if dx_RxTxBxD is not None:
+        dx_1xSxnxD = (dz_Mx4H @ kernel_x_4HxD).reshape(1, _BLOCK, n, -1)
+        dx_RxTxBxD = lax.dynamic_update_slice(dx_RxTxBxD, dx_1xSxnxD, (r, first, 0, 0))
+    return dh_nxH, dc_nxH, dkernel_Kx4H, dx_RxTxBxD
+
+
+_lstm.defvjp(_lstm_forward, _lstm_backward, symbolic_zeros=True)
+
+
+def _phases(length_B, frames_each):
+    """(n, begin, end): the n longest sequences run from `begin` to before `end`, in steps of `frames_each` frames."""
+    running = sorted({-(-len(length_B) * quarters // 4) for quarters in (1, 2, 3, 4)}, reverse=True)
+    # a phase ends with the longest sequence that takes no part in the next one, the last phase with the longest of all
+    place_of_longest = jnp.array([*running[1:], 0])
+    ends = _of_all_runs(-(-length_B[place_of_longest] // frames_each))
+    return [(n, ends[k - 1] if k else 0, ends[k]) for k, n in enumerate(running)]
+
+
+@custom_vmap
+def _of_all_runs(ends):
+    """`ends`; under vmap the latest over the runs, so that bounds stay scalars and no loop's arrays are copied by select."""
+    return ends
+
+
+@_of_all_runs.def_vmap
+def _of_mapped_runs(axis_size, in_batched, ends):
+    del axis_size, in_batched
+    return _of_all_runs(ends.max(axis=0)), False
+
+
+def _at(of_regions, r):
+    return lax.dynamic_index_in_dim(of_regions, r, keepdims=False)
+
+
+def _put(of_regions, own, r):
+    return lax.dynamic_update_index_in_dim(of_regions, own, r, axis=0)
+
+
+def _rows(of_frames, r, t, n):
+    return lax.dynamic_slice(of_frames, (r, t, 0, 0), (1, 1, n, of_frames.shape[3]))[0, 0]
+
+
+def _put_rows(of_frames, own, r, t):
+    return lax.dynamic_update_slice(of_frames, own[None, None], (r, t, 0, 0))
+
+
+def _with_rows(d_mxH, n):
+    """Take in the shorter sequences, to which nothing has come back yet."""
+    return jnp.concatenate([d_mxH, jnp.zeros((n - len(d_mxH), d_mxH.shape[1]))])

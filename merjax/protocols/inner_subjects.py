@@ -1,0 +1,50 @@
+"""Subjects held out inside training, on which settings are chosen without a look at those that are tested."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Int
+
+from merjax.protocols.folds import Fold, make_folds, subjects_of
+from merjax.system.errors import MerjaxError
+
+
+def inner_folds(
+    index: pd.DataFrame, folds: Sequence[Fold], target_N: Int[np.ndarray, "clips"], share: float
+) -> tuple[Fold, ...]:
+    """The folds with each one's test clips set aside and about a share of its training subjects tested instead.
+
+    The training subjects of a fold are sorted into groups alike in classes; one is held out, another one from fold to
+    fold, so that pooled over folds every subject is tested. The fold's own test clips are on neither side.
+
+    Args:
+        index: the clips: database, subject, clip.
+        folds: the folds to divide once more.
+        target_N: the class of each clip.
+        share: about what share of a fold's training subjects is held out, between 0 and 1.
+
+    Raises:
+        MerjaxError: a fold that trains on fewer than two subjects.
+    """
+    return tuple(_inner_fold(index, fold, number, target_N, share) for number, fold in enumerate(folds))
+
+
+def _inner_fold(index: pd.DataFrame, fold: Fold, number: int, target_N: np.ndarray, share: float) -> Fold:
+    own = index[fold.train_N]
+    subjects = len(set(subjects_of(own)))
+    if subjects < 2:
+        raise MerjaxError(
+            f"fold {fold.name} trains on one subject, of which none can be held out inside; choose other data.folds, or do "
+            "without a search and without inner in selection.rules"
+        )
+    groups = min(round(1 / share), subjects)
+    inner = make_folds(own, f"group:{groups}", target_N[fold.train_N])[number % groups]
+    train_N, test_N = fold.train_N.copy(), fold.train_N.copy()
+    train_N[fold.train_N], test_N[fold.train_N] = inner.train_N, inner.test_N
+    return Fold(f"inside {fold.name}", train_N, test_N, inside=fold.name)
+
+
+def outer_name(inside: str) -> str:
+    """The name of the fold inside which another one was made."""
+    return inside.removeprefix("inside ")

@@ -1,0 +1,1 @@
+"""Published scores, beside those of a sweep that repeats them."""

@@ -1,0 +1,76 @@
+"""What the peers' own papers and ports print of themselves, to four digits, for sweeps that repeat one of them.
+
+The paper's Table 8 has most of them too, cut after two digits; RCN-A and the port of STSTNet are not in it.
+"""
+
+import re
+
+from merjax.report.published.tables import STSTNET, PublishedRow, PublishedTable, table_of
+
+_PARTS = ("FULL", "smic", "casme2", "samm")
+_UNCHECKED = "Noted from memory of the article and not checked against it."
+_PORT = "STSTNet's PyTorch port, as it reports itself, on FULL alone and without an interval."
+
+
+def table_beside(sweep: str) -> PublishedTable | None:
+    """The published scores that belong beside a sweep's: of the paper's table that it repeats, or of the peer that it is named
+    after ("ststnet"); None for other sweeps."""
+    table = table_of(sweep)
+    if table is not None and table.number == 8:
+        return table._replace(rows=(*table.rows, *_RCN, *_STSTNET_PORT))
+    if table is not None:
+        return table
+    match = re.match(r"(ststnet|off_apexnet|dual_inception|rcn_a)(?![a-z0-9_])", re.sub(r"[- ]", "_", sweep.lower()))
+    return PEERS[match[1]] if match else None
+
+
+def _rows(method: str, where: str, scores: tuple[float, ...], notes: tuple[str, ...]) -> tuple[PublishedRow, ...]:
+    """Rows of UF1 and UAR, alternating, over as many parts as there are pairs."""
+    return tuple(
+        PublishedRow(method, part, dict(zip(("UF1", "UAR"), scores[2 * i : 2 * i + 2], strict=True)), (), notes, where)
+        for i, part in enumerate(_PARTS[: len(scores) // 2])
+    )
+
+
+def _table(*rows: PublishedRow) -> PublishedTable:
+    return PublishedTable(0, f"{rows[0].method} with leave-one-subject-out on MEGC 2019", "megc3", rows)
+
+
+_RCN = _rows(
+    "RCN-A",
+    "Xia et al. 2020",
+    (0.7432, 0.7190, 0.6326, 0.6441, 0.8512, 0.8123, 0.7601, 0.6715),
+    (f"RCN-A, Xia et al. 2020. {_UNCHECKED}",),
+)
+_STSTNET_PORT = _rows("STSTNet, PyTorch port", "as it reports itself", (0.7209, 0.7250), (_PORT,))
+
+PEERS: dict[str, PublishedTable] = {
+    "ststnet": _table(
+        *_rows(
+            "STSTNet",
+            "Liong et al. 2019, UAR corrected",
+            (0.7353, 0.7186, 0.6801, 0.6703, 0.8382, 0.8190, 0.6588, 0.6415),
+            (STSTNET,),
+        ),
+        *_STSTNET_PORT,
+    ),
+    "off_apexnet": _table(
+        *_rows(
+            "OFF-ApexNet",
+            "Gan et al. 2019, on MEGC 2019",
+            (0.7196, 0.7096, 0.6817, 0.6695, 0.8764, 0.8681, 0.5409, 0.5392),
+            (f"OFF-ApexNet's UAR on SAMM: {_UNCHECKED[0].lower()}{_UNCHECKED[1:]}",),
+        )
+    ),
+    "dual_inception": _table(
+        *_rows(
+            "Dual-Inception",
+            "Zhou et al. 2019",
+            (0.7322, 0.7278, 0.6645, 0.6726, 0.8621, 0.8560, 0.5868, 0.5663),
+            (
+                f"Dual-Inception, Zhou et al. 2019. Scores on the databases' parts: {_UNCHECKED[0].lower()}{_UNCHECKED[1:]}",
+            ),
+        )
+    ),
+    "rcn_a": _table(*_RCN),
+}

@@ -1,0 +1,141 @@
+"""A comparison with all its numbers."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+
+from merjax.report.comparison import Comparison
+from merjax.scoring.entry import LEAKS, Entry
+from merjax.scoring.scores import (
+    are_paired,
+    pooled_confusion,
+    score_classes,
+    score_controls,
+    score_differences,
+    score_entries,
+    score_subjects,
+)
+
+MOST_DETAILED = 8  # entries with figures of their own; tables and CSV files have all
+SYNTHETIC = "Synthetic data: these scores say nothing about people."
+
+
+@dataclass(frozen=True)
+class Section:
+    """A comparison and what is computed from it, each once."""
+
+    comparison: Comparison
+
+    @cached_property
+    def scores(self) -> pd.DataFrame:
+        return score_entries(self.comparison.entries, self.comparison.parts)
+
+    @cached_property
+    def controls(self) -> pd.DataFrame:
+        return score_controls(self.comparison.base, self.comparison.parts)
+
+    @property
+    def scores_and_controls(self) -> pd.DataFrame:
+        return pd.concat([self.scores, self.controls], ignore_index=True)
+
+    @cached_property
+    def differences(self) -> pd.DataFrame:
+        parts = self.comparison.parts
+        tables = [score_differences(base, self.compared(base), parts) for base in self.comparison.bases]
+        return pd.concat(tables, ignore_index=True)
+
+    def compared(self, base: Entry) -> list[Entry]:
+        """The entries to compare with a base; a leaking one says nothing about how its trial differs from another."""
+        others = [entry for entry in self.comparison.entries if entry is not base]
+        return [entry for entry in others if base.selection == "oracle" or entry.selection != "oracle"]
+
+    @cached_property
+    def inflation(self) -> pd.DataFrame:
+        """Oracle minus fixed, of each trial that has both and something to choose among: as `differences`, and looks, the
+        moments to choose among, and epochs, the whole budget."""
+        by_rule = {(e.run, e.trial, e.selection): e for e in self.comparison.entries}
+        tables = [
+            score_differences(by_rule[run, trial, "fixed"], [oracle], self.comparison.parts).assign(
+                looks=oracle.looks, epochs=oracle.epochs
+            )
+            for (run, trial, selection), oracle in by_rule.items()
+            if selection == "oracle" and oracle.looks > 1 and (run, trial, "fixed") in by_rule
+        ]
+        return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
+
+    @cached_property
+    def budgets(self) -> pd.DataFrame:
+        """The budgets that entries which chose one were tested after: entry, runs, median, least and most steps, and the
+        steps of the whole budget (NaN where no entry of the trial was tested after it)."""
+        told = [entry for entry in self.comparison.entries if "step" in entry.predictions]
+        whole = {(e.run, e.trial): e.predictions["step"].max() for e in told if e.selection == "fixed"}
+        rows = []
+        for entry in told:
+            if entry.looks > 1:
+                step = entry.predictions.drop_duplicates(["seed", "fold"])["step"]
+                median, least, most = step.median(), step.min(), step.max()
+                rows.append(
+                    {"entry": entry.label, "runs": len(step), "median": median, "least": least, "most": most}
+                    | {"whole": whole.get((entry.run, entry.trial), np.nan)}
+                )
+        return pd.DataFrame(rows)
+
+    @cached_property
+    def classes(self) -> pd.DataFrame:
+        return score_classes(self.comparison.entries, self.comparison.parts)
+
+    @cached_property
+    def subjects(self) -> pd.DataFrame:
+        return score_subjects(self.comparison.entries)
+
+    @cached_property
+    def confusions(self) -> pd.DataFrame:
+        """Long form: part, entry, truth, prediction, clips (summed over seeds)."""
+        rows = []
+        for part in self.comparison.parts:
+            for entry in self.comparison.entries:
+                counts = pooled_confusion(entry, part)
+                rows += [
+                    {"part": part, "entry": entry.label, "truth": t, "prediction": p, "clips": int(counts[i, j])}
+                    for i, t in enumerate(entry.classes)
+                    for j, p in enumerate(entry.classes)
+                ]
+        return pd.DataFrame(rows)
+
+    @property
+    def detailed(self) -> list[Entry]:
+        """The entries with figures of their own; those that leak come last."""
+        return sorted(self.comparison.entries, key=lambda entry: entry.selection == "oracle")[:MOST_DETAILED]
+
+    def unpaired(self, base: Entry) -> list[str]:
+        """Labels of entries that have no paired difference to a base."""
+        return [e.label for e in self.compared(base) if not are_paired(base, e)]
+
+    @property
+    def without_choice(self) -> list[str]:
+        """Labels of entries whose rule had one look to choose among: they are the fixed budget's under another name."""
+        return [e.label for e in self.comparison.entries if e.selection != "fixed" and e.looks == 1]
+
+
+def warnings_of(entries: Sequence[Entry]) -> tuple[str, ...]:
+    """What has to stand beside every table and figure that shows scores of these entries."""
+    synthetic = any(entry.data["statement"] for entry in entries)
+    leaking = [entry for entry in entries if entry.selection == "oracle"]
+    return (SYNTHETIC,) * synthetic + (LEAKS, _choice(leaking)) * bool(leaking)
+
+
+def _choice(leaking: Sequence[Entry]) -> str:
+    """Among how much leaking entries chose: published choices are often among all epochs, which leaks more."""
+    told: dict[str, list[str]] = {}
+    for entry in leaking:
+        looks = f"{entry.looks} looks in {entry.epochs:g} epochs" if entry.looks > 1 else "one look, no choice"
+        told.setdefault(looks, []).append(entry.trial)
+    each = "; ".join(looks + (f" ({', '.join(names)})" if len(told) > 1 else "") for looks, names in told.items())
+    return f"The oracle chose among {each}; choosing among all epochs, as published code does, would leak more."
+
+
+def records(table: pd.DataFrame, part: str) -> list[dict]:
+    return table[table["part"] == part].to_dict("records") if len(table) else []

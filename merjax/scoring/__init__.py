@@ -1,0 +1,1 @@
+"""Predictions to scores, with their uncertainty over subjects."""

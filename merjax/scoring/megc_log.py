@@ -1,0 +1,186 @@
+"""Logs of per-clip predictions in the format of the micro-expression grand challenge: written, read, checked, scored.
+
+    casme2 sub01            a subject: database and subject
+    EP02_01f 1 1            each of its clips: clip, truth, prediction, as class numbers from 0
+    EP19_05f 0 2
+    samm 006
+    006_1_2 2 2
+
+Classes are numbered as in `merjax.protocols.SCHEMES` (megc3: 0 negative, 1 positive, 2 surprise). A prediction of -1 says that
+there is none (the training diverged); it is scored as wrong.
+"""
+
+from pathlib import Path
+
+import pandas as pd
+
+from merjax.datasets.clip import DATABASES
+from merjax.protocols import LabelScheme
+from merjax.scoring.metrics import SCORES, interval
+from merjax.scoring.parts import of_part, part_names
+from merjax.scoring.scores import CLIP, LEVEL, resampled, seed_scores
+from merjax.system.errors import MerjaxError
+
+_SPELLINGS = {"smichs": "smic", "casmeii": "casme2"} | {name: name for name in DATABASES}
+
+
+def log_text(predictions: pd.DataFrame) -> str:
+    """The log of one prediction per clip.
+
+    Args:
+        predictions: columns database, subject, clip, label and prediction; of one trial, one seed, and in cross-database
+            folds of one fold.
+
+    Raises:
+        MerjaxError: a clip occurs twice.
+    """
+    _refuse_duplicates(predictions, "the predictions")
+    lines = []
+    for (database, subject), own in predictions.groupby(["database", "subject"], sort=True):
+        lines.append(f"{database} {subject}")
+        lines += [f"{row.clip} {row.label} {row.prediction}" for row in own.sort_values("clip").itertuples()]
+    return "\n".join(lines) + "\n"
+
+
+def read_log(path: Path, scheme: LabelScheme) -> pd.DataFrame:
+    """Read a log: database, subject, clip, label, prediction.
+
+    Raises:
+        MerjaxError: no such file, a line that is neither of the two kinds, an unknown database, a label that is no class
+            number, a clip that occurs twice.
+    """
+    try:
+        lines = path.read_text().splitlines()
+    except (OSError, UnicodeDecodeError):
+        raise MerjaxError(f"{path} is no readable text file; give a log of per-clip predictions") from None
+    rows, subject = [], None
+    for number, line in enumerate(lines, 1):
+        words = line.split()
+        if len(words) == 2:
+            subject = (_database(words[0], f"{path}, line {number}"), words[1])
+        elif len(words) == 3 and subject:
+            rows.append((*subject, words[0], *_labels(words, scheme, f"{path}, line {number}")))
+        elif words:
+            raise MerjaxError(
+                f'{path}, line {number}: "{line.strip()}" is neither "database subject" nor, below such a line, '
+                '"clip truth prediction"'
+            )
+    log = pd.DataFrame(rows, columns=[*CLIP, "label", "prediction"])
+    if log.empty:
+        raise MerjaxError(f"{path} holds no clip")
+    _refuse_duplicates(log, str(path))
+    return log
+
+
+def check_against_counts(log: pd.DataFrame, scheme: LabelScheme, source: str) -> None:
+    """Refuse a log whose databases are not complete, by the protocol's published counts of clips per class and of subjects.
+
+    A database that does not occur at all is not refused: a log may be of CASME II alone; see `absent_databases`.
+
+    Raises:
+        MerjaxError: naming the database and the counts.
+    """
+    for database, own in log.groupby("database"):
+        if database not in scheme.expected:
+            raise MerjaxError(f"{source}: {DATABASES[str(database)].title} has no part in {scheme.name}")
+        found = tuple(int((own["label"] == k).sum()) for k in range(len(scheme.classes)))
+        subjects = own["subject"].nunique()
+        expected, expected_subjects = scheme.expected[str(database)], scheme.expected_subjects[str(database)]
+        if (found, subjects) != (expected, expected_subjects):
+            raise MerjaxError(
+                f"{source}: {DATABASES[str(database)].title} has {len(own)} clips ({_counts(found)} "
+                f"{'/'.join(scheme.classes)}) of {subjects} subjects, {scheme.name} has {sum(expected)} ({_counts(expected)}) "
+                f"of {expected_subjects}; complete the log, or give the list of its clips with --clips"
+            )
+
+
+def absent_databases(log: pd.DataFrame, scheme: LabelScheme) -> str:
+    """What a log lacks of the protocol's databases, in a sentence; "" for nothing."""
+    absent = [name for name in scheme.expected if not (log["database"] == name).any()]
+    if not absent:
+        return ""
+    each = ", ".join(f"{DATABASES[name].title} 0 / {sum(scheme.expected[name])}" for name in absent)
+    whole = sum(map(sum, scheme.expected.values()))
+    return (
+        f"NOT THE WHOLE PROTOCOL: {len(log)} / {whole} clips of {scheme.name} ({each}). What follows is of the other databases "
+        f"alone, and no score of {scheme.name} to set beside others'."
+    )
+
+
+def check_against_list(log: pd.DataFrame, clips: Path, source: str) -> None:
+    """Refuse a log that has not exactly the clips of a CSV list (columns database, subject, clip; label is compared if there).
+
+    Raises:
+        MerjaxError: naming clips that are missing, that do not belong there, or whose truth differs.
+    """
+    try:
+        listed = pd.read_csv(clips, dtype=str)
+    except (OSError, ValueError):
+        raise MerjaxError(f"{clips} is no readable CSV file with the columns {', '.join(CLIP)}") from None
+    if missing := [name for name in CLIP if name not in listed]:
+        raise MerjaxError(f"{clips} has no column {', '.join(missing)}; it has {', '.join(listed.columns)}")
+    _refuse_duplicates(listed, str(clips))
+    both = listed.merge(log, on=CLIP, how="outer", indicator="side", suffixes=("_listed", ""))
+    for side, what in (("left_only", f"are in {clips} but not in the log"), ("right_only", f"are not in {clips}")):
+        if (both["side"] == side).any():
+            raise MerjaxError(f"{source}: {_named(both[both['side'] == side])} {what}")
+    if "label" in listed and (wrong := both[both["label_listed"] != both["label"].astype(str)]).size:
+        raise MerjaxError(f"{source}: the truth of {_named(wrong)} is not the label in {clips}")
+
+
+def rescore(log: pd.DataFrame, scheme: LabelScheme) -> pd.DataFrame:
+    """Pooled scores of a log, on all of it and on each database's part.
+
+    Returns:
+        A row per part: part, clips, subjects, and UF1, UAR and accuracy, each with the ends `_low` and `_high` of its
+        95 % interval over subjects.
+    """
+    predictions = log.assign(seed=0, fold="")
+    rows = []
+    for part in part_names({"protocol": scheme.name, "folds": []}, predictions):
+        own = of_part(predictions, part)
+        draws = resampled(own, scheme.classes)
+        row = {"part": part, "clips": len(own), "subjects": len(own[CLIP[:2]].drop_duplicates())}
+        for name, values in seed_scores(own, scheme.classes).items():
+            low, high = interval(draws[name], LEVEL)
+            row |= {name: float(values[0]), f"{name}_low": low, f"{name}_high": high}
+        rows.append(row)
+    return pd.DataFrame(rows)[
+        ["part", "clips", "subjects", *(f"{name}{end}" for name in SCORES for end in ("", "_low", "_high"))]
+    ]
+
+
+def _database(word: str, where: str) -> str:
+    name = _SPELLINGS.get(word.lower().replace("-", "").replace("_", ""))
+    if name is None:
+        raise MerjaxError(f'{where}: there is no database "{word}"; write any of {", ".join(DATABASES)}')
+    return name
+
+
+def _labels(words: list[str], scheme: LabelScheme, where: str) -> tuple[int, int]:
+    classes = ", ".join(f"{k} {name}" for k, name in enumerate(scheme.classes))
+    try:
+        truth, prediction = int(words[1]), int(words[2])
+    except ValueError:
+        truth = prediction = -2
+    if not (0 <= truth < len(scheme.classes) and -1 <= prediction < len(scheme.classes)):
+        raise MerjaxError(
+            f'{where}: truth and prediction are "{words[1]}" and "{words[2]}"; classes of {scheme.name} are {classes}'
+        )
+    return truth, prediction
+
+
+def _refuse_duplicates(clips: pd.DataFrame, source: str) -> None:
+    again = clips[clips.duplicated(CLIP)]
+    if not again.empty:
+        raise MerjaxError(f"{source}: {_named(again)} occur more than once; a log has one prediction per clip")
+
+
+def _named(clips: pd.DataFrame, most: int = 3) -> str:
+    names = ["/".join(row) for row in clips[CLIP].head(most).astype(str).to_numpy()]
+    more = f" and {len(clips) - most} more" if len(clips) > most else ""
+    return f"{len(clips)} clips ({', '.join(names)}{more})"
+
+
+def _counts(counts: tuple[int, ...]) -> str:
+    return "/".join(map(str, counts))

@@ -1,0 +1,264 @@
+"""Scores of entries and of parts of their clips, with their uncertainty over subjects, as tables of numbers.
+
+A score is computed from the confusion matrix pooled over all folds of one seed; an entry's score is the mean of that over its
+seeds. Intervals are 95 % percentile intervals of a bootstrap over subjects, drawn alike for all seeds and all entries, so
+that differences between entries on the same clips are paired.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from merjax.protocols.folds import subjects_of
+from merjax.scoring.entry import Entry
+from merjax.scoring.metrics import (
+    SCORES,
+    chance,
+    f1_per_class,
+    interval,
+    majority,
+    recall_per_class,
+    subject_bootstrap,
+)
+from merjax.scoring.parts import _pooled_parts, of_part, part_title
+from merjax.scoring.predictions import confusion_of, counted_predictions
+
+DRAWS, LEVEL = 2000, 0.95
+COVERAGE = {
+    6: 0.87,
+    15: 0.91,
+    68: 0.94,
+}  # of such intervals in simulations, by number of subjects; the tests repeat them
+CLIP = ["database", "subject", "clip"]
+
+
+def score_entries(entries: Sequence[Entry], parts: Sequence[str]) -> pd.DataFrame:
+    """Scores of each entry on each part.
+
+    Returns:
+        A row per (part, entry): part, entry, run, trial, selection, control, clips, subjects, seeds, diverged (runs), and for
+        UF1 (the macro F1, Eq. 8), UAR (Eq. 9) and accuracy: the mean over seeds, `_sd` over seeds (NaN with one),
+        and the `_low` and `_high` ends of the interval over subjects.
+    """
+    rows = []
+    for part in parts:
+        for entry in entries:
+            own = of_part(entry.predictions, part)
+            if own.empty:
+                continue
+            row = _identity(part, entry) | _extent(own)
+            draws = resampled(own, entry.classes)
+            for name, values in seed_scores(own, entry.classes).items():
+                low, high = interval(draws[name], LEVEL)
+                row |= {name: values.mean(), f"{name}_sd": _sd(values), f"{name}_low": low, f"{name}_high": high}
+            rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def score_controls(entry: Entry, parts: Sequence[str]) -> pd.DataFrame:
+    """What answers that look at no picture score on an entry's clips.
+
+    Returns:
+        Two rows per part: "majority" answers the part's most frequent class, "chance" answers at random with the part's class
+        frequencies (mean and central 95 % of the draws). Columns as in `score_entries`.
+    """
+    rows = []
+    for part in parts:
+        own = of_part(entry.predictions, part)
+        one_seed = own[own["seed"] == entry.seeds[0]]
+        truth_N, classes = one_seed["label"].to_numpy(), len(entry.classes)
+        for name, confusions in (("majority", majority(truth_N, classes)[None]), ("chance", chance(truth_N, classes))):
+            row = {"part": part, "entry": name, "control": name} | _extent(one_seed)
+            for score, function in SCORES.items():
+                drawn = function(confusions)
+                low, high = interval(drawn, LEVEL)
+                spread = {f"{score}_low": low, f"{score}_high": high} if name == "chance" else {}
+                row |= {score: float(drawn.mean())} | spread
+            rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def score_differences(base: Entry, others: Sequence[Entry], parts: Sequence[str]) -> pd.DataFrame:
+    """Each entry's scores minus the base's, with paired intervals over subjects.
+
+    Entries whose clips are not those of the base (unfinished ones) are left out: `are_paired` tells which.
+
+    Returns:
+        A row per (part, entry): part, entry, base, and per score the difference, `_low` and `_high`.
+    """
+    rows = []
+    for part in parts:
+        base_own = of_part(base.predictions, part)
+        base_draws = resampled(base_own, base.classes)
+        base_scores = seed_scores(base_own, base.classes)
+        for entry in others:
+            if not are_paired(base, entry):
+                continue
+            own = of_part(entry.predictions, part)
+            draws, scores = resampled(own, entry.classes), seed_scores(own, entry.classes)
+            row: dict[str, Any] = {"part": part, "entry": entry.label, "base": base.label}
+            for name in SCORES:
+                low, high = interval(draws[name] - base_draws[name], LEVEL)
+                difference = scores[name].mean() - base_scores[name].mean()
+                row |= {name: difference, f"{name}_low": low, f"{name}_high": high}
+            rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def are_paired(one: Entry, other: Entry) -> bool:
+    """Whether two entries predict the same clips with the same truth in the same folds, each seed all of them."""
+    if one.is_partial or other.is_partial or one.classes != other.classes:
+        return False
+    keys = [{*map(tuple, e.predictions[[*CLIP, "fold", "label"]].to_numpy())} for e in (one, other)]
+    return keys[0] == keys[1]
+
+
+def score_classes(entries: Sequence[Entry], parts: Sequence[str]) -> pd.DataFrame:
+    """F1 and recall of each class, mean over seeds: part, entry, class, clips, F1, recall (NaN: no clip of the class)."""
+    rows = []
+    for part in parts:
+        for entry in entries:
+            confusions = seed_confusions(of_part(entry.predictions, part), entry.classes)
+            f1_K, recall_K = f1_per_class(confusions).mean(0), recall_per_class(confusions).mean(0)
+            clips_K = confusions[0].sum(1)
+            rows += [
+                {"part": part, "entry": entry.label, "class": name, "clips": n, "F1": f1, "recall": recall}
+                for name, n, f1, recall in zip(entry.classes, clips_K, f1_K, recall_K, strict=True)
+            ]
+    return pd.DataFrame(rows)
+
+
+def score_subjects(entries: Sequence[Entry]) -> pd.DataFrame:
+    """Each subject's clips and the share of them predicted right: entry, database, subject, clips, right, accuracy.
+
+    `right` is the mean number over seeds. UF1 and UAR have no meaning for one subject: most show one or two classes. In
+    cross-database folds a subject is tested several times, and counts each time.
+    """
+    tables = []
+    for entry in entries:
+        hits = entry.predictions.assign(right=entry.predictions["label"] == entry.predictions["prediction"])
+        by_subject = hits.groupby(["database", "subject"], as_index=False).agg(
+            clips=("right", "size"), right=("right", "sum")
+        )
+        counts = by_subject[["clips", "right"]] / len(entry.seeds)
+        by_subject["clips"], by_subject["right"] = counts["clips"].astype(int), counts["right"]
+        by_subject["accuracy"] = by_subject["right"] / by_subject["clips"]
+        by_subject.insert(0, "entry", entry.label)
+        tables.append(by_subject)
+    return pd.concat(tables, ignore_index=True)
+
+
+def pooled_confusion(entry: Entry, part: str) -> np.ndarray:
+    """Confusion matrix `[truth, prediction]` of a part, summed over seeds."""
+    return seed_confusions(of_part(entry.predictions, part), entry.classes).sum(0)
+
+
+def seed_confusions(predictions: pd.DataFrame, classes: Sequence[str]) -> np.ndarray:
+    """Pooled confusion matrices, seeds x K x K."""
+    return np.stack([confusion_of(own, len(classes)) for _, own in predictions.groupby("seed")])
+
+
+def seed_scores(predictions: pd.DataFrame, classes: Sequence[str]) -> dict[str, np.ndarray]:
+    """UF1, UAR and accuracy of each seed."""
+    confusions = seed_confusions(predictions, classes)
+    return {name: score(confusions) for name, score in SCORES.items()}
+
+
+def resampled(predictions: pd.DataFrame, classes: Sequence[str]) -> dict[str, np.ndarray]:
+    """UF1, UAR and accuracy of `DRAWS` resamples of the subjects, mean over seeds; the subjects are drawn alike for all."""
+    return {name: draws_SxD.mean(0) for name, draws_SxD in resampled_seeds(predictions, classes).items()}
+
+
+def resampled_seeds(
+    predictions: pd.DataFrame, classes: Sequence[str], drawn: Callable[[pd.DataFrame], np.ndarray] = subjects_of
+) -> dict[str, np.ndarray]:
+    """The same of each seed, seeds x `DRAWS`; `drawn` tells what is drawn again as a whole, for each clip."""
+    of_seeds = [
+        subject_bootstrap(
+            own["label"].to_numpy(), counted_predictions(own, len(classes)), drawn(own), len(classes), draws=DRAWS
+        )
+        for _, own in predictions.groupby("seed")
+    ]
+    return {name: np.stack([score(confusions) for confusions in of_seeds]) for name, score in SCORES.items()}
+
+
+def share_losing_a_class(predictions: pd.DataFrame, classes: Sequence[str]) -> float:
+    """Share of the resamples in which a class that the clips have is missing, so that UF1 and UAR are means over fewer."""
+    own = predictions[predictions["seed"] == predictions["seed"].iloc[0]]
+    truth_N = own["label"].to_numpy()
+    clips_DxK = subject_bootstrap(truth_N, truth_N, subjects_of(own), len(classes), draws=DRAWS).sum(-1)
+    return float((clips_DxK[:, np.unique(truth_N)] == 0).any(1).mean())
+
+
+def score_table(entries: Sequence[Entry]) -> pd.DataFrame:
+    """Scores of each trial, pooled over folds; the mean over seeds and, with several, their standard deviation.
+
+    Returns:
+        A row per trial: trial, part, clips, then UF1, UAR and accuracy, each with `_sd`; and `diverged`, how many runs did.
+        Cross-database folds test the same clips again and again: each is a part with rows of its own, nothing is pooled.
+    """
+    rows = []
+    for entry in entries:
+        for part in _pooled_parts(entry):
+            own = of_part(entry.predictions, part)
+            row = {"trial": entry.label, "part": part_title(part), "clips": _extent(own)["clips"]}
+            for name, values in seed_scores(own, entry.classes).items():
+                row |= {name: values.mean(), f"{name}_sd": _sd(values)}
+            rows.append(row | {"diverged": _diverged(own)})
+    return pd.DataFrame(rows)
+
+
+def control_table(entries: Sequence[Entry]) -> pd.DataFrame:
+    """What answering the most frequent class, and answering at random, would score; anew for each set of clips and labels.
+
+    Returns:
+        Rows "majority" and "chance": trial, part, clips, UF1, UAR, accuracy.
+    """
+    tables: list[pd.DataFrame] = []
+    seen: set[tuple[Any, ...]] = set()
+    several = len({_evaluated(entry.data) for entry in entries}) > 1  # sets of clips or of labels
+    for entry in entries:
+        evaluated = _evaluated(entry.data)
+        if evaluated in seen:
+            continue
+        number = f" ({len(seen) + 1}: {entry.data['protocol']})" if several else ""
+        seen.add(evaluated)
+        table = score_controls(entry, _pooled_parts(entry))
+        tables.append(table.assign(trial=table["entry"] + number, part=table["part"].map(part_title)))
+    return pd.concat(tables, ignore_index=True)[["trial", "part", "clips", *SCORES]]
+
+
+def _evaluated(data: dict) -> tuple:
+    """What the labels of held-out clips depend on; those of regions, which `label_hash` knows too, are for training."""
+    return data["store_hash"], data["split_hash"], data["protocol"]
+
+
+def _identity(part: str, entry: Entry) -> dict:
+    return {
+        "part": part,
+        "entry": entry.label,
+        "run": entry.run,
+        "trial": entry.trial,
+        "selection": "oracle (leaks)" if entry.selection == "oracle" else entry.selection,
+        "control": entry.control,
+    }
+
+
+def _extent(predictions: pd.DataFrame) -> dict:
+    seeds = predictions["seed"].nunique()
+    return {
+        "clips": len(predictions) // seeds,
+        "subjects": len(predictions[["database", "subject"]].drop_duplicates()),
+        "seeds": seeds,
+        "diverged": _diverged(predictions),
+    }
+
+
+def _diverged(predictions: pd.DataFrame) -> int:
+    return predictions[predictions["prediction"] < 0].groupby(["seed", "fold"]).ngroups
+
+
+def _sd(values: np.ndarray) -> float:
+    return float(np.std(values, ddof=1)) if len(values) > 1 else float("nan")

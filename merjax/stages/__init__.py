@@ -1,1 +1,0 @@
-"""The stages that methods are made of: pure functions for the engine."""

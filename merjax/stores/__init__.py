@@ -1,0 +1,1 @@
+"""Clips to a clip store on disk, and back."""

@@ -1,0 +1,244 @@
+"""Ready flow images and a list of clips into a clip store, so that published features can be used as they are.
+
+The images of MEGC 2019 hold, as OpenCV reads them (B, G, R): optical strain, v, u; the store's order is u, v, strain. That is
+a finding: of the six ways to name the channels, this one's strain, computed anew as the magnitude of the tensor of u's and
+v's derivatives, resembles the third channel most (median correlation within an image .87 over 442 images; u and v
+exchanged: .83; any other: below 0). With the normal components alone, which u and v exchanged turns into shear, it is .81
+against .66. Each channel of each image spans 0 to 255: they were scaled one by one.
+"""
+
+import hashlib
+import json
+import shutil
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pandas as pd
+
+from merjax.datasets.clip import DATABASES, Discrepancy
+from merjax.protocols import SCHEMES, label_clips
+from merjax.protocols.completeness import CheckReport, DatabaseCheck, check_schemes, counts_of
+from merjax.stores.sheets import write_flow_sheet
+from merjax.stores.store import STORE_FORMAT, Store, open_store
+from merjax.stores.writing import content_hash, discrepancy_table, write_array
+from merjax.system.errors import MerjaxError
+from merjax.system.files import write_json, write_table
+from merjax.system.versions import __version__
+
+_REQUIRED = ("data", "subject", "clip", "label")
+
+
+def prepare_flow_images(folder: Path, clips: Path, out: Path) -> Store:
+    """Make a clip store of ready flow images.
+
+    Args:
+        folder: of the images, `{subject}_{clip}.png`: PNG files of three channels, in the order that the module says.
+        clips: CSV file, a row per clip: data (smic, casme2, samm), subject, clip, label (a class of megc3 or au5 by name, or
+            one of megc3 by number); emotion, onset, apex, offset and au where they are known.
+        out: folder of the store; must not exist.
+
+    Raises:
+        MerjaxError: a folder or file that is missing, a list that cannot be understood, no usable image, an output in the
+            way. An image that is missing, not listed, or of another size or kind than the others is noted in the store.
+    """
+    if out.exists():
+        raise MerjaxError(f"{out} exists; remove it or choose another --out")
+    if not folder.is_dir():
+        raise MerjaxError(f"{folder} is no folder; --flow-images names the folder of the PNG files")
+    index = read_clip_list(clips)
+    names = index["subject"] + "_" + index["clip"] + ".png"
+    images = [_read(folder / name) for name in names]
+    sizes = pd.Series([image.shape for image in images if isinstance(image, np.ndarray)]).value_counts()
+    if sizes.empty:
+        raise MerjaxError(
+            f"{folder} holds no usable image of the {len(index)} clips in {clips}; the first should be {names.iloc[0]}"
+        )
+    usual: tuple[int, ...] = sizes.index[0]
+    reasons = [_reason(image, usual) for image in images]
+    used = np.array([not reason for reason in reasons])
+    rows = index.to_dict("records")
+    discrepancies = [
+        Discrepancy(row["database"], row["subject"], row["clip"], reason, dropped=True)
+        for row, reason in zip(rows, reasons, strict=True)
+        if reason
+    ]
+    index = index[used].reset_index(drop=True)
+    flow = np.stack([image for image, use in zip(images, used, strict=True) if use and isinstance(image, np.ndarray)])
+    discrepancies += _unlisted(folder, set(names)) + _against_rules(index)
+    _write(out, folder, clips, index, flow, discrepancies)
+    return open_store(out)
+
+
+def read_clip_list(path: Path) -> pd.DataFrame:
+    """The index of a list of clips: the columns of `merjax.datasets.index_of`, label, and first_row.
+
+    Raises:
+        MerjaxError: naming the row that cannot be understood.
+    """
+    try:
+        table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    except FileNotFoundError:
+        raise MerjaxError(f"{path} does not exist; --clips names a CSV file with the columns {_columns()}") from None
+    except (OSError, ValueError) as error:
+        raise MerjaxError(f"{path} is not a readable CSV file: {' '.join(str(error).split())}") from None
+    table.columns = table.columns.str.strip().str.lower()
+    if missing := [name for name in _REQUIRED if name not in table]:
+        raise MerjaxError(f"{path} has no column {', '.join(missing)}; the list needs {_columns()}")
+    if table.empty:
+        raise MerjaxError(f"{path} lists no clip")
+    table = table.apply(lambda column: column.str.strip())
+    optional = {name: table.get(name, pd.Series("", index=table.index)) for name in _OPTIONAL}
+    for line, row in enumerate(table.to_dict("records"), 2):
+        if row["data"] not in DATABASES:
+            raise MerjaxError(f'{path}, line {line}: data is "{row["data"]}"; write any of {", ".join(DATABASES)}')
+        if not (row["subject"] and row["clip"]):
+            raise MerjaxError(f"{path}, line {line}: subject and clip must both be given")
+    again = table.duplicated(["subject", "clip"])
+    if again.any():
+        row = table[again].iloc[0]
+        raise MerjaxError(
+            f"{path}: {row['subject']} {row['clip']} is listed twice; each clip has one image, {{subject}}_{{clip}}.png"
+        )
+    label = pd.Series([_label(path, line, text) for line, text in enumerate(table["label"], 2)])
+    # SMIC names no emotion but the class itself
+    emotion = optional["emotion"].str.lower().mask((table["data"] == "smic") & (optional["emotion"] == ""), label)
+    return pd.DataFrame(
+        {
+            "database": table["data"],
+            "subject": table["subject"],
+            "clip": table["clip"],
+            "emotion": emotion,
+            "action_units": optional["au"],
+            "objective_class": pd.array([pd.NA] * len(table), dtype="Int64"),
+            **{name: _numbers(path, name, optional[name]) for name in ("onset", "apex", "offset")},
+            "fps": [DATABASES[name].fps for name in table["data"]],
+            "n_frames": 0,
+            "label": label,
+            "first_row": 0,
+        }
+    )
+
+
+_OPTIONAL = ("emotion", "onset", "apex", "offset", "au")
+_NUMBERED = SCHEMES["megc3"].classes
+_NAMED = tuple(name for scheme in SCHEMES.values() for name in scheme.classes)
+
+
+def _columns() -> str:
+    return f"{', '.join(_REQUIRED)} (and, where known, {', '.join(_OPTIONAL)})"
+
+
+def _label(path: Path, line: int, text: str) -> str:
+    if text in _NAMED:
+        return text
+    if text in (numbers := [str(k) for k in range(len(_NUMBERED))]):
+        return _NUMBERED[int(text)]
+    raise MerjaxError(
+        f'{path}, line {line}: label is "{text}"; write {", ".join(_NAMED)}, or {", ".join(numbers)} for '
+        f"{', '.join(_NUMBERED)}"
+    )
+
+
+def _numbers(path: Path, name: str, column: pd.Series) -> pd.Series:
+    values = pd.to_numeric(column.where(column != ""), errors="coerce")
+    wrong = (values.isna() & (column != "")) | (values % 1 > 0)
+    if wrong.any():
+        line = int(np.flatnonzero(wrong)[0]) + 2
+        raise MerjaxError(f'{path}, line {line}: {name} is "{column[wrong].iloc[0]}", which is no frame number')
+    return values.astype("Int64")
+
+
+def _read(path: Path) -> np.ndarray | str:
+    """u, v and strain, or why not."""
+    if not path.is_file():
+        return f"there is no image {path.name}"
+    image = cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_UNCHANGED)
+    if image is None:
+        return f"{path.name} cannot be read as an image"
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+        return f"{path.name} has not three channels of 8 bits"
+    return image[..., ::-1]
+
+
+def _reason(image: np.ndarray | str, usual: tuple[int, ...]) -> str:
+    if isinstance(image, str):
+        return image
+    if image.shape == usual:
+        return ""
+    return f"its image has {image.shape[1]}x{image.shape[0]} pixels, most have {usual[1]}x{usual[0]}"
+
+
+def _unlisted(folder: Path, names: set[str]) -> list[Discrepancy]:
+    unlisted = sorted(path.name for path in folder.glob("*.png") if path.name not in names)
+    return [Discrepancy("", "", name, "is in the folder and not in the list", dropped=False) for name in unlisted]
+
+
+def _against_rules(index: pd.DataFrame) -> list[Discrepancy]:
+    """Clips whose listed class is not what the rules of its protocol give."""
+    found = []
+    for scheme in SCHEMES.values():
+        listed = index[index["label"].isin(scheme.classes) & ((index["emotion"] != "") | (index["action_units"] != ""))]
+        by_rule = label_clips(listed.drop(columns="label"), scheme)
+        given = dict(zip(_keys(by_rule.index), (scheme.classes[k] for k in by_rule.target_N), strict=True))
+        for key, row in zip(_keys(listed), listed.to_dict("records"), strict=True):
+            rule = given.get(key, "no class")
+            if rule != row["label"]:
+                reason = f"the list says {row['label']}, the rules of {scheme.name} give {rule}; the list counts"
+                found.append(Discrepancy(row["database"], row["subject"], row["clip"], reason, dropped=False))
+    return found
+
+
+def _keys(index: pd.DataFrame) -> list[str]:
+    return (index["database"] + "/" + index["subject"] + "/" + index["clip"]).tolist()
+
+
+def _write(
+    out: Path, folder: Path, clips: Path, index: pd.DataFrame, flow: np.ndarray, discrepancies: Sequence[Discrepancy]
+) -> None:
+    settings = {"flow": {"images": "ready", "height": flow.shape[1], "width": flow.shape[2]}}
+    hashes = [hashlib.blake2b(np.ascontiguousarray(image).data, digest_size=16).hexdigest() for image in flow]
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        raise MerjaxError(f"{out.parent} is no folder; choose another --out") from None
+    aside = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
+    try:
+        write_table(aside / "index.parquet", index)
+        write_table(aside / "discrepancies.parquet", discrepancy_table(discrepancies))
+        write_array(aside / "flow.npy", flow)
+        write_flow_sheet(aside / "flow_sheet.png", index, flow)
+        meta: dict[str, Any] = {
+            "format": STORE_FORMAT,
+            "version": __version__,
+            "crops": False,
+            "sources": [
+                {"database": name, "root": str(folder), "list": str(clips), "synthetic": ""}
+                for name in index["database"].unique()
+            ],
+            "settings": settings,
+            "overrides": {},
+            "overrides_hash": hashlib.sha256(json.dumps({}).encode()).hexdigest(),
+            "counts": _counts(folder, index, discrepancies),
+            "clips": len(index),
+            "hash": content_hash(index, hashes, settings),
+        }
+        write_json(aside / "store.json", meta)
+        aside.chmod(0o755)
+        aside.rename(out)
+    except BaseException:
+        shutil.rmtree(aside, ignore_errors=True)
+        raise
+
+
+def _counts(folder: Path, index: pd.DataFrame, discrepancies: Sequence[Discrepancy]) -> dict[str, Any]:
+    names = index["database"].unique().tolist()
+    databases = []
+    for name in names:
+        clips = index[index["database"] == name]
+        own = tuple(d for d in discrepancies if d.database == name)
+        databases.append(DatabaseCheck(DATABASES[name], folder, len(clips), clips["subject"].nunique(), 0, own, ""))
+    return counts_of(CheckReport(tuple(databases), check_schemes(index, names, synthetic=False)))

@@ -1,0 +1,216 @@
+"""From releases' clips to a clip store: landmarks, boxes, crops, motion; in parallel and restartable."""
+
+import hashlib
+import json
+import os
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from dataclasses import replace
+from multiprocessing import connection, get_context, parent_process
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from filelock import FileLock, Timeout
+
+from merjax.datasets import index_of
+from merjax.datasets.clip import Clip, Discrepancy, Release, target_frame
+from merjax.faces import landmarks
+from merjax.faces.regions import FACE
+from merjax.protocols.completeness import check_releases, counts_of
+from merjax.stores.clip_crops import CropSettings, crop_clip
+from merjax.stores.clip_motion import clip_picture, frame_flows
+from merjax.stores.sheets import write_contact_sheet, write_flow_sheet
+from merjax.stores.store import CROPS, STORE_FORMAT, Store, frame_flow_name, open_store
+from merjax.stores.unfinished import PICTURES, Prepared, add_to_journal, close_partial, open_partial, read_journal
+from merjax.stores.writing import clip_hash, content_hash, discrepancy_table, write_array, write_rows
+from merjax.system.errors import MerjaxError
+from merjax.system.files import write_json, write_table
+from merjax.system.processes import callers_script_hidden, cores
+from merjax.system.versions import __version__
+
+
+def prepare_store(
+    releases: Sequence[Release],
+    out: Path,
+    *,
+    settings: CropSettings | None = None,
+    workers: int | None = None,
+    model: Path | None = None,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Store:
+    """Prepare the clips of one or more releases into a clip store at `out`.
+
+    The store grows in `<out>.partial` and gets its name when it is whole. A clip that cannot be used (no face found, an
+    unreadable image) is listed in the store with its reason.
+
+    Args:
+        releases: what the readers of `merjax.datasets` returned.
+        out: folder of the store; must not exist. A `<out>.partial` of the same clips is continued.
+        settings: how crops are made, and which motion; gray, from the first frame's boxes, no motion by default.
+        workers: processes; one per core that this process may use by default.
+        model: dlib's 68-point model; found as `merjax.faces.landmarks.find_model` says by default.
+        progress: called with (clips done, clips in all).
+
+    Raises:
+        MerjaxError: no clips, an output in the way, no landmark model, no usable clip at all.
+    """
+    clips = [clip for release in releases for clip in release.clips]
+    if not clips:
+        raise MerjaxError(f"there is no usable clip in {', '.join(str(r.root) for r in releases)}")
+    if out.exists():
+        raise MerjaxError(f"{out} exists; remove it or choose another --out")
+    settings, model = settings or CropSettings(), landmarks.find_model(model)
+    first_rows = np.cumsum([0, *(len(clip.frames) for clip in clips)]).tolist()
+    with _alone(out):
+        partial = out.with_name(out.name + ".partial")
+        open_partial(partial, clips, settings)
+        done = read_journal(partial, clips, first_rows, settings)
+        progress(len(done), len(clips))
+        jobs = [(i, clip, first_rows[i]) for i, clip in enumerate(clips) if i not in done]
+        for result in _run(jobs, partial, settings, model, workers or len(cores())):
+            add_to_journal(partial, result)
+            done[result.clip] = result
+            progress(len(done), len(clips))
+        results = [done[i] for i in range(len(clips))]
+        _finish(partial, releases, settings, first_rows, results)
+        close_partial(partial, out)
+    return open_store(out)
+
+
+@contextmanager
+def _alone(out: Path) -> Iterator[None]:
+    """Keep other processes from preparing the same store meanwhile."""
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        raise MerjaxError(f"{out.parent} is no folder; choose another --out") from None
+    lock = FileLock(out.with_name(f".{out.name}.lock"))
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise MerjaxError(f"another process is preparing {out}; wait for it, or choose another --out") from None
+    try:
+        yield
+    finally:
+        Path(lock.lock_file).unlink(missing_ok=True)
+        lock.release()
+
+
+def _run(
+    jobs: Sequence[tuple[int, Clip, int]], folder: Path, settings: CropSettings, model: Path, workers: int
+) -> Iterator[Prepared]:
+    if not jobs:
+        return
+    # spawned, not forked: the caller may hold threads (JAX does), and a forked child of those can hang
+    with ProcessPoolExecutor(min(workers, len(jobs)), get_context("spawn"), initializer=_start_worker) as pool:
+        with callers_script_hidden():
+            futures = [pool.submit(_prepare_job, *job, folder, settings, model) for job in jobs]
+        try:
+            for future in as_completed(futures):
+                yield future.result()
+        except BrokenProcessPool:
+            raise MerjaxError(
+                "a worker was killed, perhaps for want of memory; run the same line again, with fewer --workers"
+            ) from None
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _start_worker() -> None:
+    cv2.setNumThreads(1)
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # an unreadable image is told by its reason
+    threading.Thread(target=_die_with_parent, daemon=True).start()
+
+
+def _die_with_parent() -> None:
+    # a killed parent cannot stop its workers, and they would wait for more jobs for ever
+    parent = parent_process()
+    if parent is not None:
+        connection.wait([parent.sentinel])
+        os._exit(1)
+
+
+def _prepare_job(
+    number: int, clip: Clip, first_row: int, folder: Path, settings: CropSettings, model: Path
+) -> Prepared:
+    try:
+        points, crops = crop_clip(clip, settings, model)
+    except MerjaxError as error:
+        return Prepared(number, reason=str(error))
+    arrays = {region.name: crops[region.name] for region in CROPS}
+    cut_off = 0.0
+    flow = settings.flow
+    if flow and flow.every:
+        flows = frame_flows(crops, flow)
+        arrays |= {frame_flow_name(region): flows[region.name] for region in CROPS}
+        cut_off = float(np.mean([np.mean(np.abs(values) == 127) for values in flows.values()]))
+    for name, rows in arrays.items():
+        write_rows(folder, name, first_row, rows)
+    pixels = [*arrays.values()]
+    if flow:
+        pixels.append(clip_picture(crops[FACE.name], target_frame(clip, flow.to), flow)[None])
+        write_rows(folder, PICTURES, number, pixels[-1])
+    return Prepared(number, points=np.asarray(points, float).round(3).tolist(), hash=clip_hash(pixels), cut_off=cut_off)
+
+
+def _finish(
+    partial: Path,
+    releases: Sequence[Release],
+    settings: CropSettings,
+    first_rows: Sequence[int],
+    results: Sequence[Prepared],
+) -> None:
+    """Write all of a store but its crops; `store.json` last."""
+    used = [i for i, result in enumerate(results) if result.points is not None]
+    prepared = _as_prepared(releases, results)
+    discrepancies = [d for release in prepared for d in release.discrepancies]
+    clips = [clip for release in prepared for clip in release.clips]
+    if not clips:
+        reasons = "; ".join(f"{d.subject}/{d.name}: {d.reason}" for d in [d for d in discrepancies if d.dropped][:3])
+        raise MerjaxError(f"none of the {len(results)} clips could be prepared ({reasons})")
+    index = index_of(clips).assign(first_row=[first_rows[i] for i in used])
+    flow = settings.flow
+    if flow:
+        index = index.assign(flow_frame=[target_frame(clip, flow.to) for clip in clips])
+        pictures = np.load(partial / f"{PICTURES}.npy", mmap_mode="r")[used]
+        write_array(partial / "flow.npy", pictures)
+        write_flow_sheet(partial / "flow_sheet.png", index, pictures)
+    points = [results[i].points for i in used]
+    write_table(partial / "index.parquet", index)
+    write_table(partial / "discrepancies.parquet", discrepancy_table(discrepancies))
+    write_array(partial / "landmarks.npy", np.array(points, np.float32))
+    write_contact_sheet(partial / "contact_sheet.png", clips, points, settings.colour)
+    overrides = {release.database: release.overrides for release in releases if release.overrides}
+    meta: dict[str, Any] = {
+        "format": STORE_FORMAT,
+        "version": __version__,
+        "sources": [{"database": r.database, "root": str(r.root), "synthetic": r.synthetic} for r in releases],
+        "settings": settings.as_dict,
+        "overrides": overrides,
+        "overrides_hash": hashlib.sha256(json.dumps(overrides, sort_keys=True).encode()).hexdigest(),
+        "counts": counts_of(check_releases(prepared)),
+        "clips": len(used),
+        "hash": content_hash(index, [results[i].hash for i in used], settings.as_dict),
+    }
+    if flow and flow.every:
+        meta["flow_cut_off"] = float(np.mean([results[i].cut_off for i in used]))
+    write_json(partial / "store.json", meta)
+
+
+def _as_prepared(releases: Sequence[Release], results: Sequence[Prepared]) -> list[Release]:
+    """The releases less the clips that could not be prepared, which become discrepancies."""
+    rest = iter(results)
+    prepared = []
+    for release in releases:
+        pairs = [(clip, next(rest)) for clip in release.clips]
+        dropped = tuple(
+            Discrepancy(c.database, c.subject, c.name, r.reason, dropped=True) for c, r in pairs if r.points is None
+        )
+        used = tuple(clip for clip, result in pairs if result.points is not None)
+        prepared.append(replace(release, clips=used, discrepancies=release.discrepancies + dropped))
+    return prepared

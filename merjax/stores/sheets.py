@@ -1,0 +1,123 @@
+"""A picture to look at: each subject's first frame with landmarks and region boxes, and the crops below it."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+
+from merjax.datasets.clip import Clip
+from merjax.faces.crops import Colour, corners, cut, read_image, region_boxes
+from merjax.faces.flow import colour_wheel
+from merjax.faces.regions import REGIONS
+
+_COLOURS = {"eyes": (60, 200, 60), "nose": (60, 160, 255), "cheeks": (230, 120, 60), "mouth": (80, 80, 240)}  # BGR
+_TILE_WIDTH, _COLUMNS = 420, 4
+
+
+def write_contact_sheet(path: Path, clips: Sequence[Clip], points: Sequence, colour: Colour = "gray") -> None:
+    """Write a PNG that shows one clip per subject: the first frame with its boxes, and its six crops.
+
+    Args:
+        path: the PNG file.
+        clips: the clips, in the order of `points`.
+        points: 68 points (x, y) of each clip's first frame, in pixels.
+        colour: how the crops are stored, and shown.
+    """
+    first_of_subject: dict[tuple[str, str], int] = {}
+    for i, clip in enumerate(clips):
+        first_of_subject.setdefault((clip.database, clip.subject), i)
+    tiles = [_tile(clips[i], np.asarray(points[i]), colour) for i in first_of_subject.values()]
+    height = max(tile.shape[0] for tile in tiles)
+    tiles = [cv2.copyMakeBorder(t, 0, height - t.shape[0], 0, 0, cv2.BORDER_CONSTANT, value=_PAPER) for t in tiles]
+    tiles += [np.full_like(tiles[0], 255)] * (-len(tiles) % min(_COLUMNS, len(tiles)))
+    columns = min(_COLUMNS, len(tiles))
+    sheet = np.vstack([np.hstack(tiles[i : i + columns]) for i in range(0, len(tiles), columns)])
+    path.write_bytes(cv2.imencode(".png", sheet)[1].tobytes())
+
+
+_PAPER = (255, 255, 255)
+
+
+def _tile(clip: Clip, points: np.ndarray, colour: Colour) -> np.ndarray:
+    image = read_image(clip.frames[0], colour)
+    image = cv2.cvtColor(image, cv2.COLOR_GRAY2BGR if colour == "gray" else cv2.COLOR_RGB2BGR)
+    boxes = region_boxes(points)
+    crops = {region.name: cut(image, region, boxes[region.name]) for region in REGIONS}
+    thick = max(1, round(image.shape[1] / _TILE_WIDTH))
+    for x, y in points:
+        cv2.circle(image, (round(x), round(y)), 2 * thick, (0, 230, 230), -1, cv2.LINE_AA)
+    for region in REGIONS:
+        outline = corners(region, boxes[region.name]).round().astype(np.int32)
+        cv2.polylines(image, [outline], True, _COLOURS[region.kind], 2 * thick, cv2.LINE_AA)
+    image = cv2.resize(
+        image, (_TILE_WIDTH, round(_TILE_WIDTH * image.shape[0] / image.shape[1])), interpolation=cv2.INTER_AREA
+    )
+    (width, height), _ = cv2.getTextSize(clip.key, cv2.FONT_HERSHEY_SIMPLEX, 0.5, 1)
+    cv2.rectangle(image, (0, 0), (width + 16, height + 16), (0, 0, 0), -1)
+    cv2.putText(image, clip.key, (8, 20), cv2.FONT_HERSHEY_SIMPLEX, 0.5, _PAPER, 1, cv2.LINE_AA)
+    return np.vstack(
+        [image, _crop_rows([["eye_right", "nose", "eye_left"], ["cheek_right", "mouth", "cheek_left"]], crops)]
+    )
+
+
+def _crop_rows(names: list[list[str]], crops: dict[str, np.ndarray]) -> np.ndarray:
+    rows = []
+    for row in names:
+        canvas = np.full((84, _TILE_WIDTH, 3), 255, np.uint8)
+        x = 4
+        for name in row:
+            height, width = crops[name].shape[:2]
+            canvas[2 : 2 + height, x : x + width] = crops[name]
+            x += width + 6
+        rows.append(canvas)
+    return np.vstack(rows)
+
+
+_SIDE, _GAP, _LINE = 96, 4, 20
+
+
+def write_flow_sheet(path: Path, index: pd.DataFrame, flow_NxHxWx3: np.ndarray) -> None:
+    """Write a PNG that shows one clip per subject: direction and strength in colours, then u, v and strain in gray.
+
+    The first tile is the key to the colours: what moves as its rim lies from its centre has the rim's colour.
+
+    Args:
+        path: the PNG file.
+        index: a row per clip: database, subject, clip.
+        flow_NxHxWx3: the clips' pictures, u, v and strain, each scaled over 0..255. Where rest lies on that scale is not
+            kept, so a channel's median stands for it.
+    """
+    tiles = [_labelled("colours", [_key()])]
+    for n in np.flatnonzero(~index.duplicated(["database", "subject"])):
+        label = "/".join(index.iloc[n][["database", "subject", "clip"]])
+        tiles.append(_labelled(label, _pictures(flow_NxHxWx3[n])))
+    tiles += [np.full_like(tiles[0], 255)] * (-len(tiles) % _COLUMNS)
+    sheet = np.vstack([np.hstack(tiles[i : i + _COLUMNS]) for i in range(0, len(tiles), _COLUMNS)])
+    path.write_bytes(cv2.imencode(".png", cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR))[1].tobytes())
+
+
+def _pictures(flow_HxWx3: np.ndarray) -> list[np.ndarray]:
+    moved = flow_HxWx3[..., :2].astype(np.float32)
+    moved -= np.median(moved, axis=(0, 1))
+    wheel = colour_wheel(moved, float(np.quantile(np.hypot(*np.moveaxis(moved, -1, 0)), 0.98)))
+    return [wheel, *(cv2.cvtColor(np.ascontiguousarray(flow_HxWx3[..., c]), cv2.COLOR_GRAY2RGB) for c in range(3))]
+
+
+def _key() -> np.ndarray:
+    at = np.linspace(-1, 1, _SIDE)
+    field = np.stack(np.meshgrid(at, at), -1)
+    picture = colour_wheel(field, 1.0)
+    picture[np.hypot(field[..., 0], field[..., 1]) > 1] = 255
+    return picture
+
+
+def _labelled(label: str, pictures: list[np.ndarray]) -> np.ndarray:
+    tile = np.full((_LINE + _SIDE + _GAP, 4 * (_SIDE + _GAP) + _GAP, 3), 255, np.uint8)
+    cv2.putText(tile, label, (_GAP, _LINE - 6), cv2.FONT_HERSHEY_SIMPLEX, 0.42, (0, 0, 0), 1, cv2.LINE_AA)
+    for i, picture in enumerate(pictures):
+        x = _GAP + i * (_SIDE + _GAP)
+        shown = cv2.resize(picture, (_SIDE, _SIDE), interpolation=cv2.INTER_NEAREST)
+        tile[_LINE : _LINE + _SIDE, x : x + _SIDE] = shown
+    return tile

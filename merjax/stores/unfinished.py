@@ -1,0 +1,126 @@
+"""A clip store in the making: what has been done so far, on disk, so that a stopped preparation goes on.
+
+A folder `<store>.partial` holds the crop files, `partial.json`, which says what is being prepared, and `journal.jsonl`, a
+line per clip that is done, written after the clip's crops. Pictures of motion lie in `pictures.npy`, one for every clip,
+until it is known which clips the store has.
+"""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from merjax.datasets.clip import Clip
+from merjax.stores.clip_crops import CropSettings
+from merjax.stores.store import CROPS, STORE_FORMAT, frame_flow_name, read_rows
+from merjax.stores.writing import allocate, allocate_rows, clip_hash
+from merjax.system.errors import MerjaxError
+from merjax.system.files import write_json
+from merjax.system.versions import __version__
+
+PICTURES = "pictures"
+_MARKER = "partial.json"
+_JOURNAL = "journal.jsonl"
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What one clip's preparation gave: its landmarks and the hash of its crops, or the reason why it was dropped.
+
+    `cut_off` is the share of the motion in every frame that was too large for the steps in which it is kept.
+    """
+
+    clip: int
+    reason: str = ""
+    points: list[list[float]] | None = None
+    hash: str = ""
+    cut_off: float = 0.0
+
+
+def open_partial(partial: Path, clips: Sequence[Clip], settings: CropSettings) -> None:
+    """Make the folder, or go on with the one of an earlier preparation of the same clips in the same way.
+
+    Raises:
+        MerjaxError: files in the way that a preparation did not make, or a parent that is no folder.
+    """
+    marker = partial / _MARKER
+    fingerprint = _fingerprint(clips, settings)
+    if marker.is_file() and json.loads(marker.read_text())["fingerprint"] == fingerprint:
+        return
+    if partial.exists():
+        if not (marker.is_file() or not any(partial.iterdir())):
+            raise MerjaxError(f"{partial} is in the way and was not made by merjax; remove it or choose another --out")
+        shutil.rmtree(partial)
+    try:
+        partial.mkdir(parents=True)
+    except (FileExistsError, NotADirectoryError):
+        raise MerjaxError(f"{partial.parent} is no folder; choose another --out") from None
+    # before the crop files: what a full disk leaves of them is then known as merjax's own
+    write_json(marker, {"fingerprint": ""})
+    flow = settings.flow
+    allocate(
+        partial, sum(len(clip.frames) for clip in clips), settings.channels, frame_flow=flow is not None and flow.every
+    )
+    if flow:
+        allocate_rows(partial, PICTURES, len(clips), (flow.side, flow.side, 3), np.uint8)
+    write_json(marker, {"fingerprint": fingerprint})
+
+
+def add_to_journal(partial: Path, result: Prepared) -> None:
+    """Note that a clip is done; its crops have been written before."""
+    with (partial / _JOURNAL).open("a") as journal:
+        journal.write(json.dumps(asdict(result)) + "\n")
+
+
+def read_journal(
+    partial: Path, clips: Sequence[Clip], first_rows: Sequence[int], settings: CropSettings
+) -> dict[int, Prepared]:
+    """What is done, by the clip's number.
+
+    A clip whose crops on disk are not those that were noted, after a loss of power perhaps, is not done; nor is one that
+    was dropped, whose images may have been mended since.
+    """
+    path = partial / _JOURNAL
+    if not path.is_file():
+        return {}
+    done = {}
+    for line in path.read_text().splitlines():
+        try:
+            result = Prepared(**json.loads(line))
+        except ValueError:  # the line that a kill cut short
+            continue
+        if result.points is None:
+            continue
+        place = (first_rows[result.clip], len(clips[result.clip].frames))
+        if _hash_on_disk(partial, result.clip, place, settings) == result.hash:
+            done[result.clip] = result
+    # a kill may have left half a line: end it, so that the next one starts anew
+    with path.open("a") as journal:
+        journal.write("\n")
+    return done
+
+
+def _hash_on_disk(partial: Path, clip: int, place: tuple[int, int], settings: CropSettings) -> str:
+    names = [region.name for region in CROPS]
+    if settings.flow and settings.flow.every:
+        names += [frame_flow_name(region) for region in CROPS]
+    arrays = [read_rows(partial, name, *place) for name in names]
+    return clip_hash([*arrays, read_rows(partial, PICTURES, clip, 1)] if settings.flow else arrays)
+
+
+def close_partial(partial: Path, out: Path) -> None:
+    """Give a filled folder, with its `store.json`, the name of the store."""
+    partial.rename(out)
+    for name in (_JOURNAL, _MARKER, f"{PICTURES}.npy"):
+        (out / name).unlink(missing_ok=True)
+
+
+def _fingerprint(clips: Sequence[Clip], settings: CropSettings) -> str:
+    """Identifies what is being prepared and how, so that a partial store of something else is not continued."""
+    lines = [f"format {STORE_FORMAT}, version {__version__}, {settings}"]
+    lines += [f"{clip.key} {frame}" for clip in clips for frame in clip.frames]
+    return hashlib.blake2b("\n".join(lines).encode(), digest_size=16).hexdigest()

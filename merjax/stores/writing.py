@@ -1,0 +1,75 @@
+"""What a store is made of while it is written: sparse files of rows, tables, hashes."""
+
+import hashlib
+import io
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from merjax.datasets.clip import Discrepancy
+from merjax.stores.store import CROPS, crop_shape, frame_flow_name
+
+
+def allocate(folder: Path, n_frames: int, channels: int, *, frame_flow: bool = False) -> None:
+    """Make the files of a store to be filled that hold a row per frame, for `n_frames` frames of all clips together.
+
+    The files are sparse: rows that are never written, such as those of a clip that was dropped, take no space.
+    """
+    for region in CROPS:
+        allocate_rows(folder, region.name, n_frames, crop_shape(region, channels), np.uint8)
+        if frame_flow:
+            allocate_rows(folder, frame_flow_name(region), n_frames, crop_shape(region, 3), np.int8)
+
+
+def allocate_rows(folder: Path, name: str, rows: int, shape: tuple[int, ...], dtype: type) -> None:
+    """Make one sparse `.npy` file of rows to be filled."""
+    header = {"descr": np.lib.format.dtype_to_descr(np.dtype(dtype)), "fortran_order": False, "shape": (rows, *shape)}
+    with (folder / f"{name}.npy").open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, header)
+        file.truncate(file.tell() + rows * int(np.prod(shape)) * np.dtype(dtype).itemsize)
+
+
+def write_rows(folder: Path, name: str, first_row: int, rows: np.ndarray) -> None:
+    """Write consecutive rows into a file that `allocate_rows` made for their shape and type.
+
+    Raises:
+        OSError: on a full disk. (A write through a memory map would kill the process instead.)
+    """
+    with (folder / f"{name}.npy").open("r+b") as file:
+        np.lib.format.read_magic(file)
+        np.lib.format.read_array_header_1_0(file)
+        file.seek(first_row * rows[0].nbytes, os.SEEK_CUR)
+        file.write(np.ascontiguousarray(rows).data)
+
+
+def clip_hash(arrays: Iterable[np.ndarray]) -> str:
+    """Hash of all that a store holds of one clip's pixels: its crops in the order of `CROPS`, then its motion."""
+    digest = hashlib.blake2b(digest_size=16)
+    for array in arrays:
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
+
+
+def content_hash(index: pd.DataFrame, clip_hashes: Sequence[str], settings: dict[str, Any]) -> str:
+    """Hash of a whole store: its annotations, its crops and how they were made, whatever the order of the clips."""
+    rows = ("|".join(map(str, row)) for row in index.drop(columns="first_row").itertuples(index=False))
+    lines = sorted(f"{row}|{crops}" for row, crops in zip(rows, clip_hashes, strict=True))
+    return hashlib.blake2b("\n".join([repr(settings), *lines]).encode(), digest_size=16).hexdigest()
+
+
+def discrepancy_table(discrepancies: Sequence[Discrepancy]) -> pd.DataFrame:
+    """`Store.discrepancies` of a store to be written."""
+    columns = {"database": str, "subject": str, "clip": str, "reason": str, "dropped": bool}
+    rows = [(d.database, d.subject, d.name, d.reason, d.dropped) for d in discrepancies]
+    return pd.DataFrame(rows, columns=list(columns)).astype(columns)
+
+
+def write_array(path: Path, array: np.ndarray) -> None:
+    """Write an .npy file by way of memory: NumPy's own errors do not tell a full disk from others."""
+    content = io.BytesIO()
+    np.save(content, array)
+    path.write_bytes(content.getvalue())

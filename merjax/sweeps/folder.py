@@ -1,0 +1,264 @@
+"""A sweep's folder: the plan, and one file of predictions per finished chunk."""
+
+import functools
+import json
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from filelock import FileLock, Timeout
+
+from merjax.config import flatten
+from merjax.sweeps.plan import Chunk, Plan, plan_from_json
+from merjax.sweeps.sweep_file import Trial
+from merjax.system.errors import MerjaxError, full_disk_told
+from merjax.system.files import is_aside, write_aside, write_json, write_table
+
+
+def open_folder(folder: Path, plan: Plan) -> Plan:
+    """Begin a sweep's folder, or take up the one that is there.
+
+    Returns the plan to follow: the older one, whose chunks stay as they were cut, with the `engine` settings of this one.
+
+    Raises:
+        MerjaxError: the folder holds another sweep, or something that is none.
+    """
+    refuse_folder(folder, plan)
+    with (
+        full_disk_told(folder),
+        _lock(folder, "plan"),
+    ):  # several processes may begin at once: the first one's plan counts
+        _remove_asides(folder, "plan.json")
+        if (folder / "plan.json").is_file():
+            there = read_plan(folder)
+            refuse_another(there, plan, folder)
+            _clear_finished(folder, there)
+            plan = replace(there, trials=plan.trials)  # equal but for how the work is done
+            if plan == there:
+                return there
+        write_json(folder / "plan.json", plan.to_json())
+        return plan
+
+
+def refuse_folder(folder: Path, plan: Plan) -> None:
+    """Refuse a folder in which a sweep cannot begin or go on.
+
+    Raises:
+        MerjaxError: it holds another sweep, or something that is none.
+    """
+    # looked into before the plan is looked for: another process may begin the sweep meanwhile, and its plan comes first
+    something = folder.is_dir() and _holds_something(folder)
+    if (folder / "plan.json").is_file():
+        refuse_another(read_plan(folder), plan, folder)
+    elif something:
+        raise MerjaxError(f"{folder} is not empty and holds no sweep; choose another --out")
+
+
+def read_plan(folder: Path) -> Plan:
+    """The plan of a sweep's folder.
+
+    Raises:
+        MerjaxError: none, a damaged one, or one of another version.
+    """
+    path = folder / "plan.json"
+    if not path.is_file():
+        raise MerjaxError(f"{folder} is no sweep's folder (it has no plan.json)")
+    try:
+        content = json.loads(path.read_text())
+    except ValueError:
+        raise MerjaxError(f"{path} is damaged; remove the folder and run the sweep again") from None
+    return plan_from_json(content)
+
+
+def is_finished(folder: Path, chunk: Chunk) -> bool:
+    """Whether a chunk's predictions are on disk."""
+    return _predictions_path(folder, chunk).is_file()
+
+
+@contextmanager
+def claimed(folder: Path, chunk: Chunk) -> Iterator[bool]:
+    """Take a chunk if no other process has it; the claim ends with the process, however it ends."""
+    with _held(folder, chunk) as mine:
+        yield mine and not is_finished(folder, chunk)
+
+
+def write_chunk(folder: Path, chunk: Chunk, predictions: pd.DataFrame, curves: pd.DataFrame) -> None:
+    """Save a finished chunk; predictions last, since they mark it as finished."""
+    _write_table(_curves_path(folder, chunk), curves)
+    _write_table(_predictions_path(folder, chunk), predictions)
+
+
+def read_predictions(folder: Path, plan: Plan) -> pd.DataFrame:
+    """All predictions of the finished chunks.
+
+    Returns:
+        A row per (trial, selection, seed, fold, held-out clip): trial, selection (see `merjax.training.selection`), seed, fold,
+        database, subject, clip, label, prediction (class numbers; -1 from a run that diverged), p_CLASS, the class
+        probabilities, and step, the optimiser steps of the last stage after which they were.
+    """
+    finished = [chunk for chunk in plan.chunks if is_finished(folder, chunk)]
+    return pd.concat([pd.read_parquet(_predictions_path(folder, chunk)) for chunk in finished], ignore_index=True)
+
+
+def read_curves(folder: Path, plan: Plan) -> pd.DataFrame:
+    """Training curves of the finished chunks: trial, fold, seed, stage, step and a column per metric."""
+    finished = [chunk for chunk in plan.chunks if is_finished(folder, chunk)]
+    return pd.concat([pd.read_parquet(_curves_path(folder, chunk)) for chunk in finished], ignore_index=True)
+
+
+def write_scores(folder: Path, scores: pd.DataFrame) -> None:
+    """Save the table of scores, `scores.csv`; see `merjax.scoring.scores.score_table`."""
+    with full_disk_told(folder):
+        write_aside(folder / "scores.csv", lambda path: scores.to_csv(path, index=False))
+
+
+def chunk_files(folder: Path, chunk: Chunk) -> tuple[Path, Path]:
+    """Curves and predictions of a chunk, in the order in which they are written."""
+    return _curves_path(folder, chunk), _predictions_path(folder, chunk)
+
+
+def checkpoint_folder(folder: Path, chunk: Chunk) -> Path:
+    """Where a chunk under way is kept; see `merjax.engine.checkpoints`."""
+    return folder / "checkpoints" / f"chunk-{chunk.number:04d}"
+
+
+def record_path(folder: Path, chunk: Chunk) -> Path:
+    """Where it is noted how a chunk was trained; see `merjax.sweeps.provenance`."""
+    return folder / f"record-{chunk.number:04d}.json"
+
+
+def _predictions_path(folder: Path, chunk: Chunk) -> Path:
+    return folder / f"predictions-{chunk.number:04d}.parquet"
+
+
+def _curves_path(folder: Path, chunk: Chunk) -> Path:
+    return folder / f"curves-{chunk.number:04d}.parquet"
+
+
+def _lock(folder: Path, name: str) -> FileLock:
+    (folder / "locks").mkdir(parents=True, exist_ok=True)
+    return FileLock(folder / "locks" / f"{name}.lock")
+
+
+def _holds_something(folder: Path) -> bool:
+    return any(path.name not in ("locks", "slurm") and not is_aside(path, "plan.json") for path in folder.iterdir())
+
+
+@contextmanager
+def _held(folder: Path, chunk: Chunk) -> Iterator[bool]:
+    """Hold a chunk against other processes, if none has it; what one was killed over while it wrote it is removed."""
+    lock = _lock(folder, f"chunk-{chunk.number:04d}")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        yield False
+        return
+    try:
+        for path in (record_path(folder, chunk), *chunk_files(folder, chunk)):
+            _remove_asides(folder, path.name)
+        yield True
+    finally:
+        lock.release()
+
+
+def _clear_finished(folder: Path, plan: Plan) -> None:
+    """Remove the checkpoints of finished chunks, which a process that was killed just then has left."""
+    for chunk in plan.chunks:
+        if is_finished(folder, chunk) and checkpoint_folder(folder, chunk).is_dir():
+            with _held(folder, chunk) as mine:
+                if mine:
+                    shutil.rmtree(checkpoint_folder(folder, chunk), ignore_errors=True)
+
+
+def _remove_asides(folder: Path, name: str) -> None:
+    for path in folder.iterdir():
+        if is_aside(path, name):
+            path.unlink(missing_ok=True)
+
+
+def _write_table(path: Path, table: pd.DataFrame) -> None:
+    write_aside(path, lambda aside: write_table(aside, table))
+
+
+def refuse_another(there: Plan, here: Plan, folder: Any) -> None:
+    """Refuse to go on in a folder that another sweep wrote.
+
+    Raises:
+        MerjaxError: naming what differs.
+    """
+    if there.version != here.version:
+        raise MerjaxError(f"{folder} was begun by merjax {there.version}, this is {here.version}; {_ADVICE}")
+    refuse_other_trials(there, here.trials, here.seeds, folder)
+    for old_data, new_data in zip(there.data, here.data, strict=True):
+        for key, what in (("store_hash", "the clips"), ("split_hash", "the folds"), ("label_hash", "the labels")):
+            if old_data[key] != new_data[key]:
+                raise MerjaxError(f"{folder} was trained on other data ({what} differ: {key}); {_ADVICE}")
+
+
+def refuse_other_trials(there: Plan, trials: Sequence[Trial], seeds: Sequence[int], folder: Any) -> None:
+    """Refuse a folder whose trials or seeds are not these.
+
+    Raises:
+        MerjaxError: naming what differs.
+    """
+    if [t.name for t in there.trials] != [t.name for t in trials]:
+        raise MerjaxError(
+            f"{folder} holds the trials {_names(there.trials)}, this sweep has {_names(trials)}; {_ADVICE}"
+        )
+    for old, new in zip(there.trials, trials, strict=True):
+        if old.folds != new.folds:
+            raise MerjaxError(f'{folder}: trial "{old.name}" was of other folds; {_ADVICE}')
+        was, now = (
+            # a store may be mounted anywhere: the data's hashes tell whether it is the same
+            {k: v for k, v in flatten(t.config).items() if not k.startswith("engine.") and k != "data.store"}
+            for t in (old, new)
+        )
+        for key, value in was.items():
+            if now[key] != value:
+                raise MerjaxError(f'{folder}: trial "{old.name}" had {key} {value}, now it is {now[key]}; {_ADVICE}')
+    if there.seeds != tuple(seeds):
+        raise MerjaxError(f"{folder} holds the seeds {list(there.seeds)}, this sweep has {list(seeds)}; {_ADVICE}")
+
+
+_ADVICE = "choose another --out, or remove the folder"
+
+
+def _names(trials: Sequence[Trial]) -> str:
+    return ", ".join(trial.name for trial in trials)
+
+
+def merge(folders: Sequence[Path], out: Path) -> Plan:
+    """Bring the finished chunks of several folders of one sweep together in another.
+
+    Args:
+        folders: what the shards wrote, each a sweep's folder.
+        out: where to; made when needed, and may be one of them.
+
+    Returns:
+        The sweep's plan.
+
+    Raises:
+        MerjaxError: a folder of another sweep, or one that was cut into other chunks.
+    """
+    plan = open_folder(out, read_plan(folders[0]))
+    for folder in folders:
+        other = read_plan(folder)
+        refuse_another(plan, other, out)
+        if other.chunks != plan.chunks:
+            raise MerjaxError(
+                f"{folder} cut the sweep into other chunks than {out}; run all shards with the same number of shards, "
+                "or say the same engine.chunk to all"
+            )
+    for folder in folders:
+        for chunk in plan.chunks:
+            if is_finished(folder, chunk) and not is_finished(out, chunk):
+                record = record_path(folder, chunk)
+                for source in ([record] if record.is_file() else []) + list(chunk_files(folder, chunk)):
+                    write_aside(out / source.name, functools.partial(shutil.copyfile, source))
+        if (folder / "models").is_dir() and folder.resolve() != out.resolve():
+            shutil.copytree(folder / "models", out / "models", dirs_exist_ok=True)
+    return plan

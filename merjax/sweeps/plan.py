@@ -1,0 +1,255 @@
+"""From trials to work: groups that share compiled programs, runs, and chunks of runs that train together."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from merjax.config import Config, flatten, make_config, program_group
+from merjax.methods.registry import METHODS
+from merjax.sweeps.sweep_file import SweepFile, Trial
+from merjax.system.errors import MerjaxError
+from merjax.system.versions import __version__
+from merjax.training.data import TrainingData, load_data
+from merjax.training.fitted import class_weights, region_mask
+from merjax.training.selection import INNER, trains_inner, trains_outer
+
+PLAN_FORMAT = 1
+Capacity = Callable[[TrainingData, Config], int | None]
+_CPU_CHUNK = 4  # runs: enough to share a batch's loading, few enough to lose little in a kill
+
+
+class Chunk(NamedTuple):
+    """Runs that are on the devices together: trial and fold numbers, of one group and one seed."""
+
+    number: int
+    group: int
+    seed: int
+    runs: tuple[tuple[int, int], ...]
+    width: int  # runs that the compiled programs take: equal in all chunks of a group
+
+
+class NotRun(NamedTuple):
+    """A trial that a sweep asks for and its store has no data for, and why."""
+
+    trial: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.trial} is NOT RUN: {self.reason}"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All the work of a sweep.
+
+    Attributes:
+        name: the sweep's name.
+        trials: its trials, but for those that are not run.
+        seeds: its seeds.
+        group_of_trial: the group of each trial.
+        chunks: the work, in the order in which it is taken up.
+        version: the merjax that made it.
+        data: per group, what is trained on: store hash, split hash, folds, classes, clips used and left out.
+        inner: share of the training subjects that is tested in place of the held-out ones; 0: these are.
+        not_run: trials whose method needs what their store lacks.
+    """
+
+    name: str
+    trials: tuple[Trial, ...]
+    seeds: tuple[int, ...]
+    group_of_trial: tuple[int, ...]
+    chunks: tuple[Chunk, ...]
+    data: tuple[dict[str, Any], ...]
+    version: str = __version__
+    inner: float = 0.0
+    not_run: tuple[NotRun, ...] = ()
+
+    @property
+    def runs(self) -> int:
+        return sum(len(chunk.runs) for chunk in self.chunks)
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "format": PLAN_FORMAT,
+            "version": self.version,
+            "name": self.name,
+            "trials": [t._asdict() | {"config": flatten(t.config)} for t in self.trials],
+            "seeds": list(self.seeds),
+            "group_of_trial": list(self.group_of_trial),
+            "data": list(self.data),
+            "inner": self.inner,
+            "not_run": [trial._asdict() for trial in self.not_run],
+            "chunks": [chunk._asdict() for chunk in self.chunks],
+        }
+
+
+def plan_from_json(content: dict[str, Any]) -> Plan:
+    """Read back what `Plan.to_json` wrote.
+
+    Raises:
+        MerjaxError: a plan of another format.
+    """
+    if content.get("format") != PLAN_FORMAT:
+        raise MerjaxError(
+            f"the plan has format {content.get('format')}, this merjax ({__version__}) reads format {PLAN_FORMAT}; "
+            "choose another --out or remove that folder"
+        )
+    return Plan(
+        content["name"],
+        tuple(
+            Trial(t["name"], t["overrides"], make_config(t["config"]), tuple(t.get("folds", ())))
+            for t in content["trials"]
+        ),
+        tuple(content["seeds"]),
+        tuple(content["group_of_trial"]),
+        tuple(Chunk(**{**c, "runs": tuple(map(tuple, c["runs"]))}) for c in content["chunks"]),
+        tuple(content["data"]),
+        content["version"],
+        content.get("inner", 0.0),
+        tuple(NotRun(**trial) for trial in content.get("not_run", ())),
+    )
+
+
+def make_plan(sweep: SweepFile, workers: int, capacity: Capacity = lambda experiment, config: None) -> Plan:
+    """Sort the trials into groups and cut their runs into chunks.
+
+    Trials whose method needs what the store lacks are set aside with the reason.
+
+    Args:
+        sweep: what was asked for.
+        workers: processes that will share the chunks.
+        capacity: how many runs of a group fit on the devices together, where that is known (`merjax.methods.memory.capacity`).
+
+    Raises:
+        MerjaxError: data that is missing or does not fit the protocol; or no trial can be run.
+    """
+    opened, not_run = _opened(sweep)
+    keys, experiments = list(opened), [*opened.values()]
+    able = tuple(trial for trial in sweep.trials if program_group(trial.config) in opened)
+    group_of_trial = tuple(keys.index(program_group(trial.config)) for trial in able)
+    firsts = [able[group_of_trial.index(g)].config for g in range(len(keys))]
+    for trial, group in zip(able, group_of_trial, strict=True):
+        region_mask(trial.config.regions, experiments[group].streams)  # raises what would else come up in a worker
+        class_weights(trial.config.loss.alpha, np.ones(1))
+        if trains_inner(trial.config.selection):
+            experiments[group].held_out_inside(trial.config.selection.inner)
+    chunks: list[Chunk] = []
+    for group, experiment in enumerate(experiments):
+        trials = [t for t, g in enumerate(group_of_trial) if g == group]
+        runs = [(t, f) for t in trials for f, fold in enumerate(experiment.folds) if able[t].is_of(fold.name)]
+        most = most_runs_together(experiment, firsts[group], capacity)
+        if not firsts[group].engine.chunk:
+            most = min(most, math.ceil(len(runs) / workers))
+        width = balanced_width(len(runs), most)
+        chunks += [
+            Chunk(0, group, seed, tuple(runs[i : i + width]), width)
+            for seed in sweep.seeds
+            for i in range(0, len(runs), width)
+        ]
+    numbered = tuple(chunk._replace(number=i) for i, chunk in enumerate(chunks))
+    data = tuple(
+        describe(experiment) | {"work": work_of_run(experiment, config)}
+        for experiment, config in zip(experiments, firsts, strict=True)
+    )
+    return Plan(sweep.name, able, sweep.seeds, group_of_trial, numbered, data, inner=sweep.inner, not_run=not_run)
+
+
+def _opened(sweep: SweepFile) -> tuple[dict[tuple, TrainingData], tuple[NotRun, ...]]:
+    """What each group trains on, by its key, and the trials that lack something.
+
+    Raises:
+        MerjaxError: every trial lacks something; or one does, of a search.
+    """
+    opened: dict[tuple, TrainingData] = {}
+    lacks: dict[tuple, str] = {}
+    for config in (trial.config for trial in sweep.trials):
+        key = program_group(config)
+        if key in opened or key in lacks:
+            continue
+        experiment = open_experiment(config, sweep.inner)
+        method = METHODS[config.method]
+        if config.engine.save_models and not method.compiles:
+            raise MerjaxError(
+                f"engine.save_models keeps what networks learn, and {config.method} has none; leave it out"
+            )
+        try:
+            method.refuse(experiment)
+        except MerjaxError as error:
+            lacks[key] = str(error)
+        else:
+            opened[key] = experiment
+    if not opened or (lacks and sweep.inner):  # a search needs the score of every proposal
+        raise MerjaxError(next(iter(lacks.values())))
+    reasons = [(trial.name, lacks.get(program_group(trial.config))) for trial in sweep.trials]
+    return opened, tuple(NotRun(name, reason) for name, reason in reasons if reason)
+
+
+def open_experiment(config: Config, inner: float) -> TrainingData:
+    """What a config trains on; tested on inner subjects, if there is a share of them."""
+    experiment = load_data(config.data)
+    return experiment.held_out_inside(inner) if inner else experiment
+
+
+def most_runs_together(experiment: TrainingData, config: Config, capacity: Capacity) -> int:
+    """Most runs of a chunk: what the config says, what the devices' memory allows, or a number for CPUs."""
+    return config.engine.chunk or capacity(experiment, config) or _CPU_CHUNK
+
+
+def splitting_keys(plan: Plan) -> tuple[str, ...]:
+    """The settings by which the groups differ."""
+    firsts = [dict(program_group(plan.trials[plan.group_of_trial.index(g)].config)) for g in range(len(plan.data))]
+    return tuple(key for key in firsts[0] if len({repr(first[key]) for first in firsts}) > 1)
+
+
+def balanced_width(runs: int, most: int) -> int:
+    """The chunk width, at most `most`, that spreads the runs evenly over as few chunks as that allows."""
+    return math.ceil(runs / math.ceil(runs / most))
+
+
+def describe(experiment: TrainingData) -> dict[str, Any]:
+    """What a group trains on, for the plan."""
+    return {
+        "store": str(experiment.store.path),
+        "store_hash": experiment.store.hash,
+        "split_hash": experiment.split_hash,
+        "label_hash": experiment.label_hash,
+        "protocol": experiment.scheme.name,
+        "classes": list(experiment.classes),
+        "folds": [fold.name for fold in experiment.folds],
+        "clips": len(experiment.index),
+        "frames": len(experiment.row_S),
+        "subjects": len(experiment.index[["database", "subject"]].drop_duplicates()),
+        "dropped": _listed(experiment.store.dropped),
+        "left_out": _listed(experiment.left_out),
+        "statement": experiment.store.statement,
+    }
+
+
+def left_out_sentences(data: Sequence[dict[str, Any]]) -> list[str]:
+    """Which clips groups do without; groups often share theirs."""
+    sentences = []
+    for group in data:
+        sentences += [
+            f"dropped {clip['database']}/{clip['subject']}/{clip['clip']}: {clip['reason']}"
+            for clip in group["dropped"]
+        ]
+        if group["left_out"]:
+            sentences.append(
+                f"{len(group['left_out'])} clips of the store are not in {group['protocol']} (see plan.json)"
+            )
+    return list(dict.fromkeys(sentences))
+
+
+def work_of_run(experiment: TrainingData, config: Config) -> dict[str, float]:
+    """Rough multiply-adds of one run's stages, in units of 1e9, in the order in which they train, to tell how far a sweep
+    has come; those that train without the inner subjects first."""
+    selection, once = config.selection, METHODS[config.method].work(experiment, config)
+    inner = {INNER + stage: work for stage, work in once.items()} if trains_inner(selection) else {}
+    return inner | (once if trains_outer(selection) else {})
+
+
+def _listed(table) -> list[dict[str, str]]:
+    return table[["database", "subject", "clip", "reason"]].to_dict("records")

@@ -1,0 +1,66 @@
+"""What a sweep would do on this machine: its plan, its size, its memory."""
+
+from pathlib import Path
+
+from merjax.sweeps.folder import is_finished, read_plan, refuse_another
+from merjax.sweeps.plan import Chunk, Plan, make_plan, most_runs_together, open_experiment
+from merjax.sweeps.running.pool import worker_count
+from merjax.sweeps.running.shards import WHOLE, Shard
+from merjax.sweeps.sweep_file import SweepFile
+
+
+def plan_sweep(sweep: SweepFile, shard: Shard = WHOLE) -> Plan:
+    """The plan of a sweep on this machine; the same on all machines where it is divided among several."""
+    import jax
+
+    from merjax.methods.memory import capacity
+    from merjax.system.jax_setup import prepare_backend
+
+    prepare_backend()
+    workers = worker_count(sweep.trials[0].config.engine.workers)
+    if shard != WHOLE and jax.default_backend() == "cpu":
+        workers = sweep.trials[0].config.engine.workers or _WORKERS_OF_A_SHARD
+    return make_plan(sweep, shard.total * workers, capacity)
+
+
+def batch_of(sweep: SweepFile) -> int:
+    """How many proposals fill the chunks that train at the same time on this machine."""
+    from merjax.methods.memory import capacity
+
+    config = sweep.trials[0].config
+    experiment = open_experiment(config, sweep.searched.inner)
+    together = worker_count(config.engine.workers) * most_runs_together(experiment, config, capacity)
+    return max(1, together // len(experiment.folds))
+
+
+def planned(sweep: SweepFile, shard: Shard, folder: Path) -> tuple[Plan, list[Chunk]]:
+    """The plan to show, and the chunks of it that are finished in a folder; of a search, with random proposals.
+
+    Raises:
+        MerjaxError: as `plan_sweep`; or the folder holds another sweep.
+    """
+    if sweep.search:
+        from merjax.sweeps.running.search import rehearse
+
+        return plan_sweep(rehearse(sweep, sweep.search.trials), shard), []
+    plan = plan_sweep(sweep, shard)
+    if not (folder / "plan.json").is_file():
+        return plan, []
+    there = read_plan(folder)
+    refuse_another(there, plan, folder)
+    return there, [chunk for chunk in there.chunks if is_finished(folder, chunk)]
+
+
+def memory_of(plan: Plan, group: int) -> int:
+    """Bytes that the training of a group's chunk takes on each device; compiles its programs, which the sweep will use."""
+    import jax
+
+    from merjax.methods.memory import bytes_per_device
+    from merjax.sweeps.running.train_chunk import open_group
+
+    width = next(chunk.width for chunk in plan.chunks if chunk.group == group)
+    experiment, config = open_group(plan, group)
+    return bytes_per_device(experiment, config, -(-width // jax.local_device_count()))
+
+
+_WORKERS_OF_A_SHARD = 8  # in a plan that must not depend on the machine: about the cores of a cluster's job

@@ -1,0 +1,163 @@
+"""A whole sweep from Python: plan it, train it, read its tables."""
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from merjax.config import Config, flatten, identity
+from merjax.sweeps.folder import (
+    is_finished,
+    merge,
+    open_folder,
+    read_plan,
+    refuse_other_trials,
+)
+from merjax.sweeps.plan import Plan
+from merjax.sweeps.result import SweepResult, finish
+from merjax.sweeps.running.curve_logs import Log, log_chunk, refuse_missing
+from merjax.sweeps.running.planned import batch_of, plan_sweep
+from merjax.sweeps.running.pool import carry_out, worker_count
+from merjax.sweeps.running.progress import Stopwatch, SweepProgress
+from merjax.sweeps.running.shards import WHOLE, Shard
+from merjax.sweeps.saved_models import runs_without_model
+from merjax.sweeps.sweep_file import Scale, SweepFile, make_sweep, read_sweep
+from merjax.synthesis.demo_store import make_demo_store
+from merjax.system.console import default_console
+from merjax.system.errors import MerjaxError
+
+
+def run_sweep(
+    sweep: str | Path | Mapping[str, Any] | Config | SweepFile,
+    *,
+    out: str | Path | None = None,
+    scale: Scale = "full",
+    shard: Shard = WHOLE,
+    log: Log | None = None,
+    console: Console | None = None,
+    stopping: Callable[[], bool] = lambda: False,
+    **overrides: Any,
+) -> SweepResult:
+    """Train a sweep over all folds and seeds, or go on with it, or read it where it is finished.
+
+    >>> result = merjax.run_sweep("sweeps/quickstart.yaml", loss={"gamma": 1.5})
+    >>> result.scores
+
+    Args:
+        sweep: a sweep file; or what one says, as a mapping (its base being settings); or a single trial's config; or what
+            `merjax.sweeps.sweep_file.read_sweep` gave, as it is.
+        out: folder of the results; `runs/NAME` when None, NAME being the file's, or made from the trials' settings.
+        scale: "small" lays the file's `small` section over it: the same sweep on synthesised clips, in minutes.
+        shard: the share of the work to do here.
+        log: where training curves go besides, see `merjax.sweeps.running.curve_logs`.
+        console: where progress is shown, if it is a terminal or a notebook; when None, this process's own one, and nothing
+            at all where that is neither.
+        stopping: asked time and again whether to end.
+        overrides: settings of the base: `loss={"gamma": 1.5}` or `**{"loss.gamma": 1.5}`.
+
+    Returns:
+        The sweep's tables.
+
+    Raises:
+        MerjaxError: bad input; the sentence says what to write instead.
+        merjax.system.signals.Interrupted: `stopping` said so; all is saved, and the same call goes on.
+    """
+    asked = as_sweep(sweep, overrides, scale)
+    folder = Path(out or Path("runs") / asked.name)
+    return train_sweep(asked, folder, shard, log, console or default_console(), stopping)
+
+
+def train_sweep(
+    sweep: SweepFile, folder: Path, shard: Shard, log: Log | None, console: Console, stopping: Callable[[], bool]
+) -> SweepResult:
+    """`run_sweep` of a sweep that has been read."""
+    refuse_missing(log)
+    make_missing_store(sweep, console)
+    tried = None
+    if sweep.search:
+        from merjax.sweeps.running.search import search
+
+        if shard != WHOLE:
+            raise MerjaxError("a search is not divided: what is proposed hangs on all scores before; leave --shard out")
+
+        def train(place: Path, plan: Plan) -> None:
+            train_plan(place, plan, WHOLE, log, console, stopping)
+
+        sweep, tried = search(sweep, folder, batch_of(sweep), plan_sweep, train)
+        folder = folder / f"chosen-of-{(tried['state'] == 'complete').sum()}"
+    plan = open_folder(folder, plan_sweep(sweep, shard))
+    train_plan(folder, plan, shard, log, console, stopping)
+    return finish(folder, tried)
+
+
+def make_missing_store(sweep: SweepFile, console: Console) -> None:
+    """Make the clips of a sweep that says `synthesize`, where its store does not exist yet.
+
+    Raises:
+        MerjaxError: see `merjax.synthesis.demo_store.make_demo_store`.
+    """
+    if sweep.synthesize is not None:
+        make_demo_store(sweep.store, sweep.synthesize, sweep.name, console)
+
+
+def as_sweep(
+    sweep: str | Path | Mapping[str, Any] | Config | SweepFile, overrides: Mapping[str, Any], scale: Scale = "full"
+) -> SweepFile:
+    """A sweep from whatever describes one."""
+    if isinstance(sweep, SweepFile):
+        if overrides or scale != "full":
+            raise MerjaxError("a sweep that has been read takes no settings and no scale; give them to read_sweep")
+        return sweep
+    if isinstance(sweep, str | Path):
+        return read_sweep(Path(sweep), (overrides,), scale)
+    if isinstance(sweep, Config):
+        sweep = {"base": flatten(sweep)}
+    made = make_sweep(sweep, "sweep", (overrides,), scale=scale)
+    digest = hashlib.blake2b(str([identity(trial.config) for trial in made.trials]).encode(), digest_size=4)
+    return replace(made, name=f"{made.name}-{digest.hexdigest()}")
+
+
+def train_plan(
+    folder: Path, plan: Plan, shard: Shard, log: Log | None, console: Console, stopping: Callable[[], bool]
+) -> None:
+    """Train a shard's chunks, with progress on the console, and remember how fast this machine was."""
+    mine = shard.of(plan)
+    waiting = [chunk for chunk in mine if not is_finished(folder, chunk)]
+    workers = worker_count(plan.trials[0].config.engine.workers)
+    watch = Stopwatch(plan)
+    with SweepProgress(plan, mine, waiting, console) as progress:
+
+        def hear(message: dict[str, Any]) -> None:
+            progress.hear(message)
+            if "chunk" in message:
+                watch.hear(message)
+
+        carry_out(folder, plan, workers, hear, stopping, shard, log)
+    watch.remember()
+    for chunk in mine:
+        if log:
+            log_chunk(folder, chunk, log)  # those that were finished before a log was asked for
+    if without := runs_without_model(folder, plan, mine):
+        console.print(
+            f"{without} runs have no model: they were finished before engine.save_models was asked for (choose another --out "
+            "to train them again), or their method has none to keep",
+            soft_wrap=True,
+        )
+
+
+def merge_sweep(sweep: SweepFile, folders: Sequence[Path], out: Path) -> SweepResult:
+    """Bring the folders of a sweep's shards together in `out`.
+
+    Raises:
+        MerjaxError: folders of another sweep, or cut into other chunks.
+    """
+    if sweep.search:
+        raise MerjaxError("a search is not divided, so there is nothing to merge; run it without --merge")
+    there = read_plan(folders[0])
+    not_run = {trial for trial, _ in there.not_run}
+    refuse_other_trials(there, [t for t in sweep.trials if t.name not in not_run], sweep.seeds, folders[0])
+    merge(folders, out)
+    return finish(out)

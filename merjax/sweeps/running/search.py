@@ -1,0 +1,259 @@
+"""Search: settings proposed by Optuna, scored on subjects held out inside training; each fold tests its own best ones.
+
+A batch of proposals is a sweep of its own, `search/trials-0000/` in the results, whose folds test inner subjects only (see
+`merjax.protocols.inner_subjects`). What Optuna proposed and what it was told is kept in its storage, by default
+`search/study.journal`; a search that was killed takes up the proposals that have no score yet.
+
+The choice is nested: for each fold, the proposal is chosen that scores best on that fold's own inner subjects (their clips
+pooled over seeds; the smaller log-loss on the same clips decides between equals, then the lower number). Every fold is then
+trained on all its training subjects with what it chose, and tested once; together the folds are one trial, "chosen", in
+`chosen-of-40/` after 40 proposals. A fold's tested subjects have no part in its choice, nor in any training that leads to it.
+
+They have one in what is proposed: a sampler that learns, such as tpe, is told the score pooled over all folds, and a subject
+that one fold tests is an inner subject of others. It steers which settings all folds choose among; `sampler: random` does
+without even that.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from filelock import FileLock, Timeout
+
+from merjax.config import flatten, identity
+from merjax.protocols.inner_subjects import outer_name
+from merjax.scoring.metrics import SCORES
+from merjax.scoring.predictions import confusion_of
+from merjax.scoring.scores import seed_scores
+from merjax.sweeps.entries import entries_of
+from merjax.sweeps.folder import open_folder, read_plan, read_predictions
+from merjax.sweeps.plan import Plan
+from merjax.sweeps.samplers import JournalFileBackend, make_sampler, optuna
+from merjax.sweeps.sweep_file import SweepFile
+from merjax.system.errors import MerjaxError
+
+Train = Callable[[Path, Plan], None]
+Make = Callable[[SweepFile], Plan]
+CHOSEN = "chosen"  # the trial that all folds' choices are together
+
+
+def search(sweep: SweepFile, folder: Path, batch: int, make: Make, train: Train) -> tuple[SweepFile, pd.DataFrame]:
+    """Carry out a search, or go on with it.
+
+    Args:
+        sweep: with its `search`; its one trial is the base.
+        folder: of the results.
+        batch: proposals to train together.
+        make: plans a batch.
+        train: carries out the plan of a batch in a folder.
+
+    Returns:
+        A sweep of what each fold chose, all under one name, and a row per proposal, see `table`.
+
+    Raises:
+        MerjaxError: another search is in the folder, or another process is at it.
+    """
+    place = folder / "search"
+    place.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(place / "search.lock", timeout=0):
+            study = _open_study(sweep, place)
+            while waiting := _next_batch(study, sweep, batch, place):
+                plan = _plan_of(waiting, place) or _begin(waiting, sweep, place, make)
+                here = place / _batch_name(plan)
+                train(here, plan)
+                scores = inner_scores(plan, read_predictions(here, plan), sweep.searched.metric)
+                for trial in waiting:
+                    study.tell(trial.number, scores[trial_name(trial.number)])
+                table(study, sweep).to_csv(place / "search.csv", index=False)
+            state = optuna.trial.TrialState.COMPLETE
+            complete = {trial.number: trial for trial in study.get_trials(deepcopy=False, states=(state,))}
+            folds = choices(_scores_on_disk(place, set(complete), sweep.searched.metric))
+            tried = table(study, sweep, folds)
+            tried.to_csv(place / "search.csv", index=False)
+    except Timeout:
+        raise MerjaxError(f"another process searches in {folder}; wait for it, or choose another --out") from None
+    points = [(settings(complete[number].params), own) for number, own in sorted(folds.items())]
+    return sweep.with_chosen(CHOSEN, points), tried
+
+
+def rehearse(sweep: SweepFile, trials: int) -> SweepFile:
+    """The sweep of as many random proposals, to plan with."""
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+    asked = [study.ask(_distributions(sweep)) for _ in range(trials)]
+    return inner_sweep({trial_name(trial.number): settings(trial.params) for trial in asked}, sweep)
+
+
+def inner_sweep(points: dict[str, dict[str, Any]], sweep: SweepFile) -> SweepFile:
+    """A batch of proposals as a sweep over inner subjects, scored after their whole budget."""
+    fixed = {"selection.rules": ["fixed"], "engine.save_models": False}
+    return sweep.with_trials({name: point | fixed for name, point in points.items()}, inner=sweep.searched.inner)
+
+
+def inner_scores(plan: Plan, predictions: pd.DataFrame, metric: str) -> dict[str, float]:
+    """Each proposal's score, pooled over all folds; the mean over seeds."""
+    entries = entries_of(plan, predictions)
+    return {e.trial: float(seed_scores(e.predictions, e.classes)[metric].mean()) for e in entries}
+
+
+def fold_scores(plan: Plan, predictions: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """What each proposal scores on the inner subjects of each fold, and of no other.
+
+    Returns:
+        A row per (proposal, fold): number, fold (the outer one), score (the metric, of the clips pooled over seeds), and loss,
+        their mean log-loss (infinite where a run diverged).
+    """
+    classes = plan.data[0]["classes"]
+    rows = []
+    for (trial, fold), own in predictions.groupby(["trial", "fold"], sort=False):
+        probability_NxK = own[[f"p_{name}" for name in classes]].to_numpy()
+        right_N = probability_NxK[np.arange(len(own)), own["label"]]
+        loss = -np.log(np.maximum(right_N, 1e-12)).mean()
+        score = float(SCORES[metric](confusion_of(own, len(classes))))
+        rows.append((_number(str(trial)), outer_name(str(fold)), score, loss if np.isfinite(loss) else np.inf))
+    return pd.DataFrame(rows, columns=["number", "fold", "score", "loss"])
+
+
+def choices(scores: pd.DataFrame) -> dict[int, list[str]]:
+    """By proposal, the folds that choose it; see `fold_scores`."""
+    best = scores.sort_values(["score", "loss", "number"], ascending=[False, True, True])
+    chosen: dict[int, list[str]] = {}
+    for number, fold in best.drop_duplicates("fold").sort_index()[["number", "fold"]].itertuples(index=False):
+        chosen.setdefault(int(number), []).append(fold)
+    return chosen
+
+
+def settings(params: dict[str, Any]) -> dict[str, Any]:
+    """A proposal as settings: lists come back from the text that Optuna knows them by."""
+    return {key: json.loads(value[1:]) if _is_text_of_list(value) else value for key, value in params.items()}
+
+
+def trial_name(number: int) -> str:
+    return f"trial {number}"
+
+
+def table(study: "optuna.Study", sweep: SweepFile, folds: dict[int, list[str]] | None = None) -> pd.DataFrame:
+    """A row per proposal: trial, state, the metric on inner subjects pooled over folds, its settings, and chosen_for: the
+    folds that chose it, once they have."""
+    rows = [
+        {"trial": trial_name(t.number), "state": t.state.name.lower(), sweep.searched.metric: t.value}
+        | settings(t.params)
+        | ({} if folds is None else {"chosen_for": ", ".join(folds.get(t.number, ()))})
+        for t in study.get_trials(deepcopy=False)
+    ]
+    return pd.DataFrame(rows)
+
+
+def _scores_on_disk(place: Path, numbers: set[int], metric: str) -> pd.DataFrame:
+    """`fold_scores` of proposals, from the folders of their batches.
+
+    Raises:
+        MerjaxError: a proposal whose predictions are not there.
+    """
+    batches = [(path.parent, read_plan(path.parent)) for path in sorted(place.glob("trials-*/plan.json"))]
+    found = pd.concat([fold_scores(plan, read_predictions(batch, plan), metric) for batch, plan in batches])
+    if absent := numbers - set(found["number"]):
+        raise MerjaxError(
+            f"{place} lacks the predictions of {', '.join(map(trial_name, sorted(absent)))}, which the search's storage holds "
+            "scores of; use the --out that they were trained with, or another storage"
+        )
+    return found[found["number"].isin(numbers)].reset_index(drop=True)
+
+
+def _number(trial: str) -> int:
+    return int(trial.split()[-1])
+
+
+def _open_study(sweep: SweepFile, place: Path) -> "optuna.Study":
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    spec, base = sweep.searched, sweep.trials[0].config
+    about = json.dumps(
+        [spec._replace(trials=0, storage=None), identity(base), base.data.store, sweep.seeds], default=str
+    )
+    signature = hashlib.blake2b(about.encode(), digest_size=8).hexdigest()
+    storage: Any = spec.storage
+    if storage is None:
+        # a process that was killed may have left the journal's own lock; this one alone may be here
+        (place / "study.journal.lock").unlink(missing_ok=True)
+        backend = JournalFileBackend(str(place / "study.journal"))
+        storage = optuna.storages.JournalStorage(backend)
+    try:
+        study = optuna.create_study(storage=storage, study_name=sweep.name, direction="maximize", load_if_exists=True)
+    except Exception as error:  # whatever Optuna, the driver or the database make of what the sweep file names
+        if spec.storage is None:
+            raise
+        raise MerjaxError(
+            f"search: storage {spec.storage} cannot be used ({str(error).splitlines()[0]}); write a URL such as "
+            "sqlite:///study.db, and install the driver that it names, or leave storage out"
+        ) from None
+    if study.user_attrs.setdefault("merjax", signature) != signature:
+        raise MerjaxError(
+            f"{spec.storage or place} holds a search `{sweep.name}` with another base, space, metric, sampler or seeds; "
+            "choose another --out (and another storage, if the sweep file names one), or remove the folder"
+        )
+    study.set_user_attr("merjax", signature)
+    return study
+
+
+def _next_batch(study: "optuna.Study", sweep: SweepFile, batch: int, place: Path) -> list["optuna.trial.FrozenTrial"]:
+    """The proposals that wait for a score: those of a killed batch as it was begun, else filled up with new ones."""
+    state = optuna.trial.TrialState
+    waiting = []
+    for trial in study.get_trials(states=(state.RUNNING,)):
+        if trial.params.keys() == sweep.searched.space.keys():
+            waiting.append(trial)
+        else:
+            study.tell(trial.number, state=state.FAIL)  # killed while it was proposed
+    if waiting and _plan_of(waiting, place):
+        return waiting
+    complete = len(study.get_trials(deepcopy=False, states=(state.COMPLETE,)))
+    for _ in range(min(batch, sweep.searched.trials - complete) - len(waiting)):
+        # the sampler's randomness hangs on the trial's number alone, so that a resumed search proposes the same
+        study.sampler = make_sampler(sweep.searched.sampler, len(study.get_trials(deepcopy=False)))
+        try:
+            asked = study.ask(_distributions(sweep))
+        except (ImportError, ValueError) as error:  # a package that is not there; a space that the sampler cannot take
+            raise MerjaxError(f"search: sampler {sweep.searched.sampler}: {str(error).splitlines()[0]}") from None
+        waiting.append(study.get_trials(deepcopy=False)[asked.number])
+    return waiting
+
+
+def _begin(waiting: list["optuna.trial.FrozenTrial"], sweep: SweepFile, place: Path, make: Make) -> Plan:
+    plan = make(inner_sweep({trial_name(t.number): settings(t.params) for t in waiting}, sweep))
+    return open_folder(place / _batch_name(plan), plan)
+
+
+def _plan_of(waiting: list["optuna.trial.FrozenTrial"], place: Path) -> Plan | None:
+    """The plan that was made for proposals, if one was."""
+    for path in place.glob("trials-*/plan.json"):
+        plan = read_plan(path.parent)
+        if {trial_name(t.number) for t in waiting} <= {t.name for t in plan.trials}:
+            return plan
+    return None
+
+
+def _batch_name(plan: Plan) -> str:
+    return f"trials-{_number(plan.trials[0].name):04d}"
+
+
+def _distributions(sweep: SweepFile) -> dict[str, "optuna.distributions.BaseDistribution"]:
+    base = flatten(sweep.trials[0].config)
+    return {key: _distribution(values, base[key]) for key, values in sweep.searched.space.items()}
+
+
+def _distribution(values: Any, default: Any) -> "optuna.distributions.BaseDistribution":
+    if isinstance(values, list):
+        choices = ["=" + json.dumps(v) if isinstance(v, list) else v for v in values]
+        return optuna.distributions.CategoricalDistribution(choices)
+    whole = isinstance(default, int) and not isinstance(default, bool)
+    make = optuna.distributions.IntDistribution if whole else optuna.distributions.FloatDistribution
+    return make(values["low"], values["high"], log=values.get("log", False))
+
+
+def _is_text_of_list(value: Any) -> bool:
+    return isinstance(value, str) and value.startswith("=[")

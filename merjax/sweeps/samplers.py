@@ -1,0 +1,43 @@
+"""Optuna, where it is installed, and its samplers by the names that sweep files give them."""
+
+import inspect
+
+from merjax.system.errors import MerjaxError
+
+try:
+    import optuna
+    from optuna.storages.journal import JournalFileBackend
+except ImportError:
+    raise MerjaxError("sweep files with `search:` need Optuna: pip install 'merjax[search]'") from None
+
+__all__ = ["JournalFileBackend", "make_sampler", "optuna"]
+
+
+def make_sampler(name: str, seed: int) -> "optuna.samplers.BaseSampler":
+    """One of Optuna's samplers: "tpe", "random", or the name of its class.
+
+    Raises:
+        MerjaxError: there is none of that name, or it needs a package that is not there.
+    """
+    if name == "tpe":
+        return optuna.samplers.TPESampler(seed=seed, constant_liar=True)  # proposals of one batch keep apart
+    known = _known()
+    sampler = known.get("RandomSampler" if name == "random" else name)
+    if sampler is None:
+        raise MerjaxError(f'search: sampler is "{name}"; write tpe, random, or one of Optuna\'s: {", ".join(known)}')
+    try:
+        return sampler(seed=seed)
+    except ImportError as error:
+        raise MerjaxError(f"search: sampler {name}: {str(error).splitlines()[0]}") from None
+
+
+def _known() -> dict[str, type]:
+    """Those that a seed is enough to make."""
+    classes = {name: getattr(optuna.samplers, name) for name in dir(optuna.samplers) if name.endswith("Sampler")}
+    return {name: found for name, found in classes.items() if not inspect.isabstract(found) and _takes_seed(found)}
+
+
+def _takes_seed(sampler: type) -> bool:
+    parameters = inspect.signature(sampler).parameters
+    asked = [name for name, p in parameters.items() if p.default is p.empty and p.kind is not p.VAR_KEYWORD]
+    return "seed" in parameters and not asked

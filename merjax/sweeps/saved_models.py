@@ -1,0 +1,76 @@
+"""The models of a sweep's runs, a folder each in the sweep's folder."""
+
+import functools
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import orbax.checkpoint as ocp
+import pandas as pd
+
+from merjax.models.card import RunFacts, make_card, scored_part, write_card
+from merjax.models.engines import Learned
+from merjax.scoring.entry import Entry
+from merjax.scoring.metrics import SCORES
+from merjax.scoring.scores import score_entries
+from merjax.sweeps.entries import entries_of
+from merjax.sweeps.plan import Chunk, Plan
+from merjax.system.files import safe_name
+from merjax.training.data import TrainingData
+
+
+def save_models(
+    folder: Path, plan: Plan, chunk: Chunk, experiment: TrainingData, learned: Mapping[str, Learned]
+) -> None:
+    """Save what the runs of a chunk learnt, a folder each; what an earlier process left there is replaced.
+
+    A method that trains nothing by the engine has nothing to keep.
+    """
+    if not learned:
+        return
+    for p, (trial, fold) in enumerate(chunk.runs):
+        of_run = {stage: own.of_run(p) for stage, own in learned.items()}
+        place = model_folder(folder, plan.trials[trial].name, chunk.seed, experiment.folds[fold].name)
+        shutil.rmtree(place, ignore_errors=True)
+        place.mkdir(parents=True)
+        with ocp.StandardCheckpointer() as checkpointer:
+            checkpointer.save(place.absolute() / "parameters", {stage: own.variables for stage, own in of_run.items()})
+        numbers = {stage: own.numbers for stage, own in of_run.items()}
+        asked = plan.trials[trial]
+        facts = RunFacts(plan.name, asked.name, chunk.seed, fold, asked.config, plan.data[chunk.group])
+        write_card(place, make_card(facts, experiment, numbers))
+
+
+def add_scores(folder: Path, plan: Plan, predictions: pd.DataFrame) -> None:
+    """Write the pooled scores of a finished sweep's trials, after their whole budget, into the cards of their models."""
+    for entry in entries_of(plan, predictions):
+        cards = sorted((folder / "models" / safe_name(entry.trial)).glob("*/*/card.json"))
+        if entry.selection != "fixed" or not cards:
+            continue
+        score = functools.cache(functools.partial(_scores, entry))
+        for path in cards:
+            card = json.loads(path.read_text())
+            write_card(path.parent, card | {"scores": score(scored_part(card))})
+
+
+def _scores(entry: Entry, part: str) -> dict[str, Any]:
+    (row,) = score_entries([entry], [part]).to_dict("records")
+    return {name: {"mean": row[name], "interval": [row[f"{name}_low"], row[f"{name}_high"]]} for name in SCORES}
+
+
+def model_folder(folder: Path, trial: str, seed: int, fold: str) -> Path:
+    """Where the model of a run lies in a sweep's folder."""
+    return folder / "models" / safe_name(trial) / f"seed{seed}" / safe_name(fold)
+
+
+def runs_without_model(folder: Path, plan: Plan, chunks: Sequence[Chunk]) -> int:
+    """How many runs of finished chunks have no model, though the sweep saves models."""
+    wanted = [
+        model_folder(folder, plan.trials[trial].name, chunk.seed, plan.data[chunk.group]["folds"][fold])
+        for chunk in chunks
+        for trial, fold in chunk.runs
+        if plan.trials[trial].config.engine.save_models
+    ]
+    return sum(not (place / "card.json").is_file() for place in wanted)

@@ -1,0 +1,293 @@
+"""Sweep files: a base config, axes over its keys, seeds; and the trials they stand for.
+
+base: ../configs/quickstart.yaml        # a config file, or the settings themselves
+trials:                                 # named points ...
+  focal: {loss.gamma: 2, loss.alpha: inverse}
+  cross-entropy: {loss.gamma: 0, loss.alpha: none}
+axes:                                   # ... times every combination of these (or `combine: zip`, side by side)
+  spatial.learning_rate: {log: [1e-4, 1e-2, 3]}    # 3 values, evenly spaced in the logarithm
+  spatial.epochs: {range: [5, 15, 5]}              # 5, 10, 15
+  data.input: [gray, difference]
+seeds: [0, 1, 2]                        # or a number of seeds
+synthesize:                             # make the store from portraits first, where it does not exist yet
+  {invent: 6, clips_per_subject: 6}     # as in `merjax.synthesis.synthesize_release`; `layouts: {samm: , smic: }` for several
+small: ../configs/small.yaml            # what --scale small changes: settings of the base, seeds, synthesize
+
+In place of trials and axes, a search (see `merjax.sweeps.running.search`; needs `pip install 'merjax[search]'`):
+
+search:
+  sampler: tpe                          # or random, or one of Optuna's samplers by name, such as GPSampler
+  trials: 40                            # proposals in all; more can be asked for later
+  metric: UF1                           # or UAR, accuracy: pooled over folds, on inner subjects only
+  inner: 0.2                            # share of each fold's training subjects to hold out for that
+  space:
+    spatial.learning_rate: {low: 1e-5, high: 1e-2, log: true}
+    loss.gamma: {low: 0, high: 5}
+    temporal.units: [32, 64, 128]       # a choice; a list within it is one value
+  storage: sqlite:///study.db           # any storage of Optuna's; a journal in the results if left out
+"""
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, get_args
+
+import numpy as np
+
+from merjax.config import Config, flatten, identity, is_number, make_config, read_yaml
+from merjax.sweeps.search_space import SearchSpec, read_search
+from merjax.system.errors import MerjaxError
+from merjax.system.files import safe_name
+
+Layer = str | Mapping[str, Any]
+Scale = Literal["full", "small"]
+SCALES: tuple[Scale, ...] = get_args(Scale)
+_KEYS = ("base", "trials", "axes", "combine", "seeds", "search", "synthesize", "small")
+_SMALL_KEYS = ("base", "seeds", "synthesize")
+
+
+class Trial(NamedTuple):
+    """One point of hyper-parameters.
+
+    Attributes:
+        name: tells it apart. Trials that share a name are of disjoint folds, and their predictions are one trial's.
+        overrides: what sets it apart from the base.
+        config: the whole.
+        folds: names of the folds in which it is trained and tested; all of them without any.
+    """
+
+    name: str
+    overrides: dict[str, Any]
+    config: Config
+    folds: tuple[str, ...] = ()
+
+    def is_of(self, fold: str) -> bool:
+        return not self.folds or fold in self.folds
+
+
+@dataclass(frozen=True)
+class SweepFile:
+    """A sweep as written.
+
+    Attributes:
+        name: its name.
+        trials: its trials in order; with a search, the base alone.
+        seeds: its seeds.
+        synthesize: how to make its data, if it says so.
+        search: what to search for, if it says so.
+        inner: share of the training subjects to test on in place of the held-out ones; 0: test on these.
+        small: settings of the base that the small scale changed, by dotted key; none at full scale.
+    """
+
+    name: str
+    trials: tuple[Trial, ...]
+    seeds: tuple[int, ...]
+    synthesize: dict[str, Any] | None = None
+    search: SearchSpec | None = None
+    inner: float = 0.0
+    small: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def searched(self) -> SearchSpec:
+        assert self.search is not None
+        return self.search
+
+    @property
+    def store(self) -> Path:
+        """The one store that all trials use.
+
+        Raises:
+            MerjaxError: there are several.
+        """
+        stores = {trial.config.data.store for trial in self.trials}
+        if len(stores) > 1:
+            raise MerjaxError(
+                f"{self.name}: with `synthesize`, all trials must use one data.store, not {sorted(stores)}"
+            )
+        return Path(stores.pop())
+
+    def with_trials(self, points: Mapping[str, dict[str, Any]], inner: float = 0.0) -> "SweepFile":
+        """The sweep of named points over this one's base, without a search."""
+        base = flatten(self.trials[0].config)
+        trials = tuple(Trial(name, point, make_config(base, point, source=name)) for name, point in points.items())
+        return replace(self, trials=trials, search=None, inner=inner)
+
+    def with_chosen(self, name: str, points: Sequence[tuple[dict[str, Any], Sequence[str]]]) -> "SweepFile":
+        """The sweep whose folds have settings of their own, under one name: points over this one's base, with their folds."""
+        base = flatten(self.trials[0].config)
+        trials = tuple(Trial(name, own, make_config(base, own, source=name), tuple(folds)) for own, folds in points)
+        return replace(self, trials=trials, search=None)
+
+    def with_clips(self, **settings: Any) -> "SweepFile":
+        """The same sweep on other made clips: `synthesize` with some of its settings changed."""
+        return replace(self, synthesize=(self.synthesize or {}) | settings)
+
+
+def read_sweep(path: Path, overrides: Sequence[Layer] = (), scale: Scale = "full") -> SweepFile:
+    """Read a sweep file; `overrides` ("key.sub=value", or mappings) change its base, after what the scale changes.
+
+    Raises:
+        MerjaxError: an unknown key, an empty axis, a bad range, two trials that are one, no such scale in the file.
+    """
+    content = read_yaml(path)
+    for key in ("base", "small"):
+        if isinstance(content.get(key), str):
+            content[key] = read_yaml(path.parent / content[key])
+    return make_sweep(content, path.stem, overrides, source=str(path), scale=scale)
+
+
+def make_sweep(
+    content: Mapping[str, Any],
+    name: str,
+    overrides: Sequence[Layer] = (),
+    source: str = "sweep",
+    scale: Scale = "full",
+) -> SweepFile:
+    """A sweep from what a sweep file says, the base and the small scale being settings.
+
+    Raises:
+        MerjaxError: as `read_sweep`, beginning with `source`.
+    """
+    for key in content:
+        if key not in _KEYS:
+            raise MerjaxError(f"{source}: there is no key `{key}` in a sweep file; write any of {', '.join(_KEYS)}")
+    small: dict[str, Any] = {}
+    if scale == "small":
+        said = _small(content, source)
+        small, name = _dotted(said["base"]), f"{name}-small"  # another name is another folder of results
+        content = {**content, **{key: value for key, value in said.items() if key != "base"}}
+    base = content.get("base") or {}
+    if not isinstance(base, Mapping):
+        raise MerjaxError(f"{source}: base is {base!r}; write a config file's path, or settings as `key: value` lines")
+    layers = (base, small, *overrides)
+    trials = tuple(
+        Trial(label, point, make_config(*layers, point, source=source)) for label, point in _points(content, source)
+    )
+    _refuse_duplicates(trials, source)
+    search = read_search(content, trials[0].config, source) if "search" in content else None
+    seeds = _seeds(content.get("seeds", 1), source)
+    return SweepFile(name, trials, seeds, content.get("synthesize"), search, small=small)
+
+
+def _small(content: Mapping[str, Any], source: str) -> Mapping[str, Any]:
+    """What a sweep file says of its small scale."""
+    said = content.get("small")
+    if said is None:
+        raise MerjaxError(f"{source} has no `small` section, which says what --scale small changes; leave --scale out")
+    if (
+        not isinstance(said, Mapping)
+        or not said.keys() <= set(_SMALL_KEYS)
+        or not isinstance(said.get("base"), Mapping)
+    ):
+        raise MerjaxError(f"{source}: small is {said!r}; write settings under base, and any of seeds, synthesize")
+    return said
+
+
+def _dotted(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested settings by dotted key."""
+    flat: dict[str, Any] = {}
+    for key, value in settings.items():
+        flat |= _dotted(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
+    return flat
+
+
+def _points(content: Mapping[str, Any], source: str) -> list[tuple[str, dict[str, Any]]]:
+    named = content.get("trials") or {"": {}}
+    if not isinstance(named, Mapping) or not all(isinstance(point or {}, Mapping) for point in named.values()):
+        raise MerjaxError(f"{source}: trials is {named!r}; write `name: {{key: value}}` lines")
+    asked = content.get("axes") or {}
+    if not isinstance(asked, Mapping):
+        raise MerjaxError(f"{source}: axes is {asked!r}; write `key: [values]` lines, such as loss.gamma: [0, 2]")
+    axes = {str(key): _values(key, axis, source) for key, axis in asked.items()}
+    combine = content.get("combine", "product")
+    if combine not in ("product", "zip"):
+        raise MerjaxError(f'{source}: combine is "{combine}"; write product or zip')
+    lengths = {key: len(values) for key, values in axes.items()}
+    if combine == "zip" and len(set(lengths.values())) > 1:
+        raise MerjaxError(f"{source}: axes to zip must be equally long, but they have {lengths} values")
+    rows = list(zip(*axes.values(), strict=True) if combine == "zip" else itertools.product(*axes.values())) or [()]
+    short = _short_keys(list(axes))
+    points = []
+    for (name, point), row in itertools.product(named.items(), rows):
+        along = dict(zip(axes, row, strict=True))
+        parts = [str(name)] * (name != "") + [f"{short[key]}={_short(value)}" for key, value in along.items()]
+        points.append((", ".join(parts) or "base", {**(point or {}), **along}))
+    return points
+
+
+def _short_keys(keys: Sequence[str]) -> dict[str, str]:
+    """Each key's last part, or the whole of it where another one ends alike."""
+    last = [key.rsplit(".", 1)[-1] for key in keys]
+    return {key: part if last.count(part) == 1 else key for key, part in zip(keys, last, strict=True)}
+
+
+def _values(key: str, axis: Any, source: str) -> list[Any]:
+    if isinstance(axis, list) and axis:
+        return axis
+    if isinstance(axis, dict) and len(axis) == 1:
+        (kind, numbers), *_ = axis.items()
+        if isinstance(numbers, list) and len(numbers) == 3 and all(map(is_number, numbers)):
+            first, last, third = numbers
+            if kind in ("log", "range") and first > last:
+                raise MerjaxError(
+                    f"{source}: the axis {key} goes down from {first} to {last}; write {{{kind}: [{last}, {first}, {third}]}}"
+                )
+            if kind == "log" and 0 < first < last and third >= 2 and third == int(third):
+                return [_rounded(v) for v in np.geomspace(first, last, int(third))]
+            if kind == "range" and third > 0:
+                values = np.arange(first, last + third * 1e-9, third).tolist()
+                return [_rounded(v) if isinstance(first + third, float) else int(v) for v in values]
+    raise MerjaxError(
+        f"{source}: the axis {key} is {axis!r}; write a list of values, {{range: [first, last, step]}} with a step above 0, "
+        "or {log: [first, last, how many]} with 0 < first < last and two values or more"
+    )
+
+
+def _rounded(value: float) -> float:
+    """0.3 for 0.30000000000000004: what an axis computes enters a trial's identity, and its name."""
+    return float(f"{value:.6g}")
+
+
+def _seeds(seeds: Any, source: str) -> tuple[int, ...]:
+    listed = seeds if isinstance(seeds, list) else [seeds]
+    if all(isinstance(s, int) and not isinstance(s, bool) and s >= 0 for s in listed):
+        if isinstance(seeds, int) and seeds:
+            return tuple(range(seeds))
+        if isinstance(seeds, list) and seeds and len({*seeds}) == len(seeds):
+            return tuple(seeds)
+    raise MerjaxError(f"{source}: seeds is {seeds!r}; write how many, or a list such as [0, 1, 2], each seed once")
+
+
+def _refuse_duplicates(trials: Sequence[Trial], source: str) -> None:
+    seen: dict[str, str] = {}
+    for trial in trials:
+        key = f"{identity(trial.config)} {trial.config.data.store} {trial.config.selection}"
+        if key in seen:
+            raise MerjaxError(
+                f'{source}: the trials "{seen[key]}" and "{trial.name}" have the same settings; remove one'
+            )
+        seen[key] = trial.name
+    names = [trial.name for trial in trials]
+    if len(set(names)) < len(names):
+        raise MerjaxError(f"{source}: several trials are called {names}; give the axes values that differ in print")
+    places: dict[str, str] = {}
+    for name in names:
+        if not safe_name(name):
+            raise MerjaxError(f'{source}: the trial "{name}" has neither a letter nor a digit; its files need a name')
+        other = places.setdefault(safe_name(name), name)
+        if other != name:
+            raise MerjaxError(
+                f'{source}: the trials "{other}" and "{name}" would share the files called "{safe_name(name)}"; give them '
+                "names that differ in letters or digits"
+            )
+
+
+def _short(value: Any) -> str:
+    return (
+        "+".join(map(str, value))
+        if isinstance(value, list)
+        else f"{value:g}"
+        if isinstance(value, float)
+        else str(value)
+    )

@@ -1,0 +1,111 @@
+"""The clip store of a sweep that brings its own clips: releases synthesised in databases' layouts, then prepared."""
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+from rich.console import Console
+
+from merjax.system.console import counted
+from merjax.system.errors import MerjaxError
+
+_SETTINGS = ("invent", "subjects", "clips_per_subject", "emotions", "peak", "seed")
+
+
+def make_demo_store(store: Path, synthesize: Mapping[str, Any], name: str, console: Console) -> None:
+    """Synthesise and prepare the clips of a sweep that says `synthesize`, where its store does not exist yet.
+
+    Args:
+        store: folder of the store; the releases come beside it.
+        synthesize: what the sweep file says.
+        name: the sweep's, for messages.
+        console: where progress is shown.
+
+    Raises:
+        MerjaxError: settings that make no clips; a store of other clips in the place, real ones above all.
+    """
+    from merjax.datasets import Release, read_casme2, read_samm, read_smic
+    from merjax.stores.clip_crops import CropSettings
+    from merjax.stores.clip_motion import FlowSettings
+    from merjax.stores.preparation import prepare_store
+    from merjax.synthesis import MARKER, default_portraits, synthesize_release
+
+    readers: dict[str, Callable[[Path], Release]] = {"casme2": read_casme2, "samm": read_samm, "smic": read_smic}
+    wanted = releases_of(synthesize, name)
+    folder = store.with_name(store.name + "-releases")
+    folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(store.with_name(f".{store.name}.making")):  # two sweeps may begin at once: one makes, both use
+        for layout, settings in wanted.items():
+            _refuse_other_settings(folder / layout / MARKER, settings, name)
+        if (store / "store.json").is_file():
+            _refuse_other_databases(store, tuple(wanted), name)
+            return
+        console.print(f"making the clips of {name} from sample photographs: {folder}, {store}", soft_wrap=True)
+        for layout, settings in wanted.items():
+            if not (folder / layout / MARKER).is_file():
+                with counted(f"synthesising clips, {layout}", console) as progress:
+                    synthesize_release(
+                        default_portraits(), folder / layout, layout=layout, progress=progress, **settings
+                    )
+        with counted("preparing clips", console) as progress:
+            releases = [readers[layout](folder / layout) for layout in wanted]
+            prepare_store(releases, store, settings=CropSettings(flow=FlowSettings()), progress=progress)
+
+
+def releases_of(synthesize: Mapping[str, Any], source: str) -> dict[str, dict[str, Any]]:
+    """The releases that a sweep file's `synthesize` asks for: settings of `merjax.synthesis.synthesize_release` by layout.
+
+    Every layout has other people, for its seed is another one.
+
+    Raises:
+        MerjaxError: an unknown layout or setting.
+    """
+    from merjax.synthesis.layouts import LAYOUTS
+
+    common = {key: value for key, value in synthesize.items() if key != "layouts"}
+    layouts = synthesize.get("layouts", {"casme2": None})
+    if not isinstance(layouts, Mapping) or not layouts or not layouts.keys() <= LAYOUTS.keys():
+        raise MerjaxError(
+            f"{source}: synthesize: layouts is {layouts!r}; write `layouts: {{casme2: , samm: , smic: }}` or some of them, "
+            "each with settings of its own or none"
+        )
+    releases = {}
+    for number, layout in enumerate(LAYOUTS):
+        if layout in layouts:
+            settings = {"seed": common.get("seed", 0) + number} | (layouts[layout] or {})
+            releases[layout] = common | settings
+            for key in releases[layout]:
+                if key not in _SETTINGS:
+                    raise MerjaxError(
+                        f"{source}: synthesize: there is no setting `{key}`; write any of {', '.join(_SETTINGS)}"
+                    )
+    return releases
+
+
+def _refuse_other_settings(marker: Path, settings: Mapping[str, Any], name: str) -> None:
+    if not marker.is_file():
+        return
+    made = json.loads(marker.read_text())["settings"]
+    for key, value in settings.items():
+        if made[key] != value:
+            raise MerjaxError(
+                f"{marker.parent} was made with {key} {made[key]}, {name} asks for {value}; remove "
+                f"{marker.parent.parent} and the store beside it, or choose another data.store"
+            )
+
+
+def _refuse_other_databases(store: Path, layouts: tuple[str, ...], name: str) -> None:
+    sources = json.loads((store / "store.json").read_text())["sources"]
+    if not all(source["synthetic"] for source in sources):
+        raise MerjaxError(
+            f"{store} holds real recordings, {name} makes its own clips; choose another data.store, or run the sweep "
+            "without --scale small"
+        )
+    there = {source["database"] for source in sources}
+    if there != set(layouts):
+        raise MerjaxError(
+            f"{store} holds clips of {', '.join(sorted(there))}, {name} asks for {', '.join(layouts)}; remove it, or "
+            "choose another data.store"
+        )

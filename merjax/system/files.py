@@ -1,0 +1,48 @@
+"""Files that are never half-written, names that are safe in paths, and where merjax keeps what it remembers."""
+
+import json
+import os
+import platform
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+
+def cache_folder() -> Path:
+    """What merjax remembers between sweeps: $MERJAX_CACHE, else `merjax` in the user's cache folder."""
+    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(os.environ.get("MERJAX_CACHE") or Path(home) / "merjax")
+
+
+def write_table(path: Path, table: pd.DataFrame) -> None:
+    """Write a Parquet file by way of memory: Arrow's own errors do not tell a full disk from others."""
+    path.write_bytes(table.to_parquet(None, index=False))
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write a JSON file so that a reader sees the old one or the new one, never a half."""
+    write_aside(path, lambda aside: aside.write_text(json.dumps(content, indent=1) + "\n"))
+
+
+def write_aside(path: Path, write: Callable[[Path], Any]) -> None:
+    """Let `write` fill a file beside a path, and give it the path's name once it is whole; no other process, on this machine
+    or on another that shares the folder, writes to the same one."""
+    aside = path.with_name(f".{path.name}.{platform.node()}.{os.getpid()}")
+    try:
+        write(aside)
+        aside.replace(path)
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+def is_aside(path: Path, name: str = "") -> bool:
+    """Whether a file is one that `write_aside` was killed over; of `name`, if that is said."""
+    return path.name.startswith(f".{name}.")
+
+
+def safe_name(name: str) -> str:
+    """The name of a trial, fold or stage in a path: a hyphen for whatever is not a letter, a digit or one of `_.=+`."""
+    return re.sub(r"[^\w.=+]+", "-", name).strip("-.")

@@ -1,0 +1,1 @@
+"""What a run trains on, and after how much of its budget it is tested."""

@@ -1,0 +1,217 @@
+"""What a group of trials trains on: labelled clips of a store, their frames, folds, and the numbers fitted per fold."""
+
+import hashlib
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from merjax.config import DataConfig
+from merjax.faces.regions import FACE, REGIONS, Region
+from merjax.protocols import SCHEMES, Fold, LabelScheme, label_clips, make_folds, split_hash
+from merjax.protocols.inner_subjects import inner_folds
+from merjax.stores.store import Store, open_store
+from merjax.system.errors import MerjaxError
+from merjax.training.frames import select_frames
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """A store under a protocol.
+
+    Attributes:
+        store: the clip store.
+        scheme: the label scheme.
+        index: a row per clip in the protocol, in the store's order; the store's columns, and position, the clip's place in
+            the store's index, landmarks and flow.
+        left_out: clips that the protocol leaves out: database, subject, clip, reason.
+        target_N: class of each clip.
+        target_NxR: class of each clip for each stream.
+        folds: training and held-out clips.
+        streams: the six regions, or the whole face.
+        classes_R: k(r), the number of classes of each stream.
+        row_S, clip_S, length_N: store row and clip of each frame in use; frames in use per clip.
+        input: what the networks see of a frame: its "gray" values (or RGB), its "difference" to the onset, or its "flow".
+    """
+
+    store: Store
+    scheme: LabelScheme
+    index: pd.DataFrame
+    left_out: pd.DataFrame
+    target_N: np.ndarray
+    target_NxR: np.ndarray
+    folds: tuple[Fold, ...]
+    streams: tuple[Region, ...]
+    classes_R: tuple[int, ...]
+    row_S: np.ndarray
+    clip_S: np.ndarray
+    length_N: np.ndarray
+    input: Literal["gray", "difference", "flow"]
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        return self.scheme.classes
+
+    @property
+    def frames(self) -> tuple[np.ndarray, ...]:
+        """What the store holds of each stream's frames for the input: `frames x H x W` of uint8 (gray) or `frames x H x W x 3`
+        of uint8 (RGB) or int8 (motion).
+
+        Raises:
+            MerjaxError: the store does not hold it.
+        """
+        if not self.store.crops:
+            raise MerjaxError(
+                f"{self.store.path} holds flow images and no frames, which this method needs; prepare the clips with "
+                "`merjax prepare --casme2 RELEASE --out STORE`"
+            )
+        if self.input == "flow" and not self.store.frame_flow:
+            raise MerjaxError(
+                f"{self.store.path} holds no motion of its frames, which data.input: flow needs; prepare the clips again "
+                "with `merjax prepare --casme2 RELEASE --flow every --out STORE`"
+            )
+        held = self.store.frame_flow if self.input == "flow" else self.store.crops
+        return tuple(held[region.name] for region in self.streams)
+
+    @property
+    def channels(self) -> int:
+        """Channels of the input: 1 for gray values, 3 for RGB or motion.
+
+        Raises:
+            MerjaxError: the store does not hold it.
+        """
+        return 3 if self.frames[0].ndim == 4 else 1
+
+    @property
+    def flow_NxHxWx3(self) -> np.ndarray:
+        """Each clip's motion, uint8: u, v and optical strain.
+
+        Raises:
+            MerjaxError: the store holds no flow.
+        """
+        if self.store.flow is None:
+            raise MerjaxError(
+                f"{self.store.path} holds no optical flow; prepare it again with --flow, or from ready pictures with "
+                "`merjax prepare --flow-images DIR --clips CSV --out STORE`"
+            )
+        return np.asarray(self.store.flow[self.index["position"].to_numpy()])
+
+    @property
+    def onset_row_S(self) -> np.ndarray:
+        """Store row of the onset frame of each frame's clip."""
+        return self.index["first_row"].to_numpy()[self.clip_S]
+
+    @property
+    def subtracted_row_S(self) -> np.ndarray | None:
+        """Store row of the frame that is subtracted from each frame; None for nothing."""
+        return self.onset_row_S if self.input == "difference" else None
+
+    def held_out_inside(self, share: float) -> "TrainingData":
+        """The same with each fold's test clips set aside and about a share of its training subjects tested instead.
+
+        Raises:
+            MerjaxError: a fold that trains on fewer than two subjects.
+        """
+        return replace(self, folds=inner_folds(self.index, self.folds, self.target_N, share))
+
+    @cached_property
+    def split_hash(self) -> str:
+        return split_hash(self.index, self.folds)
+
+    @cached_property
+    def label_hash(self) -> str:
+        """Hash of every clip's labels, whatever the order of the clips."""
+        keys = self.index["database"] + "/" + self.index["subject"] + "/" + self.index["clip"]
+        rows = zip(keys, self.target_N.tolist(), self.target_NxR.tolist(), strict=True)
+        return hashlib.blake2b(repr(sorted(rows)).encode(), digest_size=8).hexdigest()
+
+    @cached_property
+    def moments_NxRxCx2(self) -> np.ndarray:
+        """Mean and mean square of what the networks see of each clip, per stream and channel, in units of the full gray
+        range."""
+        frames, channels = self.frames, self.channels
+        moments = np.zeros((len(self.index), len(self.streams), channels, 2))
+        ends = np.cumsum(self.length_N)
+        for n, (first, end) in enumerate(zip(ends - self.length_N, ends, strict=True)):
+            rows = self.row_S[first:end]
+            for r, of_region in enumerate(frames):
+                seen = of_region[rows] / np.float32(255)
+                if self.input == "difference":
+                    seen = seen - of_region[self.index["first_row"].iloc[n]] / np.float32(255)
+                seen_PxC = seen.reshape(-1, channels)
+                moments[n, r] = np.stack([seen_PxC.mean(0, float), np.square(seen_PxC).mean(0, float)], -1)
+        return moments
+
+
+def load_data(data: DataConfig) -> TrainingData:
+    """Open the store of a config and put it under the config's protocol.
+
+    Raises:
+        MerjaxError: no such store, no clip in the protocol, folds or frames that the data does not allow.
+    """
+    store = open_store(data.store)
+    scheme = SCHEMES[data.protocol]
+    clips = store.index.assign(position=np.arange(len(store.index)))
+    labelled = label_clips(clips, scheme, anger=data.anger)
+    index, target_N = labelled.index, labelled.target_N.astype(np.int32)
+    if index.empty:
+        raise MerjaxError(f"{store.path} holds no clip of the protocol {scheme.name}")
+    folds = make_folds(index, data.folds, target_N)
+    # clips on no side of any fold would fill batches for nothing
+    used_N = np.any([fold.train_N | fold.test_N for fold in folds], axis=0)
+    unused = index.loc[~used_N, ["database", "subject", "clip"]].assign(reason=f"in no fold of {data.folds}")
+    index, target_N, target_NxR = index[used_N].reset_index(drop=True), target_N[used_N], labelled.target_NxR[used_N]
+    folds = tuple(replace(fold, train_N=fold.train_N[used_N], test_N=fold.test_N[used_N]) for fold in folds)
+    left_out = pd.concat([labelled.left_out, unused], ignore_index=True)
+    return _experiment(store, data, index, left_out, target_N, target_NxR.astype(np.int32), folds)
+
+
+def every_clip(store: Store, data: DataConfig) -> TrainingData:
+    """All clips of a store, whatever they are labelled, for a model that needs no labels.
+
+    Every clip is of class 0, and on both sides of the only fold: nothing may be trained on it, or scored.
+
+    Raises:
+        MerjaxError: frames that the data does not allow.
+    """
+    index = store.index.reset_index(drop=True).assign(position=np.arange(len(store.index)))
+    all_N = np.ones(len(index), bool)
+    nothing = pd.DataFrame(columns=["database", "subject", "clip", "reason"])
+    target_N, target_NxR = np.zeros(len(index), np.int32), np.zeros((len(index), len(REGIONS)), np.int32)
+    return _experiment(store, data, index, nothing, target_N, target_NxR, (Fold("every clip", all_N, all_N),))
+
+
+def _experiment(
+    store: Store,
+    data: DataConfig,
+    index: pd.DataFrame,
+    left_out: pd.DataFrame,
+    target_N: np.ndarray,
+    target_NxR: np.ndarray,
+    folds: tuple[Fold, ...],
+) -> TrainingData:
+    scheme = SCHEMES[data.protocol]
+    positions = select_frames(data.frames, index)
+    length_N = np.array([len(p) for p in positions])
+    if data.input != "gray" and store.crops and not any(p.any() for p in positions):
+        raise MerjaxError(
+            f"data.frames: {data.frames} leaves onset frames only, whose {data.input} to the onset is nothing"
+        )
+    region_classes = tuple(len(scheme.region_classes[r.kind]) for r in REGIONS)
+    return TrainingData(
+        store=store,
+        scheme=scheme,
+        index=index,
+        left_out=left_out,
+        target_N=target_N,
+        target_NxR=target_N[:, None] if data.whole_face else target_NxR,
+        folds=folds,
+        streams=(FACE,) if data.whole_face else REGIONS,
+        classes_R=(len(scheme.classes),) if data.whole_face else region_classes,
+        row_S=np.concatenate([p + row for p, row in zip(positions, index["first_row"], strict=True)]).astype(int),
+        clip_S=np.repeat(np.arange(len(index)), length_N),
+        length_N=length_N,
+        input=data.input,
+    )

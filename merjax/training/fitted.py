@@ -1,0 +1,55 @@
+"""Numbers that a fold's training clips give: class weights, mean and scale of the input, regions in use."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from merjax.config import Config
+from merjax.faces.regions import FACE, REGIONS, Region
+from merjax.protocols import Fold
+from merjax.system.errors import MerjaxError
+from merjax.training.data import TrainingData
+
+
+def region_mask(names: Sequence[str], streams: Sequence[Region]) -> np.ndarray:
+    """1 for each stream that a list of region kinds or names takes in.
+
+    Raises:
+        MerjaxError: a name that is neither.
+    """
+    known = {r.kind for r in REGIONS} | {r.name for r in REGIONS}
+    for name in names:
+        if name not in known:
+            raise MerjaxError(f'regions: there is no region "{name}"; write any of {", ".join(sorted(known))}')
+    if not names:
+        raise MerjaxError(f"regions: the list is empty; write any of {', '.join(sorted(known))}")
+    return np.array([s is FACE or s.kind in names or s.name in names for s in streams], np.float32)
+
+
+def class_weights(alpha: str, count_K: np.ndarray) -> np.ndarray:
+    """Focal loss's alpha per class (Sec. 3.2): by inverse frequency with mean 1, one number for all, or none.
+
+    Raises:
+        MerjaxError: anything else.
+    """
+    if alpha == "inverse":
+        inverse = np.where(count_K > 0, 1 / np.maximum(count_K, 1), 0)
+        return (inverse * (count_K > 0).sum() / inverse.sum()).astype(np.float32)
+    try:
+        value = 1.0 if alpha == "none" else float(alpha)
+    except ValueError:
+        value = np.nan
+    if not (np.isfinite(value) and value > 0):
+        raise MerjaxError(f'loss.alpha is "{alpha}"; write "inverse", "none" or a number above 0')
+    return np.full(len(count_K), value, np.float32)
+
+
+def fitted_moments(experiment: TrainingData, fold: Fold, config: Config) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and scale `[R, C]` of the input per stream and channel, from the fold's training frames."""
+    frames_N = experiment.length_N * fold.train_N
+    mean_RxC, square_RxC = np.moveaxis(
+        np.tensordot(frames_N / frames_N.sum(), experiment.moments_NxRxCx2, axes=1), -1, 0
+    )
+    scale_RxC = np.sqrt(np.maximum(square_RxC - mean_RxC**2, 1e-12))
+    scale = scale_RxC if config.data.standardise else np.ones_like(scale_RxC)
+    return mean_RxC.astype(np.float32), scale.astype(np.float32)

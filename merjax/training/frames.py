@@ -1,0 +1,59 @@
+"""Which frames of a clip the networks see: a config's `data.frames`."""
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Int
+
+from merjax.system.errors import MerjaxError
+
+_HELP = 'write "all", "count:8" (8 frames, uniform), "fps:100" (equalised) or "apex:9" (9 frames around the apex)'
+
+
+def select_frames(spec: str, index: pd.DataFrame) -> list[Int[np.ndarray, "T"]]:
+    """Positions of the frames to use, per clip, in order; 0 is the onset.
+
+    Args:
+        spec: "all", every frame from onset to offset; "count:N", N frames evenly from onset to offset (fewer where the clip
+            is shorter); "fps:F", as a camera of F frames per second would have seen it; "apex:N", N frames around the apex.
+        index: a row per clip, with n_frames, fps, onset and apex. A clip without frames (of ready flow images) has no
+            positions.
+
+    Raises:
+        MerjaxError: a spec of another form, a frame rate above a clip's own, an apex window where a clip has no apex.
+    """
+    kind, number = _parse(spec)
+    return [_positions(kind, number, clip) for clip in index.itertuples()]
+
+
+def _parse(spec: str) -> tuple[str, float]:
+    kind, _, number = spec.replace(" ", "").partition(":")
+    if kind == "all" and not number:
+        return kind, 0
+    try:
+        value = float(number)
+    except ValueError:
+        value = 0
+    if kind not in ("count", "fps", "apex") or value <= 0 or (kind != "fps" and value != int(value)):
+        raise MerjaxError(f'data.frames is "{spec}"; {_HELP}')
+    return kind, value
+
+
+def _positions(kind: str, number: float, clip) -> np.ndarray:
+    last = clip.n_frames - 1
+    if kind == "all" or last < 0:
+        return np.arange(clip.n_frames)
+    if kind == "count":
+        return np.unique(np.linspace(0, last, int(number)).round().astype(int))
+    if kind == "fps":
+        if number > clip.fps:
+            raise MerjaxError(
+                f"data.frames is fps:{number:g}, but {clip.database}/{clip.subject}/{clip.clip} has {clip.fps:g} fps"
+            )
+        return np.arange(0, last + 1e-9, clip.fps / number).round().astype(int)
+    if pd.isna(clip.apex):
+        raise MerjaxError(
+            f"data.frames is apex:{number:g}, but {clip.database}/{clip.subject}/{clip.clip} has no apex in its release; "
+            "use count:N instead"
+        )
+    first = int(np.clip(clip.apex - clip.onset - int(number) // 2, 0, max(last + 1 - int(number), 0)))
+    return np.arange(first, min(first + int(number), last + 1))

@@ -1,0 +1,161 @@
+"""The sweep command's words: what it prints as it was typed, what its flags tell, and what they refuse."""
+
+import shlex
+import sys
+
+import pandas as pd
+import pytest
+from rich.console import Console
+from support.small_experiment import BASE, small_plan, use_small_experiment
+
+import merjax.cli.sweep
+from merjax.cli.terminal import print_diverged, print_plan, print_search
+from merjax.sweeps.folder import write_chunk
+from merjax.sweeps.plan import make_plan
+from merjax.sweeps.running.shards import WHOLE, Shard
+from merjax.sweeps.sweep_file import make_sweep
+from merjax.system.signals import Interrupted
+
+FILE = """\
+base:
+  spatial: {epochs: 4, batch: 8, learning_rate: 1e-3}
+  temporal: {epochs: 8, batch: 4, units: 4, learning_rate: 1e-3}
+  engine: {steps_per_call: 2, chunk: 2, checkpoint_minutes: 0}
+small: {base: {spatial: {epochs: 1}}}
+"""
+SEARCH = FILE + "search: {sampler: random, trials: 5, space: {loss.gamma: {low: 0, high: 2}}}\n"
+
+
+@pytest.fixture(autouse=True)
+def _small(monkeypatch):
+    use_small_experiment(monkeypatch.setattr)
+    monkeypatch.setattr(merjax.sweep, "memory_of", lambda plan, group: 2**30)  # else it compiles
+
+
+@pytest.fixture
+def say(monkeypatch, tmp_path, capsys):
+    """Runs the command in a folder with a sweep file; gives its exit code, and what it printed in one line each."""
+
+    def run(*words, text=FILE):
+        monkeypatch.chdir(tmp_path)
+        (tmp_path / "mine.yaml").write_text(text)
+        monkeypatch.setattr(sys, "argv", ["sweep", *words])
+        try:
+            merjax.sweep.main()
+        except SystemExit as end:
+            return end.code, *capsys.readouterr()
+        return 0, *capsys.readouterr()
+
+    return run
+
+
+def test_the_line_that_goes_on_is_the_line_that_was_typed(say, monkeypatch):
+    def stopped(*arguments):
+        raise Interrupted
+
+    monkeypatch.setattr(merjax.sweep, "train_sweep", stopped)
+    words = ["mine.yaml", "regions=[eyes,mouth]", "--out", "my [bold] runs"]
+    _, out, _ = say(*words)
+    assert f"  python -m merjax.sweep {shlex.join(words)}" in out.splitlines()
+    assert "all is saved in my [bold] runs." in out
+
+
+def test_settings_may_follow_flags(say, monkeypatch):
+    asked = []
+
+    def remember(sweep, *rest):
+        asked.append(sweep)
+        raise Interrupted
+
+    monkeypatch.setattr(merjax.sweep, "train_sweep", remember)
+    say("mine.yaml", "--scale", "small", "loss.gamma=0.5")
+    (sweep,) = asked
+    assert sweep.name == "mine-small"
+    assert sweep.trials[0].config.loss.gamma == 0.5
+    assert sweep.trials[0].config.spatial.epochs == 1
+
+
+def test_help_teaches_sweep_files_searches_shards_and_memory(say):
+    code, out, _ = say("--help")
+    assert code == 0
+    for word in ("trials:", "axes:", "{range:", "{log:", "combine: zip", "seeds:", "search:", "--shard 1/3", "--merge DIR",
+                 "--slurm 3", "engine.chunk", "merjax/config.py", "train nothing"):  # fmt: skip
+        assert word in out, word
+
+
+def test_names_and_settings_in_brackets_are_printed_as_they_are(capsys):
+    content = {"base": BASE, "trials": {"[eyes]": {"regions": ["eyes"]}, "both": {}}}
+    plan = make_plan(make_sweep(content, "my [sweep]"), 1)
+    print_plan(plan, WHOLE, 1, [2**30], Console(width=200))
+    out = capsys.readouterr().out
+    for said in ("my [sweep]: 2 trials", "[eyes] ", "regions=['eyes']", "1.00 GiB a worker"):
+        assert said in out
+
+
+def test_a_plan_counts_what_is_finished(say, tmp_path):
+    plan = small_plan(tmp_path / "runs" / "mine", base=BASE | {"engine": {**BASE["engine"], "chunk": 2}})
+    write_chunk(tmp_path / "runs" / "mine", plan.chunks[1], pd.DataFrame({"x": [1]}), pd.DataFrame({"x": [1]}))
+    code, out, _ = say("mine.yaml", "--plan")
+    assert code == 0
+    assert "1 of 2 chunks are finished already" in out
+    assert "1 chunks here" in out
+    code, _, err = say("mine.yaml", "loss.gamma=1", "--plan")
+    assert code == 2
+    assert "had loss.gamma 2.0, now it is 1.0" in err
+
+
+def test_the_plan_of_a_search_tells_how_it_goes_and_that_its_trials_are_examples(say, tmp_path):
+    code, out, _ = say("mine.yaml", "engine.chunk=8", "engine.workers=1", "--plan", text=SEARCH)
+    assert code == 0
+    assert (
+        "search: 5 proposals by random, 2 at a time, each scored by UF1 on 20 % of each fold's training subjects;"
+        in out
+    )
+    assert "then each of the 4 folds is trained with what it chose, 4 further runs" in out
+    assert "examples, drawn at random" in out
+    assert out.count("loss.gamma=") == 5
+    (tmp_path / "runs" / "mine" / "search").mkdir(parents=True)
+    pd.DataFrame({"state": ["complete", "running"]}).to_csv(tmp_path / "runs" / "mine" / "search" / "search.csv")
+    assert "(1 of them are scored already)" in say("mine.yaml", "--plan", text=SEARCH)[1]
+    assert "a search is not divided" in say("mine.yaml", "--merge", "runs/mine", text=SEARCH)[2]
+
+
+def test_merging_too_little_names_the_chunks_and_is_an_error(say, tmp_path):
+    base = BASE | {"engine": {**BASE["engine"], "chunk": 1}}
+    plan = small_plan(tmp_path / "part", base=base)
+    for chunk in Shard(1, 2).of(plan):
+        write_chunk(tmp_path / "part", chunk, pd.DataFrame({"x": [1]}), pd.DataFrame({"x": [1]}))
+    code, _, err = say("mine.yaml", "engine.chunk=1", "--out", "a b", "--merge", "part")
+    assert code == 2
+    assert "2 of 4 chunks are in none of the folders: 1, 3 (" in err
+    assert "python -m merjax.sweep mine.yaml engine.chunk=1 --out 'a b'\n" in err
+
+
+def test_runs_that_diverged_are_named(capsys):
+    rows = [("wild", seed, fold, -1) for seed in (0, 1) for fold in ("casme2/sub01", "casme2/sub02")]
+    rows += [("calm", 0, "casme2/sub01", 2), ("wild", 2, "casme2/sub01", 1), ("wild", 0, "casme2/sub01", -1)]
+    table = pd.DataFrame(rows, columns=["trial", "seed", "fold", "prediction"])
+    print_diverged(table, Console(width=20))
+    assert capsys.readouterr().out.splitlines() == [
+        f"diverged: wild, seed {seed}, 2 folds: casme2/sub01, casme2/sub02" for seed in (0, 1)
+    ]
+
+
+def test_a_search_tells_its_best_proposals_and_how_many_folds_chose_each(capsys):
+    tried = pd.DataFrame(
+        {
+            "trial": ["trial 0", "trial 1", "trial 2"],
+            "state": ["complete", "fail", "complete"],
+            "UF1": [0.25, float("nan"), 0.5],
+            "regions": [["eyes"], ["mouth"], ["eyes", "mouth"]],
+            "chosen_for": ["casme2/sub01", "", "casme2/sub02, casme2/sub03"],
+        }
+    )
+    print_search(tried, Console(width=150))
+    lines = capsys.readouterr().out.splitlines()
+    rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in lines if line.startswith("│")]
+    assert rows == [
+        ["trial 2", "0.5", "['eyes', 'mouth']", "2 folds"],
+        ["trial 0", "0.25", "['eyes']", "1 folds"],
+    ]
+    assert lines[-1].endswith("tested once: trial 2 in 2, trial 0 in 1 of 3 folds")

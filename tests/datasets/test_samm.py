@@ -1,0 +1,114 @@
+"""The SAMM reader on placeholder releases: preamble, paddings, formulas, hand-edited apexes, overrides."""
+
+from pathlib import Path
+
+import pytest
+from support.placeholder_releases import Line, samm_frames, samm_sheet, write_frames
+
+from merjax.datasets import Release, read_samm
+from merjax.system.errors import MerjaxError
+
+LINES = (
+    Line("006", "006_1_2", 5562, 5565, 5570, "4+7", "Anger", 3),
+    Line("006", "006_1_10", 9998, 10000, 10003, "12+15 ", "Sadness", 7),
+    Line("037", "037_3_1", 98, 99, 101, 12, "Happiness", 1),
+)
+
+
+def release(tmp_path: Path, lines=LINES, preamble: int = 13, digits: int = 5) -> Path:
+    root = tmp_path / "SAMM"
+    samm_frames(root / "SAMM", lines, digits)
+    samm_sheet(root / "SAMM_Micro_FACS_Codes_v2.xlsx", lines, preamble)
+    return root
+
+
+def remarks(found: Release) -> dict[str, tuple[str, bool]]:
+    return {f"{d.subject}/{d.name}": (d.reason, d.dropped) for d in found.discrepancies if d.name}
+
+
+@pytest.mark.parametrize("preamble", [0, 13])
+@pytest.mark.parametrize("digits", [0, 4, 5])
+def test_clips_are_read_whatever_the_preamble_and_the_padding(tmp_path, preamble, digits):
+    found = read_samm(release(tmp_path, preamble=preamble, digits=digits))
+    many, anger, happy = found.clips
+    assert (anger.key, anger.emotion, anger.objective_class, anger.apex) == ("samm/006/006_1_2", "anger", 3, 5565)
+    assert (happy.subject, happy.action_units, happy.fps) == ("037", "12", 200.0)
+    assert many.action_units == "12+15"
+    # the number is the last run of digits: the subject's number comes before it, 9999 before 10000
+    assert [int(path.stem.split("_")[1]) for path in many.frames] == list(range(9998, 10004))
+    assert not remarks(found)
+
+
+def test_long_videos_and_stray_folders_are_passed_over(tmp_path):
+    root = release(tmp_path)
+    write_frames(root / "SAMM" / "006" / "006_1", range(5), "006_{:05d}.jpg")
+    write_frames(root / "SAMM" / "previews", range(5), "{}.jpg")
+    found = read_samm(root)
+    assert len(found.clips) == 3
+    assert not remarks(found)
+
+
+def test_a_folder_without_row_is_listed(tmp_path):
+    root = release(tmp_path)
+    samm_frames(root / "SAMM", [Line("007", "007_9_9")])
+    assert remarks(read_samm(root)) == {"007/007_9_9": ("folder without row", True)}
+
+
+def test_an_objective_class_that_is_no_number_is_said(tmp_path):
+    found = read_samm(release(tmp_path, [LINES[0]._replace(objective_class="III"), *LINES[1:]]))
+    assert found.clips[1].objective_class is None
+    assert remarks(found)["006/006_1_2"][0].startswith("objective class is 'III' in row 15")
+
+
+def overrides(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "overrides.yaml"
+    path.write_text(text)
+    return path
+
+
+def test_overrides_correct_rows_by_subject_and_clip_and_are_recorded(tmp_path):
+    root = release(tmp_path, [LINES[0]._replace(apex=9), *LINES[1:]])
+    corrections = overrides(
+        tmp_path,
+        "samm:\n  006/006_1_2: {apex: 5566, emotion: Disgust, objective_class: 4, action_units: 4+9}\n"
+        "  006/006_1_10: {apex: null, offset: 10002}\ncasme2:\n  sub01/EP02_01f: {onset: 3}\n",
+    )
+    assert read_samm(root).clips[1].apex is None  # outside its interval
+    found = read_samm(root, overrides=corrections)
+    shorter, anger, untouched = found.clips
+    assert (anger.apex, anger.emotion, anger.objective_class, anger.action_units) == (5566, "disgust", 4, "4+9")
+    assert (shorter.apex, shorter.offset, len(shorter.frames)) == (None, 10002, 5)
+    assert untouched == read_samm(root).clips[2]
+    reason, dropped = remarks(found)["006/006_1_10"]
+    assert reason == f"corrected by {corrections}: apex 10000 -> None, offset 10003 -> 10002"
+    assert not dropped
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("samm: {006/006_1_3: {apex: 1}}", "samm has no clip 006/006_1_3; did you mean 006/006_1_2?"),
+        ("samm: {099/nothing: {apex: 1}}", "samm has no clip 099/nothing; keys read like 006/006_1_2"),
+        ("samm: {006/006_1_2: {peak: 1}}", "006/006_1_2 corrects 'peak'; the fields are onset, apex, offset"),
+        ("samm: {006/006_1_2: {apex: soon}}", "006/006_1_2 sets apex to 'soon'; expected a whole number"),
+        ("samm: {006/006_1_2: {offset: null}}", "sets offset to None; expected a whole number"),
+        ("samm: {006/006_1_2: {apex: true}}", "sets apex to True; expected a whole number"),
+        ("samm: {onlyaclip: {apex: 1}}", "'onlyaclip' must read like 028/028_4_1"),
+        ("samm: {006/006_1_2: 7}", "'006/006_1_2' must read like 028/028_4_1"),
+        ("sam: {}", "'sam' is no database; expected smic, casme2, samm"),
+        ("[1, 2]", "expected databases"),
+        ("samm: 5", "expected databases"),
+        ("samm: {a: ", "not a readable YAML file"),
+    ],
+)
+def test_overrides_that_do_not_fit_are_refused_with_what_was_expected(tmp_path, text, sentence):
+    root = release(tmp_path)
+    with pytest.raises(MerjaxError) as refusal:
+        read_samm(root, overrides=overrides(tmp_path, text))
+    assert sentence in str(refusal.value)
+    assert "overrides.yaml" in str(refusal.value)
+
+
+def test_a_missing_overrides_file_is_refused(tmp_path):
+    with pytest.raises(MerjaxError, match="no such file; --overrides takes a YAML file"):
+        read_samm(release(tmp_path), overrides=tmp_path / "none.yaml")

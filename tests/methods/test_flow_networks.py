@@ -1,0 +1,155 @@
+"""Peers under the engine: what they train on, what they must not see, and what they need of a store."""
+
+import functools
+from dataclasses import replace
+
+import jax
+import numpy as np
+import pytest
+from support.flow_experiment import BASE, CLIPS, SUBJECTS, experiment_of, flow_images
+from support.places import CHECKOUT
+
+from merjax.config import flatten, make_config, read_yaml
+from merjax.engine import Engine
+from merjax.methods.flow_networks import NETWORKS, flow_samples, peer_runs, train
+from merjax.methods.handcrafted.svm import NAMES as SVM_METHODS
+from merjax.methods.registry import METHODS
+from merjax.methods.runs import RunId, budget_of, training_steps
+from merjax.models.engines import RememberingEngine, TaughtEngine
+from merjax.sweeps.sweep_file import read_sweep
+from merjax.system.errors import MerjaxError
+
+PEERS = list(NETWORKS)
+
+
+def specs_of(*layers, folds=(0, 1), method="ststnet") -> list[RunId]:
+    config = make_config(BASE, {"method": method}, *layers)
+    return [RunId(config, 0, fold) for fold in folds]
+
+
+@functools.cache
+def engine(mapping: str) -> Engine:
+    """One for all tests, so that each program is compiled once."""
+    return Engine(mapping, 2, jax.devices()[:1])
+
+
+def trained(experiment, specs, mapping="map"):
+    return train(experiment, specs, engine(mapping))
+
+
+def test_ststnet_learns_and_tells_what_it_was_asked_for():
+    config = {"peer.epochs": 60, "peer.learning_rate": 3e-3, "selection": {"rules": ["fixed", "oracle"], "looks": 4}}
+    experiment = experiment_of(flow_images())
+    result = trained(experiment, specs_of(config))
+    assert result.look_L.tolist() == [30, 60, 90, 120]  # two batches of 16 and 8 clips in every epoch
+    assert result.looks_PxLxNxK.shape == (2, 4, SUBJECTS * CLIPS, 3)
+    loss_PxS = result.curves["ststnet"]["loss"]
+    assert (loss_PxS[:, -10:].mean(1) < loss_PxS[:, :10].mean(1) / 2).all()
+    for p, fold in enumerate(experiment.folds[:2]):
+        right_N = result.probability_PxNxK[p].argmax(1) == experiment.target_N
+        assert right_N[fold.test_N].mean() > 0.8
+
+
+@pytest.mark.parametrize("method", ["ststnet", "rcn_a"])  # which normalise by batch
+def test_a_held_out_subject_leaves_its_fold_bit_identical(method):
+    """Neither by gradients nor by batch normalisation's averages: predictions for all other clips stay the same bits."""
+    flow, specs = flow_images(), specs_of({"peer.epochs": 1}, folds=(1,), method=method)
+    experiment = experiment_of(flow)
+    held_N = experiment.folds[1].test_N
+    changed, other = flow.copy(), experiment.target_N.copy()
+    changed[held_N] = 255 - changed[held_N]
+    other[held_N] = (other[held_N] + 1) % 3
+    before = trained(experiment, specs).probability_PxNxK[0]
+    after = trained(replace(experiment_of(changed), target_N=other), specs).probability_PxNxK[0]
+    np.testing.assert_array_equal(before[~held_N], after[~held_N])
+    assert (before[held_N] != after[held_N]).any()
+
+
+@pytest.mark.parametrize("mapping", ["map", "vmap"])
+def test_a_run_among_others_equals_the_run_alone(mapping):
+    """Also where two share a pass over their common input and a third is left over."""
+    experiment, specs = experiment_of(flow_images()), specs_of({"peer.epochs": 1}, folds=(0, 1, 2))
+    together = trained(experiment, specs, mapping).probability_PxNxK
+    for p, spec in enumerate(specs):
+        np.testing.assert_allclose(together[p], trained(experiment, [spec]).probability_PxNxK[0], atol=1e-4)
+
+
+def test_a_model_that_is_kept_gives_the_same_probabilities():
+    """Its running averages are kept with its parameters."""
+    experiment, specs = experiment_of(flow_images()), specs_of()
+    remembering = RememberingEngine("map", 2, jax.devices()[:1])
+    expected = train(experiment, specs, remembering).probability_PxNxK[1]
+    taught = TaughtEngine({stage: learned.of_run(1) for stage, learned in remembering.learned.items()})
+    np.testing.assert_allclose(train(experiment, specs[1:], taught).probability_PxNxK[0], expected, atol=1e-6)
+
+
+def test_steps_count_the_short_batch_of_every_ordered_epoch():
+    ordered, shuffled = (make_config(BASE, {"peer.shuffle": shuffle}).peer for shuffle in (False, True))
+    assert training_steps(ordered, 24) == 6
+    assert training_steps(shuffled, 24) == 4  # 72 clips in batches of 16
+    assert not budget_of(ordered, 24).shuffle
+    assert METHODS["ststnet"].steps(make_config(BASE, {"method": "ststnet"}), 0, 24) == {"ststnet": 6}
+
+
+def test_samples_are_the_flow_images():
+    flow, clip_KxB = flow_images(), np.array([[3, 1], [0, 2]])
+    inputs = flow_samples(flow).gather(clip_KxB)
+    assert inputs.shape == (2, 3, 28, 28, 2)
+    for k, b in np.ndindex(clip_KxB.shape):
+        np.testing.assert_array_equal(inputs[k, ..., b], flow[clip_KxB[k, b]].transpose(2, 0, 1))
+
+
+def test_the_learning_rate_halves_after_so_many_epochs():
+    """Three epochs of two steps, halved after each: the second and third go half and a quarter as far."""
+    settings = {"peer.halve_every": 1, "peer.optimiser": "sgd", "peer.beta1": 0, "peer.dropout": 0}
+    stage, runs, _ = peer_runs(experiment_of(flow_images()), specs_of(settings, folds=(0,), method="off_apexnet"))
+    hyper = jax.tree.map(lambda x: x[0], runs.hyper)
+    assert hyper["halve_steps"] == 2
+    optimiser = stage.optimiser(hyper)
+    state, steps = optimiser.init(np.float32(0)), []
+    for _ in range(6):
+        step, state = optimiser.update(np.float32(1), state, np.float32(0))
+        steps.append(float(step))
+    np.testing.assert_allclose(steps, [-1e-3, -1e-3, -5e-4, -5e-4, -2.5e-4, -2.5e-4], rtol=1e-6)
+
+
+def test_a_store_that_lacks_what_a_method_needs_is_refused():
+    frames_only, other_size = experiment_of(None), experiment_of(flow_images(32))
+    for name in PEERS:
+        with pytest.raises(MerjaxError, match="holds no optical flow; prepare it again with --flow"):
+            METHODS[name].refuse(frames_only)
+        with pytest.raises(MerjaxError, match="32x32 pixels; the networks of the peers take 28x28"):
+            METHODS[name].refuse(other_size)
+        METHODS[name].refuse(experiment_of(flow_images()))
+    with pytest.raises(MerjaxError, match="holds flow images and no frames, which this method needs"):
+        METHODS["local_regions"].refuse(experiment_of(flow_images()))
+
+
+def test_an_unknown_method_is_refused():
+    with pytest.raises(MerjaxError, match="method"):
+        make_config({"method": "alexnet"})
+
+
+@pytest.mark.parametrize("method", PEERS)
+def test_every_peer_has_a_sweep_of_its_own(method):
+    sweeps = CHECKOUT / "sweeps"
+    assert {trial.config.method for trial in read_sweep(sweeps / f"{method}.yaml").trials} == {method}
+
+
+@pytest.mark.parametrize("table", ["table8_megc", "table9_au5"])
+def test_the_tables_of_peers_take_the_papers_settings_and_their_own_sweeps(table):
+    """At both scales; the small one has the clips of the other tables' small scale."""
+    root = CHECKOUT
+    trials = {trial.name: trial.config for trial in read_sweep(root / "sweeps" / f"{table}.yaml").trials}
+    paper = flatten(make_config(read_yaml(root / "configs" / "paper.yaml")))
+    own = flatten(trials["proposed method"])
+    assert {k for k in own if own[k] != paper[k] and not k.startswith(("peer.", "selection.", "data."))} == set()
+    for config in trials.values():
+        assert config.selection.rules == (("fixed",) if config.method in SVM_METHODS else ("fixed", "oracle"))
+    for name in PEERS:
+        (peer, *_) = read_sweep(root / "sweeps" / f"{name}.yaml").trials
+        (in_table, *_) = (config for config in trials.values() if config.method == name)
+        assert (in_table.peer, in_table.loss) == (peer.config.peer, peer.config.loss)
+    small = read_sweep(root / "sweeps" / f"{table}.yaml", scale="small")
+    assert small.synthesize == read_yaml(root / "configs" / "small.yaml")["synthesize"]
+    assert {trial.config.data.folds for trial in small.trials} == {"group:3"}

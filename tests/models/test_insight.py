@@ -1,0 +1,171 @@
+"""What is said about trained networks is what plain code finds: on the way, without a region, and by gradients."""
+
+from dataclasses import replace
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from support.small_experiment import BASE, small_experiment
+
+from merjax.config import make_config
+from merjax.methods.local_regions import train
+from merjax.methods.runs import RunId
+from merjax.methods.spatial_stage import spatial_stage
+from merjax.methods.temporal_stage import temporal_stage
+from merjax.models import insight
+from merjax.models.engines import RememberingEngine
+from merjax.models.insight import Networks
+from merjax.models.model import Model
+from merjax.nn.region_cnn import NETWORKS, features_regions
+from merjax.nn.region_lstm import TemporalClassifier
+from merjax.system.errors import MerjaxError
+
+REGIONS, CLASSES, UNITS, SIZES = 2, 3, 4, ((8, 10), (9, 8))
+
+
+@pytest.fixture(scope="module")
+def networks():
+    return random_networks("shallow")
+
+
+def random_networks(network):
+    stages = spatial_stage((2, 3), network=network), temporal_stage(REGIONS, CLASSES, UNITS, 5)
+    spatial, temporal = (
+        random_parameters(jax.eval_shape(stage.init, jax.random.key(0), {}).params) for stage in stages
+    )
+    fitted = {"mean_RxC": np.array([[0.4], [0.5]], np.float32), "scale_RxC": np.array([[0.2], [0.3]], np.float32)}
+    return Networks(spatial, temporal, fitted, np.ones(REGIONS, np.float32), network)
+
+
+def random_parameters(shapes):
+    """Weights of the size that He's initialisation gives, and biases that are not zero."""
+    rng = np.random.default_rng(0)
+
+    def draw(leaf):
+        inputs = np.prod(leaf.shape[1:-1]) if leaf.ndim > 2 else leaf.shape[0] if leaf.ndim == 2 else 400
+        return (rng.normal(size=leaf.shape) * np.sqrt(2 / inputs)).astype(np.float32)
+
+    return jax.tree.map(draw, shapes)
+
+
+def clip(frames: int) -> tuple[np.ndarray, ...]:
+    rng = np.random.default_rng(frames)
+    return tuple(rng.integers(0, 256, (1, *size, frames)).astype(np.float32) for size in SIZES)
+
+
+def plain_features(networks, images):
+    mean_RxC, scale_RxC = networks.fitted.values()
+    x = tuple((image / 255 - mean_RxC[r]) / scale_RxC[r] for r, image in enumerate(images))
+    return features_regions(networks.spatial, x, networks.network)
+
+
+def plain_scores(networks, features_TxRxD, mask_R=(1, 1)):
+    model = TemporalClassifier(UNITS, CLASSES)
+    length_N = jnp.array([len(features_TxRxD)])
+    args = features_TxRxD[None], length_N, jnp.array(mask_R, jnp.float32), (0.0, 0.0), None
+    return jax.nn.log_softmax(model.apply({"params": networks.temporal}, *args))[0]
+
+
+def random_features(frames: int) -> np.ndarray:
+    return np.random.default_rng(frames).normal(size=(frames, REGIONS, 20)).astype(np.float32)
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+def test_features_come_in_blocks_and_are_those_of_each_frame(network, monkeypatch):
+    monkeypatch.setattr(insight, "BLOCK", 4)
+    networks, images = random_networks(network), clip(6)
+    np.testing.assert_allclose(
+        insight.features_of(networks, images), plain_features(networks, images), rtol=1e-4, atol=1e-5
+    )
+
+
+def test_the_decision_on_the_way_is_that_of_a_shorter_clip(networks):
+    features_TxRxD = random_features(5)
+    got_TxK = insight.after_each_frame(networks, features_TxRxD, steps=7)
+    assert got_TxK.shape == (5, CLASSES)
+    for t in range(5):
+        np.testing.assert_allclose(got_TxK[t], np.exp(plain_scores(networks, features_TxRxD[: t + 1])), rtol=1e-4)
+
+
+def test_switching_a_region_off_leaves_the_others(networks):
+    features = [random_features(5), random_features(3)]
+    length_N = np.array([5, 3])
+    clips_NxTxRxD = insight.in_clips(np.concatenate(features), length_N)
+    got_RxNxK = insight.without_each_region(networks, clips_NxTxRxD, length_N)
+    for n, features_TxRxD in enumerate(features):
+        for r, mask_R in enumerate(((0, 1), (1, 0))):
+            expected_K = np.exp(plain_scores(networks, features_TxRxD, mask_R))
+            np.testing.assert_allclose(got_RxNxK[r, n], expected_K, rtol=1e-4)
+        whole_K = np.exp(plain_scores(networks, features_TxRxD))
+        np.testing.assert_allclose(insight.probabilities(networks, clips_NxTxRxD, length_N)[n], whole_K, rtol=1e-4)
+
+
+def test_saliency_is_the_gradient_of_the_whole_method(networks, monkeypatch):
+    monkeypatch.setattr(insight, "BLOCK", 4)
+    images, target = clip(6), 1
+
+    def score(images):
+        return plain_scores(networks, plain_features(networks, images))[target]
+
+    expected = jax.jit(jax.grad(score))(images)
+    maps = insight.saliency(networks, images, target)
+    for got, gradient, size in zip(maps, expected, SIZES, strict=True):
+        assert got.shape == (6, *size)
+        reference = np.abs(np.asarray(gradient)[0]).transpose(2, 0, 1)
+        assert reference.any()
+        assert np.linalg.norm(got - reference) < 1e-3 * np.linalg.norm(reference)
+
+
+def test_saliency_is_nothing_where_a_region_is_switched_off(networks, monkeypatch):
+    monkeypatch.setattr(insight, "BLOCK", 4)
+    only_second = networks._replace(mask_R=np.array([0, 1], np.float32))
+    off, on = insight.saliency(only_second, clip(6), 0)
+    assert not off.any()
+    assert on.any()
+
+
+@pytest.fixture(scope="module")
+def trained():
+    """A model, the data that it was trained on, and what the training said of every clip."""
+    experiment = small_experiment()
+    experiment = replace(experiment, index=experiment.index.assign(emotion="happiness"))
+    config, engine = make_config(BASE), RememberingEngine("map", 2, jax.devices()[:1])
+    outcome = train(experiment, [RunId(config, 0, 1)], engine)
+    learned = {stage: own.of_run(0) for stage, own in engine.learned.items()}
+    return Model({"fold": experiment.folds[1].name}, config, learned), experiment, outcome.probability_PxNxK[0]
+
+
+def test_a_saved_models_networks_say_what_the_training_said(trained):
+    model, experiment, probability_NxK = trained
+    networks = insight.networks_of(model)
+    for n in range(len(experiment.index)):
+        features_TxRxD = insight.features_of(networks, insight.images_of(experiment, n))
+        assert len(features_TxRxD) == experiment.length_N[n]
+        got_K = insight.probabilities(networks, features_TxRxD[None], experiment.length_N[[n]])[0]
+        np.testing.assert_allclose(got_K, probability_NxK[n], atol=1e-5)
+
+
+def test_evidence_is_of_the_held_out_clips_and_of_their_right_class(trained):
+    model, experiment, probability_NxK = trained
+    table = insight.region_evidence(model, experiment)
+    held_out = np.flatnonzero(experiment.folds[1].test_N)
+    assert len(table) == len(held_out) * len(experiment.streams)
+    assert set(table["clip"]) == set(experiment.index.loc[held_out, "clip"])
+    assert set(table["subject"]) == set(experiment.index.loc[held_out, "subject"])
+    np.testing.assert_allclose(table.groupby("clip")["saliency"].sum(), 1, rtol=1e-5)
+    networks = insight.networks_of(model)
+    for n in held_out:
+        own = table[table["clip"] == experiment.index.loc[n, "clip"]].set_index("region")["drop"]
+        features_TxRxD = insight.features_of(networks, insight.images_of(experiment, n))[None]
+        off_RxK = insight.without_each_region(networks, features_TxRxD, experiment.length_N[[n]])[:, 0]
+        target = experiment.target_N[n]
+        expected_R = probability_NxK[n, target] - off_RxK[:, target]
+        np.testing.assert_allclose(own[[r.name for r in experiment.streams]], expected_R, atol=1e-5)
+
+
+def test_a_model_that_reads_after_the_padding_has_no_decision_on_the_way(trained):
+    model, _, _ = trained
+    unmasked = replace(model, config=make_config(BASE, {"temporal": {"mask": False}}))
+    with pytest.raises(MerjaxError, match="train one with temporal.mask: true"):
+        insight.networks_of(unmasked)

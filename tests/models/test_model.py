@@ -1,0 +1,244 @@
+"""Models that a sweep saves: loaded, they give the saved predictions again, and their cards say what they are."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from sklearn.metrics import f1_score
+from support.flow_experiment import BASE, experiment_of, flow_images
+from support.small_experiment import BASE as SMALL
+from support.small_experiment import FRAMES, SIDE, STREAMS, SUBJECTS, small_experiment
+
+import merjax
+import merjax.sweeps.plan
+from merjax.config import make_config
+from merjax.models.engines import Learned, _of_data
+from merjax.models.model import Model
+from merjax.protocols import Fold
+from merjax.protocols.folds import subjects_of
+from merjax.stores.store import open_store
+from merjax.sweeps.folder import open_folder, read_predictions
+from merjax.sweeps.plan import make_plan
+from merjax.sweeps.running.planned import plan_sweep
+from merjax.sweeps.running.run import as_sweep
+from merjax.sweeps.running.take_chunks import work
+from merjax.sweeps.saved_models import add_scores, model_folder, runs_without_model
+from merjax.sweeps.sweep_file import make_sweep
+from merjax.system.errors import MerjaxError
+
+COLUMNS = ["p_negative", "p_positive", "p_surprise"]
+SETTINGS = {
+    "data": {"input": "difference", "standardise": True, "frames": "count:3"},
+    "spatial": {"epochs": 2, "batch": 9, "learning_rate": 1e-3},
+    "temporal": {"epochs": 6, "batch": 4, "units": 4, "learning_rate": 1e-2, "mask": False},
+    "selection": {"rules": ["fixed", "oracle"], "looks": 3},
+    "engine": {"save_models": True, "workers": 1},
+}
+
+
+@pytest.fixture(scope="module")
+def result(small_store, tmp_path_factory):
+    sweep = {"base": SETTINGS | {"data": SETTINGS["data"] | {"store": str(small_store)}}, "trials": {"a/b": {}}}
+    return merjax.run_sweep(sweep, out=tmp_path_factory.mktemp("models") / "run")
+
+
+@pytest.fixture(scope="module")
+def models(result) -> dict[str, Model]:
+    folders = sorted((result.folder / "models" / "a-b" / "seed0").iterdir())
+    return {model.card["fold"]: model for model in map(merjax.load_model, folders)}
+
+
+def test_a_loaded_model_predicts_its_held_out_clips_as_the_sweep_did(result, models, small_store):
+    assert models.keys() == set(result.plan.data[0]["folds"])
+    saved = result.predictions[result.predictions["selection"] == "fixed"].set_index(["fold", "clip", "subject"])
+    for fold, model in models.items():
+        table = model(small_store)
+        own = table[(table["database"] + "/" + table["subject"]).isin(model.card["held_out_subjects"])]
+        expected = saved.loc[fold].loc[list(zip(own["clip"], own["subject"], strict=True))]
+        assert len(own) == len(saved.loc[fold])
+        np.testing.assert_allclose(own[COLUMNS], expected[COLUMNS], atol=1e-5)
+        assert [model.classes[k] for k in expected["prediction"]] == own["prediction"].tolist()
+    one, other = (model(small_store)[COLUMNS].to_numpy() for model in list(models.values())[:2])
+    assert np.abs(one - other).max() > 1e-3  # each fold has a model of its own
+
+
+def test_a_peers_model_predicts_as_the_sweep_did(tmp_path, monkeypatch):
+    """One stage, whose batch normalisation has running averages beside the parameters."""
+    experiment = experiment_of(flow_images())
+    monkeypatch.setattr(merjax.sweeps.plan, "load_data", lambda data: experiment)
+    base = BASE | {"method": "ststnet", "engine": {"steps_per_call": 2, "chunk": 4, "save_models": True}}
+    plan = open_folder(tmp_path, make_plan(make_sweep({"base": base}, "peer"), 1))
+    work(tmp_path)
+    saved = read_predictions(tmp_path, plan).set_index("fold")
+    assert not runs_without_model(tmp_path, plan, plan.chunks)
+    for fold in experiment.folds:
+        model = merjax.load_model(model_folder(tmp_path, "base", 0, fold.name))
+        own = model(experiment.store)[fold.test_N]
+        np.testing.assert_allclose(own[COLUMNS], saved.loc[fold.name, COLUMNS], atol=1e-5)
+        assert model.card["pictures"]["sizes"] == {"flow": [28, 28]}
+
+
+def prepared(store, **settings):
+    """A store of the same clips, prepared with other settings."""
+    return replace(store, meta=store.meta | {"settings": store.meta["settings"] | settings})
+
+
+@pytest.fixture(scope="module")
+def motion_run(tmp_path_factory):
+    """Two trials on the motion of every frame, with folds across two databases that test the same clips twice."""
+    experiment = small_experiment()
+    half_N = np.arange(len(experiment.index)) % (len(experiment.index) // 2) < SUBJECTS
+    index = experiment.index.assign(
+        database=np.where(half_N, "samm", "casme2"), position=np.arange(len(experiment.index))
+    )
+    rows = len(index) * FRAMES
+    motion = {
+        r.name: np.random.default_rng(i).integers(-90, 90, (rows, SIDE, SIDE, 3), np.int8)
+        for i, r in enumerate(STREAMS)
+    }
+    settings = {
+        "colour": "gray",
+        "align": "first",
+        "flow": {"to": "apex", "every": True, "algorithm": "dis", "side": 28},
+    }
+    store = replace(
+        experiment.store, index=index, frame_flow=motion, meta=experiment.store.meta | {"settings": settings}
+    )
+    folds = tuple(
+        Fold(f"{a}->{b}", (index["database"] == a).to_numpy(), (index["database"] == b).to_numpy())
+        for a, b in (("casme2", "samm"), ("samm", "casme2"))
+    )
+    experiment = replace(experiment, store=store, index=index, folds=folds, input="flow")
+    base = SMALL | {"data": {"input": "flow", "folds": "cross_database"}}
+    base["engine"] = SMALL["engine"] | {"save_models": True}
+    folder = tmp_path_factory.mktemp("motion") / "run"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(merjax.sweeps.plan, "load_data", lambda data: experiment)
+        plan = open_folder(folder, make_plan(make_sweep({"base": base}, "motion"), 1))
+        work(folder)
+    return folder, plan, experiment
+
+
+def test_a_model_of_motion_is_saved_and_predicts_as_the_sweep_did(motion_run, monkeypatch):
+    folder, plan, experiment = motion_run
+    saved = read_predictions(folder, plan).set_index("fold")
+    assert not runs_without_model(folder, plan, plan.chunks)
+    monkeypatch.setattr(merjax.models, "every_clip", lambda store, data: experiment)  # of tiny pictures
+    for fold in experiment.folds:
+        model = merjax.load_model(model_folder(folder, "base", 0, fold.name))
+        own = model(experiment.store)[fold.test_N]
+        np.testing.assert_allclose(own[COLUMNS], saved.loc[fold.name, COLUMNS], atol=1e-5)
+        assert "optical flow" in model.card["pictures"]["input"]
+
+
+def test_a_card_of_a_fold_across_databases_has_that_folds_scores(motion_run):
+    folder, plan, experiment = motion_run
+    saved = read_predictions(folder, plan)
+    add_scores(folder, plan, saved)
+    told = []
+    for fold in experiment.folds:
+        place = model_folder(folder, "base", 0, fold.name)
+        own = saved[saved["fold"] == fold.name]
+        scores = json.loads((place / "card.json").read_text())["scores"]
+        assert scores["UF1"]["mean"] == pytest.approx(f1_score(own["label"], own["prediction"], average="macro"))
+        assert scores["accuracy"]["mean"] == pytest.approx((own["label"] == own["prediction"]).mean())
+        text = (place / "card.md").read_text()
+        assert "Of the clips that this fold held out" in text
+        assert "Pooled over all folds" not in text
+        told.append(scores["accuracy"]["mean"])
+    assert told[0] != told[1]
+
+
+def test_clips_prepared_in_another_way_are_refused(motion_run, models, small_store, monkeypatch):
+    folder, _, experiment = motion_run
+    monkeypatch.setattr(merjax.models, "every_clip", lambda store, data: experiment)
+    model = merjax.load_model(model_folder(folder, "base", 0, experiment.folds[0].name))
+    assert model.card["preparation"] == {"align": "first", "flow algorithm": "dis"}
+    store, flow = experiment.store, experiment.store.meta["settings"]["flow"]
+    same = model(store)
+    assert model(prepared(store, flow=flow | {"side": 64, "to": "mid"}, colour="rgb")).equals(same)  # not of its frames
+    with pytest.raises(
+        MerjaxError, match="flow algorithm dis, those of nowhere were prepared with flow algorithm tvl1"
+    ):
+        model(prepared(store, flow=flow | {"algorithm": "tvl1"}))
+    with pytest.raises(MerjaxError, match="align first, .* align frame; prepare them alike"):
+        model(prepared(store, align="frame"))
+    model, store = next(iter(models.values())), open_store(small_store)
+    assert model.card["preparation"] == {"colour": "gray", "align": "first"}
+    with pytest.raises(MerjaxError, match="colour gray, .* colour rgb"):
+        model(prepared(store, colour="rgb"))
+
+
+def test_a_model_asks_for_no_labels(models, small_store):
+    model = next(iter(models.values()))
+    store = open_store(small_store)
+    unlabelled = replace(store, index=store.index.assign(emotion="others", action_units=""))
+    assert model(unlabelled).equals(model(store))
+
+
+def test_what_was_fitted_in_training_is_used_and_not_fitted_anew(models, small_store):
+    model = next(iter(models.values()))
+    spatial = model.learned["spatial"]
+    moved = Learned(spatial.variables, spatial.numbers | {"mean_RxC": spatial.numbers["mean_RxC"] + 0.3})
+    other = replace(model, learned=model.learned | {"spatial": moved})
+    assert np.abs(other(small_store)[COLUMNS] - model(small_store)[COLUMNS]).max().max() > 1e-4
+
+
+def test_the_card_says_what_the_model_is(result, models, small_store):
+    experiment = open_store(small_store).index
+    for fold, model in models.items():
+        card = model.card
+        assert card["held_out_subjects"] == [fold] == sorted(set(subjects_of(experiment)) & {fold})
+        assert card["classes"] == ["negative", "positive", "surprise"]
+        assert card["trial"] == "a/b"
+        assert card["data"]["store_hash"] == result.plan.data[0]["store_hash"]
+        assert card["pictures"]["sizes"]["mouth"] == [60, 160]
+        assert len(card["numbers"]["spatial"]["mean_RxC"]) == 6
+        assert card["numbers"]["temporal"]["read_after"] == 3
+        assert make_config(card["config"]) == result.plan.trials[0].config
+        row = result.scores[result.scores["trial"] == "a/b"].iloc[0]
+        assert card["scores"]["UF1"]["mean"] == pytest.approx(row["UF1"])
+    text = (result.folder / "models/a-b/seed0" / fold.replace("/", "-") / "card.md").read_text()
+    assert f"It never saw the clips of {fold}" in text
+    assert "say nothing about people" in text or "says nothing about people" in text
+    assert f"UF1 {row['UF1']:.3f} [" in text
+
+
+def test_clips_that_a_model_does_not_fit_are_refused(models, small_store):
+    model = next(iter(models.values()))
+    store = open_store(small_store)
+    colour = replace(store, crops={name: np.stack([crop] * 3, -1) for name, crop in store.crops.items()})
+    with pytest.raises(MerjaxError, match="or gray ones where these are in colour"):
+        model(colour)
+    one_frame = replace(model, config=make_config(SETTINGS, "data.input=gray", "data.frames=count:1"))
+    with pytest.raises(MerjaxError, match=r"trained without temporal.mask on longer ones"):
+        one_frame(store)
+
+
+def test_no_model_and_one_of_another_format_are_refused(models, result, tmp_path):
+    with pytest.raises(MerjaxError, match="engine.save_models=true"):
+        merjax.load_model(tmp_path)
+    card = next(iter(models.values())).card
+    (tmp_path / "card.json").write_text(json.dumps(card | {"format": 0}))
+    with pytest.raises(MerjaxError, match="format 0"):
+        merjax.load_model(tmp_path)
+    with pytest.raises(MerjaxError, match="add fixed to selection.rules"):
+        make_config("engine.save_models=true", "selection.rules=[inner]")
+
+
+def test_runs_that_were_finished_without_models_are_told(small_store, tmp_path):
+    base = {"data": {"store": str(small_store)}, "engine": {"save_models": True}}
+    plan = plan_sweep(as_sweep({"base": base}, {}))
+    assert runs_without_model(tmp_path, plan, plan.chunks) == plan.runs == 3
+    place = model_folder(tmp_path, "base", 0, plan.data[0]["folds"][1])
+    place.mkdir(parents=True)
+    (place / "card.json").write_text("{}")
+    assert runs_without_model(tmp_path, plan, plan.chunks) == 2
+    plain = plan_sweep(as_sweep({"base": {"data": {"store": str(small_store)}}}, {}))
+    assert runs_without_model(tmp_path, plain, plain.chunks) == 0
+
+
+def test_what_belongs_to_clips_is_told_by_axis_letters():
+    assert all(map(_of_data, ("target_N", "target_NxR", "features_SxRxD")))
+    assert not any(map(_of_data, ("mean_RxC", "alpha_RxK", "weight_decay", "gamma", "read_after", "beta1")))

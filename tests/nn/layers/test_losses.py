@@ -1,0 +1,72 @@
+"""Focal loss and class weights (Sec. 3.2) against optax, hand-computed values and float64."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from merjax.nn.layers.losses import focal_loss
+
+LOGITS_BxK = jnp.array([[2.0, -1.0, 0.5], [0.0, 3.0, -2.0], [-1.0, 0.2, 0.1], [5.0, 5.0, 5.0]])
+LABEL_B = jnp.array([0, 2, 1, 1])
+ALPHA_K = jnp.array([0.5, 1.0, 2.0])
+
+
+def plain_focal_loss(logits, label, alpha, gamma, smoothing):
+    """Eq. 5 as it is written, in float64."""
+    p = np.exp(np.float64(logits))
+    p /= p.sum(1, keepdims=True)
+    y = np.eye(p.shape[1])[label] * (1 - smoothing) + smoothing / p.shape[1]
+    return -(alpha * y * (1 - p) ** gamma * np.log(p)).sum(1)
+
+
+@pytest.mark.parametrize("gamma", [0.0, 0.5, 1.0, 2.0, 5.0])
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_equals_equation_5(gamma, smoothing):
+    ours = focal_loss(LOGITS_BxK, LABEL_B, ALPHA_K, gamma, smoothing)
+    plain = plain_focal_loss(LOGITS_BxK, np.asarray(LABEL_B), np.asarray(ALPHA_K), gamma, smoothing)
+    np.testing.assert_allclose(ours, plain, rtol=1e-5)
+
+
+def test_gamma_zero_is_the_cross_entropy():
+    def focal(logits):
+        return focal_loss(logits, LABEL_B, jnp.ones(3), 0.0)
+
+    def cross_entropy(logits):
+        return optax.softmax_cross_entropy_with_integer_labels(logits, LABEL_B)
+
+    np.testing.assert_allclose(focal(LOGITS_BxK), cross_entropy(LOGITS_BxK), rtol=1e-6)
+    gradients = (jax.grad(lambda logits, f=f: f(logits).sum())(LOGITS_BxK) for f in (focal, cross_entropy))
+    np.testing.assert_allclose(*gradients, atol=1e-6)
+
+
+@pytest.mark.parametrize("gamma", [0.0, 0.5, 1.0, 2.0])
+def test_gradient_is_finite_where_the_model_is_certain(gamma):
+    logits_BxK = jnp.array([[0.0, -1e4], [-1e4, 0.0], [0.0, 0.0]])
+    for smoothing in (0.0, 0.1):
+        gradient_BxK = jax.grad(lambda z, s=smoothing: focal_loss(z, jnp.zeros(3, int), jnp.ones(2), gamma, s).sum())(
+            logits_BxK
+        )
+        assert jnp.isfinite(gradient_BxK).all()
+    assert not jax.grad(lambda z: focal_loss(z, jnp.zeros(3, int), jnp.ones(2), gamma).sum())(logits_BxK)[0].any()
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.2])
+def test_a_class_switched_off_changes_nothing(smoothing):
+    def loss(logits, alpha):
+        return focal_loss(logits, LABEL_B, alpha, 2.0, smoothing).sum()
+
+    off_BxK = jnp.concatenate([LOGITS_BxK, jnp.full((4, 2), -jnp.inf)], axis=1)
+    wide = jax.value_and_grad(loss)(off_BxK, jnp.concatenate([ALPHA_K, jnp.ones(2)]))
+    narrow = jax.value_and_grad(loss)(LOGITS_BxK, ALPHA_K)
+    np.testing.assert_allclose(wide[0], narrow[0], rtol=1e-6)
+    np.testing.assert_allclose(wide[1][:, :3], narrow[1], atol=1e-6)
+    assert not wide[1][:, 3:].any()
+
+
+def test_gamma_can_be_traced_and_vmapped():
+    gammas = jnp.array([0.0, 1.0, 2.0])
+    together = jax.jit(jax.vmap(lambda gamma: focal_loss(LOGITS_BxK, LABEL_B, ALPHA_K, gamma)))(gammas)
+    alone = jnp.stack([focal_loss(LOGITS_BxK, LABEL_B, ALPHA_K, gamma) for gamma in (0.0, 1.0, 2.0)])
+    np.testing.assert_allclose(together, alone, rtol=1e-6)

@@ -1,0 +1,244 @@
+"""The check of releases: published counts are recognised, everything else is said; on the real sheets where present."""
+
+import io
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from rich.console import Console
+from support.placeholder_releases import smic_frames, write_frames
+from support.places import SHARED
+
+from merjax.cli.completeness import print_audit, print_completeness
+from merjax.datasets import DATABASES, Clip, Discrepancy, Release, index_of, read_casme2, read_samm, read_smic
+from merjax.protocols import SCHEMES, audit_aus, label_clips, make_folds
+from merjax.protocols.completeness import check_releases
+
+ANNOTATIONS = SHARED / "annotations"
+needs_sheets = pytest.mark.skipif(
+    not ANNOTATIONS.is_dir(), reason="the licensed sheets are not in ../shared/annotations"
+)
+
+
+def printed(report) -> str:
+    console = Console(file=io.StringIO(), width=60)  # narrow: sentences must not be cut
+    print_completeness(report, console)
+    return console.file.getvalue()
+
+
+def clip(database: str, n: int, subject: int, **fields) -> Clip:
+    plain = {"onset": 1, "apex": 5, "offset": 9, "action_units": "4", "objective_class": None, "emotion": "other"}
+    plain |= {"frames": tuple(Path(f"{i}.jpg") for i in range(1, 10)), "fps": DATABASES[database].fps}
+    return Clip(database, f"{subject:02d}", f"clip {n}", **plain | fields)
+
+
+def published(database: str, scheme: str, field: str, values: list) -> Release:
+    """Invented clips with the published counts of one protocol."""
+    counts, subjects = SCHEMES[scheme].expected[database], SCHEMES[scheme].expected_subjects[database]
+    values = [value for value, n in zip(values, counts, strict=True) for _ in range(n)]
+    clips = [clip(database, n, n % subjects, **{field: value}) for n, value in enumerate(values)]
+    return Release(database, Path(database), tuple(clips), ())
+
+
+def megc3() -> list[Release]:
+    emotions = {
+        "casme2": ["disgust", "happiness", "surprise"],
+        "samm": ["anger", "happiness", "surprise"],
+        "smic": ["negative", "positive", "surprise"],
+    }
+    return [published(database, "megc3", "emotion", names) for database, names in emotions.items()]
+
+
+def verdicts(releases) -> dict[str, str]:
+    return {check.scheme.name: check.verdict for check in check_releases(releases).schemes}
+
+
+def test_published_counts_are_recognised():
+    found = verdicts(megc3())["megc3"]
+    assert found == "megc3: 442 clips = 250/109/83 and 68 subjects, exactly as published"
+    au5 = [published(database, "au5", "objective_class", [1, 2, 3, 4, 5]) for database in ("casme2", "samm")]
+    assert verdicts(au5)["au5"] == "au5: 253 clips = 49/28/119/34/23 and 47 subjects, exactly as published"
+
+
+def test_a_part_is_compared_with_its_published_part():
+    casme2, samm, smic = megc3()
+    assert (
+        verdicts([casme2])["megc3"] == "megc3 of CASME II: 145 clips = 88/32/25 and 24 subjects, exactly as published"
+    )
+    two = verdicts([samm, smic])["megc3"]
+    assert two == "megc3 of SAMM and SMIC-HS: 297 clips = 162/77/58 and 44 subjects, exactly as published"
+    assert verdicts([smic])["au5"] == "au5: none of the given databases has a part in it"
+
+
+@pytest.mark.parametrize("change", ["one clip less", "one class changed", "one subject less"])
+def test_any_other_count_is_not_as_published(change):
+    releases = megc3()
+    clips = list(releases[0].clips)
+    if change == "one clip less":
+        clips.pop()
+    elif change == "one class changed":
+        clips[0] = replace(clips[0], emotion="surprise")
+    else:
+        clips = [replace(c, subject="00") if c.subject == "01" else c for c in clips]
+    report = check_releases([replace(releases[0], clips=tuple(clips)), *releases[1:]])
+    assert not report.as_published
+    assert "NOT the published 442 clips = 250/109/83 and 68 subjects" in report.schemes[0].verdict
+
+
+def test_synthetic_clips_are_never_called_published():
+    releases = [replace(release, synthetic="all identities are invented") for release in megc3()]
+    text = printed(check_releases(releases))
+    assert "as published" not in text
+    assert "CASME II: all identities are invented" in text
+    assert "synthetic, so no published count applies" in text
+
+
+def test_the_report_names_every_discrepancy_and_reason_in_full():
+    casme2, samm, smic = megc3()
+    long = "missing frames " + ", ".join(str(n) for n in range(0, 90, 2))
+    remarks = (
+        Discrepancy("casme2", "sub01", "EP01", long, dropped=True),
+        Discrepancy("casme2", "sub02", "EP02", "apex 3 outside [red]the interval[/red]", dropped=False),
+        Discrepancy("casme2", "", "", "sheet version: 256 rows", dropped=False),
+    )
+    others = tuple(clip("casme2", 1000 + n, 0) for n in range(3))
+    text = printed(check_releases([replace(casme2, discrepancies=remarks, clips=casme2.clips + others), samm, smic]))
+    assert f"casme2/sub01/EP01: {long} (left out)" in text
+    assert "casme2/sub02/EP02: apex 3 outside [red]the interval[/red]\n" in text
+    assert "casme2: sheet version: 256 rows\n" in text
+    assert "left out, emotion 'other' is not in megc3: 3" in text
+
+
+def test_the_report_counts_clips_subjects_and_frames():
+    check = check_releases(megc3()).databases[1]
+    assert (check.database.title, check.clips, check.subjects, check.frames) == ("SAMM", 133, 28, 133 * 9)
+
+
+def test_smic_read_from_disk_is_as_published(tmp_path):
+    number = 0
+    for emotion, count in zip(("negative", "positive", "surprise"), (70, 51, 43), strict=True):
+        for i in range(count):
+            smic_frames(tmp_path / "SMIC_all_raw" / "HS", 1 + number % 16, emotion, i + 1, range(3))
+            number += 1
+    report = check_releases([read_smic(tmp_path)])
+    assert report.as_published
+    assert not report.databases[0].discrepancies
+
+
+def test_the_audit_prints_disagreements_and_agreement():
+    index = index_of([clip("samm", 1, 1, objective_class=3), clip("samm", 2, 1, objective_class=1)])
+    console = Console(file=io.StringIO(), width=60)
+    print_audit(index, console)
+    assert console.file.getvalue() == (
+        "samm/01/clip 2: 4 is class 1, by the rule 3\nSAMM: the AU rule agrees with 1 of 2 objective classes\n"
+    )
+    empty = Console(file=io.StringIO())
+    print_audit(index_of([clip("smic", 1, 1)]), empty)
+    assert "no clip has an objective class" in empty.file.getvalue()
+
+
+@pytest.fixture(scope="session")
+def real_sheets(tmp_path_factory) -> list[Release]:
+    """Placeholder releases for the real sheets, oddly named, padded and nested, with the known stray folders."""
+    root = tmp_path_factory.mktemp("releases")
+    casme2 = pd.read_excel(ANNOTATIONS / "CASME2-coding-20140508.xlsx", dtype=str)
+    top = root / "casme2" / "Cropped-updated" / "Cropped"
+    for row in casme2.itertuples():
+        last = int(row.OffsetFrame) + ((row.Subject, row.Filename) != ("12", "EP09_06"))
+        write_frames(top / f"sub{row.Subject}" / row.Filename, range(int(row.OnsetFrame), last), "reg_img{}.jpg")
+    for stray in ("sub09/EP02_02f", "sub24/EP02_07"):
+        write_frames(top / stray, range(9), "reg_img{}.jpg")
+    samm = pd.read_excel(ANNOTATIONS / "SAMM_Micro_FACS_Codes_v2.xlsx", dtype=str, header=13)
+    samm.columns = [column.replace(" ", "") for column in samm.columns]
+    for i, row in enumerate(samm.itertuples()):
+        numbers = range(int(row.OnsetFrame), int(row.OffsetFrame) + 1)
+        pattern = f"{row.Subject}_{{:0{(0, 4, 5)[i % 3]}d}}.jpg"
+        write_frames(root / "samm" / "SAMM" / "SAMM" / row.Subject / row.Filename, numbers, pattern)
+    megc = pd.read_csv(ANNOTATIONS / "protocol_megc2019_442.csv", dtype=str)
+    for row in megc[megc["data"] == "smic"].itertuples():
+        subject, _, number = row.clip.split("_")
+        emotion = ("negative", "positive", "surprise")[int(row.label)]
+        hs = root / "smic" / "SMIC_all_raw" / "SMIC_all_raw" / "HS"
+        smic_frames(hs, int(subject[1:]), emotion, int(number))
+    return read_all(root)
+
+
+def read_all(root: Path) -> list[Release]:
+    coding, classes = ANNOTATIONS / "CASME2-coding-20140508.xlsx", ANNOTATIONS / "CASME2-ObjectiveClasses.xlsx"
+    return [
+        read_casme2(root / "casme2", coding, classes),
+        read_samm(root / "samm", ANNOTATIONS / "SAMM_Micro_FACS_Codes_v2.xlsx"),
+        read_smic(root / "smic"),
+    ]
+
+
+@needs_sheets
+def test_real_sheets_give_exactly_the_published_counts_in_seconds(real_sheets):
+    start = time.perf_counter()
+    read_all(real_sheets[0].root.parent)
+    assert time.perf_counter() - start < 10
+    text = printed(check_releases(real_sheets))
+    assert "megc3: 442 clips = 250/109/83 and 68 subjects, exactly as published" in text
+    assert "au5: 253 clips = 49/28/119/34/23 and 47 subjects, exactly as published" in text
+    assert [(len(release.clips), len({c.subject for c in release.clips})) for release in real_sheets] == [
+        (255, 26),
+        (159, 29),
+        (164, 16),
+    ]
+
+
+@needs_sheets
+@pytest.mark.parametrize(
+    ("scheme", "file", "column", "first"),
+    [("megc3", "protocol_megc2019_442.csv", "label", 0), ("au5", "protocol_au5_253.csv", "objective", 1)],
+)
+def test_clip_lists_equal_those_of_the_organisers(real_sheets, scheme, file, column, first):
+    labelled = label_clips(index_of([c for release in real_sheets for c in release.clips]), SCHEMES[scheme])
+    expected = pd.read_csv(ANNOTATIONS / file, dtype=str)
+    rows = expected[["data", "subject", "clip", column]].itertuples(index=False, name=None)
+    keys = labelled.index[["database", "subject", "clip"]].itertuples(index=False, name=None)
+    assert {(*key, str(target + first)) for key, target in zip(keys, labelled.target_N, strict=True)} == set(rows)
+    assert not labelled.by_rule_N.any()
+
+
+@needs_sheets
+def test_onset_apex_and_offset_are_those_of_the_organisers_list(real_sheets):
+    megc = pd.read_csv(ANNOTATIONS / "protocol_megc2019_442.csv", dtype={"subject": str}).dropna(subset="onset")
+    clips = {(c.database, c.subject, c.name): (c.onset, c.apex, c.offset) for r in real_sheets for c in r.clips}
+    expected = {(r.data, r.subject, r.clip): (r.onset, r.apex, r.offset) for r in megc.itertuples()}
+    differing = {key: clips[key] for key in expected if clips[key] != expected[key]}
+    # the placeholder release lacks this clip's last frame, which is its apex
+    assert differing == {("casme2", "sub12", "EP09_06"): (66, 110, 110)}
+    assert len(expected) == 278
+
+
+@needs_sheets
+def test_discrepancies_of_the_real_sheets_are_the_known_ones(real_sheets):
+    found = {(d.subject, d.name): (d.reason, d.dropped) for release in real_sheets for d in release.discrepancies}
+    assert found == {
+        ("sub04", "EP12_01f"): ("apex is '/' in row 31 of CASME2-coding-20140508.xlsx: read as no apex", False),
+        ("sub12", "EP09_06"): ("last frame 111 is missing: the clip and its apex ends at 110", False),
+        ("sub09", "EP02_02f"): ("folder without row", True),
+        ("sub24", "EP02_07"): ("folder without row", True),
+    }
+
+
+@needs_sheets
+def test_the_au_rule_agrees_with_250_of_255_and_147_of_159_classes(real_sheets):
+    for release, agree, of in zip(real_sheets[:2], (250, 147), (255, 159), strict=True):
+        index = index_of(release.clips)
+        assert index["objective_class"].notna().sum() == of
+        assert of - len(audit_aus(index)) == agree
+
+
+@needs_sheets
+def test_folds_of_the_real_lists_have_the_published_numbers(real_sheets):
+    index = index_of([c for release in real_sheets for c in release.clips])
+    numbers = {}
+    for name, scheme in SCHEMES.items():
+        labelled = label_clips(index, scheme)
+        for kind in ("loso", "loso:casme2", "cross_database", "group:5"):
+            numbers[name, kind] = len(make_folds(labelled.index, kind, labelled.target_N))
+    assert list(numbers.values()) == [68, 24, 9, 5, 47, 26, 2, 5]

@@ -1,0 +1,197 @@
+"""Logs in the organisers' format: written, read back, scored like scikit-learn, and refused when they are not whole."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import accuracy_score, balanced_accuracy_score, f1_score
+from support.fake_runs import fake_predictions, megc_clips, small_clips, write_fake_run
+from support.report_command import report
+
+from merjax.protocols import SCHEMES
+from merjax.report.comparison import compare
+from merjax.report.files import write_logs
+from merjax.report.section import Section
+from merjax.scoring.megc_log import (
+    absent_databases,
+    check_against_counts,
+    check_against_list,
+    log_text,
+    read_log,
+    rescore,
+)
+from merjax.sweeps.result import read_run
+from merjax.system.errors import MerjaxError
+
+MEGC3 = SCHEMES["megc3"]
+
+
+@pytest.fixture(scope="module")
+def predictions():
+    clips = megc_clips()
+    return fake_predictions(clips, MEGC3.classes, 0.6, np.random.default_rng(0))
+
+
+@pytest.fixture
+def log(predictions, tmp_path):
+    path = tmp_path / "log.txt"
+    path.write_text(log_text(predictions))
+    return path
+
+
+def write(path, lines):
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def test_a_log_comes_back_as_it_was(predictions, log):
+    columns = ["database", "subject", "clip", "label", "prediction"]
+    there = predictions[columns].sort_values(columns).reset_index(drop=True)
+    back = read_log(log, MEGC3).sort_values(columns).reset_index(drop=True)
+    assert back.astype(str).equals(there.astype(str))
+
+
+def test_pooled_scores_of_a_log_are_scikit_learns_to_four_digits(predictions, log):
+    rows = rescore(read_log(log, MEGC3), MEGC3).set_index("part")
+    for part, own in [("FULL", predictions), *predictions.groupby("database")]:
+        truth, prediction = own["label"], own["prediction"]
+        assert f"{rows.loc[part, 'UF1']:.4f}" == f"{f1_score(truth, prediction, average='macro'):.4f}"
+        assert f"{rows.loc[part, 'UAR']:.4f}" == f"{balanced_accuracy_score(truth, prediction):.4f}"
+        assert f"{rows.loc[part, 'accuracy']:.4f}" == f"{accuracy_score(truth, prediction):.4f}"
+    assert rows["clips"].tolist() == [442, 164, 145, 133]
+
+
+def test_the_real_list_of_442_clips_is_whole(shared, tmp_path):
+    listed = pd.read_csv(shared / "annotations/protocol_megc2019_442.csv", dtype={"subject": str, "clip": str})
+    listed = listed.rename(columns={"data": "database"}).assign(prediction=0)
+    path = tmp_path / "log.txt"
+    path.write_text(log_text(listed))
+    log = read_log(path, MEGC3)
+    check_against_counts(log, MEGC3, "log")
+    row = rescore(log, MEGC3).iloc[0]
+    assert (f"{row['UF1']:.3f}", f"{row['UAR']:.3f}") == ("0.241", "0.333")
+
+
+def test_a_log_in_other_spellings_and_of_one_database_is_taken(predictions, tmp_path):
+    casme2 = predictions[predictions["database"] == "casme2"]
+    path = tmp_path / "log.txt"
+    path.write_text(log_text(casme2).replace("casme2", "CASME-II").replace("\n", "\r\n\r\n"))
+    log = read_log(path, MEGC3)
+    check_against_counts(log, MEGC3, "log")
+    assert rescore(log, MEGC3)["part"].tolist() == ["casme2"]
+
+
+def test_a_log_without_a_whole_database_is_told_loudly(predictions, log):
+    assert absent_databases(read_log(log, MEGC3), MEGC3) == ""
+    log.write_text(log_text(predictions[predictions["database"] != "samm"]))
+    sentence = absent_databases(read_log(log, MEGC3), MEGC3)
+    assert "NOT THE WHOLE PROTOCOL: 309 / 442 clips of megc3 (SAMM 0 / 133)" in sentence
+    printed = report("--rescore", log)
+    assert printed.returncode == 0
+    assert "NOT THE WHOLE PROTOCOL: 309 / 442" in printed.stdout
+    assert not any(line.strip().startswith("FULL") for line in printed.stdout.splitlines())
+
+
+def test_missing_clips_and_wrong_subjects_are_refused_by_the_protocols_counts(predictions, tmp_path):
+    renamed = predictions.assign(subject=predictions["subject"].where(predictions.index != 5, "s99"))
+    for lost in (predictions.drop(index=5), predictions[predictions["subject"] != "s03"], renamed):
+        path = tmp_path / "log.txt"
+        path.write_text(log_text(lost))
+        with pytest.raises(MerjaxError, match=r"clips \(.* of .* subjects, megc3 has .* complete the log"):
+            check_against_counts(read_log(path, MEGC3), MEGC3, "log")
+
+
+def test_a_changed_truth_is_refused_by_the_protocols_counts(predictions, tmp_path):
+    changed = predictions.assign(label=predictions["label"].where(predictions.index != 3, 0))
+    changed.loc[3, "label"] = (predictions.loc[3, "label"] + 1) % 3
+    path = tmp_path / "log.txt"
+    path.write_text(log_text(changed))
+    with pytest.raises(MerjaxError, match="negative/positive/surprise"):
+        check_against_counts(read_log(path, MEGC3), MEGC3, "log")
+
+
+def test_duplicate_clips_are_refused(predictions, log):
+    doubled = pd.concat([predictions, predictions.head(2)])
+    with pytest.raises(MerjaxError, match="2 clips .* occur more than once"):
+        log_text(doubled)
+    log.write_text(log.read_text() + log.read_text())
+    with pytest.raises(MerjaxError, match=r"442 clips .* occur more than once"):
+        read_log(log, MEGC3)
+
+
+def test_a_list_of_clips_finds_what_is_missing_too_much_or_of_another_truth(predictions, log, tmp_path):
+    clips = tmp_path / "clips.csv"
+    keys = predictions[["database", "subject", "clip", "label"]]
+    read = read_log(log, MEGC3)
+    keys.to_csv(clips, index=False)
+    check_against_list(read, clips, "log")
+    keys.iloc[:-1].to_csv(clips, index=False)
+    with pytest.raises(MerjaxError, match=r"1 clips \(samm/.*\) are not in"):
+        check_against_list(read, clips, "log")
+    keys.to_csv(clips, index=False)
+    with pytest.raises(MerjaxError, match="but not in the log"):
+        check_against_list(read.iloc[4:], clips, "log")
+    keys.assign(label=(keys["label"] + 1) % 3).to_csv(clips, index=False)
+    with pytest.raises(MerjaxError, match="the truth of 442 clips"):
+        check_against_list(read, clips, "log")
+    keys.drop(columns="subject").to_csv(clips, index=False)
+    with pytest.raises(MerjaxError, match="has no column subject"):
+        check_against_list(read, clips, "log")
+    with pytest.raises(MerjaxError, match="no readable CSV"):
+        check_against_list(read, tmp_path / "none.csv", "log")
+
+
+@pytest.mark.parametrize(
+    ("lines", "sentence"),
+    [
+        (["EP02_01f 1 1"], 'line 1: "EP02_01f 1 1" is neither'),
+        (["casme2 sub01", "EP02_01f 1"], 'line 2: there is no database "EP02_01f"'),
+        (["casme2 sub01", "EP02_01f 1 1 0.9"], "line 2"),
+        (["casme3 sub01", "EP02_01f 1 1"], 'no database "casme3"'),
+        (["casme2 sub01", "EP02_01f 1 3"], "0 negative, 1 positive, 2 surprise"),
+        (["casme2 sub01", "EP02_01f happy sad"], '"happy" and "sad"'),
+        (["casme2 sub01", "EP02_01f -1 0"], "0 negative"),
+        (["casme2 sub01"], "holds no clip"),
+    ],
+)
+def test_lines_that_are_none_are_refused_with_their_number(tmp_path, lines, sentence):
+    with pytest.raises(MerjaxError, match=sentence.replace("(", r"\(")):
+        read_log(write(tmp_path / "log.txt", lines), MEGC3)
+
+
+def test_unreadable_logs_and_databases_outside_the_protocol_are_refused(tmp_path):
+    with pytest.raises(MerjaxError, match="no readable text file"):
+        read_log(tmp_path / "none.txt", MEGC3)
+    (tmp_path / "binary").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(MerjaxError, match="no readable text file"):
+        read_log(tmp_path / "binary", MEGC3)
+    au5 = SCHEMES["au5"]
+    log = read_log(write(tmp_path / "log.txt", ["smic s01", "s01_ne_01 0 0"]), au5)
+    with pytest.raises(MerjaxError, match="SMIC-HS has no part in au5"):
+        check_against_counts(log, au5, "log")
+
+
+def test_written_logs_rescore_to_the_reported_scores(tmp_path):
+    folder = write_fake_run(tmp_path / "r", seeds=(0, 1), diverged=[("focal", 2)])
+    section = Section(compare([read_run(folder)])[0])
+    logs = write_logs(tmp_path / "out", [section])
+    assert [path.name for path in logs] == [f"{t}-seed{s}.txt" for t in ("focal", "cross-entropy") for s in (0, 1)]
+    for entry in section.comparison.entries:
+        values = []
+        for path in logs:
+            if path.name.startswith(entry.label):
+                log = read_log(path, MEGC3)
+                check_against_list(log, tmp_path / "out/logs/clips.csv", str(path))
+                values.append(rescore(log, MEGC3).set_index("part").loc["FULL", "UF1"])
+        reported = section.scores.set_index(["part", "entry"]).loc[("FULL", entry.label), "UF1"]
+        assert np.mean(values) == pytest.approx(reported)
+
+
+def test_cross_database_folds_get_a_log_each(tmp_path):
+    clips = small_clips()
+    samm_N = (clips["database"] == "samm").to_numpy(bool)
+    folds = {"casme2->samm": samm_N, "smic->samm": samm_N}
+    section = Section(
+        compare([read_run(write_fake_run(tmp_path / "r", clips=clips, folds=folds, skills={"a": 0.5}))])[0]
+    )
+    names = {path.name for path in write_logs(tmp_path / "out", [section])}
+    assert names == {"a-seed0-casme2-to-samm.txt", "a-seed0-smic-to-samm.txt"}

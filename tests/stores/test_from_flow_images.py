@@ -1,0 +1,167 @@
+"""Ready flow images: what the list says is what the store holds, and nothing is dropped in silence."""
+
+import cv2
+import numpy as np
+import pandas as pd
+import pytest
+
+from merjax.cli.prepare import main
+from merjax.config import DataConfig
+from merjax.protocols import SCHEMES, label_clips
+from merjax.report.mistakes import apex_crops
+from merjax.stores.from_flow_images import prepare_flow_images
+from merjax.stores.store import open_store
+from merjax.system.errors import MerjaxError
+from merjax.training.data import load_data
+
+LIST = """data,subject,clip,label,emotion,onset,apex,offset,au
+smic,s01,s01_ne_01,0,,,,,
+smic,s02,s02_po_01,positive,,,,,
+casme2,sub01,EP02_01f,1,happiness,46.0,59.0,86.0,12
+casme2,sub02,EP01_11f,0,repression,46.0,91.0,96.0,15
+samm,006,006_1_2,2,Surprise,5562,5588,5632,1+2
+"""
+
+
+@pytest.fixture
+def material(tmp_path):
+    """A folder of 6x4 images, and the list of what they show."""
+    folder, clips = tmp_path / "images", tmp_path / "list.csv"
+    folder.mkdir()
+    clips.write_text(LIST)
+    rng = np.random.default_rng(0)
+    for line in LIST.splitlines()[1:]:
+        _, subject, clip, *_ = line.split(",")
+        cv2.imwrite(str(folder / f"{subject}_{clip}.png"), rng.integers(0, 256, (6, 4, 3), np.uint8))
+    return folder, clips
+
+
+def make(material, tmp_path, name="store"):
+    return prepare_flow_images(*material, tmp_path / name)
+
+
+def test_pictures_and_classes_are_those_of_files_and_list(material, tmp_path):
+    store = make(material, tmp_path)
+    assert store.crops == {}
+    assert store.flow.shape == (5, 6, 4, 3)
+    for row, flow in zip(store.index.itertuples(), store.flow, strict=True):
+        strain, v, u = cv2.split(cv2.imread(str(material[0] / f"{row.subject}_{row.clip}.png")))
+        np.testing.assert_array_equal(flow, np.stack([u, v, strain], -1))
+    labelled = label_clips(store.index, SCHEMES["megc3"])
+    assert labelled.target_N.tolist() == [0, 1, 1, 0, 2]
+    assert store.discrepancies.empty
+    assert open_store(store.path).hash == store.hash
+
+
+def test_an_experiment_finds_each_clips_picture(material, tmp_path):
+    """In au5 only three of the five clips are left: their pictures must be theirs."""
+    store = make(material, tmp_path)
+    experiment = load_data(DataConfig(store=str(store.path), protocol="au5"))
+    assert experiment.index["clip"].tolist() == ["EP02_01f", "EP01_11f", "006_1_2"]
+    np.testing.assert_array_equal(experiment.flow_NxHxWx3, store.flow[2:])
+    with pytest.raises(MerjaxError, match="no frames"):
+        _ = experiment.channels
+
+
+def test_reports_show_the_pictures_of_mistaken_clips(material, tmp_path):
+    store = make(material, tmp_path)
+    png, what = apex_crops(store, "samm", "006", "006_1_2", whole_face=False)
+    shown = cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_GRAYSCALE)
+    assert what == "u, v and strain"
+    np.testing.assert_array_equal(shown[::4, ::4], np.hstack([*np.moveaxis(store.flow[4], -1, 0)]))
+
+
+def test_a_store_of_crops_says_that_it_has_no_flow(small_store):
+    with pytest.raises(MerjaxError, match="--flow-images DIR --clips CSV"):
+        _ = load_data(DataConfig(store=str(small_store))).flow_NxHxWx3
+
+
+def test_the_hash_follows_pixels_and_labels_and_not_the_order(material, tmp_path):
+    store = make(material, tmp_path)
+    head, *rows = LIST.splitlines()
+    material[1].write_text("\n".join([head, *rows[::-1]]))
+    assert make(material, tmp_path, "turned").hash == store.hash
+    material[1].write_text(LIST.replace("s01_ne_01,0", "s01_ne_01,2"))
+    assert make(material, tmp_path, "label").hash != store.hash
+    material[1].write_text(LIST)
+    image = cv2.imread(str(material[0] / "006_006_1_2.png"))
+    cv2.imwrite(str(material[0] / "006_006_1_2.png"), 255 - image)
+    assert make(material, tmp_path, "pixels").hash != store.hash
+
+
+def test_what_does_not_fit_is_listed(material, tmp_path):
+    folder, clips = material
+    (folder / "s01_s01_ne_01.png").unlink()
+    (folder / "s02_s02_po_01.png").write_bytes(b"no image")
+    cv2.imwrite(str(folder / "006_006_1_2.png"), np.zeros((5, 4, 3), np.uint8))
+    cv2.imwrite(str(folder / "s09_s09_ne_01.png"), np.zeros((6, 4, 3), np.uint8))
+    clips.write_text(LIST.replace("EP02_01f,1", "EP02_01f,2"))
+    store = make(material, tmp_path)
+    assert store.index["clip"].tolist() == ["EP02_01f", "EP01_11f"]
+    assert label_clips(store.index, SCHEMES["megc3"]).target_N.tolist() == [2, 0]
+    reasons = dict(zip(store.discrepancies["clip"], store.discrepancies["reason"], strict=True))
+    assert reasons == {
+        "s01_ne_01": "there is no image s01_s01_ne_01.png",
+        "s02_po_01": "s02_s02_po_01.png cannot be read as an image",
+        "006_1_2": "its image has 4x5 pixels, most have 4x6",
+        "s09_s09_ne_01.png": "is in the folder and not in the list",
+        "EP02_01f": "the list says surprise, the rules of megc3 give positive; the list counts",
+    }
+    assert store.dropped["clip"].tolist() == ["s01_ne_01", "s02_po_01", "006_1_2"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "sentence"),
+    [
+        ("casme2,sub01", "casme3,sub01", 'line 4: data is "casme3"; write any of smic, casme2, samm'),
+        ("s01_ne_01,0", "s01_ne_01,7", 'line 2: label is "7"; write negative'),
+        ("s01,s01_ne_01", ",s01_ne_01", "line 2: subject and clip"),
+        ("sub02,EP01_11f", "sub01,EP02_01f", "listed twice"),
+        ("46.0,59.0", "46.0,apex", 'line 4: apex is "apex", which is no frame number'),
+        ("clip,label", "clip,class", "has no column label"),
+    ],
+)
+def test_a_list_that_cannot_be_understood_is_refused(material, tmp_path, old, new, sentence):
+    material[1].write_text(LIST.replace(old, new, 1))
+    with pytest.raises(MerjaxError, match=sentence):
+        make(material, tmp_path)
+    assert not (tmp_path / "store").exists()
+
+
+def test_the_command_line_makes_a_store_and_says_what_is_missing(material, tmp_path, capsys):
+    line = ["--flow-images", str(material[0]), "--clips", str(material[1]), "--out", str(tmp_path / "store")]
+    main(line)
+    out = capsys.readouterr().out
+    assert "5 of 5 clips, 5 subjects, no frames; flow of 4x6 pixels" in out
+    assert "flow_sheet.png" in out
+    for wrong, sentence in ((line[:2], "belong together"), ([*line, "--smic", "x"], "a store of its own")):
+        with pytest.raises(SystemExit):
+            main([*wrong, "--out", str(tmp_path / "other")])
+        assert sentence in capsys.readouterr().err
+
+
+def test_megc_2019_is_complete(shared, tmp_path):
+    """442 published images, 68 subjects, 250/109/83; and the channel that is called strain is that of the other two."""
+    main(
+        ["--flow-images", str(shared / "flow/megc2019/images"), "--out", str(tmp_path / "store")]
+        + ["--clips", str(shared / "annotations/protocol_megc2019_442.csv")]
+    )
+    store = open_store(tmp_path / "store")
+    assert store.discrepancies.empty
+    labelled = label_clips(store.index, SCHEMES["megc3"])
+    assert np.bincount(labelled.target_N).tolist() == [250, 109, 83]
+    assert len(labelled.index[["database", "subject"]].drop_duplicates()) == 68
+    assert labelled.index["database"].value_counts().to_dict() == {"smic": 164, "casme2": 145, "samm": 133}
+    rules = label_clips(store.index.drop(columns="label"), SCHEMES["megc3"])
+    pd.testing.assert_frame_equal(rules.index, labelled.index.drop(columns="label"))
+    np.testing.assert_array_equal(rules.target_NxR, labelled.target_NxR)
+    u, v, strain = np.moveaxis(store.flow.astype(float), -1, 0)
+    assert _median_correlation(u, v, strain) > 0.85 > _median_correlation(v, u, strain)
+    assert _median_correlation(u, strain, v) < 0.1
+
+
+def _median_correlation(u_NxHxW, v_NxHxW, strain_NxHxW):
+    (uy, ux), (vy, vx) = (np.gradient(x, axis=(1, 2)) for x in (u_NxHxW, v_NxHxW))
+    tensor = np.sqrt(ux**2 + vy**2 + (uy + vx) ** 2 / 2)[:, 2:-2, 2:-2]
+    pairs = zip(tensor, strain_NxHxW[:, 2:-2, 2:-2], strict=True)
+    return np.median([np.corrcoef(a.ravel(), b.ravel())[0, 1] for a, b in pairs])

@@ -1,0 +1,44 @@
+"""The real commands over the small experiment: a `sitecustomize` module that every process of a sweep finds first."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from support.places import CHECKOUT
+from support.small_experiment import BASE
+
+TRIALS = {"focal": {"loss.gamma": 2}, "cross-entropy": {"loss.gamma": 0}}
+_SITE = """\
+import jax
+from support.small_experiment import use_small_experiment
+
+use_small_experiment()
+"""
+
+
+def small_environment(folder: Path) -> dict[str, str]:
+    """The environment in which `python -m merjax...` works on the small experiment, whatever store a config names."""
+    site = folder / "site"
+    site.mkdir(exist_ok=True)
+    (site / "sitecustomize.py").write_text(_SITE)
+    path = os.pathsep.join([str(site), str(CHECKOUT / "tests"), str(CHECKOUT)])
+    kept = {k: v for k, v in os.environ.items() if k != "XLA_FLAGS"}
+    return kept | {"PYTHONPATH": path, "COLUMNS": "200"}
+
+
+def small_sweep_file(folder: Path, **engine) -> Path:
+    """The sweep of `small_worker.py` as a file."""
+    import yaml
+
+    path = folder / "small.yaml"
+    base = BASE | {"engine": BASE["engine"] | engine}
+    # in the order of `small_worker.py`, which decides how the runs are cut into chunks
+    path.write_text(yaml.safe_dump({"base": base, "trials": TRIALS}, sort_keys=False))
+    return path
+
+
+def start_sweep(environment: dict[str, str], *words: object) -> subprocess.Popen:
+    """`python -m merjax.sweep WORDS`."""
+    line = [sys.executable, "-m", "merjax.sweep", *map(str, words)]
+    return subprocess.Popen(line, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)

@@ -1,0 +1,69 @@
+"""A hand-made experiment with tiny pictures, and a sweep's folder over it, so that a whole training takes a second."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+import merjax.sweeps.plan
+from merjax.faces.regions import Region
+from merjax.protocols import SCHEMES, make_folds
+from merjax.stores.store import Store
+from merjax.sweeps.folder import open_folder
+from merjax.sweeps.plan import Plan, make_plan
+from merjax.sweeps.sweep_file import make_sweep
+from merjax.training.data import TrainingData
+
+SUBJECTS, CLIPS, FRAMES, SIDE = 4, 3, 2, 8
+STREAMS = (Region("eye_right", "eyes", SIDE, SIDE), Region("mouth", "mouth", SIDE, SIDE))
+BASE = {
+    "spatial": {"epochs": 4, "batch": 8, "learning_rate": 1e-3},
+    "temporal": {"epochs": 8, "batch": 4, "units": 4, "learning_rate": 1e-3},
+    "engine": {"steps_per_call": 2, "chunk": 4, "checkpoint_minutes": 0},
+}
+
+
+def small_experiment() -> TrainingData:
+    """Four subjects with a clip of each of three classes; the class shows in the brightness of the second frame."""
+    n = SUBJECTS * CLIPS
+    target_N = np.tile(np.arange(3), SUBJECTS)
+    subject_N = np.repeat([f"sub{s:02d}" for s in range(SUBJECTS)], CLIPS)
+    index = pd.DataFrame(
+        {
+            "database": "casme2",
+            "subject": subject_N,
+            "clip": [f"EP{i:02d}" for i in range(n)],
+            "first_row": np.arange(n) * FRAMES,
+            "n_frames": FRAMES,
+        }
+    )
+    noise = np.random.default_rng(0).integers(0, 20, (len(STREAMS), n * FRAMES, SIDE, SIDE))
+    level = 60 + 40 * target_N[:, None] * (np.arange(FRAMES) > 0)
+    crops = {r.name: (level.reshape(-1, 1, 1) + own).astype(np.uint8) for r, own in zip(STREAMS, noise, strict=True)}
+    nothing = pd.DataFrame(columns=["database", "subject", "clip", "reason"])
+    return TrainingData(
+        store=Store(Path("nowhere"), index, crops, nothing.assign(dropped=False), {"hash": "small", "sources": []}),
+        scheme=SCHEMES["megc3"],
+        index=index,
+        left_out=nothing,
+        target_N=target_N,
+        target_NxR=np.stack([np.minimum(target_N, 1), target_N], 1),
+        folds=make_folds(index, "loso"),
+        streams=STREAMS,
+        classes_R=(2, 4),
+        row_S=np.arange(n * FRAMES),
+        clip_S=np.repeat(np.arange(n), FRAMES),
+        length_N=np.full(n, FRAMES),
+        input="gray",
+    )
+
+
+def use_small_experiment(setattr=setattr) -> None:
+    """Let plans and work open the small experiment, whatever store a config names; pass `monkeypatch.setattr` in tests."""
+    setattr(merjax.sweeps.plan, "load_data", lambda data: small_experiment())
+
+
+def small_plan(folder: Path | None = None, *, workers: int = 1, **content) -> Plan:
+    """The plan of a sweep over the small experiment, begun in a folder; `use_small_experiment` first."""
+    plan = make_plan(make_sweep({"base": BASE} | content, "small"), workers)
+    return open_folder(folder, plan) if folder else plan

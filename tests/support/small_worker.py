@@ -1,0 +1,46 @@
+"""A sweep over the small experiment as a process of its own, to be killed: `python tests/support/small_worker.py FOLDER [I/N]
+[RULES]`, RULES being rules of selection, as in `fixed+inner`.
+
+Prints a line per call (`call CHUNK STAGE STEP`) and per warning (`warning ...`). In the end it says, to stderr,
+`programs ASKED FOUND`: how many programs it had to have compiled, and how many of them were in the cache already.
+"""
+
+import sys
+from collections import Counter
+from pathlib import Path
+
+import jax
+from support.small_experiment import BASE, small_plan, use_small_experiment
+
+from merjax.sweeps.running.shards import parse_shard
+from merjax.sweeps.running.take_chunks import work
+from merjax.system.errors import command
+from merjax.system.jax_setup import prepare_backend
+from merjax.system.signals import Interrupted, stop_requests
+
+
+@command
+def main() -> None:
+    folder, shard = Path(sys.argv[1]), parse_shard(sys.argv[2] if len(sys.argv) > 2 else "1/1")
+    prepare_backend()
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+    events: Counter[str] = Counter()
+    jax.monitoring.register_event_listener(lambda event, **about: events.update([event.rpartition("/")[2]]))
+    use_small_experiment()
+    base = BASE | {"selection": {"rules": sys.argv[3].split("+"), "looks": 5}} if len(sys.argv) > 3 else BASE
+    small_plan(folder, base=base, trials={"focal": {"loss.gamma": 2}, "cross-entropy": {"loss.gamma": 0}})
+    with stop_requests() as stop:
+        try:
+            work(
+                folder,
+                lambda chunk, progress: print("call", chunk.number, progress.stage, progress.step, flush=True),
+                stop,
+                lambda sentence: print("warning", sentence, flush=True),
+                shard,
+            )
+        except Interrupted:
+            sys.exit(stop.exit_code)
+    print("programs", events["compile_requests_use_cache"], events["cache_hits"], file=sys.stderr)
+
+
+main()

@@ -1,0 +1,179 @@
+"""What a sweep says and does where it cannot simply go on: others at work, no room, another chunk size, inner subjects."""
+
+import errno
+from dataclasses import replace
+
+import jax
+import numpy as np
+import pandas as pd
+import pytest
+from support.small_experiment import BASE, small_plan, use_small_experiment
+
+import merjax.engine.checkpoints
+import merjax.sweeps.running.take_chunks
+from merjax.engine import Saved
+from merjax.engine.checkpoints import Checkpoints
+from merjax.sweeps.folder import claimed, is_finished, open_folder
+from merjax.sweeps.running.pool import _end_of, _Waits, carry_out
+from merjax.sweeps.running.take_chunks import work
+from merjax.sweeps.running.train_chunk import open_group
+from merjax.system.errors import MerjaxError
+from merjax.system.signals import Interrupted
+
+
+@pytest.fixture(autouse=True)
+def _small(monkeypatch):
+    use_small_experiment(monkeypatch.setattr)
+
+
+@pytest.fixture
+def untrained(monkeypatch):
+    """Chunks are given a table each in place of a training."""
+    table = pd.DataFrame({"trial": ["base"], "step": [0]})
+    monkeypatch.setattr(merjax.sweeps.running.take_chunks, "train_chunk", lambda *args: (table, table))
+
+
+def test_who_waits_for_other_processes_says_so_once(tmp_path, monkeypatch, untrained):
+    plan = small_plan(tmp_path, seeds=2)
+    looks, said = [], []
+    monkeypatch.setattr(merjax.sweeps.running.take_chunks.time, "sleep", looks.append)
+    with claimed(tmp_path, plan.chunks[0]) as mine:
+        assert mine
+        with pytest.raises(Interrupted):
+            carry_out(tmp_path, plan, 1, said.append, lambda: len(looks) == 3)
+    assert is_finished(tmp_path, plan.chunks[1])
+    assert [list(message) for message in said] == [["warning"]]
+    assert "other processes are at work on what is left (1 chunks)" in said[0]["warning"]
+
+
+def test_workers_of_one_sweep_wait_for_each_other_in_silence():
+    said = []
+    waits = _Waits(2, said.append)
+    waits.hear({"worker": 0, "waiting": 1})
+    waits.hear({"worker": 0, "waiting": 1})
+    waits.hear({"worker": 0, "chunk": 3})
+    waits.hear({"worker": 1, "waiting": 1})
+    assert said == [{"worker": 0, "chunk": 3}]
+    waits.hear({"worker": 0, "waiting": 1})
+    waits.hear({"worker": 1, "waiting": 1})
+    assert len(said) == 2
+    assert "waiting for them" in said[1]["warning"]
+
+
+def test_another_chunk_size_for_a_folder_that_was_begun_is_told_of(tmp_path, untrained):
+    def with_chunk(runs):
+        return small_plan(tmp_path, base=BASE | {"engine": BASE["engine"] | {"chunk": runs}}, seeds=2)
+
+    said = []
+    with_chunk(4)
+    plan = with_chunk(2)
+    assert {chunk.width for chunk in plan.chunks} == {4}
+    carry_out(tmp_path, plan, 1, said.append)
+    assert said == [
+        {
+            "warning": f"{tmp_path} was begun with chunks of 4 runs and keeps them, whatever engine.chunk says now (2); "
+            "choose another --out to cut the sweep anew"
+        }
+    ]
+
+
+def test_the_chunk_size_that_a_folder_was_begun_with_is_not_worth_a_word(tmp_path, untrained):
+    said = []
+    carry_out(tmp_path, small_plan(tmp_path, seeds=2), 1, said.append)
+    assert not said
+
+
+def test_a_lack_of_memory_advises_smaller_chunks_in_another_folder(tmp_path, monkeypatch):
+    small_plan(tmp_path)
+
+    def train(*args):
+        raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory while trying to allocate 9 bytes.")
+
+    monkeypatch.setattr(merjax.sweeps.running.take_chunks, "train_chunk", train)
+    with pytest.raises(MerjaxError, match="device's memory .* smaller engine.chunk, and another --out"):
+        work(tmp_path)
+    assert "smaller engine.chunk, and another --out" in _end_of(-9)
+    assert _end_of(1) == "a worker ended with exit code 1"
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+@pytest.mark.parametrize("place", ["write_chunk", "note_sitting"])
+def test_a_full_disk_at_any_file_is_a_sentence_and_the_same_call_goes_on(
+    tmp_path, monkeypatch, untrained, number, place
+):
+    plan = small_plan(tmp_path)
+
+    def write(*args):
+        raise OSError(number, "whatever")
+
+    with monkeypatch.context() as full:
+        full.setattr(merjax.sweeps.running.take_chunks, place, write)
+        with pytest.raises(MerjaxError, match=f"no space left in {tmp_path}; free some and run the same line again"):
+            work(tmp_path)
+    assert not is_finished(tmp_path, plan.chunks[0])
+    work(tmp_path)
+    assert is_finished(tmp_path, plan.chunks[0])
+
+
+def test_a_disk_that_is_full_from_the_first_is_no_folder_of_something_else(tmp_path, monkeypatch):
+    def replace_(self, target):
+        raise OSError(errno.ENOSPC, "whatever")
+
+    with monkeypatch.context() as full:
+        full.setattr("pathlib.Path.replace", replace_)
+        with pytest.raises(MerjaxError, match="no space left"):
+            small_plan(tmp_path / "run")
+    assert not list((tmp_path / "run").glob(".*"))
+    (tmp_path / "run" / ".plan.json.elsewhere.17").write_text("{")
+    small_plan(tmp_path / "run")
+    assert not list((tmp_path / "run").glob(".*"))
+
+
+def test_the_groups_of_a_search_train_and_test_on_inner_subjects():
+    plan = replace(small_plan(), inner=0.5)
+    experiment, _ = open_group(plan, 0)
+    outer, _ = open_group(replace(plan, inner=0.0), 0)
+    for inside, fold in zip(experiment.folds, outer.folds, strict=True):
+        assert inside.name == f"inside {fold.name}"
+        assert inside.test_N.any()
+        assert not (inside.test_N & fold.test_N).any()
+        assert not ((inside.test_N | inside.train_N) & fold.test_N).any()
+
+
+def test_a_store_that_is_mounted_elsewhere_is_the_same_store(tmp_path):
+    small_plan(tmp_path, base=BASE | {"data": {"store": "/here"}})
+    moved = small_plan(base=BASE | {"data": {"store": "/there"}})
+    assert open_folder(tmp_path, moved).trials[0].config.data.store == "/there"
+    other = replace(moved, data=tuple(data | {"store_hash": "another"} for data in moved.data))
+    with pytest.raises(MerjaxError, match="the clips differ"):
+        open_folder(tmp_path, other)
+
+
+class Clock:
+    def __init__(self):
+        self.now = 0.0
+
+    def monotonic(self):
+        return self.now
+
+
+def test_checkpoints_are_saved_no_oftener_than_asked_but_at_the_end_of_a_stage(tmp_path, monkeypatch):
+    clock, saves = Clock(), []
+    monkeypatch.setattr(merjax.engine.checkpoints, "time", clock)
+    kept = Checkpoints(tmp_path, "signature", seconds=60)
+    monkeypatch.setattr(kept, "_save", lambda stage, now: saves.append(now.done))
+    for step in range(1, 11):
+        clock.now += 25
+        kept.after_call("spatial", lambda step=step: Saved({}, {}, step, {}), step == 10)
+    assert saves == [3, 6, 9, 10]
+
+
+def test_a_failing_disk_says_what_was_being_written(tmp_path, monkeypatch):
+    kept = Checkpoints(tmp_path, "signature", seconds=0)
+
+    def save(stage, now):
+        raise ValueError("UNKNOWN: write failed") from OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(kept, "_save", save)
+    with pytest.raises(MerjaxError, match="cannot save a checkpoint in .*spatial: UNKNOWN: write failed"):
+        kept.after_call("spatial", lambda: Saved({}, {"loss": np.zeros(1)}, 1, {}), False)
