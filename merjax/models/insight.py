@@ -8,7 +8,6 @@ All functions take one run's networks and arrays, and return arrays. The clips t
 """
 
 import functools
-import re
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -62,8 +61,8 @@ def networks_of(model: Model) -> Networks:
         )
     spatial, temporal = model.learned["spatial"], model.learned["temporal"]
     return Networks(
-        _parameters(spatial.variables),
-        _parameters(temporal.variables),
+        spatial.variables.params,
+        temporal.variables.params,
         {name: np.asarray(values, np.float32) for name, values in spatial.numbers.items()},
         np.asarray(temporal.numbers["mask_R"], np.float32),
         model.config.spatial.network,
@@ -199,25 +198,14 @@ def in_clips(features_SxRxD: Float[np.ndarray, "S R 20"], length_N: np.ndarray) 
     return clips_NxTxRxD
 
 
-def _parameters(variables: dict[str, np.ndarray]) -> dict[str, Any]:
-    """A stage's parameters, from arrays by their place in its state (`.params['fc20']['bias']`)."""
-    tree: dict[str, Any] = {}
-    for place, leaf in variables.items():
-        *branch, name = re.findall(r"\['(\w+)'\]", place)
-        node = tree
-        for key in branch:
-            node = node.setdefault(key, {})
-        node[name] = leaf
-    return tree
-
-
 @functools.cache
 def _compiled(f: Callable, *static: int) -> Callable:
     return jax.jit(f, static_argnums=static, compiler_options=compiler_options())
 
 
 def _features(network, spatial, fitted, images):
-    return features_regions(spatial, normalised(images, fitted), network)
+    x = normalised(images, fitted["mean_RxC"], fitted["scale_RxC"])
+    return features_regions(spatial, x, network)
 
 
 def _pixel_gradient(network, spatial, fitted, images, gradient_TxRxD):

@@ -10,6 +10,7 @@ import pytest
 
 from merjax.engine import Batch, Budget, Engine, Outcome, RunArrays, Samples, Stage, Variables
 from merjax.engine.batches import in_order, training_stream
+from merjax.engine.engine import SNAPSHOTS
 from merjax.engine.stage import _stage_key, advance, start
 from merjax.nn.layers.dropout import dropout
 
@@ -164,14 +165,14 @@ def test_one_compilation_serves_short_calls_and_further_chunks():
 
 def test_every_call_gives_the_memory_of_its_state_to_the_next(monkeypatch):
     """Else a GPU would hold parameters and moments twice; what the runs are is used again."""
-    given, program = [], Engine._program
+    given, program = [], Engine.program
 
     def notes(engine, stage, name, f, per_run, *args):
         if name == "advance":
             given.append(args[:2])
         return program(engine, stage, name, f, per_run, *args)
 
-    monkeypatch.setattr(Engine, "_program", notes)
+    monkeypatch.setattr(Engine, "program", notes)
     train(RUNS, steps=11)
     assert len(given) == 3
     for state, runs in given:
@@ -247,15 +248,15 @@ def test_in_order_covers_all_samples_with_batches_of_one_shape():
     np.testing.assert_array_equal(flat, np.arange(N))
 
 
-def test_probes_are_the_outputs_of_the_parameters_of_that_step():
+def test_snapshots_are_the_outputs_of_the_parameters_of_that_step():
     engine = Engine("map", 4, jax.devices()[:1])
-    _, history = engine.fit(small_stage(), stacked(RUNS), samples(), Budget(8, 11, probe_every=3), seed=3)
-    assert history["probe"].shape == (4, 3, N, K)
-    for probe, steps in enumerate((3, 6, 9)):
+    _, history = engine.fit(small_stage(), stacked(RUNS), samples(), Budget(8, 11, snapshot_every=3), seed=3)
+    assert history[SNAPSHOTS].shape == (4, 3, N, K)
+    for i, steps in enumerate((3, 6, 9)):
         learned, metrics, _ = train(RUNS, steps=steps)
         expected = outputs_of(learned)
-        np.testing.assert_allclose(history["probe"][:, probe], expected, atol=1e-5)
-    np.testing.assert_array_equal(metrics["loss"], history["loss"][:, :9])  # probing changes nothing
+        np.testing.assert_allclose(history[SNAPSHOTS][:, i], expected, atol=1e-5)
+    np.testing.assert_array_equal(metrics["loss"], history["loss"][:, :9])  # taking snapshots changes nothing
 
 
 class Memory:
@@ -279,9 +280,9 @@ class Memory:
 
 
 @pytest.mark.parametrize("calls", [1, 2, 3, 4])
-@pytest.mark.parametrize("probe_every", [0, 3])
-def test_a_resumed_stage_equals_an_uninterrupted_one_bit_for_bit(calls, probe_every):
-    budget = Budget(8, 15, probe_every)
+@pytest.mark.parametrize("snapshot_every", [0, 3])
+def test_a_resumed_stage_equals_an_uninterrupted_one_bit_for_bit(calls, snapshot_every):
+    budget = Budget(8, 15, snapshot_every)
     whole, history = Engine("map", 4, jax.devices()[:1]).fit(small_stage(), stacked(RUNS), samples(), budget, seed=3)
     memory = Memory(calls)
     with pytest.raises(InterruptedError):

@@ -1,17 +1,17 @@
 """The paper's method through the engine, on small pictures: folds are isolated, runs are independent."""
 
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from support.training import trained_by
 
-import merjax
-from merjax.config import SpatialConfig, TemporalConfig, flatten, make_config
+from merjax.config import make_config
 from merjax.engine import Engine
 from merjax.faces.regions import REGIONS, Region
-from merjax.methods.local_regions import _spatial_hyper, _temporal_hyper, spatial_runs, train
+from merjax.methods.local_regions import jobs, spatial_job, spatial_numbers, temporal_numbers
 from merjax.methods.runs import RunId, run_key, training_labels
 from merjax.methods.temporal_stage import clip_samples
 from merjax.protocols import SCHEMES, make_folds
@@ -90,20 +90,20 @@ SPECS = [RunId(CONFIG, 0, fold) for fold in range(SUBJECTS)]
 
 @pytest.fixture(scope="module")
 def trained(experiment, engine):
-    return train(experiment, SPECS, engine)
+    return trained_by(jobs, experiment, SPECS, engine)
 
 
 def test_each_run_equals_itself_alone_in_any_order(experiment, engine, trained):
-    backwards = train(experiment, SPECS[::-1], engine)
+    backwards = trained_by(jobs, experiment, SPECS[::-1], engine)
     np.testing.assert_allclose(backwards.probability_PxNxK[::-1], trained.probability_PxNxK, atol=1e-4)
-    alone = train(experiment, SPECS[2:3], engine)
+    alone = trained_by(jobs, experiment, SPECS[2:3], engine)
     np.testing.assert_allclose(alone.probability_PxNxK[0], trained.probability_PxNxK[2], atol=1e-4)
 
 
 def test_two_devices_and_side_by_side_give_the_same(experiment, trained):
     import jax
 
-    other = train(experiment, SPECS, Engine("vmap", 5, jax.devices()[:2]))
+    other = trained_by(jobs, experiment, SPECS, Engine("vmap", 5, jax.devices()[:2]))
     np.testing.assert_allclose(other.probability_PxNxK, trained.probability_PxNxK, atol=1e-4)
     np.testing.assert_allclose(
         other.curves["temporal"]["loss"], trained.curves["temporal"]["loss"], rtol=1e-3, atol=1e-4
@@ -118,7 +118,7 @@ def test_held_out_pixels_and_labels_do_not_reach_training(experiment, engine, se
     """
     specs = [RunId(make_config(SETTINGS, "data.standardise=true"), 0, fold) for fold in range(SUBJECTS)]
     experiment = replace(experiment, input=seen)
-    trained = train(experiment, specs, engine)
+    trained = trained_by(jobs, experiment, specs, engine)
     test_N = experiment.folds[1].test_N
     rng = np.random.default_rng(1)
     store = experiment.store
@@ -131,7 +131,7 @@ def test_held_out_pixels_and_labels_do_not_reach_training(experiment, engine, se
         target_N=np.where(test_N, (experiment.target_N + 1) % 3, experiment.target_N),
         target_NxR=np.where(test_N[:, None], 0, experiment.target_NxR),
     )
-    after = train(changed, specs, engine)
+    after = trained_by(jobs, changed, specs, engine)
     assert (after.probability_PxNxK[1][~test_N] == trained.probability_PxNxK[1][~test_N]).all()
     for stage in ("spatial", "temporal"):
         assert (after.curves[stage]["loss"][1] == trained.curves[stage]["loss"][1]).all()
@@ -142,7 +142,7 @@ def test_a_switched_off_region_does_not_matter(experiment, engine):
     config = make_config(SETTINGS, {"regions": ["mouth"]})
     crops = dict(experiment.store.crops, eye_right=255 - experiment.store.crops["eye_right"])
     blind = replace(experiment, store=replace(experiment.store, crops=crops))
-    one, other = (train(e, [RunId(config, 0, 0)], engine).probability_PxNxK for e in (experiment, blind))
+    one, other = (trained_by(jobs, e, [RunId(config, 0, 0)], engine).probability_PxNxK for e in (experiment, blind))
     np.testing.assert_array_equal(one, other)
 
 
@@ -152,7 +152,7 @@ def test_longer_training_learns_what_brightness_says(experiment, engine):
         {"spatial": {"epochs": 40, "learning_rate": 2e-3}, "temporal": {"epochs": 60, "learning_rate": 3e-3}},
     )
     specs = [RunId(config, 0, fold) for fold in range(SUBJECTS)]
-    result = train(experiment, specs, engine)
+    result = trained_by(jobs, experiment, specs, engine)
     right = [
         (result.probability_PxNxK[f].argmax(-1) == experiment.target_N)[fold.test_N]
         for f, fold in enumerate(experiment.folds)
@@ -203,7 +203,7 @@ def test_motion_is_normalised_by_channel(experiment):
         seen = experiment.store.frame_flow[region.name][rows].reshape(-1, 3) / 255
         np.testing.assert_allclose(mean_RxC[r], seen.mean(0), rtol=1e-4)
         np.testing.assert_allclose(scale_RxC[r], seen.std(0), rtol=1e-4)
-    _, frames = spatial_runs(motion, [RunId(make_config(), 0, 1)])
+    frames = spatial_job(motion, [RunId(make_config(), 0, 1)]).samples
     (eye, _) = frames.gather(np.array([[3, 5]]))
     expected = experiment.store.frame_flow["eye_right"][experiment.row_S[[3, 5]]]
     np.testing.assert_array_equal(eye[0].transpose(3, 1, 2, 0), expected)
@@ -260,11 +260,12 @@ def test_what_is_fitted_is_fitted_on_training_clips(experiment):
         own = [TARGETS[s] for s in range(SUBJECTS) if s != f]
         counts = np.bincount(np.concatenate(own), minlength=3)
         expected = (1 / counts) / (1 / counts).mean()
-        np.testing.assert_allclose(_temporal_hyper(experiment, spec)["alpha_K"], expected, rtol=1e-6)
+        numbers = temporal_numbers(experiment, spec, np.zeros((len(experiment.row_S), 2, 20)))
+        np.testing.assert_allclose(numbers.alpha_K, expected, rtol=1e-6)
         longest = max(max(LENGTHS[s]) for s in range(SUBJECTS) if s != f)
-        assert _temporal_hyper(experiment, spec)["read_after"] == longest
+        assert numbers.read_after == longest
         eyes = np.bincount(np.minimum(np.concatenate(own), 1), minlength=2)
-        alpha_RxK = _spatial_hyper(experiment, spec)["alpha_RxK"]
+        alpha_RxK = spatial_numbers(experiment, spec).alpha_RxK
         np.testing.assert_allclose(alpha_RxK[0], [*((1 / eyes) / (1 / eyes).mean()), 0, 0], rtol=1e-6)
         assert fold.train_N.sum() == sum(map(len, own))
 
@@ -281,17 +282,6 @@ def test_padding_of_short_clips_does_not_matter_with_a_mask(experiment):
 
 def test_unmasked_training_runs_and_differs(experiment, engine, trained):
     specs = [RunId(make_config(SETTINGS, "temporal.mask=false"), 0, fold) for fold in range(SUBJECTS)]
-    unmasked = train(experiment, specs, engine)
+    unmasked = trained_by(jobs, experiment, specs, engine)
     assert np.isfinite(unmasked.probability_PxNxK).all()
     assert np.abs(unmasked.probability_PxNxK - trained.probability_PxNxK).max() > 1e-4
-
-
-def test_every_setting_changes_something():
-    """No setting is accepted and then ignored: each one is read somewhere in the package."""
-    package = Path(merjax.__file__).parent
-    code = "\n".join(p.read_text() for p in package.rglob("*.py") if p.name not in ("config.py", "published.py"))
-    numbers = {f.name for c in (SpatialConfig, TemporalConfig) for f in fields(c) if f.metadata.get("traced")}
-    for key in flatten(CONFIG):
-        name = key.rsplit(".", 1)[-1]
-        read = f'hyper["{name}"]' if name in numbers else f".{name}"
-        assert read in code, key

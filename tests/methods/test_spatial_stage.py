@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from merjax.engine import Batch
-from merjax.methods.spatial_stage import frame_samples, spatial_stage
+from merjax.methods.spatial_stage import SpatialNumbers, frame_samples, spatial_stage
 
 ROWS, HEIGHT, WIDTH = 6, 12, 10
 
@@ -41,7 +41,7 @@ def test_every_colour_channel_reaches_the_features():
     """Swapping two channels changes the features; a network that saw one channel only would not notice."""
     stage = spatial_stage((2, 3), channels=3)
     one = np.ones((2, 3), np.float32)
-    hyper = {"mean_RxC": 0 * one, "scale_RxC": one}
+    hyper = SpatialNumbers(*[0.0] * len(SpatialNumbers._fields))._replace(mean_RxC=0 * one, scale_RxC=one)
     quickly = functools.partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})  # it runs for moments
     variables = quickly(stage.init)(jax.random.key(0), hyper)
     apply = quickly(stage.apply)
