@@ -36,14 +36,15 @@ class Networks(NamedTuple):
     Attributes:
         spatial: parameters of the spatial stage, leaves `[R, ...]`.
         temporal: parameters of the temporal stage.
-        fitted: what the spatial stage's inference takes beside them, such as the mean of the input.
+        mean_RxC, scale_RxC: of the spatial stage's input, fitted on the training frames.
         mask_R: 1 for the regions that reach the classifier.
         network: the spatial networks' kind.
     """
 
     spatial: Any
     temporal: Any
-    fitted: dict[str, np.ndarray]
+    mean_RxC: Float[np.ndarray, "R C"]
+    scale_RxC: Float[np.ndarray, "R C"]
     mask_R: Float[np.ndarray, "R"]
     network: Network = "shallow"
 
@@ -63,7 +64,8 @@ def networks_of(model: Model) -> Networks:
     return Networks(
         spatial.variables.params,
         temporal.variables.params,
-        {name: np.asarray(values, np.float32) for name, values in spatial.numbers.items()},
+        np.asarray(spatial.numbers["mean_RxC"], np.float32),
+        np.asarray(spatial.numbers["scale_RxC"], np.float32),
         np.asarray(temporal.numbers["mask_R"], np.float32),
         model.config.spatial.network,
     )
@@ -112,10 +114,8 @@ def features_of(networks: Networks, images: Images) -> Float[np.ndarray, "S R 20
         images: per region, gray values or differences of them from 0 to 255, as the pipeline gathers them.
     """
     frames = images[0].shape[-1]
-    features = [
-        _compiled(_features, 0)(networks.network, networks.spatial, networks.fitted, block) for block in _blocks(images)
-    ]
-    return np.concatenate(features)[:frames]
+    compute = functools.partial(_compiled(_features, 0), *_spatial(networks))
+    return np.concatenate([compute(block) for block in _blocks(images)])[:frames]
 
 
 def probabilities(
@@ -182,7 +182,7 @@ def saliency(networks: Networks, images: Images, target: int) -> tuple[Float[np.
     gradient_TxRxD = _compiled(_score_gradient)(networks.temporal, features_TxRxD, networks.mask_R, target)
     padding = [(0, -frames % BLOCK), (0, 0), (0, 0)]
     blocks = np.split(np.pad(gradient_TxRxD, padding), -(-frames // BLOCK))
-    compute = functools.partial(_compiled(_pixel_gradient, 0), networks.network, networks.spatial, networks.fitted)
+    compute = functools.partial(_compiled(_pixel_gradient, 0), *_spatial(networks))
     pieces = [compute(block, gradient) for block, gradient in zip(_blocks(images), blocks, strict=True)]
     return tuple(
         np.concatenate([np.abs(piece).sum(0).transpose(2, 0, 1) for piece in of_region])[:frames]
@@ -203,13 +203,16 @@ def _compiled(f: Callable, *static: int) -> Callable:
     return jax.jit(f, static_argnums=static, compiler_options=compiler_options())
 
 
-def _features(network, spatial, fitted, images):
-    x = normalised(images, fitted["mean_RxC"], fitted["scale_RxC"])
-    return features_regions(spatial, x, network)
+def _spatial(networks: Networks) -> tuple:
+    return networks.network, networks.spatial, networks.mean_RxC, networks.scale_RxC
 
 
-def _pixel_gradient(network, spatial, fitted, images, gradient_TxRxD):
-    _, transpose = jax.vjp(lambda images: _features(network, spatial, fitted, images), images)
+def _features(network, spatial, mean_RxC, scale_RxC, images):
+    return features_regions(spatial, normalised(images, mean_RxC, scale_RxC), network)
+
+
+def _pixel_gradient(network, spatial, mean_RxC, scale_RxC, images, gradient_TxRxD):
+    _, transpose = jax.vjp(lambda images: _features(network, spatial, mean_RxC, scale_RxC, images), images)
     return transpose(gradient_TxRxD)[0]
 
 

@@ -34,20 +34,20 @@ def engine(mapping: str) -> Engine:
     return Engine(mapping, 2, jax.devices()[:1])
 
 
-def trained(experiment, specs, mapping="map"):
-    return trained_by(jobs, experiment, specs, engine(mapping))
+def trained(data, specs, mapping="map"):
+    return trained_by(jobs, data, specs, engine(mapping))
 
 
 def test_ststnet_learns_and_tells_what_it_was_asked_for():
     config = {"peer.epochs": 60, "peer.learning_rate": 3e-3, "selection": {"rules": ["fixed", "oracle"], "looks": 4}}
-    experiment = experiment_of(flow_images())
-    result = trained(experiment, specs_of(config))
+    data = experiment_of(flow_images())
+    result = trained(data, specs_of(config))
     assert result.step_L.tolist() == [30, 60, 90, 120]  # two batches of 16 and 8 clips in every epoch
     assert result.snapshots_PxLxNxK.shape == (2, 4, SUBJECTS * CLIPS, 3)
     loss_PxS = result.curves["ststnet"]["loss"]
     assert (loss_PxS[:, -10:].mean(1) < loss_PxS[:, :10].mean(1) / 2).all()
-    for p, fold in enumerate(experiment.folds[:2]):
-        right_N = result.probability_PxNxK[p].argmax(1) == experiment.target_N
+    for p, fold in enumerate(data.folds[:2]):
+        right_N = result.probability_PxNxK[p].argmax(1) == data.target_N
         assert right_N[fold.test_N].mean() > 0.8
 
 
@@ -55,12 +55,12 @@ def test_ststnet_learns_and_tells_what_it_was_asked_for():
 def test_a_held_out_subject_leaves_its_fold_bit_identical(method):
     """Neither by gradients nor by batch normalisation's averages: predictions for all other clips stay the same bits."""
     flow, specs = flow_images(), specs_of({"peer.epochs": 1}, folds=(1,), method=method)
-    experiment = experiment_of(flow)
-    held_N = experiment.folds[1].test_N
-    changed, other = flow.copy(), experiment.target_N.copy()
+    data = experiment_of(flow)
+    held_N = data.folds[1].test_N
+    changed, other = flow.copy(), data.target_N.copy()
     changed[held_N] = 255 - changed[held_N]
     other[held_N] = (other[held_N] + 1) % 3
-    before = trained(experiment, specs).probability_PxNxK[0]
+    before = trained(data, specs).probability_PxNxK[0]
     after = trained(replace(experiment_of(changed), target_N=other), specs).probability_PxNxK[0]
     np.testing.assert_array_equal(before[~held_N], after[~held_N])
     assert (before[held_N] != after[held_N]).any()
@@ -69,20 +69,20 @@ def test_a_held_out_subject_leaves_its_fold_bit_identical(method):
 @pytest.mark.parametrize("mapping", ["map", "vmap"])
 def test_a_run_among_others_equals_the_run_alone(mapping):
     """Also where two share a pass over their common input and a third is left over."""
-    experiment, specs = experiment_of(flow_images()), specs_of({"peer.epochs": 1}, folds=(0, 1, 2))
-    together = trained(experiment, specs, mapping).probability_PxNxK
+    data, specs = experiment_of(flow_images()), specs_of({"peer.epochs": 1}, folds=(0, 1, 2))
+    together = trained(data, specs, mapping).probability_PxNxK
     for p, spec in enumerate(specs):
-        np.testing.assert_allclose(together[p], trained(experiment, [spec]).probability_PxNxK[0], atol=1e-4)
+        np.testing.assert_allclose(together[p], trained(data, [spec]).probability_PxNxK[0], atol=1e-4)
 
 
 def test_a_model_that_is_kept_gives_the_same_probabilities():
     """Its running averages are kept with its parameters."""
-    experiment, specs = experiment_of(flow_images()), specs_of()
+    data, specs = experiment_of(flow_images()), specs_of()
     learned: dict[str, Learned] = {}
     remembering = remember(train(engine("map"), 0), learned)
-    expected = walk(jobs(experiment, specs), remembering).probability_PxNxK[1]
+    expected = walk(jobs(data, specs), remembering).probability_PxNxK[1]
     recalling = recall(engine("map"), {stage: own.of_run(1) for stage, own in learned.items()})
-    np.testing.assert_allclose(walk(jobs(experiment, specs[1:]), recalling).probability_PxNxK[0], expected, atol=1e-6)
+    np.testing.assert_allclose(walk(jobs(data, specs[1:]), recalling).probability_PxNxK[0], expected, atol=1e-6)
 
 
 def test_steps_count_the_short_batch_of_every_ordered_epoch():

@@ -35,8 +35,8 @@ def random_networks(network):
     spatial, temporal = (
         random_parameters(jax.eval_shape(stage.init, jax.random.key(0), {}).params) for stage in stages
     )
-    fitted = {"mean_RxC": np.array([[0.4], [0.5]], np.float32), "scale_RxC": np.array([[0.2], [0.3]], np.float32)}
-    return Networks(spatial, temporal, fitted, np.ones(REGIONS, np.float32), network)
+    mean_RxC, scale_RxC = np.array([[[0.4], [0.5]], [[0.2], [0.3]]], np.float32)
+    return Networks(spatial, temporal, mean_RxC, scale_RxC, np.ones(REGIONS, np.float32), network)
 
 
 def random_parameters(shapes):
@@ -56,7 +56,7 @@ def clip(frames: int) -> tuple[np.ndarray, ...]:
 
 
 def plain_features(networks, images):
-    mean_RxC, scale_RxC = networks.fitted.values()
+    mean_RxC, scale_RxC = networks.mean_RxC, networks.scale_RxC
     x = tuple((image / 255 - mean_RxC[r]) / scale_RxC[r] for r, image in enumerate(images))
     return features_regions(networks.spatial, x, networks.network)
 
