@@ -35,9 +35,9 @@ def jax_side(store: str | None) -> duel.Work:
     flow_NxHxWxC, label_N, subject_N = clips(store)
     stage, samples = flow_stage("ststnet", CLASSES, "adam"), flow_samples(flow_NxHxWxC)
     steps = budget_of(make_config({"peer": {"epochs": 1, "batch": BATCH, "shuffle": False}}).peer, len(label_N)).steps
-    numbers = {"learning_rate": LEARNING_RATE, "beta1": 0.9, "beta2": 0.999, "weight_decay": 0.0, "dropout": RATE}
-    hyper = FlowNumbers(
-        **{name: np.float32(value) for name, value in numbers.items()},
+    optimiser = {"learning_rate": LEARNING_RATE, "beta1": 0.9, "beta2": 0.999, "weight_decay": 0.0, "dropout": RATE}
+    numbers = FlowNumbers(
+        **{name: np.float32(value) for name, value in optimiser.items()},
         halve_steps=np.int32(0),
         gamma=np.float32(0),
         smoothing=np.float32(0),
@@ -45,7 +45,7 @@ def jax_side(store: str | None) -> duel.Work:
         target_N=label_N.astype(np.int32),
     )
     each = [
-        RunArrays(np.array([0, f], np.uint32), (subject_N != f).astype(np.float32), hyper) for f in range(JAX_FOLDS)
+        RunArrays(np.array([0, f], np.uint32), (subject_N != f).astype(np.float32), numbers) for f in range(JAX_FOLDS)
     ]
     runs = jax.tree.map(lambda *leaves: np.stack(leaves), *each)
     numbers_SxB = np.arange(steps * BATCH).reshape(steps, BATCH)

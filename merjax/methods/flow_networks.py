@@ -55,25 +55,26 @@ class FlowNetwork(NamedTuple):
     runs_per_pass: int = 1
 
 
-def _images(x_KxCxHxWxB: jax.Array) -> jax.Array:
-    """Values between 0 and 1."""
+def as_images(x_KxCxHxWxB: jax.Array) -> jax.Array:
+    """Images of K batches with values between 0 and 1."""
     return x_KxCxHxWxB.astype(jnp.float32) / 255
 
 
-def _image(x_KxCxHxWxB: jax.Array, k: jax.Array, filled: jax.Array) -> jax.Array:
+def batch_of_images(x_KxCxHxWxB: jax.Array, k: jax.Array, filled: jax.Array) -> jax.Array:
+    """Batch k of K batches of images."""
     return x_KxCxHxWxB[k]
 
 
-def _batch_of(prepared: Any, k: jax.Array) -> tuple[Any, jax.Array]:
+def _whole_call(prepared: Any, k: jax.Array) -> tuple[Any, jax.Array]:
     """Of K batches the k-th: STSTNet takes its windows from among all, block by block, without a copy of the batch."""
     return prepared, k
 
 
 NETWORKS = {
     "ststnet": FlowNetwork(ststnet.STSTNet, ststnet.prepare, ststnet.Windows, 390, runs_per_pass=2),
-    "off_apexnet": FlowNetwork(OFFApexNet, _images, _image, 3850),
-    "dual_inception": FlowNetwork(DualInception, _images, _image, 12400),
-    "rcn_a": FlowNetwork(RCNA, _images, _image, 19000),
+    "off_apexnet": FlowNetwork(OFFApexNet, as_images, batch_of_images, 3850),
+    "dual_inception": FlowNetwork(DualInception, as_images, batch_of_images, 12400),
+    "rcn_a": FlowNetwork(RCNA, as_images, batch_of_images, 19000),
 }
 
 
@@ -114,28 +115,28 @@ def flow_stage(name: str, classes: int, optimiser: str) -> Stage:
         logits_BxK, changed = model.apply(tree, inputs, weight_B, rate, key, mutable=["batch_stats"])
         return logits_BxK, changed.get("batch_stats", {})
 
-    def init(key, hyper: FlowNumbers):
+    def init(key, numbers: FlowNumbers):
         x_KxCxHxWxB = jnp.zeros((1, ststnet.CHANNELS, ststnet.SIDE, ststnet.SIDE, 1), jnp.uint8)
         inputs = network.inputs(network.prepare(x_KxCxHxWxB), jnp.asarray(0), jnp.asarray(1))
         tree = model.init(key, inputs, jnp.ones(1), 0.0, None)
         return Variables(tree["params"], tree.get("batch_stats", {}))
 
-    def loss(variables, batch: Batch, weight_B, hyper: FlowNumbers, key):
-        logits_BxK, statistics = scores(variables, batch, weight_B, hyper.dropout, key)
-        target_B = hyper.target_N[batch.unit_B]
-        loss_B = focal_loss(logits_BxK, target_B, hyper.alpha_K, hyper.gamma, hyper.smoothing)
+    def loss(variables, batch: Batch, weight_B, numbers: FlowNumbers, key):
+        logits_BxK, statistics = scores(variables, batch, weight_B, numbers.dropout, key)
+        target_B = numbers.target_N[batch.unit_B]
+        loss_B = focal_loss(logits_BxK, target_B, numbers.alpha_K, numbers.gamma, numbers.smoothing)
         share_B = weight_B / jnp.maximum(weight_B.sum(), 1e-9)
         right_B = logits_BxK.argmax(-1) == target_B
         return Outcome(loss_B @ share_B, {"loss": loss_B @ share_B, "accuracy": right_B @ share_B}, statistics)
 
-    def apply(variables, batch: Batch, hyper: FlowNumbers):
+    def apply(variables, batch: Batch, numbers: FlowNumbers):
         return scores(variables, batch, jnp.ones(len(batch.unit_B)), 0.0, None)[0]
 
-    def optimise(hyper: FlowNumbers):
+    def optimise(numbers: FlowNumbers):
         of_name = {"adam": adamw, "sgd": momentum}[optimiser]
-        return of_name(hyper, halved(hyper.learning_rate, hyper.halve_steps))
+        return of_name(numbers, halved(numbers.learning_rate, numbers.halve_steps))
 
-    return Stage(name, init, loss, apply, optimise, network.prepare, _batch_of, network.runs_per_pass)
+    return Stage(name, init, loss, apply, optimise, network.prepare, _whole_call, network.runs_per_pass)
 
 
 def flow_samples(flow_NxHxWxC: np.ndarray) -> Samples:

@@ -1,8 +1,8 @@
 """The numbers that a stage's programs take as data: what is common to those of all stages.
 
-Each stage declares its own as a NamedTuple, which is the `hyper` of its runs. Its fields are shaped as one run's; stacked runs
-add a leading axis P. Fields marked `InModel` are kept in a saved model: a run's hyper-parameters and what was fitted on its
-training clips. The others belong to the clips (labels, features), and other clips bring their own.
+Each stage declares its own as a NamedTuple, which is the `numbers` of its runs. Shapes are those of one run; stacked runs add a
+leading axis P. Fields marked `InModel` are kept in a saved model: a run's hyper-parameters and what was fitted on its training
+clips. The others belong to the clips (labels, features), and other clips bring their own.
 """
 
 from dataclasses import fields

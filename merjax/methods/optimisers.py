@@ -11,25 +11,27 @@ from merjax.methods.numbers import Count, OptimiserNumbers, Real
 Schedule = Callable[[jax.Array], jax.Array]  # steps taken -> learning rate
 
 
-def adamw(hyper: OptimiserNumbers, schedule: Schedule | None = None) -> optax.GradientTransformation:
+def adamw(numbers: OptimiserNumbers, schedule: Schedule | None = None) -> optax.GradientTransformation:
     """Adam with decoupled weight decay (Loshchilov and Hutter 2019); plain Adam where the decay is 0.
 
     Args:
-        hyper: its numbers; each may be traced.
+        numbers: those of the stage; each may be traced.
         schedule: the learning rate, where it is not the same throughout.
     """
-    return optax.adamw(schedule or hyper.learning_rate, hyper.beta1, hyper.beta2, weight_decay=hyper.weight_decay)
+    return optax.adamw(
+        schedule or numbers.learning_rate, numbers.beta1, numbers.beta2, weight_decay=numbers.weight_decay
+    )
 
 
-def momentum(hyper: OptimiserNumbers, schedule: Schedule | None = None) -> optax.GradientTransformation:
+def momentum(numbers: OptimiserNumbers, schedule: Schedule | None = None) -> optax.GradientTransformation:
     """Gradient descent with momentum beta1 and decoupled weight decay.
 
     Args:
-        hyper, schedule: as for `adamw`; beta2 is not used.
+        numbers, schedule: as for `adamw`; beta2 is not used.
     """
-    decay = optax.add_decayed_weights(hyper.weight_decay)
-    rate = schedule or hyper.learning_rate
-    return optax.chain(optax.trace(hyper.beta1), decay, optax.scale_by_learning_rate(rate))
+    decay = optax.add_decayed_weights(numbers.weight_decay)
+    rate = schedule or numbers.learning_rate
+    return optax.chain(optax.trace(numbers.beta1), decay, optax.scale_by_learning_rate(rate))
 
 
 def halved(learning_rate: Real, halve_steps: Count) -> Schedule:

@@ -68,10 +68,10 @@ def budget_of(stage: StageConfig, samples: int) -> Budget:
     return Budget(stage.batch, training_steps(stage, samples), shuffle=shuffles(stage))
 
 
-def make_run(data: TrainingData, spec: RunId, hyper: Any) -> RunArrays:
+def make_run(data: TrainingData, spec: RunId, numbers: Any) -> RunArrays:
     """A run with its stage's numbers, as the engine takes it."""
     fold = data.folds[spec.fold]
-    return RunArrays(run_key(spec, fold.name), fold.train_N.astype(np.float32), hyper)
+    return RunArrays(run_key(spec, fold.name), fold.train_N.astype(np.float32), numbers)
 
 
 def training_labels(data: TrainingData, spec: RunId) -> tuple[np.ndarray, np.ndarray]:

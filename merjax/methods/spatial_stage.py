@@ -47,25 +47,27 @@ class SpatialNumbers(NamedTuple):
 def spatial_stage(classes_R: tuple[int, ...], channels: int = 1, network: Network = "shallow") -> Stage:
     """The stage for regions with k(r) classes each and images of so many channels."""
 
-    def init(key, hyper: SpatialNumbers):
+    def init(key, numbers: SpatialNumbers):
         return Variables(init_regions(key, classes_R, channels, network))
 
-    def loss(variables, batch: Batch, weight_B, hyper: SpatialNumbers, key):
-        x = normalised(batch.inputs, hyper.mean_RxC, hyper.scale_RxC)
-        logits_RxBxK = apply_regions(variables.params, x, hyper.dropout, key, classes_R, network)
-        target_RxB = hyper.target_NxR[batch.unit_B].T
+    def loss(variables, batch: Batch, weight_B, numbers: SpatialNumbers, key):
+        x = normalised(batch.inputs, numbers.mean_RxC, numbers.scale_RxC)
+        logits_RxBxK = apply_regions(variables.params, x, numbers.dropout, key, classes_R, network)
+        target_RxB = numbers.target_NxR[batch.unit_B].T
         loss_RxB = jax.vmap(focal_loss, (0, 0, 0, None, None))(
-            logits_RxBxK, target_RxB, hyper.alpha_RxK, hyper.gamma, hyper.smoothing
+            logits_RxBxK, target_RxB, numbers.alpha_RxK, numbers.gamma, numbers.smoothing
         )
         share_B = weight_B / jnp.maximum(weight_B.sum(), 1e-9)
         right_RxB = logits_RxBxK.argmax(-1) == target_RxB
-        mask_R = hyper.mask_R
+        mask_R = numbers.mask_R
         # the regions' networks share nothing, so the sum trains each by its own mean loss
         total = (loss_RxB @ share_B * mask_R).sum()
         return Outcome(total, {"loss": total, "accuracy": (right_RxB @ share_B * mask_R).sum() / mask_R.sum()})
 
-    def apply(variables, batch: Batch, hyper: SpatialNumbers):
-        return features_regions(variables.params, normalised(batch.inputs, hyper.mean_RxC, hyper.scale_RxC), network)
+    def apply(variables, batch: Batch, numbers: SpatialNumbers):
+        return features_regions(
+            variables.params, normalised(batch.inputs, numbers.mean_RxC, numbers.scale_RxC), network
+        )
 
     return Stage("spatial", init, loss, apply, adamw)
 

@@ -49,28 +49,28 @@ def temporal_stage(regions: int, classes: int, units: int, steps: int) -> Stage:
     """The stage for clips of at most `steps` frames with 20 features per region and frame."""
     model = TemporalClassifier(units, classes)
 
-    def scores(params, batch: Batch, hyper: TemporalNumbers, rates, key):
+    def scores(params, batch: Batch, numbers: TemporalNumbers, rates, key):
         row_BxT, length_B = batch.inputs
         real_BxT = jnp.arange(steps) < length_B[:, None]
-        features_BxTxRxD = jnp.where(real_BxT[..., None, None], hyper.features_SxRxD[row_BxT], 0.0)
-        read_B = jnp.where(hyper.read_after > 0, hyper.read_after, length_B)
-        return model.apply({"params": params}, features_BxTxRxD, read_B, hyper.mask_R, rates, key)
+        features_BxTxRxD = jnp.where(real_BxT[..., None, None], numbers.features_SxRxD[row_BxT], 0.0)
+        read_B = jnp.where(numbers.read_after > 0, numbers.read_after, length_B)
+        return model.apply({"params": params}, features_BxTxRxD, read_B, numbers.mask_R, rates, key)
 
-    def init(key, hyper: TemporalNumbers):
+    def init(key, numbers: TemporalNumbers):
         features_BxTxRxD = jnp.zeros((1, 1, regions, FEATURES))
         ones = jnp.ones(1, jnp.int32), jnp.ones(regions)
         return Variables(model.init(key, features_BxTxRxD, *ones, (0.0, 0.0), None)["params"])
 
-    def loss(variables, batch: Batch, weight_B, hyper: TemporalNumbers, key):
-        logits_BxK = scores(variables.params, batch, hyper, (hyper.dropout_lstm, hyper.dropout_fc), key)
-        target_B = hyper.target_N[batch.unit_B]
-        loss_B = focal_loss(logits_BxK, target_B, hyper.alpha_K, hyper.gamma, hyper.smoothing)
+    def loss(variables, batch: Batch, weight_B, numbers: TemporalNumbers, key):
+        logits_BxK = scores(variables.params, batch, numbers, (numbers.dropout_lstm, numbers.dropout_fc), key)
+        target_B = numbers.target_N[batch.unit_B]
+        loss_B = focal_loss(logits_BxK, target_B, numbers.alpha_K, numbers.gamma, numbers.smoothing)
         share_B = weight_B / jnp.maximum(weight_B.sum(), 1e-9)
         right_B = logits_BxK.argmax(-1) == target_B
         return Outcome(loss_B @ share_B, {"loss": loss_B @ share_B, "accuracy": right_B @ share_B})
 
-    def apply(variables, batch: Batch, hyper: TemporalNumbers):
-        return scores(variables.params, batch, hyper, (0.0, 0.0), None)
+    def apply(variables, batch: Batch, numbers: TemporalNumbers):
+        return scores(variables.params, batch, numbers, (0.0, 0.0), None)
 
     return Stage("temporal", init, loss, apply, adamw)
 

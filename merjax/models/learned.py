@@ -38,7 +38,7 @@ def remember(train: Visit, learned: dict[str, Learned]) -> Visit:
 
     def visit(job: StageJob) -> StageResult:
         result = train(job)
-        learned[job.stage.name] = Learned(result.variables, kept_numbers(job.runs.hyper))
+        learned[job.stage.name] = Learned(result.variables, kept_numbers(job.runs.numbers))
         return result
 
     return visit
@@ -64,9 +64,9 @@ def recall(engine: Engine, learned: Mapping[str, Learned]) -> Visit:
 
 def _as_trained(runs: RunArrays, known: Mapping[str, np.ndarray]) -> RunArrays:
     """One run with the numbers that it was trained with, and what belongs to the clips as it is."""
-    own = runs.hyper._asdict()
+    own = runs.numbers._asdict()
     trained = {name: np.asarray(known[name], own[name].dtype)[None] for name in own.keys() & known.keys()}
-    return runs._replace(hyper=runs.hyper._replace(**trained))
+    return runs._replace(numbers=runs.numbers._replace(**trained))
 
 
 def _fitting(job: StageJob, known: Variables) -> Variables:

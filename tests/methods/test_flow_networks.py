@@ -105,9 +105,9 @@ def test_the_learning_rate_halves_after_so_many_epochs():
     """Three epochs of two steps, halved after each: the second and third go half and a quarter as far."""
     settings = {"peer.halve_every": 1, "peer.optimiser": "sgd", "peer.beta1": 0, "peer.dropout": 0}
     job = flow_job(experiment_of(flow_images()), specs_of(settings, folds=(0,), method="off_apexnet"))
-    hyper = jax.tree.map(lambda x: x[0], job.runs.hyper)
-    assert hyper.halve_steps == 2
-    optimiser = job.stage.optimiser(hyper)
+    numbers = jax.tree.map(lambda x: x[0], job.runs.numbers)
+    assert numbers.halve_steps == 2
+    optimiser = job.stage.optimiser(numbers)
     state, steps = optimiser.init(np.float32(0)), []
     for _ in range(6):
         step, state = optimiser.update(np.float32(1), state, np.float32(0))

@@ -76,7 +76,7 @@ def test_every_number_of_a_stage_reaches_its_training_program(section):
     def step(numbers, state):
         return advance(stage, state, RunArrays(run.key, run.weight_N, numbers), batches, 0, 1)
 
-    assert read_by(step, run.hyper, state) == set(run.hyper._fields)
+    assert read_by(step, run.numbers, state) == set(run.numbers._fields)
 
 
 def test_inference_reads_what_was_fitted_and_not_what_only_training_needs():
@@ -89,7 +89,7 @@ def test_inference_reads_what_was_fitted_and_not_what_only_training_needs():
     def infer(numbers, variables):
         return outputs(stage, variables, RunArrays(run.key, run.weight_N, numbers), batches)
 
-    assert read_by(infer, run.hyper, variables) == {"mean_RxC", "scale_RxC"}
+    assert read_by(infer, run.numbers, variables) == {"mean_RxC", "scale_RxC"}
 
 
 def read_by(f, numbers, *others) -> set[str]:
