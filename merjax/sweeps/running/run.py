@@ -19,6 +19,7 @@ from merjax.sweeps.folder import (
 from merjax.sweeps.plan import Plan
 from merjax.sweeps.result import SweepResult, finish
 from merjax.sweeps.running.curve_logs import Log, log_chunk, refuse_missing
+from merjax.sweeps.running.listener import Listeners
 from merjax.sweeps.running.planned import batch_of, plan_sweep
 from merjax.sweeps.running.pool import carry_out, worker_count
 from merjax.sweeps.running.progress import Stopwatch, SweepProgress
@@ -52,9 +53,9 @@ def run_sweep(
         out: folder of the results; `runs/NAME` when None, NAME being the file's, or made from the trials' settings.
         scale: "small" lays the file's `small` section over it: the same sweep on synthesised clips, in minutes.
         shard: the share of the work to do here.
-        log: where training curves go besides, see `merjax.sweeps.running.curve_logs`.
-        console: where progress is shown, if it is a terminal or a notebook; when None, this process's own one, and nothing
-            at all where that is neither.
+        log: write training curves in this format too, see `merjax.sweeps.running.curve_logs`.
+        console: where progress is shown, if it is a terminal or a notebook; when None, this process's own one if it is
+            either, else nowhere.
         stopping: asked time and again whether to end.
         overrides: settings of the base: `loss={"gamma": 1.5}` or `**{"loss.gamma": 1.5}`.
 
@@ -81,7 +82,9 @@ def train_sweep(
         from merjax.sweeps.running.search import search
 
         if shard != WHOLE:
-            raise MerjaxError("a search is not divided: what is proposed hangs on all scores before; leave --shard out")
+            raise MerjaxError(
+                "a search is not divided, for each proposal depends on all scores before it; leave --shard out"
+            )
 
         def train(place: Path, plan: Plan) -> None:
             train_plan(place, plan, WHOLE, log, console, stopping)
@@ -125,20 +128,14 @@ def train_plan(
 ) -> None:
     """Train a shard's chunks, with progress on the console, and remember how fast this machine was."""
     mine = shard.of(plan)
-    waiting = [chunk for chunk in mine if not is_finished(folder, chunk)]
+    unfinished = [chunk for chunk in mine if not is_finished(folder, chunk)]
     workers = worker_count(plan.trials[0].config.engine.workers)
     watch = Stopwatch(plan)
-    with SweepProgress(plan, mine, waiting, console) as progress:
-
-        def hear(message: dict[str, Any]) -> None:
-            progress.hear(message)
-            if "chunk" in message:
-                watch.hear(message)
-
-        carry_out(folder, plan, workers, hear, stopping, shard, log)
+    with SweepProgress(plan, mine, unfinished, console) as progress:
+        carry_out(folder, plan, workers, Listeners(progress, watch), stopping, shard, log)
     watch.remember()
-    for chunk in mine:
-        if log:
+    if log:
+        for chunk in mine:
             log_chunk(folder, chunk, log)  # those that were finished before a log was asked for
     if without := runs_without_model(folder, plan, mine):
         console.print(
