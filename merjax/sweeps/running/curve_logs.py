@@ -3,7 +3,8 @@
 - jsonl: `FOLD.jsonl`, a line per optimiser step: {"stage": "spatial", "step": 0, "loss": 1.7, ...}; null where the batch held
   none of the run's training samples, and from where on it diverged.
 - tensorboard: a folder `FOLD` with a folder per stage, each a TensorBoard run with a scalar per metric ("spatial/loss"), none
-  where jsonl has null; look at all runs with `tensorboard --logdir runs/NAME/logs`.
+  where jsonl has null; look at all runs with `tensorboard --logdir runs/NAME/logs`. A folder holds several event files: where
+  a later one repeats steps of an earlier one, it says so, and TensorBoard goes by the later one.
 
 Logs grow while the runs train: jsonl with every call of the compiled programs, tensorboard about every half minute and at the
 end of a stage. The first time that a process writes of a stage, it writes all of the stage anew, from the curves that its
@@ -12,7 +13,6 @@ checkpoint holds, so that a run that was stopped or killed has each step once. N
 """
 
 import json
-import shutil
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -159,12 +159,11 @@ def _write_events(place: Path, stage: str, first: int, metrics: Metrics) -> None
     from tensorboardX import SummaryWriter
 
     folder, steps = place / safe_name(stage), first + len(next(iter(metrics.values())))
-    if not first:
-        shutil.rmtree(folder, ignore_errors=True)
-        # the only file that merjax wrote until it used SummaryWriter: it would show the stage a second time
+    (folder / _STEPS).unlink(missing_ok=True)
+    if not first:  # the one file of the stage that merjax wrote before it had SummaryWriter would show it a second time
         (place / f"events.out.tfevents.0000000000.merjax.{safe_name(stage)}").unlink(missing_ok=True)
-    # a TensorBoard that is open gives up what it has read of the steps from `first` on. Files are named by the second, so the
-    # suffix keeps two of one second apart
+    # TensorBoard gives up what older files say of the steps from `first` on. It would lose track of a run whose files were
+    # removed while it follows them. They are named by the second; the suffix keeps two of one second apart
     with SummaryWriter(str(folder), purge_step=first, filename_suffix=f".{first:08d}") as writer:
         for step, row in enumerate(zip(*metrics.values(), strict=True), first):
             for name, value in zip(metrics, row, strict=True):

@@ -2,6 +2,8 @@
 
 import json
 import sys
+from importlib.util import find_spec
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -22,9 +24,12 @@ def _small(monkeypatch):
 
 @pytest.fixture
 def now(monkeypatch):
-    """The seconds that the logs' clock shows, in a list, to be set."""
+    """The seconds that the clock shows, in a list, to be set; event files are named by it."""
     seconds = [0.0]
     monkeypatch.setattr(merjax.sweeps.running.curve_logs.time, "monotonic", lambda: seconds[0])
+    if find_spec("tensorboardX"):
+        clock = SimpleNamespace(time=lambda: 1_700_000_000 + seconds[0])
+        monkeypatch.setattr("tensorboardX.event_file_writer.time", clock)
     return seconds
 
 
@@ -107,22 +112,33 @@ def steps_of(place, log, loss_at):
 
 
 def scalars(place):
-    """What the event files of a run's folder hold, in the order in which TensorBoard reads them; every checksum is right."""
+    """What TensorBoard shows of a run's folder: it reads a stage's files by their names, and where one says that training
+    began anew from a step, it gives up what it has read from there on. Every checksum is right."""
+    from tensorboardX.proto.event_pb2 import SessionLog
+
+    shown = []
+    for folder in sorted(place.iterdir()):
+        found = []
+        for path in sorted(folder.glob("*tfevents*")):
+            for event in events(path.read_bytes()):
+                if event.session_log.status == SessionLog.START:
+                    found = [scalar for scalar in found if scalar[1] < event.step]
+                found += [(value.tag, event.step, value.simple_value) for value in event.summary.value]
+        shown += found
+    return shown
+
+
+def events(data):
     from tensorboardX.proto.event_pb2 import Event
     from tensorboardX.record_writer import masked_crc32c
 
-    found = []
-    for path in sorted(place.rglob("*tfevents*")):
-        data = path.read_bytes()
-        while data:
-            length = int.from_bytes(data[:8], "little")
-            body = data[12 : 12 + length]
-            assert data[8:12] == masked_crc32c(data[:8]).to_bytes(4, "little")
-            assert data[12 + length : 16 + length] == masked_crc32c(body).to_bytes(4, "little")
-            event = Event.FromString(body)
-            found += [(value.tag, event.step, value.simple_value) for value in event.summary.value]
-            data = data[16 + length :]
-    return found
+    while data:
+        length = int.from_bytes(data[:8], "little")
+        body = data[12 : 12 + length]
+        assert data[8:12] == masked_crc32c(data[:8]).to_bytes(4, "little")
+        assert data[12 + length : 16 + length] == masked_crc32c(body).to_bytes(4, "little")
+        yield Event.FromString(body)
+        data = data[16 + length :]
 
 
 def call(plan, stage, step, steps=6, inner=False):
