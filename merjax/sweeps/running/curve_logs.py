@@ -13,6 +13,7 @@ checkpoint holds, so that a run that was stopped or killed has each step once. N
 """
 
 import json
+import os
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -163,8 +164,8 @@ def _write_events(place: Path, stage: str, first: int, metrics: Metrics) -> None
     if not first:  # the one file of the stage that merjax wrote before it had SummaryWriter would show it a second time
         (place / f"events.out.tfevents.0000000000.merjax.{safe_name(stage)}").unlink(missing_ok=True)
     # TensorBoard gives up what older files say of the steps from `first` on. It would lose track of a run whose files were
-    # removed while it follows them. They are named by the second; the suffix keeps two of one second apart
-    with SummaryWriter(str(folder), purge_step=first, filename_suffix=f".{first:08d}") as writer:
+    # removed while it follows them. They are named by the second; the suffix keeps those of one second apart
+    with SummaryWriter(str(folder), purge_step=first, filename_suffix=f".{first:08d}.{os.getpid()}") as writer:
         for step, row in enumerate(zip(*metrics.values(), strict=True), first):
             for name, value in zip(metrics, row, strict=True):
                 if np.isfinite(value):

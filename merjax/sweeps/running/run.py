@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 from rich.console import Console
 
 from merjax.config import Config, flatten, identity
@@ -71,6 +72,23 @@ def run_sweep(
     return train_sweep(asked, folder, shard, log, console or default_console(), stopping)
 
 
+def as_sweep(
+    sweep: str | Path | Mapping[str, Any] | Config | SweepFile, overrides: Mapping[str, Any], scale: Scale = "full"
+) -> SweepFile:
+    """A sweep from whatever describes one."""
+    if isinstance(sweep, SweepFile):
+        if overrides or scale != "full":
+            raise MerjaxError("a sweep that has been read takes no settings and no scale; give them to read_sweep")
+        return sweep
+    if isinstance(sweep, str | Path):
+        return read_sweep(Path(sweep), (overrides,), scale)
+    if isinstance(sweep, Config):
+        sweep = {"base": flatten(sweep)}
+    made = make_sweep(sweep, "sweep", (overrides,), scale=scale)
+    digest = hashlib.blake2b(str([identity(trial.config) for trial in made.trials]).encode(), digest_size=4)
+    return replace(made, name=f"{made.name}-{digest.hexdigest()}")
+
+
 def train_sweep(
     sweep: SweepFile, folder: Path, shard: Shard, log: Log | None, console: Console, stopping: Callable[[], bool]
 ) -> SweepResult:
@@ -79,17 +97,7 @@ def train_sweep(
     make_missing_store(sweep, console)
     tried = None
     if sweep.search:
-        from merjax.sweeps.running.search import search
-
-        if shard != WHOLE:
-            raise MerjaxError(
-                "a search is not divided, for each proposal depends on all scores before it; leave --shard out"
-            )
-
-        def train(place: Path, plan: Plan) -> None:
-            train_plan(place, plan, WHOLE, log, console, stopping)
-
-        sweep, tried = search(sweep, folder, batch_of(sweep), plan_sweep, train)
+        sweep, tried = _searched(sweep, folder, shard, log, console, stopping)
         folder = folder / f"chosen-of-{(tried['state'] == 'complete').sum()}"
     plan = open_folder(folder, plan_sweep(sweep, shard))
     train_plan(folder, plan, shard, log, console, stopping)
@@ -106,21 +114,21 @@ def make_missing_store(sweep: SweepFile, console: Console) -> None:
         make_demo_store(sweep.store, sweep.synthesize, sweep.name, console)
 
 
-def as_sweep(
-    sweep: str | Path | Mapping[str, Any] | Config | SweepFile, overrides: Mapping[str, Any], scale: Scale = "full"
-) -> SweepFile:
-    """A sweep from whatever describes one."""
-    if isinstance(sweep, SweepFile):
-        if overrides or scale != "full":
-            raise MerjaxError("a sweep that has been read takes no settings and no scale; give them to read_sweep")
-        return sweep
-    if isinstance(sweep, str | Path):
-        return read_sweep(Path(sweep), (overrides,), scale)
-    if isinstance(sweep, Config):
-        sweep = {"base": flatten(sweep)}
-    made = make_sweep(sweep, "sweep", (overrides,), scale=scale)
-    digest = hashlib.blake2b(str([identity(trial.config) for trial in made.trials]).encode(), digest_size=4)
-    return replace(made, name=f"{made.name}-{digest.hexdigest()}")
+def _searched(
+    sweep: SweepFile, folder: Path, shard: Shard, log: Log | None, console: Console, stopping: Callable[[], bool]
+) -> tuple[SweepFile, pd.DataFrame]:
+    """What each fold chose among a search's proposals, which are trained for it, as a sweep; and a row per proposal."""
+    from merjax.sweeps.running.search import search  # needs Optuna
+
+    if shard != WHOLE:
+        raise MerjaxError(
+            "a search is not divided, for each proposal depends on all scores before it; leave --shard out"
+        )
+
+    def train(place: Path, plan: Plan) -> None:
+        train_plan(place, plan, WHOLE, log, console, stopping)
+
+    return search(sweep, folder, batch_of(sweep), plan_sweep, train)
 
 
 def train_plan(
