@@ -65,6 +65,9 @@ def main(argv: Sequence[str] | None = None, prog: str = "merjax sweep") -> None:
     typed = list(sys.argv[1:] if argv is None else argv)
     asked = _parser(prog).read(typed)
     file = QUICKSTART if not asked.words or "=" in asked.words[0] else asked.words.pop(0)
+    for word in asked.words:
+        if "=" not in word:
+            raise MerjaxError(f"`{word}` is not a setting; after the sweep file come words such as loss.gamma=1.5")
     if asked.merge:
         raise MerjaxError(
             f"--merge has become a word of its own; write: merjax merge {_line(file, asked, asked.merge)}"
