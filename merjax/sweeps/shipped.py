@@ -21,11 +21,10 @@ def find_sweep(asked: Path) -> Path:
     named = named_sweeps()
     if asked.name in named and asked.parent == Path():
         return named[asked.name]
-    if asked.stem in named and asked.suffix:
+    if asked.stem in named:
         raise MerjaxError(f"{asked} does not exist; {asked.stem} alone names the sweep file {named[asked.stem]}")
-    raise MerjaxError(
-        f"{asked} is neither a sweep file nor the name of one{meant(asked.stem, named)} (`merjax sweep --list` shows the names)"
-    )
+    lacking = "does not exist" if asked.suffix else "is neither a sweep file nor the name of one"
+    raise MerjaxError(f"{asked} {lacking}{meant(asked.stem, named)} (`merjax sweep --list` shows the names)")
 
 
 def find_config(sweep: Path, said: str) -> Path:
