@@ -246,7 +246,7 @@ def left_out_sentences(data: Sequence[dict[str, Any]]) -> list[str]:
 def work_of_run(experiment: TrainingData, config: Config) -> dict[str, float]:
     """Rough multiply-adds of one run's stages, in units of 1e9, in the order in which they train, to tell how far a sweep
     has come; those that train without the inner subjects first."""
-    selection, once = config.selection, METHODS[config.method].work(experiment, config)
+    selection, once = config.selection, METHODS[config.method].cost(experiment, config)
     inner = {INNER + stage: work for stage, work in once.items()} if trains_inner(selection) else {}
     return inner | (once if trains_outer(selection) else {})
 

@@ -12,7 +12,6 @@ import jax
 from merjax.engine import Engine, Progress
 from merjax.engine.checkpoints import Checkpoints
 from merjax.methods.memory import SMALLER
-from merjax.models.engines import RememberingEngine
 from merjax.sweeps.folder import checkpoint_folder, claimed, is_finished, read_plan, write_chunk
 from merjax.sweeps.plan import Chunk, Plan
 from merjax.sweeps.provenance import note_sitting
@@ -86,11 +85,10 @@ def _carry_out(
     try:
         began = time.monotonic()
         try:
-            predictions, curves = train_chunk(plan, chunk, group, on_call, kept)
+            predictions, curves, learned = train_chunk(plan, chunk, group, on_call, kept)
         finally:
             note_sitting(folder, chunk, time.monotonic() - began)
-        if isinstance(group.engine, RememberingEngine):
-            save_models(folder, plan, chunk, group.experiment, group.engine.learned)
+        save_models(folder, plan, chunk, group.data, learned)
         write_chunk(folder, chunk, predictions, curves)
         kept.discard()
     finally:

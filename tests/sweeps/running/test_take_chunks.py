@@ -30,7 +30,7 @@ def _small(monkeypatch):
 def untrained(monkeypatch):
     """Chunks are given a table each in place of a training."""
     table = pd.DataFrame({"trial": ["base"], "step": [0]})
-    monkeypatch.setattr(merjax.sweeps.running.take_chunks, "train_chunk", lambda *args: (table, table))
+    monkeypatch.setattr(merjax.sweeps.running.take_chunks, "train_chunk", lambda *args: (table, table, {}))
 
 
 def test_who_waits_for_other_processes_says_so_once(tmp_path, monkeypatch, untrained):
