@@ -160,7 +160,9 @@ def merge_sweep(sweep: SweepFile, folders: Sequence[Path], out: Path) -> SweepRe
         MerjaxError: folders of another sweep, or cut into other chunks.
     """
     if sweep.search:
-        raise MerjaxError("a search is not divided, so there is nothing to merge; run it without --merge")
+        raise MerjaxError(
+            "a search is not divided, so there is nothing to merge; the sweep's own line prints its scores"
+        )
     there = read_plan(folders[0])
     not_run = {trial for trial, _ in there.not_run}
     refuse_other_trials(there, [t for t in sweep.trials if t.name not in not_run], sweep.seeds, folders[0])
