@@ -8,19 +8,18 @@ from rich.console import Console
 from rich.text import Text
 
 from merjax.protocols import SCHEMES
-from merjax.report.comparison import compare
-from merjax.report.files import write_logs, write_report
+from merjax.report.beside import published_texts
+from merjax.report.files import sections_of, write_logs, write_report
 from merjax.report.page import separate_sentence
-from merjax.report.published.beside import published_texts
 from merjax.report.section import Section
 from merjax.report.tables import TextTable, print_table
 from merjax.report.texts import HEADS, budget_texts, data_text, difference_texts, inflation_texts, score_texts
-from merjax.scoring.megc_log import absent_databases, check_against_counts, check_against_list, read_log, rescore
-from merjax.scoring.parts import part_title
+from merjax.scoring.megc_log import rescore
+from merjax.scoring.parts import Part
 from merjax.scoring.scores import DRAWS
 from merjax.scoring.written import number
 from merjax.sweeps.plan import left_out_sentences
-from merjax.sweeps.result import Run, read_runs
+from merjax.sweeps.result import SweepResult, open_sweeps
 from merjax.system.errors import command
 
 _EPILOG = """\
@@ -52,18 +51,17 @@ def main() -> None:
     if arguments.rescore:
         print_rescored(arguments.rescore, arguments.protocol, arguments.clips, console)
         return
-    runs = read_runs(arguments.runs)
-    sections = [Section(comparison) for comparison in compare(runs, arguments.base)]
-    out = arguments.out or arguments.runs[0] / "report"
-    write_report(out, runs, sections, crops=not arguments.no_crops)
-    logs = write_logs(out, sections) if arguments.log_megc else []
+    runs = open_sweeps(arguments.runs)
+    sections = sections_of(runs, arguments.base)
+    page = write_report(arguments.out, runs, sections, crops=not arguments.no_crops)
+    logs = write_logs(page.parent, sections) if arguments.log_megc else []
     print_report(runs, sections, console)
     if logs:
         _say(console, f"{len(logs)} logs in the organisers' format: {logs[0].parent}")
-    _say(console, f"page: {out / 'report.html'}; Markdown, CSV, latex/ and figures/ beside it in {out}")
+    _say(console, f"page: {page}; Markdown, CSV, latex/ and figures/ beside it in {page.parent}")
 
 
-def print_report(runs: Sequence[Run], sections: Sequence[Section], console: Console) -> None:
+def print_report(runs: Sequence[SweepResult], sections: Sequence[Section], console: Console) -> None:
     """The tables of a report in a terminal."""
     for run in runs:
         _say(console, run.missing_sentence, "bold yellow")
@@ -82,7 +80,7 @@ def print_report(runs: Sequence[Run], sections: Sequence[Section], console: Cons
         ]
         for table in [*tables, *(t for run in runs for t in published_texts(section, run))]:
             print_table(table, console)
-    for sentence in left_out_sentences([data for run in runs for data in run.plan.data]):
+    for sentence in left_out_sentences([group for run in runs for group in run.plan.groups]):
         _say(console, sentence)
 
 
@@ -92,17 +90,10 @@ def print_rescored(path: Path, protocol: str, clips: Path | None, console: Conso
     Raises:
         MerjaxError: see `merjax.scoring.megc_log`.
     """
-    scheme = SCHEMES[protocol]
-    log = read_log(path, scheme)
-    absent = ""
-    if clips is None:
-        check_against_counts(log, scheme, str(path))
-        absent = absent_databases(log, scheme)
-    else:
-        check_against_list(log, clips, str(path))
+    scores = rescore(path, clips=clips, protocol=protocol)
     rows = [
         (
-            part_title(row["part"]),
+            Part(row["part"]).title,
             *(
                 f"{number(row[s], 4)} [{number(row[f'{s}_low'], 4)}, {number(row[f'{s}_high'], 4)}]"
                 for s in ("UF1", "UAR", "accuracy")
@@ -110,12 +101,12 @@ def print_rescored(path: Path, protocol: str, clips: Path | None, console: Conso
             str(row["clips"]),
             str(row["subjects"]),
         )
-        for row in rescore(log, scheme).to_dict("records")
+        for row in scores.table.to_dict("records")
     ]
-    _say(console, absent, "bold red")
+    _say(console, scores.absent, "bold red")
     notes = [f"Pooled over all clips; in brackets 95 % of {DRAWS} bootstrap samples of the subjects."]
-    if missing := int((log["prediction"] < 0).sum()):
-        notes.append(f"{missing} clips have no prediction (-1); they are scored as wrong.")
+    if scores.unpredicted:
+        notes.append(f"{scores.unpredicted} clips have no prediction (-1); they are scored as wrong.")
     print_table(
         TextTable(f"{path} ({protocol})", ("part", *HEADS.values(), "clips", "subjects"), tuple(rows), tuple(notes)),
         console,

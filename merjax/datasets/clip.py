@@ -69,6 +69,10 @@ class Clip:
     fps: float
 
     @property
+    def n_frames(self) -> int:
+        return len(self.frames)
+
+    @property
     def key(self) -> str:
         """The clip's identity across databases: "casme2/sub01/EP02_01f"."""
         return f"{self.database}/{self.subject}/{self.name}"
@@ -119,13 +123,28 @@ def index_of(clips: Sequence[Clip]) -> pd.DataFrame:
         "apex": pd.array([clip.apex for clip in clips], dtype="Int64"),
         "offset": [clip.offset for clip in clips],
         "fps": [clip.fps for clip in clips],
-        "n_frames": [len(clip.frames) for clip in clips],
+        "n_frames": [clip.n_frames for clip in clips],
     }
     return pd.DataFrame(columns)
 
 
-def target_frame(clip: Clip, to: str) -> int:
-    """Position of the frame that a clip's picture shows; 0 is the onset."""
-    if to == "apex" and clip.apex is not None and clip.apex > clip.onset:
-        return clip.apex - clip.onset
-    return len(clip.frames) // 2
+def target_frame(clip: Clip | pd.Series, to: str = "apex") -> int:
+    """Position of the frame in which a clip shows its expression, counted from 0, the onset.
+
+    It is the frame that motion is measured to, and the one that a report shows: the apex, or the frame in the middle where
+    the release gives no apex after the onset.
+
+    >>> target_frame(pd.Series({"onset": 46, "apex": 59, "n_frames": 40}))
+    13
+
+    Args:
+        clip: a clip, or its row of `index_of`.
+        to: "apex", or "mid" for the frame in the middle of every clip.
+    """
+    apex = late_apex(clip) if to == "apex" else None
+    return int(clip.n_frames) // 2 if apex is None else apex
+
+
+def late_apex(clip: Clip | pd.Series) -> int | None:
+    """Position of a clip's apex, counted from the onset; None where the release gives none after the onset."""
+    return None if pd.isna(clip.apex) or clip.apex <= clip.onset else int(clip.apex - clip.onset)

@@ -49,8 +49,8 @@ def logged(
     folder: Path, plan: Plan, chunk: Chunk, log: Log | None, say: Callable[[Progress], None]
 ) -> Callable[[Progress], None]:
     """Hears of a chunk's calls: writes what is new to its runs' logs, and passes on all but the curves."""
-    folds = plan.data[chunk.group]["folds"]
-    places = [place_of(folder, plan.trials[t].name, chunk.seed, folds[f]) for t, f in chunk.runs]
+    folds = plan.groups[chunk.group].folds
+    places = [place_of(folder, plan.trials[t].name, chunk.seed, folds[f].name) for t, f in chunk.runs]
     written: dict[str, int] = {}
 
     def hear(progress: Progress) -> None:

@@ -62,7 +62,7 @@ class SweepProgress:
             self.bars.console.print(call["warning"])
             return
         chunk = self.plan.chunks[call["chunk"]]
-        work = self.plan.data[chunk.group]["work"]
+        work = self.plan.groups[chunk.group].cost
         stages = list(work)
         before = sum(work[stage] for stage in stages[: stages.index(call["stage"])])
         share = call["step"] / call["steps"]
@@ -118,7 +118,7 @@ class Stopwatch:
         chunk, stage, step, now = call["chunk"], call["stage"], call["step"], time.monotonic()
         before = self.last.get(call["worker"])
         if before and before[:2] == (chunk, stage):
-            work = self.plan.data[self.plan.chunks[chunk].group]["work"][stage]
+            work = self.plan.groups[self.plan.chunks[chunk].group].cost[stage]
             self.work += call["runs"] * work * (step - before[2]) / call["steps"]
             self.seconds += now - before[3]
         self.last[call["worker"]] = chunk, stage, step, now
@@ -133,7 +133,7 @@ class Stopwatch:
 
 def work_of(plan: Plan, chunks: Sequence[Chunk]) -> float:
     """1e9 multiply-adds of chunks."""
-    return sum(len(chunk.runs) * sum(plan.data[chunk.group]["work"].values()) for chunk in chunks)
+    return sum(len(chunk.runs) * sum(plan.groups[chunk.group].cost.values()) for chunk in chunks)
 
 
 def _machine() -> str:

@@ -157,7 +157,7 @@ def merge_sweep(sweep: SweepFile, folders: Sequence[Path], out: Path) -> SweepRe
     if sweep.search:
         raise MerjaxError("a search is not divided, so there is nothing to merge; run it without --merge")
     there = read_plan(folders[0])
-    not_run = {trial for trial, _ in there.not_run}
+    not_run = {absent.trial for absent in there.not_run}
     refuse_other_trials(there, [t for t in sweep.trials if t.name not in not_run], sweep.seeds, folders[0])
     merge(folders, out)
     return finish(out)
