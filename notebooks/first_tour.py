@@ -33,12 +33,9 @@ from merjax.faces.flow import colour_wheel, dense_flow
 from merjax.faces.regions import REGIONS
 from merjax.models.insight import after_each_frame, features_of, images_of, networks_of, region_evidence, saliency
 from merjax.protocols.schemes import emotion_regions
-from merjax.report.comparison import compare
-from merjax.report.files import write_report
-from merjax.report.section import Section
+from merjax.report.files import make_report
 from merjax.stores.preparation import prepare_store
 from merjax.stores.store import open_store
-from merjax.sweeps.result import read_runs
 from merjax.synthesis import default_portraits, synthesize_release
 from merjax.training.data import load_data
 
@@ -185,9 +182,7 @@ model(store).query("subject == @clip.subject")
 # and the most confident mistakes.
 
 # %%
-runs = read_runs([HERE / "run"])
-write_report(HERE / "report", runs, [Section(comparison) for comparison in compare(runs)], crops=True)
-HERE / "report" / "report.html"
+make_report(HERE / "run", HERE / "report")
 
 # %% [markdown]
 # ## What a region's networks say over time

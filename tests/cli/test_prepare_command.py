@@ -99,9 +99,9 @@ def test_a_composite_store_gives_leave_one_subject_out_and_one_pair_of_databases
     path = tmp_path / "sweep.yaml"
     path.write_text(f"base:\n  data: {json.dumps(data | {'folds': 'cross_database:casme2+smic:samm'})}\n")
     plan = make_plan(read_sweep(path), workers=1)
-    assert plan.data[0]["folds"] == ["casme2+smic->samm"]
+    assert [fold.name for fold in plan.groups[0].folds] == ["casme2+smic->samm"]
     assert plan.runs == 1
-    assert [clip["reason"][:14] for clip in plan.data[0]["dropped"]] == ["missing frames"]
+    assert [clip.reason[:14] for clip in plan.groups[0].dropped] == ["missing frames"]
 
 
 def test_check_counts_and_makes_nothing(releases, tmp_path, capsys):

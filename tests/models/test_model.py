@@ -50,7 +50,7 @@ def models(result) -> dict[str, Model]:
 
 
 def test_a_loaded_model_predicts_its_held_out_clips_as_the_sweep_did(result, models, small_store):
-    assert models.keys() == set(result.plan.data[0]["folds"])
+    assert models.keys() == {fold.name for fold in result.plan.groups[0].folds}
     saved = result.predictions[result.predictions["selection"] == "fixed"].set_index(["fold", "clip", "subject"])
     for fold, model in models.items():
         table = model(small_store)
@@ -70,7 +70,7 @@ def test_a_peers_model_predicts_as_the_sweep_did(tmp_path, monkeypatch):
     base = BASE | {"method": "ststnet", "engine": {"steps_per_call": 2, "chunk": 4, "save_models": True}}
     plan = open_folder(tmp_path, make_plan(make_sweep({"base": base}, "peer"), 1))
     work(tmp_path)
-    saved = read_predictions(tmp_path, plan).set_index("fold")
+    saved = read_predictions(tmp_path, plan.chunks).set_index("fold")
     assert not runs_without_model(tmp_path, plan, plan.chunks)
     for fold in experiment.folds:
         model = merjax.load_model(model_folder(tmp_path, "base", 0, fold.name))
@@ -122,7 +122,7 @@ def motion_run(tmp_path_factory):
 
 def test_a_model_of_motion_is_saved_and_predicts_as_the_sweep_did(motion_run, monkeypatch):
     folder, plan, experiment = motion_run
-    saved = read_predictions(folder, plan).set_index("fold")
+    saved = read_predictions(folder, plan.chunks).set_index("fold")
     assert not runs_without_model(folder, plan, plan.chunks)
     monkeypatch.setattr(merjax.models, "every_clip", lambda store, data: experiment)  # of tiny pictures
     for fold in experiment.folds:
@@ -134,7 +134,7 @@ def test_a_model_of_motion_is_saved_and_predicts_as_the_sweep_did(motion_run, mo
 
 def test_a_card_of_a_fold_across_databases_has_that_folds_scores(motion_run):
     folder, plan, experiment = motion_run
-    saved = read_predictions(folder, plan)
+    saved = read_predictions(folder, plan.chunks)
     add_scores(folder, plan, saved)
     told = []
     for fold in experiment.folds:
@@ -192,7 +192,7 @@ def test_the_card_says_what_the_model_is(result, models, small_store):
         assert card["held_out_subjects"] == [fold] == sorted(set(subjects_of(experiment)) & {fold})
         assert card["classes"] == ["negative", "positive", "surprise"]
         assert card["trial"] == "a/b"
-        assert card["data"]["store_hash"] == result.plan.data[0]["store_hash"]
+        assert card["data"]["store_hash"] == result.plan.groups[0].store_hash
         assert card["pictures"]["sizes"]["mouth"] == [60, 160]
         assert len(card["numbers"]["spatial"]["mean_RxC"]) == 6
         assert card["numbers"]["temporal"]["read_after"] == 3
@@ -231,7 +231,7 @@ def test_runs_that_were_finished_without_models_are_told(small_store, tmp_path):
     base = {"data": {"store": str(small_store)}, "engine": {"save_models": True}}
     plan = plan_sweep(as_sweep({"base": base}, {}))
     assert runs_without_model(tmp_path, plan, plan.chunks) == plan.runs == 3
-    place = model_folder(tmp_path, "base", 0, plan.data[0]["folds"][1])
+    place = model_folder(tmp_path, "base", 0, plan.groups[0].folds[1].name)
     place.mkdir(parents=True)
     (place / "card.json").write_text("{}")
     assert runs_without_model(tmp_path, plan, plan.chunks) == 2

@@ -8,7 +8,7 @@ import pytest
 from merjax.cli.prepare import main
 from merjax.config import DataConfig
 from merjax.protocols import SCHEMES, label_clips
-from merjax.report.mistakes import apex_crops
+from merjax.report.mistakes import target_crops
 from merjax.stores.from_flow_images import prepare_flow_images
 from merjax.stores.store import open_store
 from merjax.system.errors import MerjaxError
@@ -65,7 +65,7 @@ def test_an_experiment_finds_each_clips_picture(material, tmp_path):
 
 def test_reports_show_the_pictures_of_mistaken_clips(material, tmp_path):
     store = make(material, tmp_path)
-    png, what = apex_crops(store, "samm", "006", "006_1_2", whole_face=False)
+    png, what = target_crops(store, "samm", "006", "006_1_2", whole_face=False)
     shown = cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_GRAYSCALE)
     assert what == "u, v and strain"
     np.testing.assert_array_equal(shown[::4, ::4], np.hstack([*np.moveaxis(store.flow[4], -1, 0)]))

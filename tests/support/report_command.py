@@ -13,7 +13,7 @@ from merjax.cli.report import main
 from merjax.report.comparison import compare
 from merjax.report.page import render_page
 from merjax.report.section import Section
-from merjax.sweeps.result import read_runs
+from merjax.sweeps.result import open_sweeps
 
 
 class Result(NamedTuple):
@@ -35,7 +35,7 @@ def report(*arguments) -> Result:
 
 
 def page_of(*folders, crops=True) -> str:
-    runs = read_runs(folders)
+    runs = open_sweeps(folders)
     return render_page(runs, [Section(comparison) for comparison in compare(runs)], crops=crops)
 
 

@@ -43,8 +43,7 @@ def refuse_unknown(table: str, methods: dict[str, str], source: str) -> None:
 def _meant(name: str, known: list[str]) -> str:
     plain = {other.lower(): other for other in known}
     close = get_close_matches(name.lower(), plain, 1)
-    hint = f"did you mean `{plain[close[0]]}`? " if close else ""
-    return f"{hint}There are {', '.join(known)}"
+    return (f"did you mean `{plain[close[0]]}`? There" if close else "there") + f" are {', '.join(known)}"
 
 
 # Plans of merjax 0.1.0 name no table. Those of the files that it shipped are known: by the sweep's name, the table, and by the

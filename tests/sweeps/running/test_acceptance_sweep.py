@@ -93,15 +93,15 @@ def swept(plan, tmp_path_factory) -> tuple[pd.DataFrame, list[tuple[str, str]], 
             work(folder)
         finally:
             jax.monitoring.unregister_event_duration_listener(hear)
-    curves = read_curves(folder, plan)
+    curves = read_curves(folder, plan.chunks)
     assert np.isfinite(curves["loss"]).all()
     assert curves.groupby("stage").size().to_dict() == {"spatial": plan.runs, "temporal": 2 * plan.runs}
-    return read_predictions(folder, plan), programs, compiled
+    return read_predictions(folder, plan.chunks), programs, compiled
 
 
 def test_each_stage_is_compiled_once_for_all_trials_seeds_and_folds(plan, swept):
     predictions, programs, compiled = swept
-    assert (plan.runs, len(plan.trials), len(plan.data), len(plan.chunks)) == (216, 6, 1, 18)
+    assert (plan.runs, len(plan.trials), len(plan.groups), len(plan.chunks)) == (216, 6, 1, 18)
     assert len(predictions) == 6 * SEEDS * PEOPLE
     assert sorted(programs) == sorted((s, p) for s in ("spatial", "temporal") for p in ("start", "advance", "apply"))
     assert compiled

@@ -142,7 +142,7 @@ def test_logs_grow_with_every_call_and_a_kill_neither_doubles_nor_loses_a_step(t
         pd.DataFrame({"trial": "base", "fold": fold, "seed": 0, "stage": "spatial", "step": range(6)}).assign(
             loss=(f + np.arange(6) / 8).astype(np.float32)
         )
-        for f, fold in enumerate(plan.data[0]["folds"])
+        for f, fold in enumerate(fold.name for fold in plan.groups[0].folds)
     )
     write_chunk(tmp_path, plan.chunks[0], pd.DataFrame({"x": [1]}), curves)
     log_chunk(tmp_path, plan.chunks[0], log)
@@ -165,7 +165,7 @@ def test_progress_tells_rate_losses_what_diverged_and_the_time_left():
     message = {"worker": 0, "chunk": 1, "stage": "spatial", "step": 6, "steps": 12, "runs": 4, "loss": (0.25, 1.5)}
     said = drawn(plan, plan.chunks, [message | {"seconds": 3.0, "diverged": 1}], force_terminal=True)
     assert "chunk 2/2 spatial: 4 runs x 6/12 steps, 8.0 run-steps/s, loss 0.250-1.500, 1 diverged" in said
-    work = plan.data[0]["work"]
+    work = plan.groups[0].cost
     share = 0.5 * work["spatial"] / sum(work.values()) / 2
     assert f"{100 * share:.0f}%" in next(line for line in said.splitlines()[::-1] if line.startswith("sweep"))
     assert "left" in said
@@ -181,7 +181,7 @@ def test_a_workers_next_chunk_has_a_clock_of_its_own():
     message = {"worker": 0, "steps": 12, "runs": 4, "loss": (0.25, 1.5), "seconds": 3.0, "diverged": 0}
     progress = SweepProgress(plan, plan.chunks, plan.chunks, console)
     progress.bars.get_time = lambda: now[0]
-    last = [*plan.data[0]["work"]][-1]
+    last = [*plan.groups[0].cost][-1]
     for now[0], chunk, stage, step in (
         (0, 0, "spatial", 6),
         (50, 0, last, 12),
@@ -265,7 +265,7 @@ def test_time_is_a_rough_guess_until_a_sweep_was_timed(monkeypatch):
     for step in (2, 4, 6):  # 2 steps in 10 s, 2 in 4 s
         watch.hear(call | {"step": step})
     watch.remember()
-    spatial = plan.data[0]["work"]["spatial"]
+    spatial = plan.groups[0].cost["spatial"]
     rate = 4 * spatial * 4 / 24 / 14
     seconds, timed = seconds_left(plan, plan.chunks, 1)
     assert timed

@@ -46,7 +46,7 @@ def finished(sweep_file, tmp_path_factory):
 def test_every_clip_is_predicted_once_per_trial_by_the_fold_that_held_it_out(finished, sweep_file):
     out, _ = finished
     plan = plan_from_json(json.loads((out / "plan.json").read_text()))
-    predictions = read_predictions(out, plan)
+    predictions = read_predictions(out, plan.chunks)
     experiment = load_data(plan.trials[0].config.data)
     keys = ["database", "subject", "clip"]
     for _, own in predictions.groupby("trial"):
