@@ -39,7 +39,8 @@ from merjax.config import Config, flatten, identity, make_config, read_yaml
 from merjax.scoring.published.tables import refuse_unknown
 from merjax.sweeps.axes import points_of
 from merjax.sweeps.search_space import SearchSpec, read_search
-from merjax.system.errors import MerjaxError
+from merjax.sweeps.shipped import find_config, find_sweep
+from merjax.system.errors import MerjaxError, meant
 from merjax.system.files import safe_name
 
 Layer = str | Mapping[str, Any]
@@ -134,17 +135,19 @@ class SweepFile:
 
 
 def read_sweep(path: Path, overrides: Sequence[Layer] = (), scale: Scale = "full") -> SweepFile:
-    """Read a sweep file; `overrides` ("key.sub=value", or mappings) change its base, after what the scale changes.
+    """Read a sweep file, or one of those that have a name; `overrides` ("key.sub=value", or mappings) change its base, after
+    what the scale changes.
 
     Raises:
-        MerjaxError: an unknown key, an empty axis, a bad range, two trials that are one, no such scale in the file, a published
-            table or row that there is not.
+        MerjaxError: no such file, an unknown key, an empty axis, a bad range, two trials that are one, no such scale in it, a
+            published table or row that there is not.
     """
-    content = read_yaml(path)
+    file = find_sweep(path)
+    content = read_yaml(file)
     for key in ("base", "small"):
         if isinstance(content.get(key), str):
-            content[key] = read_yaml(path.parent / content[key])
-    return make_sweep(content, path.stem, overrides, source=str(path), scale=scale)
+            content[key] = read_yaml(find_config(file, content[key]))
+    return make_sweep(content, file.stem, overrides, source=str(file), scale=scale)
 
 
 def make_sweep(
@@ -161,7 +164,8 @@ def make_sweep(
     """
     for key in content:
         if key not in _KEYS:
-            raise MerjaxError(f"{source}: there is no key `{key}` in a sweep file; write any of {', '.join(_KEYS)}")
+            near = meant(str(key), _KEYS) or f"; write any of {', '.join(_KEYS)}"
+            raise MerjaxError(f"{source}: there is no key `{key}` in a sweep file{near}")
     small: dict[str, Any] = {}
     if scale == "small":
         said = _small(content, source)

@@ -1,11 +1,9 @@
 """All published tables by the names that sweep files call them by: `published: table7`."""
 
-from difflib import get_close_matches
-
 from merjax.scoring.published.baselines import BASELINES, FURTHER
 from merjax.scoring.published.paper import PAPER
 from merjax.scoring.published.rows import PublishedTable
-from merjax.system.errors import MerjaxError
+from merjax.system.errors import MerjaxError, meant
 
 TABLES: dict[str, PublishedTable] = {
     **PAPER,
@@ -26,24 +24,20 @@ def refuse_unknown(table: str, methods: dict[str, str], source: str) -> None:
         MerjaxError: saying what is meant, or what there is.
     """
     if table and table not in TABLES:
-        raise MerjaxError(f"{source}: there is no published table `{table}`; {_meant(table, list(TABLES))}")
+        raise MerjaxError(
+            f"{source}: there is no published table `{table}`, only {', '.join(TABLES)}{meant(table, TABLES)}"
+        )
     for trial, method in methods.items():
         if method and not table:
             raise MerjaxError(
                 f"{source}: trial {trial} says published: {method}, but the file names no table; write `published: table7` "
                 f"(or any of {', '.join(TABLES)}) beside `trials`"
             )
-        if method and method not in TABLES[table].methods:
+        if method and method not in (known := TABLES[table].methods):
             raise MerjaxError(
-                f"{source}: trial {trial}: {TABLES[table].called} has no row `{method}`; "
-                f"{_meant(method, list(TABLES[table].methods))}"
+                f"{source}: trial {trial}: {TABLES[table].called} has no row `{method}`, only {', '.join(known)}"
+                f"{meant(method, known)}"
             )
-
-
-def _meant(name: str, known: list[str]) -> str:
-    plain = {other.lower(): other for other in known}
-    close = get_close_matches(name.lower(), plain, 1)
-    return (f"did you mean `{plain[close[0]]}`? There" if close else "there") + f" are {', '.join(known)}"
 
 
 # Plans of merjax 0.1.0 name no table. Those of the files that it shipped are known: by the sweep's name, the table, and by the

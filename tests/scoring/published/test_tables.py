@@ -77,11 +77,16 @@ def test_a_published_row_is_no_setting_and_part_of_no_identity():
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
-        ({"published": "tabel7"}, "mine.yaml: there is no published table `tabel7`; did you mean `table7`? There are"),
-        ({"published": "mine"}, "no published table `mine`; there are table5, table6"),
+        ({"published": "tabel7"}, "mine.yaml: there is no published table `tabel7`, only table5, table6"),
+        ({"published": "tabel7"}, "rcn_a; did you mean table7"),
+        ({"published": "mine"}, "no published table `mine`, only table5, table6"),
         (
             {"published": "table8", "trials": {"a": {"published": "LBP TOP"}}},
-            "trial a: Table 8 of the paper has no row `LBP TOP`; did you mean `LBP-TOP [39]`?",
+            "trial a: Table 8 of the paper has no row `LBP TOP`, only LBP-TOP [39], Bi-WOOF",
+        ),
+        (
+            {"published": "table8", "trials": {"a": {"published": "LBP TOP"}}},
+            "STSTNet, PyTorch port; did you mean LBP-TOP [39]?",
         ),
         ({"trials": {"a": {"published": "CE"}}}, "trial a says published: CE, but the file names no table; write"),
     ],
