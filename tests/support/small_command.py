@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from support.places import CHECKOUT
+from support.commands import checkout_environment
 from support.small_experiment import BASE
 
 TRIALS = {"focal": {"loss.gamma": 2}, "cross-entropy": {"loss.gamma": 0}}
@@ -22,9 +22,8 @@ def small_environment(folder: Path) -> dict[str, str]:
     site = folder / "site"
     site.mkdir(exist_ok=True)
     (site / "sitecustomize.py").write_text(_SITE)
-    path = os.pathsep.join([str(site), str(CHECKOUT / "tests"), str(CHECKOUT)])
-    kept = {k: v for k, v in os.environ.items() if k != "XLA_FLAGS"}
-    return kept | {"PYTHONPATH": path, "COLUMNS": "200"}
+    kept = checkout_environment()
+    return kept | {"PYTHONPATH": os.pathsep.join([str(site), kept["PYTHONPATH"]]), "COLUMNS": "200"}
 
 
 def small_sweep_file(folder: Path, **engine) -> Path:
