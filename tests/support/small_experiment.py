@@ -23,7 +23,7 @@ SUBJECTS, CLIPS, FRAMES, SIDE = 4, 3, 2, 8
 STREAMS = (Region("eye_right", "eyes", SIDE, SIDE), Region("mouth", "mouth", SIDE, SIDE))
 BASE = {
     "spatial": {"epochs": 4, "batch": 8, "learning_rate": 1e-3},
-    "temporal": {"epochs": 4, "batch": 4, "units": 4, "learning_rate": 1e-3},
+    "temporal": {"epochs": 8, "batch": 4, "units": 4, "learning_rate": 1e-3},
     "engine": {"steps_per_call": 2, "chunk": 4, "checkpoint_minutes": 0},
 }
 

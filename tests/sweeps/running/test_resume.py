@@ -200,7 +200,7 @@ def test_what_a_kill_leaves_of_a_finished_chunk_and_of_the_plan_is_cleared(unint
     folder.mkdir()
     (folder / ".plan.json.elsewhere.17").write_text("{")  # as by a full disk, or a kill, at the very first write
     assert end(start(folder))[0] == 0
-    kept = folder / "checkpoints" / "chunk-0001" / "temporal" / "12"
+    kept = folder / "checkpoints" / "chunk-0001" / "temporal" / "24"
     kept.mkdir(parents=True)
     (folder / "predictions-0000.parquet").unlink()
     (folder / ".predictions-0000.parquet.elsewhere.17").write_text("half")
