@@ -1,7 +1,6 @@
 """The promise that the engine is built for, kept with nothing small but the budgets: 216 runs of the paper's networks on clips
 of twelve people, as few compiled programs, each run the same whatever it is packed with."""
 
-import os
 from pathlib import Path
 
 import jax
@@ -23,9 +22,7 @@ from merjax.synthesis import synthesize_release
 
 pytestmark = [
     pytest.mark.skipif(not LONDON.is_dir(), reason=f"the London faces are not at {LONDON}"),
-    pytest.mark.skipif(
-        "MERJAX_LONG_TESTS" not in os.environ, reason="eight minutes of a core: set MERJAX_LONG_TESTS=1"
-    ),
+    pytest.mark.long,  # eight minutes of a core
 ]
 
 PEOPLE, LEARNING_RATES, GAMMAS, SEEDS = 12, (1e-4, 3e-4, 1e-3), (0, 2), 3
