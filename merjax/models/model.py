@@ -24,7 +24,7 @@ import pandas as pd
 
 from merjax.config import Config, make_config
 from merjax.engine import Engine, walk
-from merjax.methods.registry import METHODS
+from merjax.methods.registry import method_of
 from merjax.methods.runs import RunId
 from merjax.models.card import CARD_FORMAT, refuse_other_preparation
 from merjax.models.learned import Learned, from_names, recall
@@ -71,7 +71,7 @@ class Model:
         opened = store if isinstance(store, Store) else open_store(store)
         refuse_other_preparation(self.card, self.config, opened)
         data = every_clip(opened, self.config.data)
-        jobs = METHODS[self.config.method].jobs(data, [RunId(self.config, self.card["seed"], 0)])
+        jobs = method_of(self.config.method).jobs(data, [RunId(self.config, self.card["seed"], 0)])
         (probability_NxK,) = walk(jobs, recall(self._engine, self.learned)).probability_PxNxK
         if not np.isfinite(probability_NxK).all():
             raise MerjaxError(
