@@ -58,10 +58,10 @@ def shared() -> Path:
 @pytest.fixture(scope="session")
 def small_release(tmp_path_factory) -> Path:
     """A synthesised release in CASME II's layout: three invented subjects with three clips each."""
-    from merjax.synthesis import default_portraits, synthesize_release
+    from merjax.synthesis import synthesize_release
 
     out = tmp_path_factory.mktemp("synthesis") / "release"
-    return synthesize_release(default_portraits(), out, invent=3, clips_per_subject=3, seed=1)
+    return synthesize_release(out, invent=3, clips_per_subject=3, seed=1)
 
 
 @pytest.fixture(scope="session")

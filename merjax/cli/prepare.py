@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
@@ -10,9 +11,7 @@ from rich.table import Table
 from merjax.cli.completeness import print_audit, print_completeness
 from merjax.datasets import DATABASES, Release, index_of, read_casme2, read_samm, read_smic
 from merjax.faces import landmarks
-from merjax.faces.flow import require
 from merjax.protocols.completeness import check_releases
-from merjax.stores.clip_crops import CropSettings
 from merjax.stores.clip_motion import FlowSettings
 from merjax.stores.from_flow_images import prepare_flow_images
 from merjax.stores.preparation import prepare_store
@@ -75,7 +74,9 @@ def main(argv: list[str] | None = None) -> None:
             store = prepare_store(
                 releases,
                 arguments.out,
-                settings=CropSettings(arguments.colour, arguments.align, flow_settings(arguments)),
+                colour=arguments.colour,
+                align=arguments.align,
+                flow=flow_settings(arguments),
                 workers=arguments.workers,
                 model=arguments.landmark_model,
                 progress=progress,
@@ -87,7 +88,7 @@ def flow_settings(arguments: argparse.Namespace) -> FlowSettings | None:
     """The motion that a command line asks for.
 
     Raises:
-        MerjaxError: details of it without `--flow`, or an algorithm that this OpenCV lacks.
+        MerjaxError: details of it without `--flow`.
     """
     asked = arguments.flow
     if asked is None:
@@ -95,14 +96,11 @@ def flow_settings(arguments: argparse.Namespace) -> FlowSettings | None:
             if getattr(arguments, flag) is not None:
                 raise MerjaxError(f"--{flag.replace('_', '-')} says how motion is computed; add --flow")
         return None
-    settings = FlowSettings(
-        to="mid" if asked == "mid" else "apex",
-        every=asked == "every",
+    return replace(
+        FlowSettings.of_word(asked),
         algorithm=arguments.flow_algorithm or FlowSettings.algorithm,
         side=arguments.flow_size or FlowSettings.side,
     )
-    require(settings.algorithm)
-    return settings
 
 
 def _from_flow_images(arguments: argparse.Namespace) -> Store:
@@ -126,9 +124,11 @@ def read_releases(arguments: argparse.Namespace) -> list[Release]:
     """
     a = arguments
     readers: dict[str, Callable[[], Release]] = {
-        "casme2": lambda: read_casme2(a.casme2, a.casme2_annotations, a.casme2_classes, a.overrides),
-        "samm": lambda: read_samm(a.samm, a.samm_annotations, a.overrides),
-        "smic": lambda: read_smic(a.smic, a.overrides),
+        "casme2": lambda: read_casme2(
+            a.casme2, annotations=a.casme2_annotations, classes=a.casme2_classes, overrides=a.overrides
+        ),
+        "samm": lambda: read_samm(a.samm, annotations=a.samm_annotations, overrides=a.overrides),
+        "smic": lambda: read_smic(a.smic, overrides=a.overrides),
     }
     for flag in ("casme2_annotations", "casme2_classes", "samm_annotations"):
         database = flag.partition("_")[0]

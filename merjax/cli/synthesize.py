@@ -5,7 +5,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from merjax.synthesis import Camera, default_portraits, synthesize_release
+from merjax.synthesis import Camera, synthesize_release
 from merjax.synthesis.layouts import LAYOUTS
 from merjax.system.console import counted
 from merjax.system.errors import command
@@ -44,8 +44,8 @@ def main(argv: list[str] | None = None) -> None:
     console = Console(stderr=True)
     with counted("making clips", console) as progress:
         out = synthesize_release(
-            arguments.portraits or default_portraits(),
             arguments.out,
+            portraits=arguments.portraits or None,
             clips_per_subject=arguments.clips,
             emotions=arguments.emotions,
             invent=arguments.invent,

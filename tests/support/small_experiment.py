@@ -60,7 +60,7 @@ def small_experiment() -> TrainingData:
 
 def use_small_experiment(setattr=setattr) -> None:
     """Let plans and work open the small experiment, whatever store a config names; pass `monkeypatch.setattr` in tests."""
-    setattr(merjax.sweeps.plan, "load_data", lambda data: small_experiment())
+    setattr(merjax.sweeps.plan, "data_of", lambda data: small_experiment())
 
 
 def small_plan(folder: Path | None = None, *, workers: int = 1, **content) -> Plan:
