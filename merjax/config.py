@@ -143,7 +143,7 @@ class EngineConfig:
 
 @dataclass(frozen=True)
 class Config:
-    """One trial."""
+    """All settings of one trial and their defaults, such as `Config().loss.gamma`; this file explains each beside it."""
 
     # the paper's method; a peer of its Tables 8 and 9, one network on each clip's flow image; or a handcrafted one
     method: Literal[

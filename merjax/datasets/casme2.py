@@ -44,8 +44,8 @@ def read_casme2(
 
     >>> release = merjax.read_casme2("data/casme2")
     >>> clip = release.clips[0]
-    >>> clip.key, clip.emotion, clip.onset <= clip.apex <= clip.offset, len(clip.frames) == clip.offset - clip.onset + 1
-    ('casme2/sub01/EP01_01', 'happiness', True, True)
+    >>> clip.key, clip.emotion, clip.onset, clip.apex, clip.offset, len(clip.frames)
+    ('casme2/sub01/EP01_01', 'happiness', 76, 93, 117, 42)
 
     Args:
         root: the folder of subjects (`sub01`, ...), or a folder above it.

@@ -52,9 +52,9 @@ def prepare_store(
     The store grows in `<out>.partial` and gets its name when it is whole; a call that was stopped goes on. A clip that cannot
     be used (no face found, an unreadable image) is listed in the store with its reason.
 
-    >>> store = merjax.prepare_store(merjax.read_casme2("data/casme2"), "stores/new", flow="apex")
-    >>> len(store.index), store.crops["mouth"].dtype.name, store.flow.shape
-    (9, 'uint8', (9, 28, 28, 3))
+    >>> store = merjax.prepare_store(merjax.read_samm("data/samm"), "stores/samm", flow="apex")
+    >>> store.crops["mouth"].dtype.name, store.crops["mouth"].shape, store.flow.shape
+    ('uint8', (50, 60, 160), (1, 28, 28, 3))
 
     Args:
         releases: what `merjax.read_casme2`, `read_samm` and `read_smic` returned, one or several.
@@ -80,7 +80,7 @@ def prepare_store(
     if not any(release.clips for release in releases):
         raise MerjaxError(f"there is no usable clip in {', '.join(str(r.root) for r in releases) or 'no release'}")
     if out.exists():
-        raise MerjaxError(f"{out} exists; remove it or choose another --out")
+        raise MerjaxError(f"{out} exists; remove it or choose another folder")
     landmark_model = landmarks.find_model(Path(model) if model is not None else None)
     with _alone(out), told("preparing clips", progress) as heard:
         _prepare(releases, out, settings, landmark_model, workers or len(cores()), heard)
@@ -116,12 +116,12 @@ def _alone(out: Path) -> Iterator[None]:
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError):
-        raise MerjaxError(f"{out.parent} is no folder; choose another --out") from None
+        raise MerjaxError(f"{out.parent} is no folder; choose another folder") from None
     lock = FileLock(out.with_name(f".{out.name}.lock"))
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        raise MerjaxError(f"another process is preparing {out}; wait for it, or choose another --out") from None
+        raise MerjaxError(f"another process is preparing {out}; wait for it, or choose another folder") from None
     try:
         yield
     finally:

@@ -83,9 +83,9 @@ def synthesize_release(
     What is written depends on the arguments up to `seed` alone. It appears under its name only when complete; an interrupted
     call leaves nothing. Scores on such clips say whether software works; they say nothing about people.
 
-    >>> folder = merjax.synthesize_release("data/made", invent=2, clips_per_subject=1, seed=3)
+    >>> folder = merjax.synthesize_release("data/made", subjects=1, clips_per_subject=1, seed=3)
     >>> [clip.key for clip in merjax.read_casme2(folder).clips]
-    ['casme2/sub01/EP01_01', 'casme2/sub02/EP01_01']
+    ['casme2/sub01/EP01_01']
 
     Args:
         out: folder to make; may exist if it is empty.

@@ -50,7 +50,7 @@ def test_each_frame_is_decoded_once(release, monkeypatch, colour, decoded):
     seen = []
     monkeypatch.setattr(cropping, "read_image", lambda path, *how: seen.append(path) or read_image(path, *how))
     clip = release.clips[0]
-    cropping.crop_clip(clip, cropping.Settings(colour), landmarks.find_model())
+    cropping.crop_clip(clip, cropping.CropSettings(colour), landmarks.find_model())
     assert [seen.count(path) for path in clip.frames] == [decoded] + [1] * (len(clip.frames) - 1)
 
 
