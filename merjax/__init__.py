@@ -76,11 +76,13 @@ _MODULES = {
 _PLACES = {name: f"merjax.{module}" for module, names in _MODULES.items() for name in names}
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _PLACES:
-        raise AttributeError(f"module 'merjax' has no attribute '{name}'")
-    module = import_module(_PLACES[name])  # not before it is asked for: a worker pins its core before JAX comes in
-    return module if name == "insight" else getattr(module, name)
+if not TYPE_CHECKING:  # which would take every name for one that is there
+
+    def __getattr__(name: str) -> Any:
+        if name not in _PLACES:
+            raise AttributeError(f"module 'merjax' has no attribute '{name}'")
+        module = import_module(_PLACES[name])  # not before it is asked for: a worker pins its core before JAX comes in
+        return module if name == "insight" else getattr(module, name)
 
 
 def __dir__() -> list[str]:

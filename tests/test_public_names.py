@@ -38,7 +38,7 @@ def test_another_name_is_refused_as_python_does():
 def test_a_type_checker_sees_each_name_at_the_place_where_it_is_found():
     """`TYPE_CHECKING` imports are what an editor reads, the table is what Python reads."""
     tree = ast.parse(Path(merjax.__file__).read_text())
-    (block,) = [node for node in tree.body if isinstance(node, ast.If)]
+    block, _ = [node for node in tree.body if isinstance(node, ast.If)]
     seen = {
         alias.name: f"{node.module}.{alias.name}" if alias.name == "insight" else node.module
         for node in block.body
