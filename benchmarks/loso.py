@@ -12,9 +12,9 @@ import pandas as pd
 
 from benchmarks import duel
 from merjax.config import make_config
-from merjax.engine import Engine
+from merjax.engine import Engine, train, walk
 from merjax.faces.regions import REGIONS
-from merjax.methods.local_regions import train
+from merjax.methods.local_regions import jobs
 from merjax.methods.runs import RunId
 from merjax.protocols import SCHEMES, make_folds
 from merjax.stores.store import Store
@@ -70,7 +70,7 @@ def jax_side() -> duel.Work:
     specs = [RunId(CONFIG, 0, fold) for fold in range(FOLDS)]
 
     def work() -> int:
-        train(data, specs, engine)
+        walk(jobs(data, specs), train(engine, seed=0))
         return FOLDS
 
     return work

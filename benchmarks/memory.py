@@ -1,7 +1,7 @@
 """Host memory while a store as large as the three databases together trains: `python -m benchmarks.memory`.
 
 One run of the paper's method, both stages, on noise: 442 clips of 68 frames lie on disk and are mapped, as a store's are.
-The budget is small, for memory does not hang on it: the moments of all frames are taken, the spatial stage trains some calls,
+The budget is small, for memory does not depend on it: the moments of all frames are taken, the spatial stage trains some calls,
 features are computed of every frame, and the temporal stage trains an epoch. Peak memory is the process's own, read from
 /proc (Linux): what it holds itself, and with the pages of the store that happen to be mapped, which the system takes back
 when it needs them.
@@ -38,8 +38,8 @@ def main() -> None:
 def train_and_report(folder: Path) -> None:
     from benchmarks.loso import experiment
     from merjax.config import make_config
-    from merjax.engine import Engine
-    from merjax.methods.local_regions import train
+    from merjax.engine import Engine, train, walk
+    from merjax.methods.local_regions import jobs
     from merjax.methods.runs import RunId
     from merjax.system.jax_setup import prepare_backend
 
@@ -57,7 +57,7 @@ def train_and_report(folder: Path) -> None:
     watching = threading.Thread(target=watch)
     watching.start()
     data, began = experiment(SUBJECTS, CLIPS, FRAMES, folder), time.perf_counter()
-    train(data, [RunId(make_config(SETTINGS), 0, 0)], Engine())
+    walk(jobs(data, [RunId(make_config(SETTINGS), 0, 0)]), train(Engine(), seed=0))
     over.set()
     watching.join()
     print(f"{len(data.index)} clips, {len(data.row_S)} frames, {time.perf_counter() - began:.0f} s")

@@ -11,7 +11,7 @@ from merjax.config import make_config
 from merjax.engine import RunArrays
 from merjax.engine.mapping import over_runs
 from merjax.engine.stage import advance, prepared, start
-from merjax.methods.flow_networks import flow_samples, peer_stage
+from merjax.methods.flow_networks import FlowNumbers, flow_samples, flow_stage
 from merjax.methods.runs import budget_of
 from merjax.stores.store import open_store
 from merjax.system.jax_setup import compiler_options
@@ -33,18 +33,19 @@ def clips(store: str | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 def jax_side(store: str | None) -> duel.Work:
     flow_NxHxWxC, label_N, subject_N = clips(store)
-    stage, samples = peer_stage("ststnet", CLASSES, "adam"), flow_samples(flow_NxHxWxC)
+    stage, samples = flow_stage("ststnet", CLASSES, "adam"), flow_samples(flow_NxHxWxC)
     steps = budget_of(make_config({"peer": {"epochs": 1, "batch": BATCH, "shuffle": False}}).peer, len(label_N)).steps
-    numbers = {"learning_rate": LEARNING_RATE, "beta1": 0.9, "beta2": 0.999, "weight_decay": 0.0, "dropout": RATE}
-    hyper = {name: np.float32(value) for name, value in numbers.items()} | {
-        "gamma": np.float32(0),
-        "smoothing": np.float32(0),
-        "alpha_K": np.ones(CLASSES, np.float32),
-        "target_N": label_N.astype(np.int32),
-        "halve_steps": np.int32(0),
-    }
+    optimiser = {"learning_rate": LEARNING_RATE, "beta1": 0.9, "beta2": 0.999, "weight_decay": 0.0, "dropout": RATE}
+    numbers = FlowNumbers(
+        **{name: np.float32(value) for name, value in optimiser.items()},
+        halve_steps=np.int32(0),
+        gamma=np.float32(0),
+        smoothing=np.float32(0),
+        alpha_K=np.ones(CLASSES, np.float32),
+        target_N=label_N.astype(np.int32),
+    )
     each = [
-        RunArrays(np.array([0, f], np.uint32), (subject_N != f).astype(np.float32), hyper) for f in range(JAX_FOLDS)
+        RunArrays(np.array([0, f], np.uint32), (subject_N != f).astype(np.float32), numbers) for f in range(JAX_FOLDS)
     ]
     runs = jax.tree.map(lambda *leaves: np.stack(leaves), *each)
     numbers_SxB = np.arange(steps * BATCH).reshape(steps, BATCH)

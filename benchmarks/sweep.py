@@ -19,12 +19,11 @@ import numpy as np
 import pandas as pd
 
 from merjax.config import Config, make_config
-from merjax.engine import Engine
+from merjax.engine import Engine, train, walk
 from merjax.engine.checkpoints import Checkpoints
 from merjax.engine.stage import advance, start
-from merjax.methods.local_regions import spatial_runs, train
-from merjax.methods.runs import RunId, budget_of
-from merjax.methods.spatial_stage import spatial_stage
+from merjax.methods.local_regions import jobs, spatial_job
+from merjax.methods.runs import RunId
 from merjax.protocols import Fold
 from merjax.system.jax_setup import prepare_backend
 from merjax.training.data import TrainingData, data_of
@@ -53,41 +52,40 @@ def main() -> None:
     report_overhead(once, replace(config, spatial=replace(config.spatial, batch=32)), engine, arguments.repeats)
 
 
-def seconds(experiment: TrainingData, config: Config, runs: int, engine: Engine, repeats: int) -> float:
+def seconds(data: TrainingData, config: Config, runs: int, engine: Engine, repeats: int) -> float:
     """The fastest training of so many runs, in chunks of `CHUNK`."""
-    specs = [RunId(config, 0, run % len(experiment.folds)) for run in range(runs)]
-    train(experiment, specs[:CHUNK], engine)
+    specs = [RunId(config, 0, run % len(data.folds)) for run in range(runs)]
+    walk(jobs(data, specs[:CHUNK]), train(engine, seed=0))
     taken = []
     for _ in range(repeats):
         began = time.perf_counter()
         for first in range(0, runs, CHUNK):
-            train(experiment, specs[first : first + CHUNK], engine)
+            walk(jobs(data, specs[first : first + CHUNK]), train(engine, seed=0))
         taken.append(time.perf_counter() - began)
     return min(taken)
 
 
-def twice(experiment: TrainingData) -> TrainingData:
+def twice(data: TrainingData) -> TrainingData:
     """Every clip twice, the second under the name of another clip of the same subject."""
-    n = len(experiment.index)
-    again = experiment.index.assign(clip=experiment.index["clip"] + " again")
+    n = len(data.index)
+    again = data.index.assign(clip=data.index["clip"] + " again")
     double = lambda x: np.concatenate([x, x])  # noqa: E731
     return replace(
-        experiment,
-        index=pd.concat([experiment.index, again], ignore_index=True),
-        target_N=double(experiment.target_N),
-        target_NxR=double(experiment.target_NxR),
-        folds=tuple(Fold(f.name, double(f.train_N), double(f.test_N)) for f in experiment.folds),
-        row_S=double(experiment.row_S),
-        clip_S=np.concatenate([experiment.clip_S, experiment.clip_S + n]),
-        length_N=double(experiment.length_N),
+        data,
+        index=pd.concat([data.index, again], ignore_index=True),
+        target_N=double(data.target_N),
+        target_NxR=double(data.target_NxR),
+        folds=tuple(Fold(f.name, double(f.train_N), double(f.test_N)) for f in data.folds),
+        row_S=double(data.row_S),
+        clip_S=np.concatenate([data.clip_S, data.clip_S + n]),
+        length_N=double(data.length_N),
     )
 
 
-def report_overhead(experiment: TrainingData, config: Config, engine: Engine, repeats: int) -> None:
+def report_overhead(data: TrainingData, config: Config, engine: Engine, repeats: int) -> None:
     """The spatial stage through the engine, a checkpoint a minute, against its program called on one set of batches."""
-    stage = spatial_stage(experiment.classes_R, experiment.channels, config.spatial.network)
-    runs, frames = spatial_runs(experiment, [RunId(config, 0, fold) for fold in range(CHUNK)])
-    budget = budget_of(config.spatial, len(experiment.row_S))._replace(steps=4 * engine.steps_per_call)
+    stage, runs, frames, budget = spatial_job(data, [RunId(config, 0, fold) for fold in range(CHUNK)])
+    budget = budget._replace(steps=4 * engine.steps_per_call)
     batches = frames.batches(
         np.arange(budget.batch * engine.steps_per_call).reshape(-1, budget.batch) % len(frames.unit_S)
     )
@@ -98,9 +96,9 @@ def report_overhead(experiment: TrainingData, config: Config, engine: Engine, re
 
     def bare() -> None:
         placed, numbers = engine._place(runs), (np.int32(0), np.int32(engine.steps_per_call))
-        state = engine._program(stage, "start", start, 1, placed)(placed)
+        state = engine.program(stage, "start", start, 1, placed)(placed)
         for _ in range(4):
-            program = engine._program(stage, "advance", advance, 2, state, placed, batches, *numbers)
+            program = engine.program(stage, "advance", advance, 2, state, placed, batches, *numbers)
             state, metrics = program(state, placed, batches, *numbers)
             jax.block_until_ready(metrics)
 

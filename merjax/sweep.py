@@ -3,4 +3,4 @@
 from merjax.cli.sweep import main
 
 if __name__ == "__main__":
-    main()
+    main(prog="python -m merjax.sweep")

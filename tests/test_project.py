@@ -14,7 +14,7 @@ from merjax.sweeps.sweep_file import read_sweep
 def readme_lines() -> list[str]:
     return [
         line
-        for block in re.findall(r"```sh\n(.*?)```", (CHECKOUT / "README.md").read_text(), re.S)
+        for block in re.findall(r"```sh[^\n]*\n(.*?)```", (CHECKOUT / "README.md").read_text(), re.S)
         for line in block.splitlines()
     ]
 

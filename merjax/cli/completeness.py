@@ -7,6 +7,7 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
+from merjax.cli.printing import say
 from merjax.protocols import audit_aus
 from merjax.protocols.completeness import CheckReport, DatabaseCheck, SchemeCheck, _title
 
@@ -15,18 +16,18 @@ def print_completeness(report: CheckReport, console: Console) -> None:
     """Print a report: releases, discrepancies, and per protocol its classes and the verdict."""
     console.print(_release_table(report.databases))
     for check in report.databases:
-        _say(console, f"{check.database.title}: {check.synthetic}" if check.synthetic else "")
+        say(console, f"{check.database.title}: {check.synthetic}" if check.synthetic else "")
     for check in report.databases:
         for d in check.discrepancies:
             name = "/".join(part for part in (d.database, d.subject, d.name) if part)
-            _say(console, f"{name}: {d.reason}{' (left out)' if d.dropped else ''}")
+            say(console, f"{name}: {d.reason}{' (left out)' if d.dropped else ''}")
     for scheme in report.schemes:
         if scheme.counts:
             console.print(_scheme_table(scheme))
         for reason, count in scheme.left_out.items():
-            _say(console, f"  left out, {reason}: {count}")
-        _say(console, f"  class from the AU rule: {scheme.by_rule}" if scheme.by_rule else "")
-        _say(console, scheme.verdict)
+            say(console, f"  left out, {reason}: {count}")
+        say(console, f"  class from the AU rule: {scheme.by_rule}" if scheme.by_rule else "")
+        say(console, scheme.verdict)
 
 
 def print_audit(index: pd.DataFrame, console: Console) -> None:
@@ -34,15 +35,15 @@ def print_audit(index: pd.DataFrame, console: Console) -> None:
     audit = audit_aus(index)
     for row in audit.to_dict("records"):
         name = f"{row['database']}/{row['subject']}/{row['clip']}"
-        _say(
+        say(
             console, f"{name}: {row['action_units']} is class {row['objective_class']}, by the rule {row['rule_class']}"
         )
     classed = index[index["objective_class"].notna()]
     for database, clips in classed.groupby("database", sort=False):
         agree = len(clips) - int((audit["database"] == database).sum())
-        _say(console, f"{_title(str(database))}: the AU rule agrees with {agree} of {len(clips)} objective classes")
+        say(console, f"{_title(str(database))}: the AU rule agrees with {agree} of {len(clips)} objective classes")
     if classed.empty:
-        _say(console, "no clip has an objective class of its own: nothing to compare the AU rule with")
+        say(console, "no clip has an objective class of its own: nothing to compare the AU rule with")
 
 
 def _release_table(checks: Sequence[DatabaseCheck]) -> Table:
@@ -68,9 +69,3 @@ def _scheme_table(check: SchemeCheck) -> Table:
         pairs = [*zip(found, published, strict=True), (found.sum(), published.sum()), subjects]
         table.add_row(title, *(f"{a} / {b}" for a, b in pairs))
     return table
-
-
-def _say(console: Console, sentence: str) -> None:
-    """Print a sentence as it is, on one line however narrow the terminal; nothing for ""."""
-    if sentence:
-        console.print(sentence, markup=False, highlight=False, soft_wrap=True)

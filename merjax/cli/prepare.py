@@ -1,23 +1,24 @@
-"""Prepare clips for training: `merjax prepare --casme2 RELEASE --out STORE`."""
+"""`merjax prepare`: the clips of releases, or published flow images, into a clip store."""
 
 import argparse
-from collections.abc import Callable
+import shlex
+import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
 
-from merjax.cli.completeness import print_audit, print_completeness
-from merjax.datasets import DATABASES, Release, index_of, read_casme2, read_samm, read_smic
-from merjax.faces import landmarks
-from merjax.protocols.completeness import check_releases
-from merjax.stores.clip_motion import FlowSettings
-from merjax.stores.from_flow_images import prepare_flow_images
-from merjax.stores.preparation import prepare_store
-from merjax.stores.store import Store
-from merjax.system.console import counted
+from merjax.cli.check import release_words
+from merjax.cli.parser import Parser, positive
+from merjax.cli.releases import FILE, FOLDER, add_release_flags, read_releases
 from merjax.system.errors import MerjaxError, command
+
+if TYPE_CHECKING:
+    from merjax.stores.clip_motion import FlowSettings
+    from merjax.stores.store import Store
 
 _ABOUT = """\
 Read releases of CASME II, SAMM and SMIC, find dlib's 68 landmarks on each clip's first frame, cut the six regions and the
@@ -37,8 +38,6 @@ examples:
         SMIC-HS, which has no sheet
   merjax prepare --casme2 /data/CASME2 --samm /data/SAMM --smic /data/SMIC_all_raw --out stores/all
         the composite of all three
-  merjax prepare --casme2 /data/CASME2 --samm /data/SAMM --smic /data/SMIC_all_raw --check
-        are they complete? counts per database and protocol beside the published ones, and every discrepancy
   merjax prepare --samm /data/SAMM --overrides corrections.yaml --out stores/samm
         corrections.yaml holds lines such as
             samm:
@@ -47,101 +46,90 @@ examples:
   merjax prepare --flow-images megc2019/images --clips megc2019.csv --out stores/megc_flow
         published flow images as they are, for the methods that take flow; the store holds no frames
 
-No clip is dropped in silence: what cannot be used is listed with its reason, here and in the store's
-discrepancies.parquet, and the others are prepared. A run that was stopped goes on where it stopped.
+Are the releases complete? `merjax check` with the same flags says so before anything is made. No clip is dropped in silence:
+what cannot be used is listed with its reason, here and in the store's discrepancies.parquet, and the others are prepared. A
+preparation that was stopped goes on where it stopped when the same line is run again.
 
+The 68 landmarks come from dlib's model, which was trained on the iBUG 300-W photographs, whose licence excludes commercial
+use: use it, and what is derived from it, for research only.
 """
 
 
 @command
-def main(argv: list[str] | None = None) -> None:
-    """Run the command line; `argv` as for `argparse`."""
-    arguments = _parser().parse_args(argv)
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the command line; without `argv`, the process's own."""
+    typed = list(sys.argv[1:] if argv is None else argv)
+    asked = _parser().read(typed)
+    if asked.check or asked.audit_aus:
+        line = ["merjax", "check", *(word for word in release_words(typed) if word != "--check")]
+        raise MerjaxError(f"--check and --audit-aus have become a word of their own; write: {shlex.join(line)}")
+    if asked.out is None:
+        raise MerjaxError(
+            "--out is missing: name the folder of the clip store to make, or write `merjax check` to only count"
+        )
     console = Console()
-    wants_store = not (arguments.check or arguments.audit_aus)
-    if wants_store and arguments.out is None:
-        raise MerjaxError("--out is missing: name the folder of the clip store to make, or ask for --check alone")
-    if arguments.flow_images or arguments.clips:
-        print_store(_from_flow_images(arguments), console)
-        return
-    releases = read_releases(arguments)
-    if arguments.check:
-        print_completeness(check_releases(releases), console)
-    if arguments.audit_aus:
-        print_audit(index_of([clip for release in releases for clip in release.clips]), console)
-    if wants_store:
-        with counted("preparing clips", console) as progress:
-            store = prepare_store(
-                releases,
-                arguments.out,
-                colour=arguments.colour,
-                align=arguments.align,
-                flow=flow_settings(arguments),
-                workers=arguments.workers,
-                model=arguments.landmark_model,
-                progress=progress,
-            )
-        print_store(store, console)
+    print_store(
+        _from_flow_images(asked) if asked.flow_images or asked.clips else _from_releases(asked, console), console
+    )
 
 
-def flow_settings(arguments: argparse.Namespace) -> FlowSettings | None:
+def _from_releases(asked: argparse.Namespace, console: Console) -> "Store":
+    releases = read_releases(asked)
+
+    from merjax.stores.preparation import prepare_store
+    from merjax.system.console import counted
+
+    with counted("preparing clips", console) as progress:
+        return prepare_store(
+            releases,
+            asked.out,
+            colour=asked.colour,
+            align=asked.align,
+            flow=flow_settings(asked),
+            workers=asked.workers,
+            model=asked.landmark_model,
+            progress=progress,
+        )
+
+
+def flow_settings(asked: argparse.Namespace) -> "FlowSettings | None":
     """The motion that a command line asks for.
 
     Raises:
         MerjaxError: details of it without `--flow`.
     """
-    asked = arguments.flow
-    if asked is None:
+    if asked.flow is None:
         for flag in ("flow_algorithm", "flow_size"):
-            if getattr(arguments, flag) is not None:
+            if getattr(asked, flag) is not None:
                 raise MerjaxError(f"--{flag.replace('_', '-')} says how motion is computed; add --flow")
         return None
+
+    from merjax.stores.clip_motion import FlowSettings
+
     return replace(
-        FlowSettings.of_word(asked),
-        algorithm=arguments.flow_algorithm or FlowSettings.algorithm,
-        side=arguments.flow_size or FlowSettings.side,
+        FlowSettings.of_word(asked.flow),
+        algorithm=asked.flow_algorithm or FlowSettings.algorithm,
+        side=asked.flow_size or FlowSettings.side,
     )
 
 
-def _from_flow_images(arguments: argparse.Namespace) -> Store:
-    a = arguments
-    if not (a.flow_images and a.clips):
+def _from_flow_images(asked: argparse.Namespace) -> "Store":
+    if not (asked.flow_images and asked.clips):
         raise MerjaxError(
             "--flow-images DIR and --clips CSV belong together: the pictures, and the list of what they show"
         )
-    if a.casme2 or a.samm or a.smic or a.check or a.audit_aus or a.flow:
-        raise MerjaxError(
-            "--flow-images makes a store of its own: leave the releases, --check, --audit-aus and --flow away"
-        )
-    return prepare_flow_images(a.flow_images, a.clips, a.out)
+    if asked.casme2 or asked.samm or asked.smic or asked.flow:
+        raise MerjaxError("--flow-images makes a store of its own: leave the releases and --flow away")
+
+    from merjax.stores.from_flow_images import prepare_flow_images
+
+    return prepare_flow_images(asked.flow_images, asked.clips, asked.out)
 
 
-def read_releases(arguments: argparse.Namespace) -> list[Release]:
-    """The releases that a command line names.
-
-    Raises:
-        MerjaxError: none is named, a sheet without its release, or a release that cannot be read.
-    """
-    a = arguments
-    readers: dict[str, Callable[[], Release]] = {
-        "casme2": lambda: read_casme2(
-            a.casme2, annotations=a.casme2_annotations, classes=a.casme2_classes, overrides=a.overrides
-        ),
-        "samm": lambda: read_samm(a.samm, annotations=a.samm_annotations, overrides=a.overrides),
-        "smic": lambda: read_smic(a.smic, overrides=a.overrides),
-    }
-    for flag in ("casme2_annotations", "casme2_classes", "samm_annotations"):
-        database = flag.partition("_")[0]
-        if getattr(a, flag) and not getattr(a, database):
-            raise MerjaxError(f"--{flag.replace('_', '-')} names a sheet without its release: add --{database} DIR")
-    named = [name for name in readers if getattr(a, name)]
-    if not named:
-        raise MerjaxError("there is no release to read; name one or more by --casme2 DIR, --samm DIR or --smic DIR")
-    return [readers[name]() for name in named]
-
-
-def print_store(store: Store, console: Console) -> None:
+def print_store(store: "Store", console: Console) -> None:
     """What a store holds beside what was published, and everything on which the releases do not agree."""
+    from merjax.datasets import DATABASES
+
     index, counts = store.index, store.meta["counts"]
     subjects = len(index[["database", "subject"]].drop_duplicates())
     console.print(
@@ -178,45 +166,16 @@ def _ratio(numbers: dict[str, int | None]) -> str:
     return f"{numbers['used']} / {'-' if numbers['published'] is None else numbers['published']}"
 
 
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not at least 1")
-    return number
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="merjax prepare",
-        description=_ABOUT,
-        epilog=_EXAMPLES + (landmarks.__doc__ or ""),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
-    folder: dict = {"type": Path, "metavar": "DIR"}
-    file: dict = {"type": Path, "metavar": "FILE"}
-    casme2 = parser.add_argument_group("CASME II")
-    casme2.add_argument("--casme2", **folder, help="folder of the release, raw or cropped")
-    casme2.add_argument("--casme2-annotations", **file, help="its coding sheet (default: found in DIR or beside it)")
-    casme2.add_argument("--casme2-classes", **file, help="its objective classes (default: found in DIR or beside it)")
-    samm = parser.add_argument_group("SAMM")
-    samm.add_argument("--samm", **folder, help="folder of the release")
-    samm.add_argument("--samm-annotations", **file, help="its sheet of FACS codes (default: found in DIR or beside it)")
-    smic = parser.add_argument_group("SMIC-HS")
-    smic.add_argument("--smic", **folder, help="folder of the release, raw or cropped; SMIC-E is another product")
+def _parser() -> Parser:
+    parser = Parser("merjax prepare", _ABOUT, _EXAMPLES)
+    add_release_flags(parser)
     ready = parser.add_argument_group("ready flow images, in place of a release")
-    ready.add_argument("--flow-images", **folder, help="folder of PNG files {subject}_{clip}.png, one per clip, whose red,"
+    ready.add_argument("--flow-images", **FOLDER, help="folder of PNG files {subject}_{clip}.png, one per clip, whose red,"
         " green and blue are u, v and optical strain, as the images of MEGC 2019")  # fmt: skip
     ready.add_argument("--clips", type=Path, metavar="CSV", help="list of the clips: data, subject, clip, label (negative,"
         " positive, surprise or 0, 1, 2; or I to V), and where known emotion, onset, apex, offset, au")  # fmt: skip
-    what = parser.add_argument_group("what to do")
+    what = parser.add_argument_group("what to make")
     what.add_argument("--out", type=Path, metavar="STORE", help="folder of the clip store to make")
-    what.add_argument(
-        "--check", action="store_true", help="only compare counts with the published ones; reads no pixel"
-    )
-    what.add_argument("--audit-aus", action="store_true", help="only list the clips whose objective class is not what the"
-        " rule of action units gives")  # fmt: skip
-    what.add_argument("--overrides", **file, help="YAML file of corrections to annotated rows (see below)")
     what.add_argument("--colour", choices=("gray", "rgb"), default="gray", help="channels of the crops (default: gray)")
     what.add_argument("--align", choices=("first", "frame"), default="first", help="boxes stand where the first frame's"
         " landmarks put them (first, default), or follow the head's rotation, scaling and translation, smoothed over 0.1 s"
@@ -230,8 +189,10 @@ def _parser() -> argparse.ArgumentParser:
     motion.add_argument("--flow-algorithm", choices=("dis", "tvl1"), help="dense inverse search (dis, default), or TV-L1,"
         " which needs OpenCV's contrib modules")  # fmt: skip
     motion.add_argument(
-        "--flow-size", type=_positive, metavar="PX", help="height and width of the picture (default: 28)"
+        "--flow-size", type=positive, metavar="PX", help="height and width of the picture (default: 28)"
     )
-    what.add_argument("--workers", type=_positive, metavar="N", help="processes (default: one per core)")
-    what.add_argument("--landmark-model", **file, help="dlib's 68-point model (default: found)")
+    what.add_argument("--workers", type=positive, metavar="N", help="processes (default: one per core)")
+    what.add_argument("--landmark-model", **FILE, help="dlib's 68-point model (default: found)")
+    for flag in ("--check", "--audit-aus"):
+        parser.add_argument(flag, action="store_true", help=argparse.SUPPRESS)  # answers with the word
     return parser

@@ -1,77 +1,76 @@
-"""Report finished runs: `merjax report RUN...`, or score a log again: `merjax report --rescore LOG`."""
+"""`merjax report`: tables, figures and one page from the predictions of finished sweeps."""
 
 import argparse
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.text import Text
 
-from merjax.protocols import SCHEMES
-from merjax.report.comparison import compare
-from merjax.report.files import write_logs, write_report
-from merjax.report.page import separate_sentence
-from merjax.report.published.beside import published_texts
-from merjax.report.section import Section
-from merjax.report.tables import TextTable, print_table
-from merjax.report.texts import HEADS, budget_texts, data_text, difference_texts, inflation_texts, score_texts
-from merjax.scoring.megc_log import absent_databases, check_against_counts, check_against_list, read_log, rescore
-from merjax.scoring.parts import part_title
-from merjax.scoring.scores import DRAWS
-from merjax.scoring.written import number
-from merjax.sweeps.plan import left_out_sentences
-from merjax.sweeps.result import Run, read_runs
-from merjax.system.errors import command
+from merjax.cli.parser import Parser
+from merjax.cli.printing import say, wide_console
+from merjax.system.errors import MerjaxError, command
 
+if TYPE_CHECKING:
+    from merjax.report.section import Section
+    from merjax.sweeps.result import Run
+
+_ABOUT = "Tables, figures and one self-contained HTML page from the predictions of finished sweeps."
 _EPILOG = """\
 examples:
   merjax report runs/quickstart                 tables here; page, CSV, LaTeX and Markdown in its report/
-  merjax report runs/a runs/b --out compared    two runs side by side, if their protocol and folds agree
+  merjax report runs/a runs/b --out compared    two sweeps side by side, if their protocol and folds agree
   merjax report runs/table7_loss --base "focal, alpha 1/2" --base cross-entropy   differences to each of these
   merjax report runs/a --log-megc               also one log per trial and seed, for others to score
-  merjax report --rescore log.txt               pooled scores of any log in that format
+  merjax report runs/a --no-crops               a page without faces, which may be passed on
 
-The log format: a line "database subject" (casme2 sub01), below it a line "clip truth prediction" per clip (EP02_01f 1 1),
-classes numbered from 0 (megc3: 0 negative, 1 positive, 2 surprise). A log with a clip twice is refused, and so is one with
-missing clips: each database in it must have the protocol's published number of clips per class and of subjects (one that is
-absent as a whole is told loudly: what is left is no score of the protocol), or, with --clips, the log must have exactly the
-clips of that CSV file (columns database, subject, clip; a column label is compared too). --log-megc writes such a file beside
-its logs.
+`merjax rescore LOG` scores a log of --log-megc, or any other log in that format.
 """
 
 
 @command
-def main() -> None:
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the command line; without `argv`, the process's own."""
     parser = _parser()
-    arguments = parser.parse_args()
-    if bool(arguments.runs) == bool(arguments.rescore):
-        parser.error("give the folders of one or more runs, or --rescore LOG")
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=140)  # a file or a pipe does not wrap
-    if arguments.rescore:
-        print_rescored(arguments.rescore, arguments.protocol, arguments.clips, console)
-        return
-    runs = read_runs(arguments.runs)
-    sections = [Section(comparison) for comparison in compare(runs, arguments.base)]
-    out = arguments.out or arguments.runs[0] / "report"
-    write_report(out, runs, sections, crops=not arguments.no_crops)
-    logs = write_logs(out, sections) if arguments.log_megc else []
+    asked = parser.read(argv)
+    if asked.rescore:
+        raise MerjaxError(f"--rescore has become a word of its own; write: {_rescore_line(asked)}")
+    if not asked.runs:
+        parser.error("give the folders of one or more sweeps, such as runs/quickstart")
+
+    from merjax.report.comparison import compare
+    from merjax.report.files import write_logs, write_report
+    from merjax.report.section import Section
+    from merjax.sweeps.result import read_runs
+
+    runs = read_runs(asked.runs)
+    sections = [Section(comparison) for comparison in compare(runs, asked.base)]
+    out = asked.out or asked.runs[0] / "report"
+    write_report(out, runs, sections, crops=not asked.no_crops)
+    logs = write_logs(out, sections) if asked.log_megc else []
+    console = wide_console()
     print_report(runs, sections, console)
     if logs:
-        _say(console, f"{len(logs)} logs in the organisers' format: {logs[0].parent}")
-    _say(console, f"page: {out / 'report.html'}; Markdown, CSV, latex/ and figures/ beside it in {out}")
+        say(console, f"{len(logs)} logs in the organisers' format: {logs[0].parent}")
+    say(console, f"page: {out / 'report.html'}; Markdown, CSV, latex/ and figures/ beside it in {out}")
 
 
-def print_report(runs: Sequence[Run], sections: Sequence[Section], console: Console) -> None:
+def print_report(runs: "Sequence[Run]", sections: "Sequence[Section]", console: Console) -> None:
     """The tables of a report in a terminal."""
+    from merjax.report.page import separate_sentence
+    from merjax.report.published.beside import published_texts
+    from merjax.report.tables import print_table
+    from merjax.report.texts import budget_texts, data_text, difference_texts, inflation_texts, score_texts
+    from merjax.sweeps.plan import left_out_sentences
+
     for run in runs:
-        _say(console, run.missing_sentence, "bold yellow")
+        say(console, run.missing_sentence, "bold yellow")
         for trial in run.plan.not_run:
-            _say(console, str(trial), "bold yellow")
-    _say(console, separate_sentence(sections), "yellow")
+            say(console, str(trial), "bold yellow")
+    say(console, separate_sentence(sections), "yellow")
     for section in sections:
-        _say(console, section.comparison.statement, "yellow")
+        say(console, section.comparison.statement, "yellow")
         entry = max(section.comparison.entries, key=lambda entry: entry.folds)
         tables = [
             data_text(entry),
@@ -83,58 +82,18 @@ def print_report(runs: Sequence[Run], sections: Sequence[Section], console: Cons
         for table in [*tables, *(t for run in runs for t in published_texts(section, run))]:
             print_table(table, console)
     for sentence in left_out_sentences([data for run in runs for data in run.plan.data]):
-        _say(console, sentence)
+        say(console, sentence)
 
 
-def print_rescored(path: Path, protocol: str, clips: Path | None, console: Console) -> None:
-    """Check a log and print its pooled scores.
-
-    Raises:
-        MerjaxError: see `merjax.scoring.megc_log`.
-    """
-    scheme = SCHEMES[protocol]
-    log = read_log(path, scheme)
-    absent = ""
-    if clips is None:
-        check_against_counts(log, scheme, str(path))
-        absent = absent_databases(log, scheme)
-    else:
-        check_against_list(log, clips, str(path))
-    rows = [
-        (
-            part_title(row["part"]),
-            *(
-                f"{number(row[s], 4)} [{number(row[f'{s}_low'], 4)}, {number(row[f'{s}_high'], 4)}]"
-                for s in ("UF1", "UAR", "accuracy")
-            ),
-            str(row["clips"]),
-            str(row["subjects"]),
-        )
-        for row in rescore(log, scheme).to_dict("records")
-    ]
-    _say(console, absent, "bold red")
-    notes = [f"Pooled over all clips; in brackets 95 % of {DRAWS} bootstrap samples of the subjects."]
-    if missing := int((log["prediction"] < 0).sum()):
-        notes.append(f"{missing} clips have no prediction (-1); they are scored as wrong.")
-    print_table(
-        TextTable(f"{path} ({protocol})", ("part", *HEADS.values(), "clips", "subjects"), tuple(rows), tuple(notes)),
-        console,
-    )
+def _rescore_line(asked: argparse.Namespace) -> str:
+    clips = ["--clips", str(asked.clips)] if asked.clips else []
+    protocol = ["--protocol", asked.protocol] if asked.protocol else []
+    return shlex.join(["merjax", "rescore", str(asked.rescore), *protocol, *clips])
 
 
-def _say(console: Console, sentence: str, style: str = "") -> None:
-    if sentence:
-        console.print(Text(sentence, style=style), soft_wrap=True)
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="merjax report",
-        description="Tables, figures and one self-contained HTML page from the predictions of finished runs.",
-        epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("runs", nargs="*", type=Path, metavar="RUN", help="folders that merjax.sweep wrote")
+def _parser() -> Parser:
+    parser = Parser("merjax report", _ABOUT, _EPILOG)
+    parser.add_argument("runs", nargs="*", type=Path, metavar="RUN", help="folders that `merjax sweep` wrote")
     parser.add_argument(
         "--out", type=Path, metavar="DIR", help="folder of the report (default: report/ in the first RUN)"
     )
@@ -149,9 +108,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--no-crops", action="store_true", help="no crops of faces on the page, so that it may be passed on"
     )
-    parser.add_argument(
-        "--rescore", type=Path, metavar="LOG", help="print the pooled scores of a log, and do nothing else"
-    )
-    parser.add_argument("--protocol", choices=list(SCHEMES), default="megc3", help="of --rescore (default: megc3)")
-    parser.add_argument("--clips", type=Path, metavar="CSV", help="of --rescore: the clips that the log must have")
+    for flag in ("--rescore", "--protocol", "--clips"):
+        parser.add_argument(flag, help=argparse.SUPPRESS)  # --rescore answers with the word
     return parser

@@ -1,50 +1,43 @@
-"""Train a sweep and print its scores: `python -m merjax.sweep [FILE] [key=value ...] [--out DIR]`."""
+"""`merjax sweep`, and `python -m merjax.sweep`: train a sweep and print its scores."""
 
 import argparse
 import shlex
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
-from omegaconf import OmegaConf
 from rich.console import Console
-from rich.markup import escape
 
-from merjax.cli.slurm import check, submit
-from merjax.cli.terminal import (
-    missing_sentence,
-    print_diverged,
-    print_plan,
-    print_scale,
-    print_scores,
-    print_search,
-    print_search_plan,
-    print_shard,
-)
-from merjax.sweeps.running.curve_logs import LOGS
-from merjax.sweeps.running.planned import batch_of, memory_of, planned
-from merjax.sweeps.running.pool import worker_count
-from merjax.sweeps.running.run import make_missing_store, merge_sweep, train_sweep
-from merjax.sweeps.running.shards import Shard, array_shard, own_shard, parse_shard
-from merjax.sweeps.sweep_file import SCALES, SweepFile, read_sweep
+from merjax.cli.parser import Parser
+from merjax.cli.printing import say
 from merjax.system.errors import MerjaxError, command
-from merjax.system.signals import Interrupted, stop_requests
 
-QUICKSTART = Path("sweeps/quickstart.yaml")
+if TYPE_CHECKING:
+    from merjax.sweeps.running.shards import Shard
+    from merjax.sweeps.sweep_file import SweepFile
 
+QUICKSTART = "quickstart"
+SCALES = ("full", "small")
+LOGS = ("jsonl", "tensorboard")
+
+_ABOUT = "Train the trials of a sweep file over all folds and seeds, and print their pooled scores."
 _EPILOG = """\
 examples:
   python -m merjax.sweep                                   the demo: makes its own clips, trains two trials, prints scores
   python -m merjax.sweep sweeps/mine.yaml                  a sweep of your own
   python -m merjax.sweep sweeps/mine.yaml loss.gamma=1.5   with one setting of its base changed
   python -m merjax.sweep sweeps/mine.yaml --plan           what it would do
-  python -m merjax.sweep sweeps/table7_loss.yaml data.store=stores/all      a table of the paper, on your own store
-  python -m merjax.sweep sweeps/table7_loss.yaml --scale small              the same on made clips, in minutes
+  python -m merjax.sweep table7_loss data.store=stores/all a table of the paper, on your own store
+  python -m merjax.sweep table7_loss --scale small         the same on made clips, in minutes
+  python -m merjax.sweep --list                            the sweeps in sweeps/ and those that come with merjax
+  python -m merjax.sweep --show quickstart > mine.yaml     one of them, to start your own from
 
-A sweep that was stopped goes on where it stopped when the same line is run again; a finished one only prints its table.
-All settings with their defaults and reasons stand in merjax/config.py. Clip stores are made with `merjax prepare`.
+`merjax sweep` is the same program. A sweep that was stopped goes on where it stopped when the same line is run again; a
+finished one only prints its table. All settings with their defaults and reasons stand in merjax/config.py. Clip stores are
+made with `merjax prepare`.
 
-a sweep file (merjax/trials.py says all of it; sweeps/ holds examples):
+a sweep file (merjax/sweeps/sweep_file.py says all of it; `--list` shows examples):
   base: ../configs/quickstart.yaml          a config file, or settings themselves: {data: {store: stores/all}}
   trials:                                   named points ...
     focal: {loss.gamma: 2, loss.alpha: inverse}
@@ -58,68 +51,71 @@ a sweep file (merjax/trials.py says all of it; sweeps/ holds examples):
   search: {sampler: tpe, trials: 40, metric: UF1, space: {loss.gamma: {low: 0, high: 5}, temporal.units: [32, 64]}}
                                             in place of trials and axes; needs pip install 'merjax[search]'
 
-several machines: start `--shard 1/3`, `--shard 2/3`, `--shard 3/3` of the same line, on one folder or on several, then add
-`--merge DIR...` to the line to bring the folders together and print the scores. `--slurm 3` submits the three to Slurm (needs
+several machines: start `--shard 1/3`, `--shard 2/3`, `--shard 3/3` of the same line, on one folder or on several; then
+`merjax merge FILE DIR ...` brings the folders together and prints the scores. `--slurm 3` submits the three to Slurm (needs
 pip install 'merjax[slurm]'; `--slurm-set timeout_min=60 slurm_partition=gpu`).
 
-memory: engine.chunk=8 puts at most 8 runs on the devices together; without, as many as the memory of a GPU or TPU allows.
+memory: engine.chunk=8 puts at most 8 runs on the devices together; without it, as many as the memory of a GPU or TPU allows.
 """
 
 
 @command
-def main() -> None:
-    arguments = _parser().parse_intermixed_args()
-    console = Console()
-    words = arguments.words
-    file = QUICKSTART if not words or "=" in words[0] else Path(words.pop(0))
-    asked = [str(file), *words, *(["--scale", arguments.scale] if arguments.scale != "full" else [])]
-    line = shlex.join([*asked, *(["--out", str(arguments.out)] if arguments.out else [])])
-    sweep = read_sweep(file, words, arguments.scale)
-    folder = arguments.out or Path("runs") / sweep.name
-    trains = not (arguments.merge or arguments.plan or arguments.slurm is not None)
-    # only who trains looks for the other processes of a cluster
-    shard = parse_shard(arguments.shard) if arguments.shard else own_shard() if trains else array_shard()
-    if arguments.merge:
-        result = merge_sweep(sweep, arguments.merge, folder)
-        if result.missing:
-            raise MerjaxError(missing_sentence(result, line))
-    elif arguments.plan:
-        _print_plan(sweep, folder, shard, console)
-        return
-    elif arguments.slurm is not None:
-        make_missing_store(sweep, console)
-        check(sweep, arguments.slurm, folder, arguments.log)
-        jobs = submit(
-            [*asked, "--out", str(folder), *(["--log", arguments.log] if arguments.log else [])],
-            arguments.slurm,
-            folder / "slurm",
-            _parameters(arguments.slurm_set),
+def main(argv: Sequence[str] | None = None, prog: str = "merjax sweep") -> None:
+    """Run the command line; without `argv`, the process's own. `prog` is how the help calls it."""
+    typed = list(sys.argv[1:] if argv is None else argv)
+    asked = _parser(prog).read(typed)
+    file = QUICKSTART if not asked.words or "=" in asked.words[0] else asked.words.pop(0)
+    for word in asked.words:
+        if "=" not in word:
+            raise MerjaxError(f"`{word}` is not a setting; after the sweep file come words such as loss.gamma=1.5")
+    if asked.merge:
+        raise MerjaxError(
+            f"--merge has become a word of its own; write: merjax merge {_line(file, asked, asked.merge)}"
         )
-        numbers = ", ".join(job.job_id for job in jobs)
-        _say(console, f"submitted {len(jobs)} shards: {numbers}; when all are finished,")
-        _say(console, f"  python -m merjax.sweep {line} --merge {shlex.quote(str(folder))}")
-        return
+    if asked.list:
+        _print_list(Console())
+    elif asked.show:
+        _show(asked.show)
+    else:
+        _run(file, asked, typed, Console())
+
+
+def _run(file: str, asked: argparse.Namespace, typed: Sequence[str], console: Console) -> None:
+    from merjax.cli.terminal import print_result, print_shard
+    from merjax.sweeps.running.run import train_sweep
+    from merjax.sweeps.running.shards import array_shard, own_shard, parse_shard
+    from merjax.sweeps.sweep_file import read_sweep
+    from merjax.system.signals import Interrupted, stop_requests
+
+    sweep = read_sweep(Path(file), asked.words, asked.scale)
+    folder = asked.out or Path("runs") / sweep.name
+    trains = not asked.plan and asked.slurm is None
+    # only who trains looks for the other processes of a cluster
+    shard = parse_shard(asked.shard) if asked.shard else own_shard() if trains else array_shard()
+    if asked.plan:
+        _print_plan(sweep, folder, shard, console)
+    elif asked.slurm is not None:
+        _submit(sweep, file, asked, folder, console)
     else:
         with stop_requests() as stop:
             try:
-                result = train_sweep(sweep, folder, shard, arguments.log, console, stop)
+                result = train_sweep(sweep, folder, shard, asked.log, console, stop)
             except Interrupted:
-                _say(console, f"stopped; all is saved in {folder}. The same line goes on from there:")
-                _say(console, f"  python -m merjax.sweep {shlex.join(sys.argv[1:])}")
+                say(console, f"stopped; all is saved in {folder}. The same line goes on from there:")
+                say(console, f"  python -m merjax.sweep {shlex.join(typed)}")
                 sys.exit(stop.exit_code)
-    if result.missing:
-        print_shard(result, shard, line, console)
-    else:
-        if result.tried is not None:
-            print_search(result.tried, console)
-        print_scores(result.plan, result.scores, console)
-        print_diverged(result.predictions, console)
-        console.print(
-            f"predictions per clip, plan and scores: [bold]{escape(str(result.folder))}[/bold]", soft_wrap=True
-        )
+        if result.missing:
+            print_shard(result, shard, _line(file, asked, [str(folder), "..."]), console)
+        else:
+            print_result(result, console)
 
 
-def _print_plan(sweep: SweepFile, folder: Path, shard: Shard, console: Console) -> None:
+def _print_plan(sweep: "SweepFile", folder: Path, shard: "Shard", console: Console) -> None:
+    from merjax.cli.terminal import print_plan, print_scale, print_search_plan
+    from merjax.sweeps.running.planned import batch_of, memory_of, planned
+    from merjax.sweeps.running.pool import worker_count
+    from merjax.sweeps.running.run import make_missing_store
+
     make_missing_store(sweep, console)
     plan, finished = planned(sweep, shard, folder)
     workers = worker_count(sweep.trials[0].config.engine.workers)
@@ -130,29 +126,57 @@ def _print_plan(sweep: SweepFile, folder: Path, shard: Shard, console: Console) 
     print_scale(sweep, console)
 
 
-def _say(console: Console, sentence: str) -> None:
-    """Print as it is: `regions=[eyes]` is no style."""
-    console.print(sentence, soft_wrap=True, highlight=False, markup=False)
+def _submit(sweep: "SweepFile", file: str, asked: argparse.Namespace, folder: Path, console: Console) -> None:
+    from merjax.cli.slurm import check, submit
+    from merjax.sweeps.running.run import make_missing_store
+
+    make_missing_store(sweep, console)
+    check(sweep, asked.slurm, folder, asked.log)
+    words = [file, *asked.words, *_scale(asked), "--out", str(folder), *(["--log", asked.log] if asked.log else [])]
+    jobs = submit(words, asked.slurm, folder / "slurm", _parameters(asked.slurm_set))
+    numbers = ", ".join(job.job_id for job in jobs)
+    say(console, f"submitted {len(jobs)} shards: {numbers}; when all are finished,")
+    say(console, f"  merjax merge {_line(file, asked, [str(folder)])}")
+
+
+def _print_list(console: Console) -> None:
+    from merjax.sweeps.shipped import about, named_sweeps
+
+    found = named_sweeps()
+    width = max(map(len, found))
+    for name, path in found.items():
+        say(console, f"{name:<{width}}  {about(path)}")
+    say(
+        console,
+        "\n`merjax sweep NAME` runs one; `merjax sweep --show NAME > mine.yaml` prints one to start your own from.",
+    )
+
+
+def _show(name: str) -> None:
+    from merjax.sweeps.shipped import find_sweep
+
+    print(find_sweep(Path(name)).read_text(), end="")
+
+
+def _line(file: str, asked: argparse.Namespace, folders: Sequence[str | Path]) -> str:
+    """What `merjax merge` takes to bring a line's folders together: its file, settings, scale and output too."""
+    out = ["--out", str(asked.out)] if asked.out else []
+    return shlex.join([file, *asked.words, *map(str, folders), *_scale(asked), *out])
+
+
+def _scale(asked: argparse.Namespace) -> list[str]:
+    return ["--scale", asked.scale] if asked.scale != "full" else []
 
 
 def _parameters(words: list[str]) -> dict[str, Any]:
     """`timeout_min=60 slurm_partition=gpu` as submitit takes it."""
+    from omegaconf import OmegaConf
+
     return cast(dict[str, Any], OmegaConf.to_container(OmegaConf.from_dotlist(words)))
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m merjax.sweep",
-        description="Train the trials of a sweep file over all folds and seeds, and print their pooled scores.",
-        epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument(
-        "words",
-        nargs="*",
-        metavar="FILE key=value",
-        help=f"the sweep file (default: {QUICKSTART}), then settings of its base to change",
-    )
+def add_sweep_flags(parser: Parser) -> None:
+    """The flags that say which sweep is meant and where its results lie: `sweep` and `merge` have them."""
     parser.add_argument("--out", type=Path, metavar="DIR", help="folder of the results (default: runs/NAME)")
     parser.add_argument(
         "--scale",
@@ -161,6 +185,19 @@ def _parser() -> argparse.ArgumentParser:
         help="small: lay the file's `small` section over it (made clips, few people, short budgets), to try the sweep on two"
         " cores in minutes; its store and results are other folders (default: %(default)s)",
     )
+
+
+def _parser(prog: str) -> Parser:
+    parser = Parser(prog, _ABOUT, _EPILOG)
+    parser.add_argument(
+        "words",
+        nargs="*",
+        metavar="FILE key=value",
+        help="the sweep file, or the name of one of --list (default: quickstart), then settings of its base to change",
+    )
+    add_sweep_flags(parser)
+    parser.add_argument("--list", action="store_true", help="print the sweeps that can be called by name, a line each")
+    parser.add_argument("--show", metavar="NAME", help="print the sweep file of that name, to start your own from")
     parser.add_argument("--slurm", type=int, metavar="N", help="submit N shards to Slurm, and do nothing here")
     parser.add_argument(
         "--slurm-set", nargs="+", default=[], metavar="key=value", help="what submitit takes, such as timeout_min=60"
@@ -177,9 +214,7 @@ def _parser() -> argparse.ArgumentParser:
         help="do one of N equal shares, from 1/N to N/N (default: all, or the share of a Slurm array's task)",
     )
     parser.add_argument(
-        "--merge", nargs="+", type=Path, metavar="DIR", help="bring the shards' folders together in --out, print scores"
-    )
-    parser.add_argument(
         "--log", choices=LOGS, help="write training curves for other tools too, into logs/ of the results"
     )
+    parser.add_argument("--merge", nargs="+", type=Path, help=argparse.SUPPRESS)  # answers with the word
     return parser

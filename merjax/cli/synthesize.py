@@ -1,14 +1,15 @@
-"""Command line: labelled clips made from photographs of faces, in a database's own layout."""
+"""`merjax synthesize`: labelled clips made from photographs of faces, in a database's own layout."""
 
-import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
 
-from merjax.synthesis import Camera, synthesize_release
-from merjax.synthesis.layouts import LAYOUTS
-from merjax.system.console import counted
+from merjax.cli.parser import Parser, positive
 from merjax.system.errors import command
+
+LAYOUTS = ("casme2", "samm", "smic")
+NOISE, DRIFT, FLICKER = 1.5, 0.3, 0.004  # Camera's own, said again so that --help loads nothing
 
 _ABOUT = """\
 Make labelled micro-expression clips from photographs of faces, written exactly as a database's owner would find them:
@@ -35,42 +36,39 @@ The same arguments and photographs give the same frames, whatever the number of 
 
 
 @command
-def main(argv: list[str] | None = None) -> None:
-    """Run the command line; `argv` as for `argparse`."""
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the command line; without `argv`, the process's own."""
     parser = _parser()
-    arguments = parser.parse_args(argv)
-    if len(arguments.peak) > 2:
+    asked = parser.read(argv)
+    if len(asked.peak) > 2:
         parser.error("--peak takes one size or two, LO HI")
+
+    from merjax.synthesis import Camera, synthesize_release
+    from merjax.system.console import counted
+
     console = Console(stderr=True)
     with counted("making clips", console) as progress:
         out = synthesize_release(
-            arguments.out,
-            portraits=arguments.portraits or None,
-            clips_per_subject=arguments.clips,
-            emotions=arguments.emotions,
-            invent=arguments.invent,
-            subjects=arguments.subjects,
-            peak=(arguments.peak[0], arguments.peak[-1]),
-            camera=Camera(arguments.noise, arguments.drift, arguments.flicker),
-            seed=arguments.seed,
-            layout=arguments.layout,
-            workers=arguments.workers,
-            fields=arguments.fields,
-            model=arguments.landmark_model,
+            asked.out,
+            portraits=asked.portraits or None,
+            clips_per_subject=asked.clips,
+            emotions=asked.emotions,
+            invent=asked.invent,
+            subjects=asked.subjects,
+            peak=(asked.peak[0], asked.peak[-1]),
+            camera=Camera(asked.noise, asked.drift, asked.flicker),
+            seed=asked.seed,
+            layout=asked.layout,
+            workers=asked.workers,
+            fields=asked.fields,
+            model=asked.landmark_model,
             progress=progress,
         )
-    print(f"{out}: a release in the layout of {arguments.layout}, made from photographs (see SYNTHETIC.json there)")
+    print(f"{out}: a release in the layout of {asked.layout}, made from photographs (see SYNTHETIC.json there)")
 
 
-def _parser() -> argparse.ArgumentParser:
-    camera = Camera()
-    parser = argparse.ArgumentParser(
-        prog="merjax synthesize",
-        description=_ABOUT,
-        epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
+def _parser() -> Parser:
+    parser = Parser("merjax synthesize", _ABOUT, _EXAMPLES)
     add = parser.add_argument
     add("--out", type=Path, required=True, metavar="DIR", help="folder to make; must not exist or be empty")
     add("--portraits", type=Path, nargs="+", default=[], metavar="PATH", help="photographs of one frontal face each, or"
@@ -86,15 +84,15 @@ def _parser() -> argparse.ArgumentParser:
     add("--peak", type=float, nargs="+", default=(1.0, 3.0), metavar="PX", help="largest displacement at the apex, one"
         " size or LO HI, in pixels where the eyes are 105 px apart; about 10 is a posed expression"
         " (default: 1 3)")  # fmt: skip
-    add("--noise", type=float, default=camera.noise, metavar="LEVELS", help="standard deviation of the sensor noise at"
+    add("--noise", type=float, default=NOISE, metavar="LEVELS", help="standard deviation of the sensor noise at"
         " mid-gray, in gray levels of 255 (default: %(default)s)")  # fmt: skip
-    add("--drift", type=float, default=camera.drift, metavar="PX", help="largest sway of the whole frame"
+    add("--drift", type=float, default=DRIFT, metavar="PX", help="largest sway of the whole frame"
         " (default: %(default)s)")  # fmt: skip
-    add("--flicker", type=float, default=camera.flicker, metavar="SHARE", help="relative flicker of the light"
+    add("--flicker", type=float, default=FLICKER, metavar="SHARE", help="relative flicker of the light"
         " (default: %(default)s)")  # fmt: skip
     add("--fields", action="store_true", help="also write each clip's true displacement, onset to apex, below"
         " true_fields/ as npz")  # fmt: skip
     add("--landmark-model", type=Path, metavar="FILE", help="dlib's 68-point model (default: looked up)")
     add("--seed", type=int, default=0, metavar="N", help="of everything random (default: %(default)s)")
-    add("--workers", type=int, metavar="N", help="clips made at a time (default: one per core)")
+    add("--workers", type=positive, metavar="N", help="clips made at a time (default: one per core)")
     return parser

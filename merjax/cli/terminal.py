@@ -1,6 +1,5 @@
 """What a sweep says in the terminal: what it would do, and what came out."""
 
-import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,6 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from merjax.cli.printing import say
 from merjax.config import SelectionConfig, flatten
 from merjax.methods.registry import METHODS
 from merjax.scoring.entry import LEAKS, SELECTIONS
@@ -69,9 +69,9 @@ def print_diverged(predictions: pd.DataFrame, console: Console) -> None:
     runs = predictions.loc[predictions["prediction"] < 0, ["trial", "seed", "fold"]].drop_duplicates()
     trials = list(runs.groupby(["trial", "seed"], sort=False)["fold"])
     for (trial, seed), folds in trials[:_SHOWN]:
-        _say(console, f"diverged: {trial}, seed {seed}, {len(folds)} folds: {', '.join(folds)}")
+        say(console, f"diverged: {trial}, seed {seed}, {len(folds)} folds: {', '.join(folds)}")
     if len(trials) > _SHOWN:
-        _say(console, f"diverged: and {len(trials) - _SHOWN} more trials and seeds")
+        say(console, f"diverged: and {len(trials) - _SHOWN} more trials and seeds")
 
 
 def print_plan(
@@ -101,7 +101,7 @@ def print_plan(
         config = plan.trials[plan.group_of_trial.index(g)].config
         steps = METHODS[config.method].steps(config, data["frames"], data["clips"])
         settings = flatten(config)
-        _say(
+        say(
             console,
             f"group {g}{''.join(f', {key}={settings[key]}' for key in splitting_keys(plan))}: "
             f"{sum(len(chunk.runs) for chunk in chunks)} runs in chunks of {chunks[0].width}, "
@@ -110,13 +110,13 @@ def print_plan(
             f"{memory[g] / 2**30:.2f} GiB a {'worker' if jax.default_backend() == 'cpu' else 'device'}",
         )
     if len(plan.data) > 1:
-        _say(console, f"groups differ in {', '.join(splitting_keys(plan))}; each compiles its own programs")
+        say(console, f"groups differ in {', '.join(splitting_keys(plan))}; each compiles its own programs")
     mine = [chunk for chunk in shard.of(plan) if chunk not in finished]
     if finished:
-        _say(console, f"{len(finished)} of {len(plan.chunks)} chunks are finished already")
+        say(console, f"{len(finished)} of {len(plan.chunks)} chunks are finished already")
     seconds, timed = seconds_left(plan, mine, workers)
     origin = "at the rate of the last sweep on this machine" if timed else "a rough guess: no sweep was timed here yet"
-    _say(
+    say(
         console,
         f"{len(mine)} chunks here, {workers} worker(s): about {duration(seconds)} ({origin}), and the compilation",
     )
@@ -127,7 +127,7 @@ def print_search_plan(sweep: SweepFile, plan: Plan, batch: int, folder: Path, co
     spec, table = sweep.searched, folder / "search" / "search.csv"
     scored = int((pd.read_csv(table)["state"] == "complete").sum()) if table.is_file() else 0
     folds = len(plan.data[0]["folds"])
-    _say(
+    say(
         console,
         f"search: {spec.trials} proposals by {spec.sampler}, {batch} at a time, each scored by {spec.metric} on "
         f"{100 * spec.inner:g} % of each fold's training subjects"
@@ -141,7 +141,7 @@ def print_scale(sweep: SweepFile, console: Console) -> None:
     """What the small scale changes, if it was asked for."""
     if sweep.small:
         changed = ", ".join(f"{key}={value}" for key, value in sweep.small.items())
-        _say(console, f"scale small: {changed}")
+        say(console, f"scale small: {changed}")
 
 
 def _again(selection: SelectionConfig) -> str:
@@ -164,7 +164,7 @@ def print_search(tried: pd.DataFrame, console: Console) -> None:
         cells = (escape(f"{value:.4g}" if isinstance(value, float) else str(value)) for value in row)
         table.add_row(*cells, f"{folds.get(row[0], 0)} folds")
     console.print(table)
-    _say(
+    say(
         console,
         "each fold chose by its own inner subjects, was trained again on all its training subjects, and tested once: "
         + ", ".join(f"{trial} in {n}" for trial, n in folds.items())
@@ -172,16 +172,25 @@ def print_search(tried: pd.DataFrame, console: Console) -> None:
     )
 
 
+def print_result(result: SweepResult, console: Console) -> None:
+    """What a finished sweep came to: its scores, with what a search tried before them."""
+    if result.tried is not None:
+        print_search(result.tried, console)
+    print_scores(result.plan, result.scores, console)
+    print_diverged(result.predictions, console)
+    console.print(f"predictions per clip, plan and scores: [bold]{escape(str(result.folder))}[/bold]", soft_wrap=True)
+
+
 def print_shard(result: SweepResult, shard: Shard, line: str, console: Console) -> None:
-    """What a finished shard leaves to do."""
-    missing, merge = len(result.missing), f"--merge {shlex.quote(str(result.folder))} ..."
-    _say(
+    """What a finished shard leaves to do; `line` is what `merjax merge` takes to bring the folders together."""
+    missing = len(result.missing)
+    say(
         console,
         f"shard {shard} is finished; {missing} of {len(result.plan.chunks)} chunks are missing in {result.folder}. When all "
         "shards are finished, the scores are printed by",
     )
-    _say(console, f"  python -m merjax.sweep {line} {merge}")
-    _say(console, "with the folders of all shards (the same one, if they share it).")
+    say(console, f"  merjax merge {line}")
+    say(console, "with the folders of all shards (the same one, if they share it).")
 
 
 def missing_sentence(result: SweepResult, line: str) -> str:
@@ -193,11 +202,6 @@ def missing_sentence(result: SweepResult, line: str) -> str:
         "shards, chunk k is the work of shard k mod N + 1). Let those shards finish and merge again; or train here what is "
         f"missing, on top of what was merged into {result.folder}:\n  python -m merjax.sweep {line}"
     )
-
-
-def _say(console: Console, sentence: str) -> None:
-    """Print as it is: `regions=[eyes]` is no style."""
-    console.print(sentence, soft_wrap=True, highlight=False, markup=False)
 
 
 _MOST_NUMBERS = 20

@@ -2,6 +2,7 @@
 
 from merjax.engine.batches import Samples
 from merjax.engine.engine import Budget, Checkpointer, Engine, Progress, Saved
+from merjax.engine.jobs import Jobs, StageJob, StageResult, Visit, train, walk
 from merjax.engine.mapping import Mapping
 from merjax.engine.stage import Batch, Outcome, RunArrays, Stage, State, Variables
 
@@ -10,6 +11,7 @@ __all__ = [
     "Budget",
     "Checkpointer",
     "Engine",
+    "Jobs",
     "Mapping",
     "Outcome",
     "Progress",
@@ -17,6 +19,11 @@ __all__ = [
     "Samples",
     "Saved",
     "Stage",
+    "StageJob",
+    "StageResult",
     "State",
     "Variables",
+    "Visit",
+    "train",
+    "walk",
 ]

@@ -15,6 +15,8 @@ from merjax.engine.mapping import Mapping, default_mapping, join, over_runs, spl
 from merjax.engine.stage import Batch, RunArrays, Stage, State, Variables, advance, outputs, prepared, start
 from merjax.system.jax_setup import compiler_options
 
+SNAPSHOTS = "snapshots"  # in a history, beside the metrics: the outputs on the way
+
 
 class Progress(NamedTuple):
     """Where a stage stands after a call."""
@@ -28,6 +30,7 @@ class Progress(NamedTuple):
     diverged: int  # runs whose loss is not finite, in the last step that held training samples of theirs
     # the metrics of all steps so far, `[P, step]`, those of an earlier process among them
     history: MappingOf[str, np.ndarray] = MappingProxyType({})
+    inner: bool = False  # whether this is the training that leaves the inner subjects out
 
 
 class Saved(NamedTuple):
@@ -35,7 +38,7 @@ class Saved(NamedTuple):
 
     Attributes:
         state: of the runs, leaves `[P, ...]`.
-        history: metrics `[P, steps]`, NaN where they are still to come, and what was probed so far.
+        history: metrics `[P, steps]` and the snapshots, NaN where they are still to come.
         done: steps taken.
         stream: the stream's own state, before the batches of the next step.
     """
@@ -57,19 +60,19 @@ class Checkpointer(Protocol):
 
 
 class Budget(NamedTuple):
-    """How long a stage trains: steps of `batch` samples, and every how many steps the runs are probed (0: never).
+    """How long a stage trains: steps of `batch` samples, and every how many steps their outputs are taken down (0: never).
 
     `shuffle` False gives the samples in their order in every epoch, whose last batch may be short.
     """
 
     batch: int
     steps: int
-    probe_every: int = 0
+    snapshot_every: int = 0
     shuffle: bool = True
 
     @property
-    def probes(self) -> int:
-        return self.steps // self.probe_every if self.probe_every else 0
+    def snapshots(self) -> int:
+        return self.steps // self.snapshot_every if self.snapshot_every else 0
 
 
 class Engine:
@@ -110,16 +113,16 @@ class Engine:
             stage, runs, samples: what is trained.
             budget: how long.
             seed: of the stream's order.
-            on_call: hears of every jitted call.
+            on_call: is called after every jitted call.
             keeper: keeps progress, and gives back what was kept.
 
         Returns:
             The runs' states, leaves `[P, ...]`, and the history: the metrics of every step, `[P, steps]`, and, if the
-            budget asks for it, "probe": the stage's outputs for every sample at every probe, `[P, probes, S, ...]`.
+            budget asks for it, under `SNAPSHOTS`: the stage's outputs for every sample on the way, `[P, snapshots, S, ...]`.
         """
         n_runs = len(runs.key)
         placed = self._place(runs)
-        state = self._program(stage, "start", start, 1, placed)(placed)
+        state = self.program(stage, "start", start, 1, placed)(placed)
         stream = training_stream(samples, budget.batch, self.steps_per_call, seed, self._threads, budget.shuffle)
         history, done = self._blank_history(stage, state, placed, samples, budget, n_runs), 0
         kept = (
@@ -136,18 +139,18 @@ class Engine:
             if batches is None or offset == 0:
                 position, batches = stream.get_state(), next(stream)
             n = min(self.steps_per_call - offset, budget.steps - done)
-            if budget.probe_every:
-                n = min(n, budget.probe_every - done % budget.probe_every)
+            if budget.snapshot_every:
+                n = min(n, budget.snapshot_every - done % budget.snapshot_every)
             numbers = np.int32(offset), np.int32(offset + n)
-            state, metrics = self._program(stage, "advance", advance, 2, state, placed, batches, *numbers)(
+            state, metrics = self.program(stage, "advance", advance, 2, state, placed, batches, *numbers)(
                 state, placed, batches, *numbers
             )
             for name, values in metrics.items():
                 history[name][:, done : done + n] = np.asarray(join(values))[:, offset : offset + n]
             done += n
-            if budget.probe_every and done % budget.probe_every == 0:
-                probe = self.apply(stage, join(state.variables), runs, samples, batch=budget.batch)
-                history["probe"][:, done // budget.probe_every - 1] = probe
+            if budget.snapshot_every and done % budget.snapshot_every == 0:
+                snapshot = self.apply(stage, join(state.variables), runs, samples, batch=budget.batch)
+                history[SNAPSHOTS][:, done // budget.snapshot_every - 1] = snapshot
             loss_P = _last_loss(loss_P, history["loss"][:, done - n : done], runs, batches.unit_B[offset : offset + n])
             seconds = (time.perf_counter() - began) * done / max(done - first, 1)
             on_call(_progress(stage, done, budget, loss_P, seconds, history))
@@ -165,7 +168,7 @@ class Engine:
         per_call = -(-total // -(-total // self.steps_per_call))  # equal calls: the last is filled up and thrown away
         pieces = []
         for place, batches in in_order(samples, batch, per_call):
-            program = self._program(stage, "apply", outputs, 2, variables, runs, batches)
+            program = self.program(stage, "apply", outputs, 2, variables, runs, batches)
             result = join(program(variables, runs, batches))  # [P, K, B, ...]
             n = place.stop - place.start
             pieces.append(jax.tree.map(lambda x, n=n: np.asarray(x).reshape(len(x), -1, *x.shape[3:])[:, :n], result))
@@ -175,9 +178,9 @@ class Engine:
         self, stage: Stage, state: State, runs: RunArrays, samples: Samples, budget: Budget, n_runs: int
     ) -> dict[str, np.ndarray]:
         history = {name: np.full((n_runs, budget.steps), np.nan, np.float32) for name in stage.metrics}
-        if budget.probes:
+        if budget.snapshots:
             output = self._output_shape(stage, state, runs, samples, budget.batch)
-            history["probe"] = np.full((n_runs, budget.probes, len(samples.unit_S), *output), np.nan, np.float32)
+            history[SNAPSHOTS] = np.full((n_runs, budget.snapshots, len(samples.unit_S), *output), np.nan, np.float32)
         return history
 
     def _output_shape(
@@ -188,8 +191,8 @@ class Engine:
         batches = samples.batches(np.zeros((1, batch), int))
         key = (stage, *((x.shape, str(x.dtype)) for x in jax.tree.leaves((one_run, batches))))
         if key not in self._outputs:
-            look = _on_prepared(stage, functools.partial(outputs, stage), 2)
-            self._outputs[key] = jax.eval_shape(look, *one_run, batches).shape[2:]
+            compute = _on_prepared(stage, functools.partial(outputs, stage), 2)
+            self._outputs[key] = jax.eval_shape(compute, *one_run, batches).shape[2:]
         return self._outputs[key]
 
     @staticmethod
@@ -204,7 +207,8 @@ class Engine:
     def _place(self, tree: Any) -> Any:
         return self._identity(split(tree, len(self.devices)))
 
-    def _program(self, stage: Stage, name: str, f: Callable, per_run: int, *args: Any) -> jax.stages.Compiled:
+    def program(self, stage: Stage, name: str, f: Callable, per_run: int, *args: Any) -> jax.stages.Compiled:
+        """`f` of the stage, compiled for arguments of these shapes; of the runs' own are the first `per_run`."""
         shapes = tuple((x.shape, str(x.dtype)) for x in jax.tree.leaves(args))
         if (stage, name, shapes) not in self.programs:
             mapped = _on_prepared(
@@ -225,7 +229,7 @@ def _progress(
     finite_P = np.isfinite(loss_P)
     sound = loss_P[finite_P & (loss_P != _NO_LOSS)]
     ends = (float(sound.min()), float(sound.max())) if len(sound) else (float("nan"), float("nan"))
-    so_far = {name: values[:, :done] for name, values in history.items() if name != "probe"}
+    so_far = {name: values[:, :done] for name, values in history.items() if name != SNAPSHOTS}
     return Progress(stage.name, done, budget.steps, len(loss_P), ends, seconds, int((~finite_P).sum()), so_far)
 
 

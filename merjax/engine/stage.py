@@ -11,7 +11,7 @@ import optax
 from jaxtyping import Array, Float, Int, UInt32
 
 Params = Any
-Hyper = Any
+Numbers = Any
 
 
 class Batch(NamedTuple):
@@ -32,12 +32,12 @@ class RunArrays(NamedTuple):
     Attributes:
         key: key data of the run's own randomness, from its seed, trial and fold.
         weight_N: training weight of each unit; 0 for those held out.
-        hyper: traced hyper-parameters, numbers fitted on the run's training units, targets, inputs of its own.
+        numbers: traced hyper-parameters, numbers fitted on the run's training units, targets, inputs of its own.
     """
 
     key: UInt32[Array | np.ndarray, "2"]
     weight_N: Float[Array | np.ndarray, "N"]
-    hyper: Hyper
+    numbers: Numbers
 
 
 class Variables(NamedTuple):
@@ -74,11 +74,11 @@ class Stage(NamedTuple):
 
     Attributes:
         name: tells the stages of a method apart, in randomness and in messages.
-        init: (key, hyper) -> variables.
-        loss: (variables, batch, weight_B, hyper, key) -> outcome; the loss divides by the sum of the weights, so that a
+        init: (key, numbers) -> variables.
+        loss: (variables, batch, weight_B, numbers, key) -> outcome; the loss divides by the sum of the weights, so that a
             sample of weight 0 is as good as absent, and is so in the statistics.
-        apply: (variables, batch, hyper) -> outputs in inference mode, with a leading axis B.
-        optimiser: hyper -> gradient transformation; built inside the program, since its numbers are traced.
+        apply: (variables, batch, numbers) -> outputs in inference mode, with a leading axis B.
+        optimiser: numbers -> gradient transformation; built inside the program, since its numbers are traced.
         prepare: inputs of K batches -> what the runs take their batches from; done once for all runs of a call.
         take: (what `prepare` gave, k) -> the inputs of batch k.
         runs_per_pass: how many runs share a pass over their common inputs where runs go one after another.
@@ -86,10 +86,10 @@ class Stage(NamedTuple):
     """
 
     name: str
-    init: Callable[[jax.Array, Hyper], Variables]
-    loss: Callable[[Variables, Batch, jax.Array, Hyper, jax.Array], Outcome]
-    apply: Callable[[Variables, Batch, Hyper], Any]
-    optimiser: Callable[[Hyper], optax.GradientTransformation]
+    init: Callable[[jax.Array, Numbers], Variables]
+    loss: Callable[[Variables, Batch, jax.Array, Numbers, jax.Array], Outcome]
+    apply: Callable[[Variables, Batch, Numbers], Any]
+    optimiser: Callable[[Numbers], optax.GradientTransformation]
     prepare: Callable[[Any], Any] = lambda inputs: inputs
     take: Callable[[Any, jax.Array], Any] = lambda inputs, k: jax.tree.map(lambda x: x[k], inputs)
     runs_per_pass: int = 1
@@ -98,8 +98,8 @@ class Stage(NamedTuple):
 
 def start(stage: Stage, run: RunArrays) -> State:
     """A run's state before its first step."""
-    variables = stage.init(jax.random.fold_in(_stage_key(stage, run), _START), run.hyper)
-    return State(variables, stage.optimiser(run.hyper).init(variables.params), jnp.zeros((), jnp.int32))
+    variables = stage.init(jax.random.fold_in(_stage_key(stage, run), _START), run.numbers)
+    return State(variables, stage.optimiser(run.numbers).init(variables.params), jnp.zeros((), jnp.int32))
 
 
 def prepared(stage: Stage, batches: Batch) -> Batch:
@@ -123,13 +123,13 @@ def advance(
         The state after, and the metrics of each step `[K]` (NaN where no step was taken, and where a batch held none of
         the run's training samples).
     """
-    optimiser = stage.optimiser(run.hyper)
+    optimiser = stage.optimiser(run.numbers)
 
     def outcome(params: Params, variables: Variables, k: jax.Array, key: jax.Array) -> tuple[jax.Array, tuple]:
         batch = _take(stage, batches, k)
         weight_B = _weights(run, batch)
         variables = variables._replace(params=params)
-        loss, metrics, statistics = stage.loss(variables, batch, weight_B, run.hyper, key)
+        loss, metrics, statistics = stage.loss(variables, batch, weight_B, run.numbers, key)
         # a batch of held-out samples alone is no step: momentum, weight decay and averages must not move the run
         return loss, (metrics, statistics, weight_B.sum() > 0)
 
@@ -151,7 +151,7 @@ def advance(
 def outputs(stage: Stage, variables: Variables, run: RunArrays, batches: Batch) -> Any:
     """The stage's outputs on K `prepared` batches, stacked on a leading axis K."""
     k_K = jnp.arange(batches.unit_B.shape[0])
-    return jax.lax.map(lambda k: stage.apply(variables, _take(stage, batches, k), run.hyper), k_K)
+    return jax.lax.map(lambda k: stage.apply(variables, _take(stage, batches, k), run.numbers), k_K)
 
 
 def _take(stage: Stage, batches: Batch, k: jax.Array) -> Batch:

@@ -1,4 +1,4 @@
-"""The one stage of a peer: a network on each clip's flow image, trained clip by clip."""
+"""Baselines that are one network on each clip's flow image, trained clip by clip: one stage."""
 
 import functools
 from collections.abc import Callable, Sequence
@@ -7,12 +7,13 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 from flax import linen as nn
+from jaxtyping import Array, Float, Int
 
 from merjax.config import Config
-from merjax.engine import Batch, Checkpointer, Engine, Outcome, Progress, RunArrays, Samples, Stage, Variables
-from merjax.methods.optimisers import adamw, momentum
+from merjax.engine import Batch, Jobs, Outcome, Progress, Samples, Stage, StageJob, Variables
+from merjax.methods.numbers import Count, InModel, Real, traced_numbers
+from merjax.methods.optimisers import adamw, halved, momentum
 from merjax.methods.runs import (
     RunId,
     Trained,
@@ -20,7 +21,6 @@ from merjax.methods.runs import (
     make_run,
     stacked,
     steps_per_epoch,
-    traced_numbers,
     training_labels,
     training_steps,
 )
@@ -33,56 +33,78 @@ from merjax.nn.ststnet import SIDE
 from merjax.system.errors import MerjaxError
 from merjax.training.data import TrainingData
 from merjax.training.fitted import class_weights
-from merjax.training.selection import extra_looks, looks_of, with_looks
+from merjax.training.selection import extra_snapshots, snapshots_of, with_snapshots
 
 
 class FlowNetwork(NamedTuple):
-    """A peer's network.
+    """A baseline's network.
 
     Attributes:
         module: classes -> a module that is called with (inputs, weight_B, dropout_rate, key) and gives scores `[B, K]`;
             without a key, in inference mode.
         prepare: images of K batches `[K, 3, 28, 28, B]` of uint8 (u, v, strain) -> what the runs take their inputs from.
         inputs: (what `prepare` gave, k, how many samples batch k holds) -> the module's inputs.
-        work: multiply-adds of one clip's forward pass, in thousands.
+        cost: multiply-adds of one clip's forward pass, in thousands.
         runs_per_pass: see `Stage`.
     """
 
     module: Callable[[int], nn.Module]
     prepare: Callable[[jax.Array], Any]
     inputs: Callable[[Any, jax.Array, jax.Array], Any]
-    work: float
+    cost: float
     runs_per_pass: int = 1
 
 
-def _images(x_KxCxHxWxB: jax.Array) -> jax.Array:
-    """Values between 0 and 1."""
+def as_images(x_KxCxHxWxB: jax.Array) -> jax.Array:
+    """Images of K batches with values between 0 and 1."""
     return x_KxCxHxWxB.astype(jnp.float32) / 255
 
 
-def _image(x_KxCxHxWxB: jax.Array, k: jax.Array, filled: jax.Array) -> jax.Array:
+def batch_of_images(x_KxCxHxWxB: jax.Array, k: jax.Array, filled: jax.Array) -> jax.Array:
+    """Batch k of K batches of images."""
     return x_KxCxHxWxB[k]
 
 
-def _batch_of(prepared: Any, k: jax.Array) -> tuple[Any, jax.Array]:
+def _whole_call(prepared: Any, k: jax.Array) -> tuple[Any, jax.Array]:
     """Of K batches the k-th: STSTNet takes its windows from among all, block by block, without a copy of the batch."""
     return prepared, k
 
 
 NETWORKS = {
     "ststnet": FlowNetwork(ststnet.STSTNet, ststnet.prepare, ststnet.Windows, 390, runs_per_pass=2),
-    "off_apexnet": FlowNetwork(OFFApexNet, _images, _image, 3850),
-    "dual_inception": FlowNetwork(DualInception, _images, _image, 12400),
-    "rcn_a": FlowNetwork(RCNA, _images, _image, 19000),
+    "off_apexnet": FlowNetwork(OFFApexNet, as_images, batch_of_images, 3850),
+    "dual_inception": FlowNetwork(DualInception, as_images, batch_of_images, 12400),
+    "rcn_a": FlowNetwork(RCNA, as_images, batch_of_images, 19000),
 }
 
 
-@functools.cache
-def peer_stage(name: str, classes: int, optimiser: str) -> Stage:
-    """The stage of a peer.
+class FlowNumbers(NamedTuple):
+    """What the stage of a flow network takes as data.
 
-    `hyper` holds the optimiser's numbers, and dropout, gamma, smoothing, alpha_K and target_N.
+    Attributes:
+        learning_rate, beta1, beta2, weight_decay: of the optimiser.
+        halve_steps: the steps after which the learning rate halves, again and again; 0: never.
+        dropout: its rate.
+        gamma, smoothing: of the focal loss.
+        alpha_K: class weights.
+        target_N: labels of every clip; 0 for those that are not trained on.
     """
+
+    learning_rate: InModel[Real]
+    beta1: InModel[Real]
+    beta2: InModel[Real]
+    weight_decay: InModel[Real]
+    halve_steps: InModel[Count]
+    dropout: InModel[Real]
+    gamma: InModel[Real]
+    smoothing: InModel[Real]
+    alpha_K: InModel[Float[Array | np.ndarray, "K"]]
+    target_N: Int[Array | np.ndarray, "N"]
+
+
+@functools.cache
+def flow_stage(name: str, classes: int, optimiser: str) -> Stage:
+    """The stage of a flow network."""
     network = NETWORKS[name]
     model = network.module(classes)
 
@@ -93,29 +115,32 @@ def peer_stage(name: str, classes: int, optimiser: str) -> Stage:
         logits_BxK, changed = model.apply(tree, inputs, weight_B, rate, key, mutable=["batch_stats"])
         return logits_BxK, changed.get("batch_stats", {})
 
-    def init(key, hyper):
+    def init(key, numbers: FlowNumbers):
         x_KxCxHxWxB = jnp.zeros((1, ststnet.CHANNELS, ststnet.SIDE, ststnet.SIDE, 1), jnp.uint8)
         inputs = network.inputs(network.prepare(x_KxCxHxWxB), jnp.asarray(0), jnp.asarray(1))
         tree = model.init(key, inputs, jnp.ones(1), 0.0, None)
         return Variables(tree["params"], tree.get("batch_stats", {}))
 
-    def loss(variables, batch: Batch, weight_B, hyper, key):
-        logits_BxK, statistics = scores(variables, batch, weight_B, hyper["dropout"], key)
-        target_B = hyper["target_N"][batch.unit_B]
-        loss_B = focal_loss(logits_BxK, target_B, hyper["alpha_K"], hyper["gamma"], hyper["smoothing"])
+    def loss(variables, batch: Batch, weight_B, numbers: FlowNumbers, key):
+        logits_BxK, statistics = scores(variables, batch, weight_B, numbers.dropout, key)
+        target_B = numbers.target_N[batch.unit_B]
+        loss_B = focal_loss(logits_BxK, target_B, numbers.alpha_K, numbers.gamma, numbers.smoothing)
         share_B = weight_B / jnp.maximum(weight_B.sum(), 1e-9)
         right_B = logits_BxK.argmax(-1) == target_B
         return Outcome(loss_B @ share_B, {"loss": loss_B @ share_B, "accuracy": right_B @ share_B}, statistics)
 
-    def apply(variables, batch: Batch, hyper):
+    def apply(variables, batch: Batch, numbers: FlowNumbers):
         return scores(variables, batch, jnp.ones(len(batch.unit_B)), 0.0, None)[0]
 
-    optimise: Callable[[Any], optax.GradientTransformation] = {"adam": adamw, "sgd": momentum}[optimiser]
-    return Stage(name, init, loss, apply, optimise, network.prepare, _batch_of, network.runs_per_pass)
+    def optimise(numbers: FlowNumbers):
+        of_name = {"adam": adamw, "sgd": momentum}[optimiser]
+        return of_name(numbers, halved(numbers.learning_rate, numbers.halve_steps))
+
+    return Stage(name, init, loss, apply, optimise, network.prepare, _whole_call, network.runs_per_pass)
 
 
 def flow_samples(flow_NxHxWxC: np.ndarray) -> Samples:
-    """Samples of a peer's stage: a clip each.
+    """Samples of a flow network's stage: a clip each.
 
     Args:
         flow_NxHxWxC: each clip's flow image, uint8.
@@ -130,53 +155,45 @@ def flow_samples(flow_NxHxWxC: np.ndarray) -> Samples:
     return Samples(np.arange(len(flow_NxHxWxC)), gather)
 
 
-def train(
-    experiment: TrainingData,
-    specs: Sequence[RunId],
-    engine: Engine,
-    on_call: Callable[[Progress], None] = lambda progress: None,
-    keeper: Checkpointer | None = None,
-) -> Trained:
-    """Train runs of one group and one seed together.
+def jobs(
+    data: TrainingData, specs: Sequence[RunId], on_call: Callable[[Progress], None] = lambda progress: None
+) -> Jobs[Trained]:
+    """The one stage of runs of one group and one seed.
 
     Where the config keeps the clips in order, batches are cut from all clips, and a run passes over those that it holds out.
     Code that cuts each fold's own training clips into batches of 256 has the same samples in the same order, with its
     first batch reaching further by as many clips as the fold holds out of it.
 
     Args:
-        experiment: the data.
-        specs: the runs; a multiple of the engine's device count, with one `program_group` and one seed.
-        engine: the engine of this group.
-        on_call: hears of every jitted call.
-        keeper: keeps the stage's progress.
+        data: what they train on.
+        specs: the runs, with one `program_group` and one seed.
+        on_call: not needed; nothing is computed here.
     """
-    config, seed = specs[0].config, specs[0].seed
-    stage, runs, clips = peer_runs(experiment, specs)
-    budget = with_looks(budget_of(config.peer, len(experiment.index)), config.selection)
-    state, curves = engine.fit(stage, runs, clips, budget, seed=seed, on_call=on_call, keeper=keeper)
-    logits_PxNxK = engine.apply(stage, state.variables, runs, clips, batch=config.peer.batch)
-    looks_PxLxNxK, look_L = looks_of(curves.pop("probe", None), logits_PxNxK, budget)
-    return Trained(looks_PxLxNxK, look_L, {stage.name: curves})
+    job = flow_job(data, specs)
+    result = yield job
+    snapshots_PxLxNxK, step_L = snapshots_of(result.snapshots, result.outputs, job.budget)
+    return Trained(snapshots_PxLxNxK, step_L, {job.stage.name: result.curves})
 
 
-def peer_runs(experiment: TrainingData, specs: Sequence[RunId]) -> tuple[Stage, RunArrays, Samples]:
-    """A peer's stage, its runs, stacked, and the clips that they train on."""
+def flow_job(data: TrainingData, specs: Sequence[RunId]) -> StageJob:
+    """The stage, its runs, and the clips that they train on."""
     config = specs[0].config
-    stage = peer_stage(config.method, len(experiment.classes), config.peer.optimiser)
-    runs = [make_run(experiment, spec, _hyper(experiment, spec)) for spec in specs]
-    return stage, stacked(runs), flow_samples(experiment.flow_NxHxWx3)
+    stage = flow_stage(config.method, len(data.classes), config.peer.optimiser)
+    runs = stacked([make_run(data, spec, flow_numbers(data, spec)) for spec in specs])
+    budget = with_snapshots(budget_of(config.peer, len(data.index)), config.selection)
+    return StageJob(stage, runs, flow_samples(data.flow_NxHxWx3), budget)
 
 
-def refuse(experiment: TrainingData) -> None:
-    """Refuse a store that holds no flow images, or none of the peers' size.
+def refuse(data: TrainingData) -> None:
+    """Refuse a store that holds no flow images, or none of the networks' size.
 
     Raises:
         MerjaxError: saying how to make one that does.
     """
-    height, width = experiment.flow_NxHxWx3.shape[1:3]
+    height, width = data.flow_NxHxWx3.shape[1:3]
     if (height, width) != (SIDE, SIDE):
         raise MerjaxError(
-            f"{experiment.store.path} holds flow images of {width}x{height} pixels; the networks of the peers take "
+            f"{data.store.path} holds flow images of {width}x{height} pixels; the flow networks take "
             f"{SIDE}x{SIDE}: prepare them again in that size"
         )
 
@@ -186,23 +203,25 @@ def stage_steps(config: Config, frames: int, clips: int) -> dict[str, int]:
     return {config.method: training_steps(config.peer, clips)}
 
 
-def stage_work(experiment: TrainingData, config: Config) -> dict[str, float]:
+def stage_cost(data: TrainingData, config: Config) -> dict[str, float]:
     """Rough multiply-adds of one run, in units of 1e9."""
-    passes = 3 * config.peer.epochs + extra_looks(config.selection)
-    return {config.method: passes * len(experiment.index) * NETWORKS[config.method].work / 1e6}
+    passes = 3 * config.peer.epochs + extra_snapshots(config.selection)
+    return {config.method: passes * len(data.index) * NETWORKS[config.method].cost / 1e6}
 
 
-def _hyper(experiment: TrainingData, spec: RunId) -> dict[str, Any]:
-    fold, config = experiment.folds[spec.fold], spec.config
-    target_N, _ = training_labels(experiment, spec)
-    count_K = np.bincount(target_N[fold.train_N], minlength=len(experiment.classes))
-    numbers = traced_numbers(config.peer)
-    del numbers["halve_every"]  # stages count in steps
-    halve_steps = config.peer.halve_every * steps_per_epoch(config.peer, len(experiment.index))
-    return numbers | {
-        "halve_steps": np.int32(round(halve_steps)),
-        "gamma": np.float32(config.loss.gamma),
-        "smoothing": np.float32(config.loss.label_smoothing),
-        "alpha_K": class_weights(config.loss.alpha, count_K),
-        "target_N": target_N,
-    }
+def flow_numbers(data: TrainingData, spec: RunId) -> FlowNumbers:
+    """What one run's stage takes as data."""
+    fold, config = data.folds[spec.fold], spec.config
+    target_N, _ = training_labels(data, spec)
+    count_K = np.bincount(target_N[fold.train_N], minlength=len(data.classes))
+    traced = traced_numbers(config.peer)
+    del traced["halve_every"]  # stages count in steps
+    halve_steps = config.peer.halve_every * steps_per_epoch(config.peer, len(data.index))
+    return FlowNumbers(
+        **traced,
+        halve_steps=np.int32(round(halve_steps)),
+        gamma=np.float32(config.loss.gamma),
+        smoothing=np.float32(config.loss.label_smoothing),
+        alpha_K=class_weights(config.loss.alpha, count_K),
+        target_N=target_N,
+    )

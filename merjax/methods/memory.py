@@ -3,7 +3,8 @@
 import jax
 
 from merjax.config import Config
-from merjax.engine.rehearsal import Rehearsal
+from merjax.engine import Engine, walk
+from merjax.engine.rehearsal import weigh
 from merjax.methods.registry import METHODS
 from merjax.methods.runs import RunId
 from merjax.system.errors import MerjaxError
@@ -14,18 +15,19 @@ SHARE = 0.85  # of a device's memory: the rest is left to the other programs and
 SMALLER = "choose a smaller engine.chunk, and another --out, since a folder keeps the chunks that it was begun with"
 
 
-def bytes_per_device(experiment: TrainingData, config: Config, per_device: int) -> int:
+def bytes_per_device(data: TrainingData, config: Config, per_device: int) -> int:
     """What the larger of the stages' compiled training programs takes on a device that holds `per_device` runs."""
     if not METHODS[config.method].compiles:
         return 0
     mapping = None if config.engine.mapping == "auto" else config.engine.mapping
-    engine = Rehearsal(mapping, config.engine.steps_per_call)
+    engine = Engine(mapping, config.engine.steps_per_call)
     specs = [RunId(config, 0, 0)] * per_device * len(engine.devices)
-    METHODS[config.method].train(experiment, specs, engine)
-    return max(engine.bytes.values())
+    bytes_of: dict[str, int] = {}
+    walk(METHODS[config.method].jobs(data, specs), weigh(engine, bytes_of))
+    return max(bytes_of.values())
 
 
-def capacity(experiment: TrainingData, config: Config) -> int | None:
+def capacity(data: TrainingData, config: Config) -> int | None:
     """How many runs fit on this machine's devices together; None on a CPU, whose memory is not the limit, or
     for a method that leaves the devices alone.
 
@@ -36,7 +38,7 @@ def capacity(experiment: TrainingData, config: Config) -> int | None:
     if devices[0].platform == "cpu" or not METHODS[config.method].compiles:
         return None
     limits = [device.memory_stats()["bytes_limit"] for device in devices]
-    one, two = (bytes_per_device(experiment, config, n) for n in (1, 2))
+    one, two = (bytes_per_device(data, config, n) for n in (1, 2))
     return len(devices) * runs_that_fit(one, two, min(limits))
 
 

@@ -1,33 +1,39 @@
 """The optimisers of the stages, with traced numbers."""
 
-from typing import Any
+from collections.abc import Callable
 
+import jax
 import jax.numpy as jnp
 import optax
 
+from merjax.methods.numbers import Count, OptimiserNumbers, Real
 
-def adamw(hyper: dict[str, Any]) -> optax.GradientTransformation:
+Schedule = Callable[[jax.Array], jax.Array]  # steps taken -> learning rate
+
+
+def adamw(numbers: OptimiserNumbers, schedule: Schedule | None = None) -> optax.GradientTransformation:
     """Adam with decoupled weight decay (Loshchilov and Hutter 2019); plain Adam where the decay is 0.
 
     Args:
-        hyper: learning_rate, beta1, beta2, weight_decay, and where the rate halves, halve_steps; each may be traced.
+        numbers: those of the stage; each may be traced.
+        schedule: the learning rate, where it is not the same throughout.
     """
-    return optax.adamw(_rate(hyper), hyper["beta1"], hyper["beta2"], weight_decay=hyper["weight_decay"])
+    return optax.adamw(
+        schedule or numbers.learning_rate, numbers.beta1, numbers.beta2, weight_decay=numbers.weight_decay
+    )
 
 
-def momentum(hyper: dict[str, Any]) -> optax.GradientTransformation:
+def momentum(numbers: OptimiserNumbers, schedule: Schedule | None = None) -> optax.GradientTransformation:
     """Gradient descent with momentum beta1 and decoupled weight decay.
 
     Args:
-        hyper: as for `adamw`; beta2 is not used.
+        numbers, schedule: as for `adamw`; beta2 is not used.
     """
-    decay = optax.add_decayed_weights(hyper["weight_decay"])
-    return optax.chain(optax.trace(hyper["beta1"]), decay, optax.scale_by_learning_rate(_rate(hyper)))
+    decay = optax.add_decayed_weights(numbers.weight_decay)
+    rate = schedule or numbers.learning_rate
+    return optax.chain(optax.trace(numbers.beta1), decay, optax.scale_by_learning_rate(rate))
 
 
-def _rate(hyper: dict[str, Any]) -> Any:
+def halved(learning_rate: Real, halve_steps: Count) -> Schedule:
     """The learning rate, halved after every `halve_steps` steps (0: never)."""
-    if "halve_steps" not in hyper:
-        return hyper["learning_rate"]
-    every = hyper["halve_steps"]
-    return lambda step: hyper["learning_rate"] * jnp.where(every > 0, 0.5 ** (step // jnp.maximum(every, 1)), 1.0)
+    return lambda step: jnp.where(halve_steps > 0, 0.5 ** (step // jnp.maximum(halve_steps, 1)), 1.0) * learning_rate

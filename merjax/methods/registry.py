@@ -1,9 +1,10 @@
-"""Every method that a config can name: what trains it, and what is to be known of it beforehand."""
+"""Every method that a config can name: the stages that it trains, and what is to be known of it beforehand."""
 
 from collections.abc import Callable
 from typing import NamedTuple
 
 from merjax.config import Config
+from merjax.engine import Jobs
 from merjax.methods import flow_networks, local_regions
 from merjax.methods.flow_networks import NETWORKS
 from merjax.methods.handcrafted import svm as handcrafted
@@ -15,22 +16,24 @@ class Method(NamedTuple):
     """A method.
 
     Attributes:
-        train: (experiment, specs, engine, on_call, keeper) -> what a chunk of runs gave.
-        refuse: raises MerjaxError for an experiment whose store lacks what the method needs.
+        jobs: (data, specs, on_call) -> the stages of these runs, one after another, and in the end what they gave: see
+            `merjax.engine.jobs`. Where a method computes something itself, outside of its stages, it calls `on_call`.
+        refuse: raises MerjaxError for data whose store lacks what the method needs.
         steps: (config, frames, clips) -> optimiser steps by stage, in the order in which they train.
-        work: (experiment, config) -> rough multiply-adds of one run by stage, in units of 1e9.
-        compiles: whether stages of it are compiled for the devices; what scikit-learn fits is not, and has no model to keep.
+        cost: (data, config) -> what one run takes by stage, roughly, in units of 1e9 multiply-adds at the speed of the
+            convolutions.
+        compiles: whether it has stages; what scikit-learn fits is not compiled for the devices, and has no model to keep.
     """
 
-    train: Callable[..., Trained]
+    jobs: Callable[..., Jobs[Trained]]
     refuse: Callable[[TrainingData], None]
     steps: Callable[[Config, int, int], dict[str, int]]
-    work: Callable[[TrainingData, Config], dict[str, float]]
+    cost: Callable[[TrainingData, Config], dict[str, float]]
     compiles: bool = True
 
 
 def _of(module, *, compiles: bool = True) -> Method:
-    return Method(module.train, module.refuse, module.stage_steps, module.stage_work, compiles)
+    return Method(module.jobs, module.refuse, module.stage_steps, module.stage_cost, compiles)
 
 
 METHODS = {

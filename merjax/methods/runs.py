@@ -3,17 +3,15 @@
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
-from merjax.config import Config, PeerConfig, SpatialConfig, TemporalConfig, identity
+from merjax.config import Config, PeerConfig, identity
 from merjax.engine import Budget, RunArrays
+from merjax.methods.numbers import StageConfig
 from merjax.training.data import TrainingData
-
-StageConfig = SpatialConfig | TemporalConfig | PeerConfig
 
 
 class RunId(NamedTuple):
@@ -28,20 +26,20 @@ class Trained(NamedTuple):
     """What a chunk of runs gave.
 
     Attributes:
-        looks_PxLxNxK: class probabilities of every clip, held out or not, by every run, at L moments of the last stage;
+        snapshots_PxLxNxK: class probabilities of every clip, held out or not, by every run, at L moments of the last stage;
             the last moment is its end, and the only one where the config's selection asks for no other.
-        look_L: the optimiser steps that the last stage had taken at these moments.
+        step_L: the optimiser steps that the last stage had taken at these moments.
         curves: by stage and metric, `[P, steps]`.
     """
 
-    looks_PxLxNxK: np.ndarray
-    look_L: np.ndarray
+    snapshots_PxLxNxK: np.ndarray
+    step_L: np.ndarray
     curves: dict[str, dict[str, np.ndarray]]
 
     @property
     def probability_PxNxK(self) -> np.ndarray:
         """Class probabilities of every clip after the whole budget."""
-        return self.looks_PxLxNxK[:, -1]
+        return self.snapshots_PxLxNxK[:, -1]
 
 
 def run_key(spec: RunId, fold_name: str) -> np.ndarray:
@@ -61,7 +59,7 @@ def steps_per_epoch(stage: StageConfig, samples: int) -> float:
 
 
 def shuffles(stage: StageConfig) -> bool:
-    """Whether every epoch has an order of its own; only peers may keep to the store's."""
+    """Whether every epoch has an order of its own; only flow networks may keep to the store's."""
     return stage.shuffle if isinstance(stage, PeerConfig) else True
 
 
@@ -70,31 +68,25 @@ def budget_of(stage: StageConfig, samples: int) -> Budget:
     return Budget(stage.batch, training_steps(stage, samples), shuffle=shuffles(stage))
 
 
-def make_run(experiment: TrainingData, spec: RunId, hyper: dict[str, Any]) -> RunArrays:
-    """A run with its hyper-parameters, as the engine takes it."""
-    fold = experiment.folds[spec.fold]
-    return RunArrays(run_key(spec, fold.name), fold.train_N.astype(np.float32), hyper)
+def make_run(data: TrainingData, spec: RunId, numbers: Any) -> RunArrays:
+    """A run with its stage's numbers, as the engine takes it."""
+    fold = data.folds[spec.fold]
+    return RunArrays(run_key(spec, fold.name), fold.train_N.astype(np.float32), numbers)
 
 
-def training_labels(experiment: TrainingData, spec: RunId) -> tuple[np.ndarray, np.ndarray]:
+def training_labels(data: TrainingData, spec: RunId) -> tuple[np.ndarray, np.ndarray]:
     """The clip and region labels that a run trains on, `[N]` and `[N, R]`; 0 for every clip that it does not train on.
 
     Under `control: shuffle` the training clips' labels are permuted, those of a clip and of its regions together.
     """
-    fold = experiment.folds[spec.fold]
+    fold = data.folds[spec.fold]
     train = np.flatnonzero(fold.train_N)
     source = train
     if spec.config.control == "shuffle":
         source = np.random.default_rng(run_key(spec, fold.name)).permutation(train)
-    target_N, target_NxR = (np.zeros(t.shape, np.int32) for t in (experiment.target_N, experiment.target_NxR))
-    target_N[train], target_NxR[train] = experiment.target_N[source], experiment.target_NxR[source]
+    target_N, target_NxR = (np.zeros(t.shape, np.int32) for t in (data.target_N, data.target_NxR))
+    target_N[train], target_NxR[train] = data.target_N[source], data.target_NxR[source]
     return target_N, target_NxR
-
-
-def traced_numbers(stage: StageConfig) -> dict[str, np.float32]:
-    """The traced numbers of a stage's config."""
-    traced = {name for name, f in stage.__dataclass_fields__.items() if f.metadata.get("traced")}
-    return {name: np.float32(value) for name, value in asdict(stage).items() if name in traced}
 
 
 def stacked(runs: Sequence[RunArrays]) -> RunArrays:

@@ -2,45 +2,72 @@
 
 import functools
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 from merjax.engine import Batch, Outcome, Samples, Stage, Variables
+from merjax.methods.numbers import InModel, Real
 from merjax.methods.optimisers import adamw
 from merjax.nn.layers.losses import focal_loss
 from merjax.nn.region_cnn import Network, apply_regions, features_regions, init_regions
 
 
-@functools.cache
-def spatial_stage(classes_R: tuple[int, ...], channels: int = 1, network: Network = "shallow") -> Stage:
-    """The stage for regions with k(r) classes each and images of so many channels.
+class SpatialNumbers(NamedTuple):
+    """What the spatial stage takes as data.
 
-    `hyper` holds the optimiser's numbers, and dropout, gamma, smoothing, alpha_RxK, target_NxR (region labels of every
-    clip), mean_RxC and scale_RxC (fitted on the fold's training frames) and mask_R (1 for the regions in use).
+    Attributes:
+        learning_rate, beta1, beta2, weight_decay: of the optimiser.
+        dropout: the rate after FC1024 and FC250.
+        gamma, smoothing: of the focal loss.
+        alpha_RxK: class weights of each region, 0 beyond its own k(r) classes.
+        mean_RxC, scale_RxC: of the input, fitted on the fold's training frames.
+        mask_R: 1 for the regions in use.
+        target_NxR: region labels of every clip; 0 for those that are not trained on.
     """
 
-    def init(key, hyper):
+    learning_rate: InModel[Real]
+    beta1: InModel[Real]
+    beta2: InModel[Real]
+    weight_decay: InModel[Real]
+    dropout: InModel[Real]
+    gamma: InModel[Real]
+    smoothing: InModel[Real]
+    alpha_RxK: InModel[Float[Array | np.ndarray, "R K"]]
+    mean_RxC: InModel[Float[Array | np.ndarray, "R C"]]
+    scale_RxC: InModel[Float[Array | np.ndarray, "R C"]]
+    mask_R: InModel[Float[Array | np.ndarray, "R"]]
+    target_NxR: Int[Array | np.ndarray, "N R"]
+
+
+@functools.cache
+def spatial_stage(classes_R: tuple[int, ...], channels: int = 1, network: Network = "shallow") -> Stage:
+    """The stage for regions with k(r) classes each and images of so many channels."""
+
+    def init(key, numbers: SpatialNumbers):
         return Variables(init_regions(key, classes_R, channels, network))
 
-    def loss(variables, batch: Batch, weight_B, hyper, key):
-        x = normalised(batch.inputs, hyper)
-        logits_RxBxK = apply_regions(variables.params, x, hyper["dropout"], key, classes_R, network)
-        target_RxB = hyper["target_NxR"][batch.unit_B].T
+    def loss(variables, batch: Batch, weight_B, numbers: SpatialNumbers, key):
+        x = normalised(batch.inputs, numbers.mean_RxC, numbers.scale_RxC)
+        logits_RxBxK = apply_regions(variables.params, x, numbers.dropout, key, classes_R, network)
+        target_RxB = numbers.target_NxR[batch.unit_B].T
         loss_RxB = jax.vmap(focal_loss, (0, 0, 0, None, None))(
-            logits_RxBxK, target_RxB, hyper["alpha_RxK"], hyper["gamma"], hyper["smoothing"]
+            logits_RxBxK, target_RxB, numbers.alpha_RxK, numbers.gamma, numbers.smoothing
         )
         share_B = weight_B / jnp.maximum(weight_B.sum(), 1e-9)
         right_RxB = logits_RxBxK.argmax(-1) == target_RxB
-        mask_R = hyper["mask_R"]
+        mask_R = numbers.mask_R
         # the regions' networks share nothing, so the sum trains each by its own mean loss
         total = (loss_RxB @ share_B * mask_R).sum()
         return Outcome(total, {"loss": total, "accuracy": (right_RxB @ share_B * mask_R).sum() / mask_R.sum()})
 
-    def apply(variables, batch: Batch, hyper):
-        return features_regions(variables.params, normalised(batch.inputs, hyper), network)
+    def apply(variables, batch: Batch, numbers: SpatialNumbers):
+        return features_regions(
+            variables.params, normalised(batch.inputs, numbers.mean_RxC, numbers.scale_RxC), network
+        )
 
     return Stage("spatial", init, loss, apply, adamw)
 
@@ -72,8 +99,12 @@ def frame_samples(
     return Samples(clip_S, gather)
 
 
-def normalised(inputs: tuple[Array, ...], hyper) -> tuple[Float[Array, "C H W B"], ...]:
+def normalised(
+    inputs: tuple[Array, ...],
+    mean_RxC: Float[Array | np.ndarray, "R C"],
+    scale_RxC: Float[Array | np.ndarray, "R C"],
+) -> tuple[Float[Array, "C H W B"], ...]:
     """The input in units of the full gray range, less the training mean and divided by the training scale of each region and
     channel."""
-    mean_RxCx1x1x1, scale_RxCx1x1x1 = (hyper[name][..., None, None, None] for name in ("mean_RxC", "scale_RxC"))
+    mean_RxCx1x1x1, scale_RxCx1x1x1 = (x_RxC[..., None, None, None] for x_RxC in (mean_RxC, scale_RxC))
     return tuple((x.astype(jnp.float32) / 255 - mean_RxCx1x1x1[r]) / scale_RxCx1x1x1[r] for r, x in enumerate(inputs))

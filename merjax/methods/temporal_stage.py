@@ -1,49 +1,76 @@
 """The temporal stage (Sec. 3.3): one LSTM per region and the classifier on all of them, trained clip by clip."""
 
 import functools
+from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Float, Int
 
 from merjax.engine import Batch, Outcome, Samples, Stage, Variables
+from merjax.methods.numbers import Count, InModel, Real
 from merjax.methods.optimisers import adamw
 from merjax.nn.layers.losses import focal_loss
 from merjax.nn.region_cnn import FEATURES
 from merjax.nn.region_lstm import TemporalClassifier
 
 
+class TemporalNumbers(NamedTuple):
+    """What the temporal stage takes as data.
+
+    Attributes:
+        learning_rate, beta1, beta2, weight_decay: of the optimiser.
+        dropout_lstm, dropout_fc: the rates on the LSTMs' output and after FC256.
+        gamma, smoothing: of the focal loss.
+        alpha_K: class weights.
+        mask_R: 1 for the regions that reach the classifier.
+        read_after: the number of frames after which the LSTMs' state is read; 0: at each clip's last one.
+        target_N: labels of every clip; 0 for those that are not trained on.
+        features_SxRxD: the run's own spatial features, of every frame in use.
+    """
+
+    learning_rate: InModel[Real]
+    beta1: InModel[Real]
+    beta2: InModel[Real]
+    weight_decay: InModel[Real]
+    dropout_lstm: InModel[Real]
+    dropout_fc: InModel[Real]
+    gamma: InModel[Real]
+    smoothing: InModel[Real]
+    alpha_K: InModel[Float[Array | np.ndarray, "K"]]
+    mask_R: InModel[Float[Array | np.ndarray, "R"]]
+    read_after: InModel[Count]
+    target_N: Int[Array | np.ndarray, "N"]
+    features_SxRxD: Float[Array | np.ndarray, "S R D"]
+
+
 @functools.cache
 def temporal_stage(regions: int, classes: int, units: int, steps: int) -> Stage:
-    """The stage for clips of at most `steps` frames with 20 features per region and frame.
-
-    `hyper` holds the optimiser's numbers, and dropout_lstm, dropout_fc, gamma, smoothing, alpha_K, target_N, mask_R,
-    features_SxRxD (the run's own, of every frame in use) and read_after (the number of frames after which the state is read;
-    0: at each clip's last one).
-    """
+    """The stage for clips of at most `steps` frames with 20 features per region and frame."""
     model = TemporalClassifier(units, classes)
 
-    def scores(params, batch: Batch, hyper, rates, key):
+    def scores(params, batch: Batch, numbers: TemporalNumbers, rates, key):
         row_BxT, length_B = batch.inputs
         real_BxT = jnp.arange(steps) < length_B[:, None]
-        features_BxTxRxD = jnp.where(real_BxT[..., None, None], hyper["features_SxRxD"][row_BxT], 0.0)
-        read_B = jnp.where(hyper["read_after"] > 0, hyper["read_after"], length_B)
-        return model.apply({"params": params}, features_BxTxRxD, read_B, hyper["mask_R"], rates, key)
+        features_BxTxRxD = jnp.where(real_BxT[..., None, None], numbers.features_SxRxD[row_BxT], 0.0)
+        read_B = jnp.where(numbers.read_after > 0, numbers.read_after, length_B)
+        return model.apply({"params": params}, features_BxTxRxD, read_B, numbers.mask_R, rates, key)
 
-    def init(key, hyper):
+    def init(key, numbers: TemporalNumbers):
         features_BxTxRxD = jnp.zeros((1, 1, regions, FEATURES))
         ones = jnp.ones(1, jnp.int32), jnp.ones(regions)
         return Variables(model.init(key, features_BxTxRxD, *ones, (0.0, 0.0), None)["params"])
 
-    def loss(variables, batch: Batch, weight_B, hyper, key):
-        logits_BxK = scores(variables.params, batch, hyper, (hyper["dropout_lstm"], hyper["dropout_fc"]), key)
-        target_B = hyper["target_N"][batch.unit_B]
-        loss_B = focal_loss(logits_BxK, target_B, hyper["alpha_K"], hyper["gamma"], hyper["smoothing"])
+    def loss(variables, batch: Batch, weight_B, numbers: TemporalNumbers, key):
+        logits_BxK = scores(variables.params, batch, numbers, (numbers.dropout_lstm, numbers.dropout_fc), key)
+        target_B = numbers.target_N[batch.unit_B]
+        loss_B = focal_loss(logits_BxK, target_B, numbers.alpha_K, numbers.gamma, numbers.smoothing)
         share_B = weight_B / jnp.maximum(weight_B.sum(), 1e-9)
         right_B = logits_BxK.argmax(-1) == target_B
         return Outcome(loss_B @ share_B, {"loss": loss_B @ share_B, "accuracy": right_B @ share_B})
 
-    def apply(variables, batch: Batch, hyper):
-        return scores(variables.params, batch, hyper, (0.0, 0.0), None)
+    def apply(variables, batch: Batch, numbers: TemporalNumbers):
+        return scores(variables.params, batch, numbers, (0.0, 0.0), None)
 
     return Stage("temporal", init, loss, apply, adamw)
 

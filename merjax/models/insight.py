@@ -11,7 +11,6 @@ networks (`networks_of`) and arrays, and return arrays. The clips to ask about a
 
 import difflib
 import functools
-import re
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -40,14 +39,15 @@ class Networks(NamedTuple):
     Attributes:
         spatial: parameters of the spatial stage, leaves `[R, ...]`.
         temporal: parameters of the temporal stage.
-        fitted: what the spatial stage's inference takes beside them, such as the mean of the input.
+        mean_RxC, scale_RxC: of the spatial stage's input, fitted on the training frames.
         mask_R: 1 for the regions that reach the classifier.
         network: the spatial networks' kind.
     """
 
     spatial: Any
     temporal: Any
-    fitted: dict[str, np.ndarray]
+    mean_RxC: Float[np.ndarray, "R C"]
+    scale_RxC: Float[np.ndarray, "R C"]
     mask_R: Float[np.ndarray, "R"]
     network: Network = "shallow"
 
@@ -68,9 +68,10 @@ def networks_of(model: Model) -> Networks:
         )
     spatial, temporal = model.learned["spatial"], model.learned["temporal"]
     return Networks(
-        _parameters(spatial.variables),
-        _parameters(temporal.variables),
-        {name: np.asarray(values, np.float32) for name, values in spatial.numbers.items()},
+        spatial.variables.params,
+        temporal.variables.params,
+        np.asarray(spatial.numbers["mean_RxC"], np.float32),
+        np.asarray(spatial.numbers["scale_RxC"], np.float32),
         np.asarray(temporal.numbers["mask_R"], np.float32),
         model.config.spatial.network,
     )
@@ -166,10 +167,8 @@ def features_of(networks: Networks, images: Images) -> Float[np.ndarray, "S R 20
         images: per region, gray values or differences of them from 0 to 255, as the pipeline gathers them.
     """
     frames = images[0].shape[-1]
-    features = [
-        _compiled(_features, 0)(networks.network, networks.spatial, networks.fitted, block) for block in _blocks(images)
-    ]
-    return np.concatenate(features)[:frames]
+    compute = functools.partial(_compiled(_features, 0), *_spatial(networks))
+    return np.concatenate([compute(block) for block in _blocks(images)])[:frames]
 
 
 def probabilities(
@@ -236,7 +235,7 @@ def pixel_gradients(networks: Networks, images: Images, target: int) -> tuple[Fl
     gradient_TxRxD = _compiled(_score_gradient)(networks.temporal, features_TxRxD, networks.mask_R, target)
     padding = [(0, -frames % BLOCK), (0, 0), (0, 0)]
     blocks = np.split(np.pad(gradient_TxRxD, padding), -(-frames // BLOCK))
-    compute = functools.partial(_compiled(_pixel_gradient, 0), networks.network, networks.spatial, networks.fitted)
+    compute = functools.partial(_compiled(_pixel_gradient, 0), *_spatial(networks))
     pieces = [compute(block, gradient) for block, gradient in zip(_blocks(images), blocks, strict=True)]
     return tuple(
         np.concatenate([np.abs(piece).sum(0).transpose(2, 0, 1) for piece in of_region])[:frames]
@@ -252,29 +251,21 @@ def in_clips(features_SxRxD: Float[np.ndarray, "S R 20"], length_N: np.ndarray) 
     return clips_NxTxRxD
 
 
-def _parameters(variables: dict[str, np.ndarray]) -> dict[str, Any]:
-    """A stage's parameters, from arrays by their place in its state (`.params['fc20']['bias']`)."""
-    tree: dict[str, Any] = {}
-    for place, leaf in variables.items():
-        *branch, name = re.findall(r"\['(\w+)'\]", place)
-        node = tree
-        for key in branch:
-            node = node.setdefault(key, {})
-        node[name] = leaf
-    return tree
-
-
 @functools.cache
 def _compiled(f: Callable, *static: int) -> Callable:
     return jax.jit(f, static_argnums=static, compiler_options=compiler_options())
 
 
-def _features(network, spatial, fitted, images):
-    return features_regions(spatial, normalised(images, fitted), network)
+def _spatial(networks: Networks) -> tuple:
+    return networks.network, networks.spatial, networks.mean_RxC, networks.scale_RxC
 
 
-def _pixel_gradient(network, spatial, fitted, images, gradient_TxRxD):
-    _, transpose = jax.vjp(lambda images: _features(network, spatial, fitted, images), images)
+def _features(network, spatial, mean_RxC, scale_RxC, images):
+    return features_regions(spatial, normalised(images, mean_RxC, scale_RxC), network)
+
+
+def _pixel_gradient(network, spatial, mean_RxC, scale_RxC, images, gradient_TxRxD):
+    _, transpose = jax.vjp(lambda images: _features(network, spatial, mean_RxC, scale_RxC, images), images)
     return transpose(gradient_TxRxD)[0]
 
 

@@ -7,8 +7,8 @@
 - `card.md`: the same to read;
 - `parameters/`: what the stages learnt, by orbax.
 
-A method need not know of it: an engine that remembers takes down what each stage came to, and an engine that was taught
-gives it back in place of training, so that the method's own code does the rest.
+A method need not know of it: while its stages train, a visit takes down what each came to (`remember`), and another one gives
+it back in place of training (`recall`), so that the method's own code does the rest.
 """
 
 import json
@@ -17,15 +17,17 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import jax
 import numpy as np
 import orbax.checkpoint as ocp
 import pandas as pd
 
 from merjax.config import Config, make_config
+from merjax.engine import Engine, walk
 from merjax.methods.registry import METHODS
 from merjax.methods.runs import RunId
 from merjax.models.card import CARD_FORMAT, refuse_other_preparation
-from merjax.models.engines import Learned, TaughtEngine
+from merjax.models.learned import Learned, from_names, recall
 from merjax.stores.store import Store, open_store
 from merjax.system.errors import MerjaxError
 from merjax.system.jax_setup import prepare_backend
@@ -58,8 +60,8 @@ class Model:
         )
 
     @cached_property
-    def _engine(self) -> TaughtEngine:
-        return TaughtEngine(self.learned)
+    def _engine(self) -> Engine:
+        return Engine(devices=jax.local_devices()[:1])
 
     def __call__(self, store: Store | str | Path) -> pd.DataFrame:
         """Class probabilities of every clip of a store, whatever its label or none.
@@ -79,16 +81,15 @@ class Model:
         """
         opened = store if isinstance(store, Store) else open_store(store)
         refuse_other_preparation(self.card, self.config, opened)
-        experiment = every_clip(opened, self.config.data)
-        spec = RunId(self.config, self.card["seed"], 0)
-        train = METHODS[self.config.method].train
-        (probability_NxK,) = train(experiment, [spec], self._engine).probability_PxNxK
+        data = every_clip(opened, self.config.data)
+        jobs = METHODS[self.config.method].jobs(data, [RunId(self.config, self.card["seed"], 0)])
+        (probability_NxK,) = walk(jobs, recall(self._engine, self.learned)).probability_PxNxK
         if not np.isfinite(probability_NxK).all():
             raise MerjaxError(
                 f"the model gives no probabilities for the clips of {opened.path}: its training diverged, or it was trained "
                 "without temporal.mask on longer ones"
             )
-        table = experiment.index[["database", "subject", "clip"]].reset_index(drop=True)
+        table = data.index[["database", "subject", "clip"]].reset_index(drop=True)
         table["prediction"] = [self.classes[k] for k in probability_NxK.argmax(1)]
         return table.assign(**{f"p_{name}": probability_NxK[:, k] for k, name in enumerate(self.classes)})
 
@@ -123,7 +124,7 @@ def load_model(path: str | Path) -> Model:
         variables = checkpointer.restore(folder / "parameters")
     learned = {
         stage: Learned(
-            {name: np.asarray(values) for name, values in variables[stage].items()},
+            from_names({name: np.asarray(values) for name, values in variables[stage].items()}),
             {name: np.array(values) for name, values in numbers.items()},
         )
         for stage, numbers in card["numbers"].items()

@@ -6,6 +6,7 @@ from typing import Literal, cast
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import linen as nn
 from jaxtyping import Array, Float, PRNGKeyArray
 
@@ -129,7 +130,7 @@ def init_regions(
 def apply_regions(
     params: Params,
     x: tuple[Float[Array, "C _ _ B"], ...],
-    dropout_rate: Float[Array, ""] | float,
+    dropout_rate: Float[Array, ""] | np.float32 | float,
     key: PRNGKeyArray | None,
     classes_R: tuple[int, ...],
     network: Network = "shallow",

@@ -76,7 +76,7 @@ class SchemeCheck:
 
 @dataclass(frozen=True)
 class CheckReport:
-    """What `--check` found; `as_published` if every count of every protocol is the published one."""
+    """What `merjax check` found; `as_published` if every count of every protocol is the published one."""
 
     databases: tuple[DatabaseCheck, ...]
     schemes: tuple[SchemeCheck, ...]

@@ -11,7 +11,7 @@ import orbax.checkpoint as ocp
 import pandas as pd
 
 from merjax.models.card import RunFacts, make_card, scored_part, write_card
-from merjax.models.engines import Learned
+from merjax.models.learned import Learned, by_name
 from merjax.scoring.entry import Entry
 from merjax.scoring.metrics import SCORES
 from merjax.scoring.scores import score_entries
@@ -21,9 +21,7 @@ from merjax.system.files import safe_name
 from merjax.training.data import TrainingData
 
 
-def save_models(
-    folder: Path, plan: Plan, chunk: Chunk, experiment: TrainingData, learned: Mapping[str, Learned]
-) -> None:
+def save_models(folder: Path, plan: Plan, chunk: Chunk, data: TrainingData, learned: Mapping[str, Learned]) -> None:
     """Save what the runs of a chunk learnt, a folder each; what an earlier process left there is replaced.
 
     A method that trains nothing by the engine has nothing to keep.
@@ -32,15 +30,15 @@ def save_models(
         return
     for p, (trial, fold) in enumerate(chunk.runs):
         of_run = {stage: own.of_run(p) for stage, own in learned.items()}
-        place = model_folder(folder, plan.trials[trial].name, chunk.seed, experiment.folds[fold].name)
+        place = model_folder(folder, plan.trials[trial].name, chunk.seed, data.folds[fold].name)
         shutil.rmtree(place, ignore_errors=True)
         place.mkdir(parents=True)
         with ocp.StandardCheckpointer() as checkpointer:
-            checkpointer.save(place.absolute() / "parameters", {stage: own.variables for stage, own in of_run.items()})
+            checkpointer.save(place.absolute() / "parameters", {s: by_name(own.variables) for s, own in of_run.items()})
         numbers = {stage: own.numbers for stage, own in of_run.items()}
         asked = plan.trials[trial]
         facts = RunFacts(plan.name, asked.name, chunk.seed, fold, asked.config, plan.data[chunk.group])
-        write_card(place, make_card(facts, experiment, numbers))
+        write_card(place, make_card(facts, data, numbers))
 
 
 def add_scores(folder: Path, plan: Plan, predictions: pd.DataFrame) -> None:

@@ -37,7 +37,8 @@ import numpy as np
 
 from merjax.config import Config, flatten, identity, is_number, make_config, read_yaml
 from merjax.sweeps.search_space import SearchSpec, read_search
-from merjax.system.errors import MerjaxError
+from merjax.sweeps.shipped import find_config, find_sweep
+from merjax.system.errors import MerjaxError, meant
 from merjax.system.files import safe_name
 
 Layer = str | Mapping[str, Any]
@@ -125,16 +126,18 @@ class SweepFile:
 
 
 def read_sweep(path: Path, overrides: Sequence[Layer] = (), scale: Scale = "full") -> SweepFile:
-    """Read a sweep file; `overrides` ("key.sub=value", or mappings) change its base, after what the scale changes.
+    """Read a sweep file, or one of those that have a name; `overrides` ("key.sub=value", or mappings) change its base, after
+    what the scale changes.
 
     Raises:
-        MerjaxError: an unknown key, an empty axis, a bad range, two trials that are one, no such scale in the file.
+        MerjaxError: no such file, an unknown key, an empty axis, a bad range, two trials that are one, no such scale in it.
     """
-    content = read_yaml(path)
+    file = find_sweep(path)
+    content = read_yaml(file)
     for key in ("base", "small"):
         if isinstance(content.get(key), str):
-            content[key] = read_yaml(path.parent / content[key])
-    return make_sweep(content, path.stem, overrides, source=str(path), scale=scale)
+            content[key] = read_yaml(find_config(file, content[key]))
+    return make_sweep(content, file.stem, overrides, source=str(file), scale=scale)
 
 
 def make_sweep(
@@ -151,7 +154,8 @@ def make_sweep(
     """
     for key in content:
         if key not in _KEYS:
-            raise MerjaxError(f"{source}: there is no key `{key}` in a sweep file; write any of {', '.join(_KEYS)}")
+            near = meant(str(key), _KEYS) or f"; write any of {', '.join(_KEYS)}"
+            raise MerjaxError(f"{source}: there is no key `{key}` in a sweep file{near}")
     small: dict[str, Any] = {}
     if scale == "small":
         said = _small(content, source)

@@ -1,16 +1,23 @@
 """What the user did not expect, said in a sentence."""
 
+import difflib
 import errno
 import functools
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 
 class MerjaxError(Exception):
     """Bad input. The message names the file, row or key, what was expected and what to do about it."""
+
+
+def meant(word: str, known: Iterable[str]) -> str:
+    """The end of a sentence about an unknown word: which of the known ones it may stand for; "" where none is near."""
+    near = difflib.get_close_matches(word, list(known), 2, 0.6)
+    return f"; did you mean {' or '.join(near)}?" if near else ""
 
 
 def command(main: Callable[..., None]) -> Callable[..., None]:

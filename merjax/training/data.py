@@ -212,7 +212,7 @@ def data_of(data: DataConfig, store: Store | None = None) -> TrainingData:
     index, target_N, target_NxR = index[used_N].reset_index(drop=True), target_N[used_N], labelled.target_NxR[used_N]
     folds = tuple(replace(fold, train_N=fold.train_N[used_N], test_N=fold.test_N[used_N]) for fold in folds)
     left_out = pd.concat([labelled.left_out, unused], ignore_index=True)
-    return _experiment(store, data, index, left_out, target_N, target_NxR.astype(np.int32), folds)
+    return _under_protocol(store, data, index, left_out, target_N, target_NxR.astype(np.int32), folds)
 
 
 def every_clip(store: Store, data: DataConfig) -> TrainingData:
@@ -227,10 +227,10 @@ def every_clip(store: Store, data: DataConfig) -> TrainingData:
     all_N = np.ones(len(index), bool)
     nothing = pd.DataFrame(columns=["database", "subject", "clip", "reason"])
     target_N, target_NxR = np.zeros(len(index), np.int32), np.zeros((len(index), len(REGIONS)), np.int32)
-    return _experiment(store, data, index, nothing, target_N, target_NxR, (Fold("every clip", all_N, all_N),))
+    return _under_protocol(store, data, index, nothing, target_N, target_NxR, (Fold("every clip", all_N, all_N),))
 
 
-def _experiment(
+def _under_protocol(
     store: Store,
     data: DataConfig,
     index: pd.DataFrame,

@@ -44,12 +44,10 @@ def class_weights(alpha: str, count_K: np.ndarray) -> np.ndarray:
     return np.full(len(count_K), value, np.float32)
 
 
-def fitted_moments(experiment: TrainingData, fold: Fold, config: Config) -> tuple[np.ndarray, np.ndarray]:
+def fitted_moments(data: TrainingData, fold: Fold, config: Config) -> tuple[np.ndarray, np.ndarray]:
     """Mean and scale `[R, C]` of the input per stream and channel, from the fold's training frames."""
-    frames_N = experiment.length_N * fold.train_N
-    mean_RxC, square_RxC = np.moveaxis(
-        np.tensordot(frames_N / frames_N.sum(), experiment.moments_NxRxCx2, axes=1), -1, 0
-    )
+    frames_N = data.length_N * fold.train_N
+    mean_RxC, square_RxC = np.moveaxis(np.tensordot(frames_N / frames_N.sum(), data.moments_NxRxCx2, axes=1), -1, 0)
     scale_RxC = np.sqrt(np.maximum(square_RxC - mean_RxC**2, 1e-12))
     scale = scale_RxC if config.data.standardise else np.ones_like(scale_RxC)
     return mean_RxC.astype(np.float32), scale.astype(np.float32)

@@ -16,6 +16,7 @@ import pytest
 from filelock import FileLock
 from support.places import CHECKOUT
 
+from merjax.cli import check
 from merjax.cli.prepare import main
 from merjax.datasets import read_casme2
 from merjax.faces.crops import read_image
@@ -29,7 +30,7 @@ from merjax.training.data import load_data
 
 
 def line(*arguments) -> list[str]:
-    return [sys.executable, "-m", "merjax.cli.prepare", *map(str, arguments)]
+    return [sys.executable, "-m", "merjax", "prepare", *map(str, arguments)]
 
 
 def run(*arguments) -> subprocess.CompletedProcess:
@@ -103,7 +104,7 @@ def test_a_composite_store_gives_leave_one_subject_out_and_one_pair_of_databases
 
 
 def test_check_counts_and_makes_nothing(releases, tmp_path, capsys):
-    main(["--casme2", str(releases["casme2"]), "--smic", str(releases["smic"]), "--check", "--audit-aus"])
+    check.main(["--casme2", str(releases["casme2"]), "--smic", str(releases["smic"]), "--audit-aus"])
     printed = capsys.readouterr().out
     assert "megc3" in printed
     assert "no published count applies" in printed
@@ -126,6 +127,11 @@ def test_help_shows_each_database_and_the_models_licence(capsys):
     [
         (["--out", "{new}"], "there is no release to read"),
         (["--casme2", "{casme2}"], "--out is missing"),
+        (
+            ["--casme2", "{casme2}", "--audit-aus", "--out", "{new}"],
+            "write: merjax check --casme2 {casme2} --audit-aus",
+        ),
+        (["--smic", "x", "--check", "--flow", "mid", "--workers", "2"], "write: merjax check --smic x\n"),
         (["--samm-annotations", "x.xlsx", "--out", "{new}"], "add --samm DIR"),
         (["--casme2", "{empty}", "--out", "{new}"], "nothing like sub01/EP02_01f"),
         (["--casme2", "{nowhere}", "--out", "{new}"], "no such folder"),
@@ -145,7 +151,7 @@ def test_wrong_input_is_a_sentence_and_exit_code_2(releases, tmp_path, capsys, a
     with pytest.raises(SystemExit) as stopped:
         main([text.format(**places, casme2=releases["casme2"]) for text in arguments])
     assert stopped.value.code == 2
-    assert sentence in capsys.readouterr().err
+    assert sentence.format(**releases) in capsys.readouterr().err
     assert not list(tmp_path.glob("new*"))
 
 

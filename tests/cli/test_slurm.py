@@ -2,15 +2,15 @@
 
 import os
 import signal
-import sys
 
 import pandas as pd
 import pytest
-from support.small_command import small_environment, small_sweep_file, start_sweep
+from support.small_command import small_environment, small_sweep_file, start_sweep, start_word
 from support.small_experiment import BASE, small_plan, use_small_experiment
 
-import merjax.cli.sweep
+import merjax.cli.slurm
 from merjax.cli.slurm import check, submit
+from merjax.cli.sweep import main
 from merjax.sweeps.sweep_file import make_sweep, read_sweep
 from merjax.system.errors import MerjaxError
 from merjax.system.signals import stop_requests
@@ -45,8 +45,11 @@ def test_submitted_shards_merge_into_the_undivided_sweep(tmp_path, small):
     for job in jobs:
         job.result()
     assert len(list((run / "logs").rglob("*.jsonl"))) == 8  # of each of two trials' four folds
-    for words in (["--out", tmp_path / "whole"], ["--out", run, "--merge", run]):
-        process = start_sweep(dict(os.environ), small, *words)
+    lines = (
+        start_sweep(dict(os.environ), small, "--out", tmp_path / "whole"),
+        start_word("merge", dict(os.environ), small, run, "--out", run),
+    )
+    for process in lines:
         _, err = process.communicate(timeout=300)
         assert process.returncode == 0, err
     scores = [pd.read_csv(folder / "scores.csv") for folder in (tmp_path / "whole", run)]
@@ -55,10 +58,9 @@ def test_submitted_shards_merge_into_the_undivided_sweep(tmp_path, small):
 
 def test_the_command_submits_all_that_was_asked_for_once_it_is_sure_that_it_can_be_done(tmp_path, small, monkeypatch):
     submitted = []
-    monkeypatch.setattr(merjax.sweep, "submit", lambda line, *rest: submitted.append((line, *rest)) or [])
+    monkeypatch.setattr(merjax.cli.slurm, "submit", lambda line, *rest: submitted.append((line, *rest)) or [])
     words = ["--out", str(tmp_path / "run"), "--log", "jsonl", "--slurm", "3", "--slurm-set", "timeout_min=60"]
-    monkeypatch.setattr(sys, "argv", ["sweep", str(small), "loss.gamma=1", *words])
-    merjax.sweep.main()
+    main([str(small), "loss.gamma=1", *words])
     line = [str(small), "loss.gamma=1", "--out", str(tmp_path / "run"), "--log", "jsonl"]
     assert submitted == [(line, 3, tmp_path / "run" / "slurm", {"timeout_min": 60})]
     assert not (tmp_path / "run").exists()  # nothing is decided here that hangs on the jobs' devices

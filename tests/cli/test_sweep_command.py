@@ -1,19 +1,21 @@
 """The sweep command's words: what it prints as it was typed, what its flags tell, and what they refuse."""
 
 import shlex
-import sys
+from pathlib import Path
 
 import pandas as pd
 import pytest
 from rich.console import Console
 from support.small_experiment import BASE, small_plan, use_small_experiment
 
-import merjax.cli.sweep
+import merjax.sweeps.running.planned
+import merjax.sweeps.running.run
+from merjax.cli import merge, sweep
 from merjax.cli.terminal import print_diverged, print_plan, print_search
 from merjax.sweeps.folder import write_chunk
 from merjax.sweeps.plan import make_plan
 from merjax.sweeps.running.shards import WHOLE, Shard
-from merjax.sweeps.sweep_file import make_sweep
+from merjax.sweeps.sweep_file import make_sweep, read_sweep
 from merjax.system.signals import Interrupted
 
 FILE = """\
@@ -29,19 +31,18 @@ SEARCH = FILE + "search: {sampler: random, trials: 5, space: {loss.gamma: {low: 
 @pytest.fixture(autouse=True)
 def _small(monkeypatch):
     use_small_experiment(monkeypatch.setattr)
-    monkeypatch.setattr(merjax.sweep, "memory_of", lambda plan, group: 2**30)  # else it compiles
+    monkeypatch.setattr(merjax.sweeps.running.planned, "memory_of", lambda plan, group: 2**30)  # else it compiles
 
 
 @pytest.fixture
 def say(monkeypatch, tmp_path, capsys):
     """Runs the command in a folder with a sweep file; gives its exit code, and what it printed in one line each."""
 
-    def run(*words, text=FILE):
+    def run(*words, text=FILE, command=sweep):
         monkeypatch.chdir(tmp_path)
         (tmp_path / "mine.yaml").write_text(text)
-        monkeypatch.setattr(sys, "argv", ["sweep", *words])
         try:
-            merjax.sweep.main()
+            command.main(words)
         except SystemExit as end:
             return end.code, *capsys.readouterr()
         return 0, *capsys.readouterr()
@@ -53,7 +54,7 @@ def test_the_line_that_goes_on_is_the_line_that_was_typed(say, monkeypatch):
     def stopped(*arguments):
         raise Interrupted
 
-    monkeypatch.setattr(merjax.sweep, "train_sweep", stopped)
+    monkeypatch.setattr(merjax.sweeps.running.run, "train_sweep", stopped)
     words = ["mine.yaml", "regions=[eyes,mouth]", "--out", "my [bold] runs"]
     _, out, _ = say(*words)
     assert f"  python -m merjax.sweep {shlex.join(words)}" in out.splitlines()
@@ -67,7 +68,7 @@ def test_settings_may_follow_flags(say, monkeypatch):
         asked.append(sweep)
         raise Interrupted
 
-    monkeypatch.setattr(merjax.sweep, "train_sweep", remember)
+    monkeypatch.setattr(merjax.sweeps.running.run, "train_sweep", remember)
     say("mine.yaml", "--scale", "small", "loss.gamma=0.5")
     (sweep,) = asked
     assert sweep.name == "mine-small"
@@ -78,8 +79,8 @@ def test_settings_may_follow_flags(say, monkeypatch):
 def test_help_teaches_sweep_files_searches_shards_and_memory(say):
     code, out, _ = say("--help")
     assert code == 0
-    for word in ("trials:", "axes:", "{range:", "{log:", "combine: zip", "seeds:", "search:", "--shard 1/3", "--merge DIR",
-                 "--slurm 3", "engine.chunk", "merjax/config.py", "train nothing"):  # fmt: skip
+    for word in ("trials:", "axes:", "{range:", "{log:", "combine: zip", "seeds:", "search:", "--shard 1/3",
+                 "merjax merge FILE DIR", "--slurm 3", "engine.chunk", "merjax/config.py", "train nothing"):  # fmt: skip
         assert word in out, word
 
 
@@ -117,7 +118,7 @@ def test_the_plan_of_a_search_tells_how_it_goes_and_that_its_trials_are_examples
     (tmp_path / "runs" / "mine" / "search").mkdir(parents=True)
     pd.DataFrame({"state": ["complete", "running"]}).to_csv(tmp_path / "runs" / "mine" / "search" / "search.csv")
     assert "(1 of them are scored already)" in say("mine.yaml", "--plan", text=SEARCH)[1]
-    assert "a search is not divided" in say("mine.yaml", "--merge", "runs/mine", text=SEARCH)[2]
+    assert "a search is not divided" in say("mine.yaml", "runs/mine", text=SEARCH, command=merge)[2]
 
 
 def test_merging_too_little_names_the_chunks_and_is_an_error(say, tmp_path):
@@ -125,7 +126,7 @@ def test_merging_too_little_names_the_chunks_and_is_an_error(say, tmp_path):
     plan = small_plan(tmp_path / "part", base=base)
     for chunk in Shard(1, 2).of(plan):
         write_chunk(tmp_path / "part", chunk, pd.DataFrame({"x": [1]}), pd.DataFrame({"x": [1]}))
-    code, _, err = say("mine.yaml", "engine.chunk=1", "--out", "a b", "--merge", "part")
+    code, _, err = say("mine.yaml", "engine.chunk=1", "part", "--out", "a b", command=merge)
     assert code == 2
     assert "2 of 4 chunks are in none of the folders: 1, 3 (" in err
     assert "python -m merjax.sweep mine.yaml engine.chunk=1 --out 'a b'\n" in err
@@ -159,3 +160,63 @@ def test_a_search_tells_its_best_proposals_and_how_many_folds_chose_each(capsys)
         ["trial 0", "0.25", "['eyes']", "1 folds"],
     ]
     assert lines[-1].endswith("tested once: trial 2 in 2, trial 0 in 1 of 3 folds")
+
+
+def test_the_flag_that_became_a_word_answers_with_the_whole_new_line(say):
+    _, _, err = say("mine.yaml", "loss.gamma=1", "--merge", "a b", "c", "--scale", "small", "--out", "z")
+    assert err == (
+        "error: --merge has become a word of its own; write: "
+        "merjax merge mine.yaml loss.gamma=1 'a b' c --scale small --out z\n"
+    )
+    assert "merjax merge quickstart a\n" in say("--merge", "a")[2]
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["mine.yaml", "--plann"], "there is no flag --plann; did you mean --plan?"),
+        (["mine.yaml", "loss.gama=1"], "Did you mean: 'gamma'?"),
+        (["mine.yaml", "selection"], "`selection` is not a setting"),
+        (["mine.yaml", "--scale", "tiny"], "invalid choice: 'tiny'"),
+        (["ststnte"], "neither a sweep file nor the name of one; did you mean ststnet?"),
+        (["--show", "quikstart"], "did you mean quickstart?"),
+    ],
+)
+def test_wrong_words_are_a_sentence_that_names_what_is_near(say, words, sentence):
+    code, _, err = say(*words)
+    assert code == 2
+    assert sentence in err
+    assert len(err.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["mine.yaml", "loss.gamma=1"], "name those of the shards: merjax merge mine.yaml DIR ..."),
+        (["part"], "part is a folder; the sweep file comes first"),
+        ([], "the following arguments are required: FILE"),
+        (["mine.yaml", "part"], "part is no sweep's folder"),
+    ],
+)
+def test_wrong_lines_of_merge_say_how_it_is_written(say, tmp_path, words, sentence):
+    (tmp_path / "part").mkdir()
+    code, _, err = say(*words, command=merge)
+    assert code == 2
+    assert sentence in err
+
+
+def test_the_list_has_a_line_for_each_sweep_here_and_in_the_package(say, tmp_path):
+    (tmp_path / "sweeps").mkdir()
+    (tmp_path / "sweeps" / "own.yaml").write_text("# Mine: what it is.\n")
+    code, out, _ = say("--list")
+    assert code == 0
+    lines = {line.split()[0]: line for line in out.split("\n\n")[0].splitlines()}
+    assert lines["own"].endswith("  Mine: what it is.")
+    assert "The demo" in lines["quickstart"]
+
+
+def test_what_is_shown_runs_in_any_folder(say, tmp_path):
+    code, shown, _ = say("--show", "quickstart")
+    assert code == 0
+    (tmp_path / "copy.yaml").write_text(shown)
+    assert read_sweep(tmp_path / "copy.yaml").trials == read_sweep(Path("quickstart")).trials

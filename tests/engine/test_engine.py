@@ -10,6 +10,7 @@ import pytest
 
 from merjax.engine import Batch, Budget, Engine, Outcome, RunArrays, Samples, Stage, Variables
 from merjax.engine.batches import in_order, training_stream
+from merjax.engine.engine import SNAPSHOTS
 from merjax.engine.stage import _stage_key, advance, start
 from merjax.nn.layers.dropout import dropout
 
@@ -21,21 +22,21 @@ Y_N = RNG.integers(0, K, N)
 
 @functools.cache
 def small_stage() -> Stage:
-    def init(key, hyper):
+    def init(key, numbers):
         return Variables({"w": jax.random.normal(key, (D, K)) * 0.1, "b": jnp.zeros(K)}, {"mean": jnp.zeros(D)})
 
-    def loss(variables, batch, weight_B, hyper, key):
+    def loss(variables, batch, weight_B, numbers, key):
         params = variables.params
-        logits_BxK = dropout(batch.inputs, hyper["dropout"], key) @ params["w"] + params["b"]
-        loss_B = optax.softmax_cross_entropy_with_integer_labels(logits_BxK, hyper["target_N"][batch.unit_B])
+        logits_BxK = dropout(batch.inputs, numbers["dropout"], key) @ params["w"] + params["b"]
+        loss_B = optax.softmax_cross_entropy_with_integer_labels(logits_BxK, numbers["target_N"][batch.unit_B])
         share_B = weight_B / jnp.maximum(weight_B.sum(), 1e-9)
         mean_D = 0.9 * variables.statistics["mean"] + 0.1 * share_B @ batch.inputs
         return Outcome(loss_B @ share_B, {"loss": loss_B @ share_B}, {"mean": mean_D})
 
-    def apply(variables, batch, hyper):
+    def apply(variables, batch, numbers):
         return (batch.inputs - variables.statistics["mean"]) @ variables.params["w"] + variables.params["b"]
 
-    return Stage("small", init, loss, apply, lambda hyper: optax.adam(hyper["learning_rate"]), metrics=("loss",))
+    return Stage("small", init, loss, apply, lambda numbers: optax.adam(numbers["learning_rate"]), metrics=("loss",))
 
 
 def samples(x_NxD=X_NxD) -> Samples:
@@ -45,12 +46,12 @@ def samples(x_NxD=X_NxD) -> Samples:
 def make_run(i: int, held_out=(), dropout_rate=0.3, target_N=Y_N) -> RunArrays:
     weight_N = np.ones(N, np.float32)
     weight_N[list(held_out)] = 0
-    hyper = {
+    numbers = {
         "learning_rate": np.float32(0.01 * (i + 1)),
         "dropout": np.float32(dropout_rate),
         "target_N": np.where(weight_N > 0, target_N, 0).astype(np.int32),
     }
-    return RunArrays(np.array([7, i], np.uint32), weight_N, hyper)
+    return RunArrays(np.array([7, i], np.uint32), weight_N, numbers)
 
 
 def stacked(runs) -> RunArrays:
@@ -100,7 +101,7 @@ def test_training_equals_a_plain_loop():
     params, metrics, _ = train(RUNS[1:2])
     run, stage = jax.tree.map(jnp.asarray, RUNS[1]), small_stage()
     state = start(stage, run)
-    (theta, statistics), optimiser = state.variables, optax.adam(run.hyper["learning_rate"])
+    (theta, statistics), optimiser = state.variables, optax.adam(run.numbers["learning_rate"])
     opt_state = optimiser.init(theta)
     calls = training_stream(samples(), 8, 4, 3, 0)
     batches = [jax.tree.map(lambda x, k=k: x[k], call) for call in (next(calls) for _ in range(3)) for k in range(4)]
@@ -108,7 +109,7 @@ def test_training_equals_a_plain_loop():
         key = jax.random.fold_in(_stage_key(stage, run), step)
 
         def loss(theta, statistics=statistics, batch=batch, key=key):
-            outcome = stage.loss(Variables(theta, statistics), batch, run.weight_N[batch.unit_B], run.hyper, key)
+            outcome = stage.loss(Variables(theta, statistics), batch, run.weight_N[batch.unit_B], run.numbers, key)
             return outcome.loss, outcome[1:]
 
         (value, (_, statistics)), gradient = jax.value_and_grad(loss, has_aux=True)(theta)
@@ -147,7 +148,7 @@ def test_held_out_inputs_and_labels_leave_parameters_bit_identical():
 
 def test_a_diverging_run_leaves_the_others_alone():
     wild = make_run(0)
-    wild.hyper["learning_rate"] = np.float32(np.inf)
+    wild.numbers["learning_rate"] = np.float32(np.inf)
     _, metrics, _ = train([wild, RUNS[1]], steps=8)
     calm, _, _ = train([wild, RUNS[1]], steps=8)
     alone, _, _ = train([RUNS[1]], steps=8)
@@ -164,14 +165,14 @@ def test_one_compilation_serves_short_calls_and_further_chunks():
 
 def test_every_call_gives_the_memory_of_its_state_to_the_next(monkeypatch):
     """Else a GPU would hold parameters and moments twice; what the runs are is used again."""
-    given, program = [], Engine._program
+    given, program = [], Engine.program
 
     def notes(engine, stage, name, f, per_run, *args):
         if name == "advance":
             given.append(args[:2])
         return program(engine, stage, name, f, per_run, *args)
 
-    monkeypatch.setattr(Engine, "_program", notes)
+    monkeypatch.setattr(Engine, "program", notes)
     train(RUNS, steps=11)
     assert len(given) == 3
     for state, runs in given:
@@ -247,15 +248,15 @@ def test_in_order_covers_all_samples_with_batches_of_one_shape():
     np.testing.assert_array_equal(flat, np.arange(N))
 
 
-def test_probes_are_the_outputs_of_the_parameters_of_that_step():
+def test_snapshots_are_the_outputs_of_the_parameters_of_that_step():
     engine = Engine("map", 4, jax.devices()[:1])
-    _, history = engine.fit(small_stage(), stacked(RUNS), samples(), Budget(8, 11, probe_every=3), seed=3)
-    assert history["probe"].shape == (4, 3, N, K)
-    for probe, steps in enumerate((3, 6, 9)):
+    _, history = engine.fit(small_stage(), stacked(RUNS), samples(), Budget(8, 11, snapshot_every=3), seed=3)
+    assert history[SNAPSHOTS].shape == (4, 3, N, K)
+    for i, steps in enumerate((3, 6, 9)):
         learned, metrics, _ = train(RUNS, steps=steps)
         expected = outputs_of(learned)
-        np.testing.assert_allclose(history["probe"][:, probe], expected, atol=1e-5)
-    np.testing.assert_array_equal(metrics["loss"], history["loss"][:, :9])  # probing changes nothing
+        np.testing.assert_allclose(history[SNAPSHOTS][:, i], expected, atol=1e-5)
+    np.testing.assert_array_equal(metrics["loss"], history["loss"][:, :9])  # taking snapshots changes nothing
 
 
 class Memory:
@@ -279,9 +280,9 @@ class Memory:
 
 
 @pytest.mark.parametrize("calls", [1, 2, 3, 4])
-@pytest.mark.parametrize("probe_every", [0, 3])
-def test_a_resumed_stage_equals_an_uninterrupted_one_bit_for_bit(calls, probe_every):
-    budget = Budget(8, 15, probe_every)
+@pytest.mark.parametrize("snapshot_every", [0, 3])
+def test_a_resumed_stage_equals_an_uninterrupted_one_bit_for_bit(calls, snapshot_every):
+    budget = Budget(8, 15, snapshot_every)
     whole, history = Engine("map", 4, jax.devices()[:1]).fit(small_stage(), stacked(RUNS), samples(), budget, seed=3)
     memory = Memory(calls)
     with pytest.raises(InterruptedError):
@@ -297,7 +298,7 @@ def test_a_resumed_stage_equals_an_uninterrupted_one_bit_for_bit(calls, probe_ev
 def test_a_batch_of_held_out_samples_alone_is_no_step():
     """Neither momentum nor weight decay may move a run on samples that it must not see."""
     run = jax.tree.map(jnp.asarray, make_run(1, held_out=[0, 1, 2, 3], dropout_rate=0.0))
-    stage = small_stage()._replace(optimiser=lambda hyper: optax.adamw(0.1, weight_decay=0.1))
+    stage = small_stage()._replace(optimiser=lambda numbers: optax.adamw(0.1, weight_decay=0.1))
     mixed, blind = np.arange(4, 8), np.arange(4)
     batches = Batch(jnp.asarray(X_NxD)[np.stack([mixed, blind])], jnp.asarray(np.stack([mixed, blind])))
     one, _ = advance(stage, start(stage, run), run, batches, jnp.int32(0), jnp.int32(1))

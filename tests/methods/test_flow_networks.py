@@ -1,4 +1,4 @@
-"""Peers under the engine: what they train on, what they must not see, and what they need of a store."""
+"""Flow networks under the engine: what they train on, what they must not see, and what they need of a store."""
 
 import functools
 from dataclasses import replace
@@ -8,18 +8,19 @@ import numpy as np
 import pytest
 from support.flow_experiment import BASE, CLIPS, SUBJECTS, experiment_of, flow_images
 from support.places import CHECKOUT
+from support.training import trained_by
 
 from merjax.config import flatten, make_config, read_yaml
-from merjax.engine import Engine
-from merjax.methods.flow_networks import NETWORKS, flow_samples, peer_runs, train
+from merjax.engine import Engine, train, walk
+from merjax.methods.flow_networks import NETWORKS, flow_job, flow_samples, jobs
 from merjax.methods.handcrafted.svm import NAMES as SVM_METHODS
 from merjax.methods.registry import METHODS
 from merjax.methods.runs import RunId, budget_of, training_steps
-from merjax.models.engines import RememberingEngine, TaughtEngine
+from merjax.models.learned import Learned, recall, remember
 from merjax.sweeps.sweep_file import read_sweep
 from merjax.system.errors import MerjaxError
 
-PEERS = list(NETWORKS)
+FLOW_NETWORKS = list(NETWORKS)
 
 
 def specs_of(*layers, folds=(0, 1), method="ststnet") -> list[RunId]:
@@ -33,20 +34,20 @@ def engine(mapping: str) -> Engine:
     return Engine(mapping, 2, jax.devices()[:1])
 
 
-def trained(experiment, specs, mapping="map"):
-    return train(experiment, specs, engine(mapping))
+def trained(data, specs, mapping="map"):
+    return trained_by(jobs, data, specs, engine(mapping))
 
 
 def test_ststnet_learns_and_tells_what_it_was_asked_for():
     config = {"peer.epochs": 60, "peer.learning_rate": 3e-3, "selection": {"rules": ["fixed", "oracle"], "looks": 4}}
-    experiment = experiment_of(flow_images())
-    result = trained(experiment, specs_of(config))
-    assert result.look_L.tolist() == [30, 60, 90, 120]  # two batches of 16 and 8 clips in every epoch
-    assert result.looks_PxLxNxK.shape == (2, 4, SUBJECTS * CLIPS, 3)
+    data = experiment_of(flow_images())
+    result = trained(data, specs_of(config))
+    assert result.step_L.tolist() == [30, 60, 90, 120]  # two batches of 16 and 8 clips in every epoch
+    assert result.snapshots_PxLxNxK.shape == (2, 4, SUBJECTS * CLIPS, 3)
     loss_PxS = result.curves["ststnet"]["loss"]
     assert (loss_PxS[:, -10:].mean(1) < loss_PxS[:, :10].mean(1) / 2).all()
-    for p, fold in enumerate(experiment.folds[:2]):
-        right_N = result.probability_PxNxK[p].argmax(1) == experiment.target_N
+    for p, fold in enumerate(data.folds[:2]):
+        right_N = result.probability_PxNxK[p].argmax(1) == data.target_N
         assert right_N[fold.test_N].mean() > 0.8
 
 
@@ -54,12 +55,12 @@ def test_ststnet_learns_and_tells_what_it_was_asked_for():
 def test_a_held_out_subject_leaves_its_fold_bit_identical(method):
     """Neither by gradients nor by batch normalisation's averages: predictions for all other clips stay the same bits."""
     flow, specs = flow_images(), specs_of({"peer.epochs": 1}, folds=(1,), method=method)
-    experiment = experiment_of(flow)
-    held_N = experiment.folds[1].test_N
-    changed, other = flow.copy(), experiment.target_N.copy()
+    data = experiment_of(flow)
+    held_N = data.folds[1].test_N
+    changed, other = flow.copy(), data.target_N.copy()
     changed[held_N] = 255 - changed[held_N]
     other[held_N] = (other[held_N] + 1) % 3
-    before = trained(experiment, specs).probability_PxNxK[0]
+    before = trained(data, specs).probability_PxNxK[0]
     after = trained(replace(experiment_of(changed), target_N=other), specs).probability_PxNxK[0]
     np.testing.assert_array_equal(before[~held_N], after[~held_N])
     assert (before[held_N] != after[held_N]).any()
@@ -68,19 +69,20 @@ def test_a_held_out_subject_leaves_its_fold_bit_identical(method):
 @pytest.mark.parametrize("mapping", ["map", "vmap"])
 def test_a_run_among_others_equals_the_run_alone(mapping):
     """Also where two share a pass over their common input and a third is left over."""
-    experiment, specs = experiment_of(flow_images()), specs_of({"peer.epochs": 1}, folds=(0, 1, 2))
-    together = trained(experiment, specs, mapping).probability_PxNxK
+    data, specs = experiment_of(flow_images()), specs_of({"peer.epochs": 1}, folds=(0, 1, 2))
+    together = trained(data, specs, mapping).probability_PxNxK
     for p, spec in enumerate(specs):
-        np.testing.assert_allclose(together[p], trained(experiment, [spec]).probability_PxNxK[0], atol=1e-4)
+        np.testing.assert_allclose(together[p], trained(data, [spec]).probability_PxNxK[0], atol=1e-4)
 
 
 def test_a_model_that_is_kept_gives_the_same_probabilities():
     """Its running averages are kept with its parameters."""
-    experiment, specs = experiment_of(flow_images()), specs_of()
-    remembering = RememberingEngine("map", 2, jax.devices()[:1])
-    expected = train(experiment, specs, remembering).probability_PxNxK[1]
-    taught = TaughtEngine({stage: learned.of_run(1) for stage, learned in remembering.learned.items()})
-    np.testing.assert_allclose(train(experiment, specs[1:], taught).probability_PxNxK[0], expected, atol=1e-6)
+    data, specs = experiment_of(flow_images()), specs_of()
+    learned: dict[str, Learned] = {}
+    remembering = remember(train(engine("map"), 0), learned)
+    expected = walk(jobs(data, specs), remembering).probability_PxNxK[1]
+    recalling = recall(engine("map"), {stage: own.of_run(1) for stage, own in learned.items()})
+    np.testing.assert_allclose(walk(jobs(data, specs[1:]), recalling).probability_PxNxK[0], expected, atol=1e-6)
 
 
 def test_steps_count_the_short_batch_of_every_ordered_epoch():
@@ -102,10 +104,10 @@ def test_samples_are_the_flow_images():
 def test_the_learning_rate_halves_after_so_many_epochs():
     """Three epochs of two steps, halved after each: the second and third go half and a quarter as far."""
     settings = {"peer.halve_every": 1, "peer.optimiser": "sgd", "peer.beta1": 0, "peer.dropout": 0}
-    stage, runs, _ = peer_runs(experiment_of(flow_images()), specs_of(settings, folds=(0,), method="off_apexnet"))
-    hyper = jax.tree.map(lambda x: x[0], runs.hyper)
-    assert hyper["halve_steps"] == 2
-    optimiser = stage.optimiser(hyper)
+    job = flow_job(experiment_of(flow_images()), specs_of(settings, folds=(0,), method="off_apexnet"))
+    numbers = jax.tree.map(lambda x: x[0], job.runs.numbers)
+    assert numbers.halve_steps == 2
+    optimiser = job.stage.optimiser(numbers)
     state, steps = optimiser.init(np.float32(0)), []
     for _ in range(6):
         step, state = optimiser.update(np.float32(1), state, np.float32(0))
@@ -115,10 +117,10 @@ def test_the_learning_rate_halves_after_so_many_epochs():
 
 def test_a_store_that_lacks_what_a_method_needs_is_refused():
     frames_only, other_size = experiment_of(None), experiment_of(flow_images(32))
-    for name in PEERS:
+    for name in FLOW_NETWORKS:
         with pytest.raises(MerjaxError, match="holds no optical flow; prepare it again with --flow"):
             METHODS[name].refuse(frames_only)
-        with pytest.raises(MerjaxError, match="32x32 pixels; the networks of the peers take 28x28"):
+        with pytest.raises(MerjaxError, match="32x32 pixels; the flow networks take 28x28"):
             METHODS[name].refuse(other_size)
         METHODS[name].refuse(experiment_of(flow_images()))
     with pytest.raises(MerjaxError, match="holds flow images and no frames, which this method needs"):
@@ -130,14 +132,14 @@ def test_an_unknown_method_is_refused():
         make_config({"method": "alexnet"})
 
 
-@pytest.mark.parametrize("method", PEERS)
-def test_every_peer_has_a_sweep_of_its_own(method):
+@pytest.mark.parametrize("method", FLOW_NETWORKS)
+def test_every_flow_network_has_a_sweep_of_its_own(method):
     sweeps = CHECKOUT / "sweeps"
     assert {trial.config.method for trial in read_sweep(sweeps / f"{method}.yaml").trials} == {method}
 
 
 @pytest.mark.parametrize("table", ["table8_megc", "table9_au5"])
-def test_the_tables_of_peers_take_the_papers_settings_and_their_own_sweeps(table):
+def test_the_tables_of_baselines_take_the_papers_settings_and_their_own_sweeps(table):
     """At both scales; the small one has the clips of the other tables' small scale."""
     root = CHECKOUT
     trials = {trial.name: trial.config for trial in read_sweep(root / "sweeps" / f"{table}.yaml").trials}
@@ -146,10 +148,10 @@ def test_the_tables_of_peers_take_the_papers_settings_and_their_own_sweeps(table
     assert {k for k in own if own[k] != paper[k] and not k.startswith(("peer.", "selection.", "data."))} == set()
     for config in trials.values():
         assert config.selection.rules == (("fixed",) if config.method in SVM_METHODS else ("fixed", "oracle"))
-    for name in PEERS:
-        (peer, *_) = read_sweep(root / "sweeps" / f"{name}.yaml").trials
+    for name in FLOW_NETWORKS:
+        (own_sweep, *_) = read_sweep(root / "sweeps" / f"{name}.yaml").trials
         (in_table, *_) = (config for config in trials.values() if config.method == name)
-        assert (in_table.peer, in_table.loss) == (peer.config.peer, peer.config.loss)
+        assert (in_table.peer, in_table.loss) == (own_sweep.config.peer, own_sweep.config.loss)
     small = read_sweep(root / "sweeps" / f"{table}.yaml", scale="small")
     assert small.synthesize == read_yaml(root / "configs" / "small.yaml")["synthesize"]
     assert {trial.config.data.folds for trial in small.trials} == {"group:3"}

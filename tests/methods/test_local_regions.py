@@ -1,17 +1,17 @@
 """The paper's method through the engine, on small pictures: folds are isolated, runs are independent."""
 
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from support.training import trained_by
 
-import merjax
-from merjax.config import SpatialConfig, TemporalConfig, flatten, make_config
+from merjax.config import make_config
 from merjax.engine import Engine
 from merjax.faces.regions import REGIONS, Region
-from merjax.methods.local_regions import _spatial_hyper, _temporal_hyper, spatial_runs, train
+from merjax.methods.local_regions import jobs, spatial_job, spatial_numbers, temporal_numbers
 from merjax.methods.runs import RunId, run_key, training_labels
 from merjax.methods.temporal_stage import clip_samples
 from merjax.protocols import SCHEMES, make_folds
@@ -34,7 +34,7 @@ CONFIG = make_config(SETTINGS)
 
 
 @pytest.fixture(scope="module")
-def experiment() -> TrainingData:
+def data() -> TrainingData:
     """Four subjects; a clip's class shows in the brightness of its later frames."""
     rng = np.random.default_rng(0)
     target_N = np.concatenate(TARGETS)
@@ -89,21 +89,21 @@ SPECS = [RunId(CONFIG, 0, fold) for fold in range(SUBJECTS)]
 
 
 @pytest.fixture(scope="module")
-def trained(experiment, engine):
-    return train(experiment, SPECS, engine)
+def trained(data, engine):
+    return trained_by(jobs, data, SPECS, engine)
 
 
-def test_each_run_equals_itself_alone_in_any_order(experiment, engine, trained):
-    backwards = train(experiment, SPECS[::-1], engine)
+def test_each_run_equals_itself_alone_in_any_order(data, engine, trained):
+    backwards = trained_by(jobs, data, SPECS[::-1], engine)
     np.testing.assert_allclose(backwards.probability_PxNxK[::-1], trained.probability_PxNxK, atol=1e-4)
-    alone = train(experiment, SPECS[2:3], engine)
+    alone = trained_by(jobs, data, SPECS[2:3], engine)
     np.testing.assert_allclose(alone.probability_PxNxK[0], trained.probability_PxNxK[2], atol=1e-4)
 
 
-def test_two_devices_and_side_by_side_give_the_same(experiment, trained):
+def test_two_devices_and_side_by_side_give_the_same(data, trained):
     import jax
 
-    other = train(experiment, SPECS, Engine("vmap", 5, jax.devices()[:2]))
+    other = trained_by(jobs, data, SPECS, Engine("vmap", 5, jax.devices()[:2]))
     np.testing.assert_allclose(other.probability_PxNxK, trained.probability_PxNxK, atol=1e-4)
     np.testing.assert_allclose(
         other.curves["temporal"]["loss"], trained.curves["temporal"]["loss"], rtol=1e-3, atol=1e-4
@@ -111,51 +111,50 @@ def test_two_devices_and_side_by_side_give_the_same(experiment, trained):
 
 
 @pytest.mark.parametrize("seen", ["gray", "difference", "flow"])
-def test_held_out_pixels_and_labels_do_not_reach_training(experiment, engine, seen):
+def test_held_out_pixels_and_labels_do_not_reach_training(data, engine, seen):
     """All pixels, motion and labels of the subject that fold 1 holds out change; its training does not, in any bit.
 
     Means, scales and class weights are fitted too, so the settings ask for all of them.
     """
     specs = [RunId(make_config(SETTINGS, "data.standardise=true"), 0, fold) for fold in range(SUBJECTS)]
-    experiment = replace(experiment, input=seen)
-    trained = train(experiment, specs, engine)
-    test_N = experiment.folds[1].test_N
+    data = replace(data, input=seen)
+    trained = trained_by(jobs, data, specs, engine)
+    test_N = data.folds[1].test_N
     rng = np.random.default_rng(1)
-    store = experiment.store
+    store = data.store
     crops, motion = ({n: array.copy() for n, array in held.items()} for held in (store.crops, store.frame_flow))
     for array in (*crops.values(), *motion.values()):
-        array.view(np.uint8)[test_N[experiment.clip_S]] ^= rng.integers(1, 256, array.shape[1:], dtype=np.uint8)
+        array.view(np.uint8)[test_N[data.clip_S]] ^= rng.integers(1, 256, array.shape[1:], dtype=np.uint8)
     changed = replace(
-        experiment,
+        data,
         store=replace(store, crops=crops, frame_flow=motion),
-        target_N=np.where(test_N, (experiment.target_N + 1) % 3, experiment.target_N),
-        target_NxR=np.where(test_N[:, None], 0, experiment.target_NxR),
+        target_N=np.where(test_N, (data.target_N + 1) % 3, data.target_N),
+        target_NxR=np.where(test_N[:, None], 0, data.target_NxR),
     )
-    after = train(changed, specs, engine)
+    after = trained_by(jobs, changed, specs, engine)
     assert (after.probability_PxNxK[1][~test_N] == trained.probability_PxNxK[1][~test_N]).all()
     for stage in ("spatial", "temporal"):
         assert (after.curves[stage]["loss"][1] == trained.curves[stage]["loss"][1]).all()
         assert (after.curves[stage]["loss"][0] != trained.curves[stage]["loss"][0]).any()  # there it is trained on
 
 
-def test_a_switched_off_region_does_not_matter(experiment, engine):
+def test_a_switched_off_region_does_not_matter(data, engine):
     config = make_config(SETTINGS, {"regions": ["mouth"]})
-    crops = dict(experiment.store.crops, eye_right=255 - experiment.store.crops["eye_right"])
-    blind = replace(experiment, store=replace(experiment.store, crops=crops))
-    one, other = (train(e, [RunId(config, 0, 0)], engine).probability_PxNxK for e in (experiment, blind))
+    crops = dict(data.store.crops, eye_right=255 - data.store.crops["eye_right"])
+    blind = replace(data, store=replace(data.store, crops=crops))
+    one, other = (trained_by(jobs, e, [RunId(config, 0, 0)], engine).probability_PxNxK for e in (data, blind))
     np.testing.assert_array_equal(one, other)
 
 
-def test_longer_training_learns_what_brightness_says(experiment, engine):
+def test_longer_training_learns_what_brightness_says(data, engine):
     config = make_config(
         SETTINGS,
         {"spatial": {"epochs": 40, "learning_rate": 2e-3}, "temporal": {"epochs": 60, "learning_rate": 3e-3}},
     )
     specs = [RunId(config, 0, fold) for fold in range(SUBJECTS)]
-    result = train(experiment, specs, engine)
+    result = trained_by(jobs, data, specs, engine)
     right = [
-        (result.probability_PxNxK[f].argmax(-1) == experiment.target_N)[fold.test_N]
-        for f, fold in enumerate(experiment.folds)
+        (result.probability_PxNxK[f].argmax(-1) == data.target_N)[fold.test_N] for f, fold in enumerate(data.folds)
     ]
     assert np.concatenate(right).mean() > 0.8
 
@@ -172,45 +171,45 @@ def test_randomness_comes_from_seed_trial_and_fold_alone():
     assert all((other != key).any() for other in others)
 
 
-def test_moments_are_those_of_the_training_frames(experiment):
-    fold = experiment.folds[2]
+def test_moments_are_those_of_the_training_frames(data):
+    fold = data.folds[2]
     config = make_config("data.standardise=true")
-    mean_RxC, scale_RxC = fitted_moments(experiment, fold, config)
-    rows = np.isin(experiment.clip_S, np.flatnonzero(fold.train_N))
+    mean_RxC, scale_RxC = fitted_moments(data, fold, config)
+    rows = np.isin(data.clip_S, np.flatnonzero(fold.train_N))
     for r, region in enumerate(STREAMS):
-        seen = experiment.store.crops[region.name][rows] / 255
+        seen = data.store.crops[region.name][rows] / 255
         assert mean_RxC[r] == pytest.approx(seen.mean(), rel=1e-5)
         assert scale_RxC[r] == pytest.approx(seen.std(), rel=1e-4)
-    assert (fitted_moments(experiment, fold, make_config())[1] == 1).all()
+    assert (fitted_moments(data, fold, make_config())[1] == 1).all()
 
 
-def test_moments_of_differences(experiment):
-    difference = replace(experiment, input="difference")
-    fold = experiment.folds[0]
+def test_moments_of_differences(data):
+    difference = replace(data, input="difference")
+    fold = data.folds[0]
     mean_RxC, _ = fitted_moments(difference, fold, make_config())
-    crop = experiment.store.crops["mouth"] / 255
-    seen = (crop - crop[experiment.onset_row_S])[fold.train_N[experiment.clip_S]]
+    crop = data.store.crops["mouth"] / 255
+    seen = (crop - crop[data.onset_row_S])[fold.train_N[data.clip_S]]
     assert mean_RxC[1] == pytest.approx(seen.mean(), abs=1e-6)
 
 
-def test_motion_is_normalised_by_channel(experiment):
+def test_motion_is_normalised_by_channel(data):
     """u, v and strain have units of their own: each channel has its own mean and scale, from the training frames alone."""
-    motion, fold = replace(experiment, input="flow"), experiment.folds[1]
+    motion, fold = replace(data, input="flow"), data.folds[1]
     assert motion.channels == 3
     mean_RxC, scale_RxC = fitted_moments(motion, fold, make_config("data.standardise=true"))
-    rows = fold.train_N[experiment.clip_S]
+    rows = fold.train_N[data.clip_S]
     for r, region in enumerate(STREAMS):
-        seen = experiment.store.frame_flow[region.name][rows].reshape(-1, 3) / 255
+        seen = data.store.frame_flow[region.name][rows].reshape(-1, 3) / 255
         np.testing.assert_allclose(mean_RxC[r], seen.mean(0), rtol=1e-4)
         np.testing.assert_allclose(scale_RxC[r], seen.std(0), rtol=1e-4)
-    _, frames = spatial_runs(motion, [RunId(make_config(), 0, 1)])
+    frames = spatial_job(motion, [RunId(make_config(), 0, 1)]).samples
     (eye, _) = frames.gather(np.array([[3, 5]]))
-    expected = experiment.store.frame_flow["eye_right"][experiment.row_S[[3, 5]]]
+    expected = data.store.frame_flow["eye_right"][data.row_S[[3, 5]]]
     np.testing.assert_array_equal(eye[0].transpose(3, 1, 2, 0), expected)
 
 
-def test_a_store_without_motion_of_frames_says_how_to_get_it(experiment):
-    still = replace(experiment, store=replace(experiment.store, frame_flow={}))
+def test_a_store_without_motion_of_frames_says_how_to_get_it(data):
+    still = replace(data, store=replace(data.store, frame_flow={}))
     assert still.channels == 1
     with pytest.raises(MerjaxError, match="--flow every"):
         _ = replace(still, input="flow").channels
@@ -234,64 +233,54 @@ def test_region_masks():
         region_mask(["ears"], REGIONS)
 
 
-def test_shuffling_permutes_training_labels_and_nothing_else(experiment):
+def test_shuffling_permutes_training_labels_and_nothing_else(data):
     shuffled = RunId(make_config(SETTINGS, "control=shuffle"), 0, 1)
-    fold = experiment.folds[1]
-    target_N, target_NxR = training_labels(experiment, shuffled)
+    fold = data.folds[1]
+    target_N, target_NxR = training_labels(data, shuffled)
     train = fold.train_N
-    assert (target_N[train] != experiment.target_N[train]).any()
+    assert (target_N[train] != data.target_N[train]).any()
     pairs = lambda a, b: sorted(map(tuple, np.column_stack([a, b])[train].tolist()))  # noqa: E731
-    assert pairs(target_N, target_NxR) == pairs(experiment.target_N, experiment.target_NxR)
+    assert pairs(target_N, target_NxR) == pairs(data.target_N, data.target_NxR)
     assert (target_N[~train] == 0).all()
     assert (target_NxR[~train] == 0).all()
-    again, _ = training_labels(experiment, shuffled)
-    other, _ = training_labels(experiment, shuffled._replace(seed=1))
+    again, _ = training_labels(data, shuffled)
+    other, _ = training_labels(data, shuffled._replace(seed=1))
     np.testing.assert_array_equal(again, target_N)
     assert (other != target_N).any()
-    plain, _ = training_labels(experiment, SPECS[1])
-    np.testing.assert_array_equal(plain[train], experiment.target_N[train])
+    plain, _ = training_labels(data, SPECS[1])
+    np.testing.assert_array_equal(plain[train], data.target_N[train])
 
 
-def test_what_is_fitted_is_fitted_on_training_clips(experiment):
+def test_what_is_fitted_is_fitted_on_training_clips(data):
     """Class weights, and the sequence length of unmasked padding, fold by fold against counting by hand."""
     config = make_config(SETTINGS, "temporal.mask=false")
-    for f, fold in enumerate(experiment.folds):
+    for f, fold in enumerate(data.folds):
         spec = RunId(config, 0, f)
         own = [TARGETS[s] for s in range(SUBJECTS) if s != f]
         counts = np.bincount(np.concatenate(own), minlength=3)
         expected = (1 / counts) / (1 / counts).mean()
-        np.testing.assert_allclose(_temporal_hyper(experiment, spec)["alpha_K"], expected, rtol=1e-6)
+        numbers = temporal_numbers(data, spec, np.zeros((len(data.row_S), 2, 20)))
+        np.testing.assert_allclose(numbers.alpha_K, expected, rtol=1e-6)
         longest = max(max(LENGTHS[s]) for s in range(SUBJECTS) if s != f)
-        assert _temporal_hyper(experiment, spec)["read_after"] == longest
+        assert numbers.read_after == longest
         eyes = np.bincount(np.minimum(np.concatenate(own), 1), minlength=2)
-        alpha_RxK = _spatial_hyper(experiment, spec)["alpha_RxK"]
+        alpha_RxK = spatial_numbers(data, spec).alpha_RxK
         np.testing.assert_allclose(alpha_RxK[0], [*((1 / eyes) / (1 / eyes).mean()), 0, 0], rtol=1e-6)
         assert fold.train_N.sum() == sum(map(len, own))
 
 
-def test_padding_of_short_clips_does_not_matter_with_a_mask(experiment):
+def test_padding_of_short_clips_does_not_matter_with_a_mask(data):
     """A clip's frames are gathered in order, and what stands behind its end is another clip's, never read."""
-    samples = clip_samples(experiment.length_N)
+    samples = clip_samples(data.length_N)
     (row_KxBxT, length_KxB), _ = samples.batches(np.arange(4)[None])
     for n in range(4):
-        own = np.flatnonzero(experiment.clip_S == n)
+        own = np.flatnonzero(data.clip_S == n)
         np.testing.assert_array_equal(row_KxBxT[0, n, : len(own)], own)
         assert length_KxB[0, n] == len(own)
 
 
-def test_unmasked_training_runs_and_differs(experiment, engine, trained):
+def test_unmasked_training_runs_and_differs(data, engine, trained):
     specs = [RunId(make_config(SETTINGS, "temporal.mask=false"), 0, fold) for fold in range(SUBJECTS)]
-    unmasked = train(experiment, specs, engine)
+    unmasked = trained_by(jobs, data, specs, engine)
     assert np.isfinite(unmasked.probability_PxNxK).all()
     assert np.abs(unmasked.probability_PxNxK - trained.probability_PxNxK).max() > 1e-4
-
-
-def test_every_setting_changes_something():
-    """No setting is accepted and then ignored: each one is read somewhere in the package."""
-    package = Path(merjax.__file__).parent
-    code = "\n".join(p.read_text() for p in package.rglob("*.py") if p.name not in ("config.py", "published.py"))
-    numbers = {f.name for c in (SpatialConfig, TemporalConfig) for f in fields(c) if f.metadata.get("traced")}
-    for key in flatten(CONFIG):
-        name = key.rsplit(".", 1)[-1]
-        read = f'hyper["{name}"]' if name in numbers else f".{name}"
-        assert read in code, key

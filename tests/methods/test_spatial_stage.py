@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from merjax.engine import Batch
-from merjax.methods.spatial_stage import frame_samples, spatial_stage
+from merjax.methods.spatial_stage import SpatialNumbers, frame_samples, spatial_stage
 
 ROWS, HEIGHT, WIDTH = 6, 12, 10
 
@@ -41,15 +41,15 @@ def test_every_colour_channel_reaches_the_features():
     """Swapping two channels changes the features; a network that saw one channel only would not notice."""
     stage = spatial_stage((2, 3), channels=3)
     one = np.ones((2, 3), np.float32)
-    hyper = {"mean_RxC": 0 * one, "scale_RxC": one}
+    numbers = SpatialNumbers(*[0.0] * len(SpatialNumbers._fields))._replace(mean_RxC=0 * one, scale_RxC=one)
     quickly = functools.partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})  # it runs for moments
-    variables = quickly(stage.init)(jax.random.key(0), hyper)
+    variables = quickly(stage.init)(jax.random.key(0), numbers)
     apply = quickly(stage.apply)
     inputs = frame_samples(crops_of(3), np.arange(ROWS), np.zeros(ROWS, int), None).gather(np.arange(ROWS)[None])
 
     def features(order: list[int]) -> np.ndarray:
         batch = Batch(tuple(x[0][order] for x in inputs), np.zeros(ROWS, np.int32))
-        return np.asarray(apply(variables, batch, hyper))
+        return np.asarray(apply(variables, batch, numbers))
 
     plain = features([0, 1, 2])
     assert plain.shape == (ROWS, 2, 20)

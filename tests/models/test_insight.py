@@ -9,13 +9,14 @@ import pytest
 from support.small_experiment import BASE, small_experiment
 
 from merjax.config import make_config
-from merjax.methods.local_regions import train
+from merjax.engine import Engine, train, walk
+from merjax.methods.local_regions import jobs
 from merjax.methods.runs import RunId
 from merjax.methods.spatial_stage import spatial_stage
 from merjax.methods.temporal_stage import temporal_stage
 from merjax.models import insight
-from merjax.models.engines import RememberingEngine
 from merjax.models.insight import Networks
+from merjax.models.learned import remember
 from merjax.models.model import Model
 from merjax.nn.region_cnn import NETWORKS, features_regions
 from merjax.nn.region_lstm import TemporalClassifier
@@ -34,8 +35,8 @@ def random_networks(network):
     spatial, temporal = (
         random_parameters(jax.eval_shape(stage.init, jax.random.key(0), {}).params) for stage in stages
     )
-    fitted = {"mean_RxC": np.array([[0.4], [0.5]], np.float32), "scale_RxC": np.array([[0.2], [0.3]], np.float32)}
-    return Networks(spatial, temporal, fitted, np.ones(REGIONS, np.float32), network)
+    mean_RxC, scale_RxC = np.array([[[0.4], [0.5]], [[0.2], [0.3]]], np.float32)
+    return Networks(spatial, temporal, mean_RxC, scale_RxC, np.ones(REGIONS, np.float32), network)
 
 
 def random_parameters(shapes):
@@ -55,7 +56,7 @@ def clip(frames: int) -> tuple[np.ndarray, ...]:
 
 
 def plain_features(networks, images):
-    mean_RxC, scale_RxC = networks.fitted.values()
+    mean_RxC, scale_RxC = networks.mean_RxC, networks.scale_RxC
     x = tuple((image / 255 - mean_RxC[r]) / scale_RxC[r] for r, image in enumerate(images))
     return features_regions(networks.spatial, x, networks.network)
 
@@ -130,9 +131,10 @@ def trained():
     """A model, the data that it was trained on, and what the training said of every clip."""
     experiment = small_experiment()
     experiment = replace(experiment, index=experiment.index.assign(emotion="happiness"))
-    config, engine = make_config(BASE), RememberingEngine("map", 2, jax.devices()[:1])
-    outcome = train(experiment, [RunId(config, 0, 1)], engine)
-    learned = {stage: own.of_run(0) for stage, own in engine.learned.items()}
+    config, learned = make_config(BASE), {}
+    visit = remember(train(Engine("map", 2, jax.devices()[:1]), 0), learned)
+    outcome = walk(jobs(experiment, [RunId(config, 0, 1)]), visit)
+    learned = {stage: own.of_run(0) for stage, own in learned.items()}
     return Model({"fold": experiment.folds[1].name}, config, learned), experiment, outcome.probability_PxNxK[0]
 
 

@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 
+import jax
 import numpy as np
 import pytest
 from sklearn.metrics import f1_score
@@ -13,7 +14,12 @@ from support.small_experiment import FRAMES, SIDE, STREAMS, SUBJECTS, small_expe
 import merjax
 import merjax.sweeps.plan
 from merjax.config import make_config
-from merjax.models.engines import Learned, _of_data
+from merjax.engine import State, Variables
+from merjax.methods.flow_networks import FlowNumbers
+from merjax.methods.numbers import kept_fields
+from merjax.methods.spatial_stage import SpatialNumbers
+from merjax.methods.temporal_stage import TemporalNumbers
+from merjax.models.learned import Learned, by_name, from_names
 from merjax.models.model import Model
 from merjax.protocols import Fold
 from merjax.protocols.folds import subjects_of
@@ -22,7 +28,7 @@ from merjax.sweeps.folder import open_folder, read_predictions
 from merjax.sweeps.plan import make_plan
 from merjax.sweeps.running.planned import plan_sweep
 from merjax.sweeps.running.run import as_sweep
-from merjax.sweeps.running.take_chunks import work
+from merjax.sweeps.running.take_chunks import take_chunks
 from merjax.sweeps.saved_models import add_scores, model_folder, runs_without_model
 from merjax.sweeps.sweep_file import make_sweep
 from merjax.system.errors import MerjaxError
@@ -63,13 +69,13 @@ def test_a_loaded_model_predicts_its_held_out_clips_as_the_sweep_did(result, mod
     assert np.abs(one - other).max() > 1e-3  # each fold has a model of its own
 
 
-def test_a_peers_model_predicts_as_the_sweep_did(tmp_path, monkeypatch):
+def test_a_flow_networks_model_predicts_as_the_sweep_did(tmp_path, monkeypatch):
     """One stage, whose batch normalisation has running averages beside the parameters."""
     experiment = experiment_of(flow_images())
     monkeypatch.setattr(merjax.sweeps.plan, "data_of", lambda data: experiment)
     base = BASE | {"method": "ststnet", "engine": {"steps_per_call": 2, "chunk": 4, "save_models": True}}
     plan = open_folder(tmp_path, make_plan(make_sweep({"base": base}, "peer"), 1))
-    work(tmp_path)
+    take_chunks(tmp_path)
     saved = read_predictions(tmp_path, plan).set_index("fold")
     assert not runs_without_model(tmp_path, plan, plan.chunks)
     for fold in experiment.folds:
@@ -116,7 +122,7 @@ def motion_run(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(merjax.sweeps.plan, "data_of", lambda data: experiment)
         plan = open_folder(folder, make_plan(make_sweep({"base": base}, "motion"), 1))
-        work(folder)
+        take_chunks(folder)
     return folder, plan, experiment
 
 
@@ -239,6 +245,19 @@ def test_runs_that_were_finished_without_models_are_told(small_store, tmp_path):
     assert runs_without_model(tmp_path, plain, plain.chunks) == 0
 
 
-def test_what_belongs_to_clips_is_told_by_axis_letters():
-    assert all(map(_of_data, ("target_N", "target_NxR", "features_SxRxD")))
-    assert not any(map(_of_data, ("mean_RxC", "alpha_RxK", "weight_decay", "gamma", "read_after", "beta1")))
+def test_a_model_keeps_what_belongs_to_the_run_and_not_what_belongs_to_clips():
+    """Other clips bring labels and features of their own; all else is the run's, and its inference must not fit it anew."""
+    of_clips = {"target_N", "target_NxR", "features_SxRxD"}
+    for numbers in (SpatialNumbers, TemporalNumbers, FlowNumbers):
+        assert set(numbers._fields) - set(kept_fields(numbers)) == of_clips & set(numbers._fields)
+
+
+def test_variables_come_back_from_the_names_in_a_models_file():
+    """The names are JAX's own, as models saved by earlier versions have them."""
+    tree = {"fc20": {"bias": np.zeros(2), "kernel": np.ones((3, 2))}, "scale_0": np.arange(3)}
+    for variables in (Variables(tree, {"norm": {"mean": np.ones(3)}}), Variables(tree)):
+        state = State(variables, None, None)
+        flat = {jax.tree_util.keystr(path): x for path, x in jax.tree_util.tree_leaves_with_path(state)}
+        assert by_name(variables).keys() == flat.keys()
+        assert jax.tree.structure(from_names(flat)) == jax.tree.structure(variables)
+        assert all(a is b for a, b in zip(jax.tree.leaves(from_names(flat)), jax.tree.leaves(variables), strict=True))

@@ -158,6 +158,6 @@ def test_a_table_runs_at_small_scale_from_nothing_to_its_report(tmp_path):
     assert set(made.index["database"]) == {"casme2", "samm"}
     assert made.statement
 
-    report = run("runs/table13_tiny-small", "--no-crops", module="merjax.report", cwd=tmp_path)
+    report = run("report", "runs/table13_tiny-small", "--no-crops", module="merjax", cwd=tmp_path)
     assert report.returncode == 0, report.stderr
     assert "beside Table 13 of the paper (NOT COMPARABLE)" in report.stdout

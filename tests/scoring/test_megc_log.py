@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, f1_score
 from support.fake_runs import fake_predictions, megc_clips, small_clips, write_fake_run
-from support.report_command import report
+from support.report_command import word
 
 from merjax.protocols import SCHEMES
 from merjax.report.comparison import compare
@@ -85,7 +85,7 @@ def test_a_log_without_a_whole_database_is_told_loudly(predictions, log):
     log.write_text(log_text(predictions[predictions["database"] != "samm"]))
     sentence = absent_databases(read_log(log, MEGC3), MEGC3)
     assert "NOT THE WHOLE PROTOCOL: 309 / 442 clips of megc3 (SAMM 0 / 133)" in sentence
-    printed = report("--rescore", log)
+    printed = word("rescore", log)
     assert printed.returncode == 0
     assert "NOT THE WHOLE PROTOCOL: 309 / 442" in printed.stdout
     assert not any(line.strip().startswith("FULL") for line in printed.stdout.splitlines())

@@ -2,14 +2,11 @@
 
 import html
 import re
-import sys
 from contextlib import redirect_stderr, redirect_stdout
 from io import StringIO
 from typing import NamedTuple
 
-import pytest
-
-from merjax.cli.report import main
+from merjax.cli.main import main
 from merjax.report.comparison import compare
 from merjax.report.page import render_page
 from merjax.report.section import Section
@@ -23,11 +20,15 @@ class Result(NamedTuple):
 
 
 def report(*arguments) -> Result:
-    """The command, in this process."""
-    with pytest.MonkeyPatch.context() as patch, redirect_stdout(StringIO()) as out, redirect_stderr(StringIO()) as err:
-        patch.setattr(sys, "argv", ["merjax.report", *map(str, arguments)])
+    """`merjax report ARGUMENTS`, in this process."""
+    return word("report", *arguments)
+
+
+def word(name: str, *arguments) -> Result:
+    """`merjax NAME ARGUMENTS`, in this process."""
+    with redirect_stdout(StringIO()) as out, redirect_stderr(StringIO()) as err:
         try:
-            main()
+            main([name, *map(str, arguments)])
             code = 0
         except SystemExit as stopped:
             code = int(stopped.code or 0)

@@ -40,5 +40,14 @@ def small_sweep_file(folder: Path, **engine) -> Path:
 
 def start_sweep(environment: dict[str, str], *words: object) -> subprocess.Popen:
     """`python -m merjax.sweep WORDS`."""
-    line = [sys.executable, "-m", "merjax.sweep", *map(str, words)]
+    return _start("merjax.sweep", environment, words)
+
+
+def start_word(word: str, environment: dict[str, str], *words: object) -> subprocess.Popen:
+    """`python -m merjax WORD WORDS`."""
+    return _start("merjax", environment, (word, *words))
+
+
+def _start(module: str, environment: dict[str, str], words: tuple[object, ...]) -> subprocess.Popen:
+    line = [sys.executable, "-m", module, *map(str, words)]
     return subprocess.Popen(line, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)

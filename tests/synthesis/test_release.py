@@ -193,7 +193,7 @@ def test_an_output_below_a_file_is_named(tmp_path, capsys):
 
 
 def test_the_command_line_makes_a_release_and_is_quiet_without_a_terminal(tmp_path):
-    command = [sys.executable, "-m", "merjax.cli.synthesize", "--out", "release", "--clips", "1", "--invent", "1"]
+    command = [sys.executable, "-m", "merjax", "synthesize", "--out", "release", "--clips", "1", "--invent", "1"]
     done = subprocess.run(command, cwd=tmp_path, env=os.environ | {"PYTHONWARNINGS": "error"}, capture_output=True)
     assert done.returncode == 0, done.stderr
     assert done.stderr == b""

@@ -8,14 +8,15 @@ import pandas as pd
 import pytest
 from sklearn.metrics import f1_score, log_loss
 from support.small_experiment import BASE, small_experiment, small_plan, use_small_experiment
+from support.training import trained_by
 
 import merjax.sweeps.plan
 from merjax.config import identity, make_config, program_group
 from merjax.engine import Budget, Engine
-from merjax.methods.local_regions import spatial_runs, temporal_runs, train
+from merjax.engine.engine import SNAPSHOTS
+from merjax.methods.local_regions import jobs, spatial_job, temporal_job
 from merjax.methods.registry import METHODS
 from merjax.methods.runs import RunId, Trained, training_labels
-from merjax.methods.spatial_stage import spatial_stage
 from merjax.protocols import make_folds
 from merjax.report.comparison import compare
 from merjax.report.section import Section
@@ -23,10 +24,10 @@ from merjax.scoring.metrics import accuracy, uf1
 from merjax.scoring.shuffled import over_permutations, shuffled_notes
 from merjax.sweeps.plan import Plan
 from merjax.sweeps.result import read_run
-from merjax.sweeps.running.take_chunks import work
+from merjax.sweeps.running.take_chunks import take_chunks
 from merjax.sweeps.running.train_chunk import _open, train_chunk
 from merjax.system.errors import MerjaxError
-from merjax.training.selection import best_look, chosen_look, with_looks
+from merjax.training.selection import best_snapshot, chosen_snapshot, with_snapshots
 
 ALL = {"selection": {"rules": ["fixed", "inner", "oracle"], "looks": 5}}
 
@@ -42,41 +43,41 @@ def specs_of(*layers) -> list[RunId]:
 
 @pytest.fixture(scope="module")
 def looked_at(engine):
-    return train(small_experiment(), specs_of(ALL), engine)
+    return trained_by(jobs, small_experiment(), specs_of(ALL), engine)
 
 
-def test_looks_are_evenly_spaced_and_the_last_one_is_the_end(looked_at):
-    np.testing.assert_array_equal(looked_at.look_L, [5, 10, 15, 20, 24])  # 8 epochs of 12 clips in batches of 4
-    assert looked_at.looks_PxLxNxK.shape == (4, 5, 12, 3)
-    np.testing.assert_allclose(looked_at.looks_PxLxNxK.sum(-1), 1, rtol=1e-6)
-    assert (looked_at.probability_PxNxK == looked_at.looks_PxLxNxK[:, -1]).all()
-    assert not any("probe" in metrics for metrics in looked_at.curves.values())
+def test_snapshots_are_evenly_spaced_and_the_last_one_is_the_end(looked_at):
+    np.testing.assert_array_equal(looked_at.step_L, [5, 10, 15, 20, 24])  # 8 epochs of 12 clips in batches of 4
+    assert looked_at.snapshots_PxLxNxK.shape == (4, 5, 12, 3)
+    np.testing.assert_allclose(looked_at.snapshots_PxLxNxK.sum(-1), 1, rtol=1e-6)
+    assert (looked_at.probability_PxNxK == looked_at.snapshots_PxLxNxK[:, -1]).all()
+    assert not any(SNAPSHOTS in metrics for metrics in looked_at.curves.values())
     budget = Budget(4, 3)
-    assert with_looks(budget, make_config().selection).probes == 0
-    assert with_looks(budget, make_config(ALL).selection).probe_every == 1  # no more looks than steps
+    assert with_snapshots(budget, make_config().selection).snapshots == 0
+    assert with_snapshots(budget, make_config(ALL).selection).snapshot_every == 1  # no more snapshots than steps
 
 
-def test_looking_changes_no_training(engine, looked_at):
-    fixed = train(small_experiment(), specs_of(), engine)
-    assert fixed.looks_PxLxNxK.shape[1] == 1
+def test_taking_snapshots_changes_no_training(engine, looked_at):
+    fixed = trained_by(jobs, small_experiment(), specs_of(), engine)
+    assert fixed.snapshots_PxLxNxK.shape[1] == 1
     np.testing.assert_array_equal(fixed.probability_PxNxK, looked_at.probability_PxNxK)
     np.testing.assert_array_equal(fixed.curves["temporal"]["loss"], looked_at.curves["temporal"]["loss"])
 
 
-def test_a_look_is_what_training_with_that_budget_gives(engine, looked_at):
-    """The claim behind "retrain": the run that stops at a look gives the look's probabilities."""
+def test_a_snapshot_is_what_training_with_that_budget_gives(engine, looked_at):
+    """The claim behind "retrain": the run that stops at a snapshot's step gives its probabilities."""
     experiment, specs = small_experiment(), specs_of(ALL)
     config = specs[0].config
-    stage = spatial_stage(experiment.classes_R, experiment.channels)
-    runs, frames = spatial_runs(experiment, specs)
-    state, _ = engine.fit(stage, runs, frames, Budget(8, 12), seed=0)  # 4 epochs of 24 frames
+    stage, runs, frames, budget = spatial_job(experiment, specs)
+    assert budget == Budget(8, 12)  # 4 epochs of 24 frames
+    state, _ = engine.fit(stage, runs, frames, budget, seed=0)
     features = engine.apply(stage, state.variables, runs, frames, batch=8)
-    stage, runs, clips = temporal_runs(experiment, specs, features)
-    for number, steps in enumerate(looked_at.look_L):
+    stage, runs, clips, _ = temporal_job(experiment, specs, features)
+    for number, steps in enumerate(looked_at.step_L):
         state, _ = engine.fit(stage, runs, clips, Budget(4, int(steps)), seed=0)
         logits = engine.apply(stage, state.variables, runs, clips, batch=config.temporal.batch)
-        np.testing.assert_allclose(jax.nn.softmax(logits), looked_at.looks_PxLxNxK[:, number], atol=1e-6)
-    first, last = looked_at.looks_PxLxNxK[:, 0], looked_at.looks_PxLxNxK[:, -1]
+        np.testing.assert_allclose(jax.nn.softmax(logits), looked_at.snapshots_PxLxNxK[:, number], atol=1e-6)
+    first, last = looked_at.snapshots_PxLxNxK[:, 0], looked_at.snapshots_PxLxNxK[:, -1]
     assert np.abs(first - last).max() > 1e-3  # there was something to tell apart
 
 
@@ -114,38 +115,39 @@ def test_the_oracle_is_never_worse_than_the_whole_budget_on_what_it_looks_at(by_
 
 
 def test_an_oracle_lifts_answers_at_random_far_above_chance():
-    """68 subjects, 50 looks that know nothing: choosing per subject leaks about .3 of UF1 (evaluation of public code)."""
+    """68 subjects, 50 snapshots that know nothing: choosing per subject leaks about .3 of UF1 (evaluation of public code)."""
     rng = np.random.default_rng(0)
     target_N = rng.integers(0, 3, 442)
     subject_N = np.arange(442) % 68
-    looks = rng.dirichlet(np.ones(3), (50, 442))
+    snapshots = rng.dirichlet(np.ones(3), (50, 442))
     answer = {rule: np.zeros(442, int) for rule in ("fixed", "oracle")}
     for subject in range(68):
         tested_N = subject_N == subject
         for rule, answer_N in answer.items():
-            _, probability_NxK = chosen_look(rule, "retrain", looks, None, target_N, tested_N, None)
+            _, probability_NxK = chosen_snapshot(rule, "retrain", snapshots, None, target_N, tested_N, None)
             answer_N[tested_N] = probability_NxK[tested_N].argmax(1)
     fixed, oracle = (f1_score(target_N, answer[rule], average="macro") for rule in ("fixed", "oracle"))
     assert fixed == pytest.approx(1 / 3, abs=0.06)
     assert oracle > fixed + 0.25
 
 
-def noisy_learner(experiment, specs, engine, on_call=None, keeper=None) -> Trained:
+def noisy_jobs(experiment, specs, on_call=None):
     """In place of a training: each clip is compared with the mean of each class's training clips in a fixed noisy feature,
-    and each of 20 looks adds noise of its own."""
-    n, classes, looks = len(experiment.index), len(experiment.classes), 20
+    and each of 20 snapshots adds noise of its own."""
+    yield from ()
+    n, classes, snapshots = len(experiment.index), len(experiment.classes), 20
     feature_NxK = np.eye(classes)[experiment.target_N] + 1.3 * np.random.default_rng(0).normal(size=(n, classes))
-    looks_PxLxNxK = np.empty((len(specs), looks, n, classes))
+    snapshots_PxLxNxK = np.empty((len(specs), snapshots, n, classes))
     for p, spec in enumerate(specs):
         train_N = experiment.folds[spec.fold].train_N
         label_N, _ = training_labels(experiment, spec)
         mean_KxD = np.stack([feature_NxK[train_N & (label_N == k)].mean(0) for k in range(classes)])
         rng = np.random.default_rng([spec.seed, spec.fold, len(spec.config.control), int(train_N.sum())])
         logits_NxK = 4 * feature_NxK @ mean_KxD.T - 2 * (mean_KxD**2).sum(1)
-        noisy = logits_NxK + rng.normal(size=(looks, n, classes))
-        looks_PxLxNxK[p] = np.exp(noisy) / np.exp(noisy).sum(-1, keepdims=True)
+        noisy = logits_NxK + rng.normal(size=(snapshots, n, classes))
+        snapshots_PxLxNxK[p] = np.exp(noisy) / np.exp(noisy).sum(-1, keepdims=True)
     curves = {"temporal": {"loss": np.zeros((len(specs), 1))}}
-    return Trained(looks_PxLxNxK, np.arange(1, looks + 1), curves)
+    return Trained(snapshots_PxLxNxK, np.arange(1, snapshots + 1), curves)
 
 
 @pytest.fixture(scope="module")
@@ -154,12 +156,12 @@ def noisy_section(tmp_path_factory) -> Section:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("small_experiment.SUBJECTS", 30)
         use_small_experiment(patch.setattr)
-        patch.setitem(METHODS, "local_regions", METHODS["local_regions"]._replace(train=noisy_learner))
+        patch.setitem(METHODS, "local_regions", METHODS["local_regions"]._replace(jobs=noisy_jobs))
         trials = {"learns": {}, "shuffled": {"control": "shuffle"}}
         base = BASE | {"selection": {"rules": ["fixed", "inner", "oracle"], "looks": 20}, "engine": {"chunk": 60}}
         folder = tmp_path_factory.mktemp("noisy") / "run"
         small_plan(folder, base=base, trials=trials, seeds=3)
-        work(folder)
+        take_chunks(folder)
     return Section(compare([read_run(folder)])[0])
 
 
@@ -190,24 +192,24 @@ def test_a_paired_bootstrap_says_which_of_two_trials_is_better(noisy_section):
         assert differences.loc["learns, inner subjects", f"{score}_low"] < 0.05
 
 
-def test_inner_takes_the_look_that_is_best_on_inner_subjects(by_rule, engine, looked_at):
+def test_inner_takes_the_snapshot_that_is_best_on_inner_subjects(by_rule, engine, looked_at):
     """Done again by hand: a training without the inner subjects, scored on them with scikit-learn."""
     inside = small_experiment().held_out_inside(0.2)
-    inner = train(inside, specs_of(ALL), engine)
+    inner = trained_by(jobs, inside, specs_of(ALL), engine)
     for f, fold in enumerate(inside.folds):
         asked_N = fold.test_N
         truth = inside.target_N[asked_N]
-        looks = inner.looks_PxLxNxK[f][:, asked_N]
+        snapshots = inner.snapshots_PxLxNxK[f][:, asked_N]
         marks = [
-            (f1_score(truth, look.argmax(-1), average="macro"), -log_loss(truth, look, labels=[0, 1, 2]), i)
-            for i, look in enumerate(looks)
+            (f1_score(truth, snapshot.argmax(-1), average="macro"), -log_loss(truth, snapshot, labels=[0, 1, 2]), i)
+            for i, snapshot in enumerate(snapshots)
         ]
         best = max(marks)[2]
         outer = small_experiment().folds[f]
         own = by_rule["inner"][by_rule["inner"]["fold"] == outer.name]
-        assert (own["step"] == inner.look_L[best]).all()
+        assert (own["step"] == inner.step_L[best]).all()
         columns = [f"p_{name}" for name in inside.classes]
-        np.testing.assert_allclose(own[columns], looked_at.looks_PxLxNxK[f, best][outer.test_N], atol=1e-6)
+        np.testing.assert_allclose(own[columns], looked_at.snapshots_PxLxNxK[f, best][outer.test_N], atol=1e-6)
 
 
 def test_keeping_the_inner_model_tests_that_very_model_and_trains_no_other(engine, monkeypatch):
@@ -217,16 +219,16 @@ def test_keeping_the_inner_model_tests_that_very_model_and_trains_no_other(engin
     assert list(plan.data[0]["work"]) == ["inner spatial", "inner temporal"]
     table = predicted(plan, engine)
     experiment = small_experiment()
-    inner = train(experiment.held_out_inside(0.2), specs_of(ALL), engine)
+    inner = trained_by(jobs, experiment.held_out_inside(0.2), specs_of(ALL), engine)
     columns = [f"p_{name}" for name in experiment.classes]
     for f, fold in enumerate(experiment.folds):
         own = table[table["fold"] == fold.name]
-        look = list(inner.look_L).index(own["step"].iloc[0])
-        np.testing.assert_allclose(own[columns], inner.looks_PxLxNxK[f, look][fold.test_N], atol=1e-6)
+        snapshot = list(inner.step_L).index(own["step"].iloc[0])
+        np.testing.assert_allclose(own[columns], inner.snapshots_PxLxNxK[f, snapshot][fold.test_N], atol=1e-6)
 
 
 def test_what_the_inner_rule_chooses_hangs_on_nothing_of_the_held_out_subject(by_rule, engine, monkeypatch):
-    """All pixels and labels of the subject that fold 1 holds out change; the look chosen in fold 1 does not."""
+    """All pixels and labels of the subject that fold 1 holds out change; the snapshot chosen in fold 1 does not."""
     experiment = small_experiment()
     fold = experiment.folds[1]
     rows = np.isin(experiment.clip_S, np.flatnonzero(fold.test_N))
@@ -246,41 +248,46 @@ def test_what_the_inner_rule_chooses_hangs_on_nothing_of_the_held_out_subject(by
 
 
 def test_a_shuffled_control_shuffles_what_inner_subjects_are_asked_too(engine, monkeypatch):
-    """They are training subjects: a look chosen by their true labels would let a control rise above chance."""
+    """They are training subjects: a snapshot chosen by their true labels would let a control rise above chance."""
     experiment = small_experiment()
     use_small_experiment(monkeypatch.setattr)
     base = BASE | {"selection": {"rules": ["inner"], "looks": 12}, "control": "shuffle"}
     table = predicted(small_plan(base=base), engine)
     specs = [RunId(make_config(base), 0, fold) for fold in range(4)]
     inside = experiment.held_out_inside(0.2)
-    inner = train(inside, specs, engine)
+    inner = trained_by(jobs, inside, specs, engine)
     by_truth = []
-    for spec, looks_LxNxK in zip(specs, inner.looks_PxLxNxK, strict=True):
+    for spec, snapshots_LxNxK in zip(specs, inner.snapshots_PxLxNxK, strict=True):
         asked_N = inside.folds[spec.fold].test_N
         shuffled_N, _ = training_labels(experiment, spec)
         best, true_best = (
-            best_look(looks_LxNxK[:, asked_N], labels[asked_N], uf1) for labels in (shuffled_N, experiment.target_N)
+            best_snapshot(snapshots_LxNxK[:, asked_N], labels[asked_N], uf1)
+            for labels in (shuffled_N, experiment.target_N)
         )
         own = table[table["fold"] == experiment.folds[spec.fold].name]
-        assert (own["step"] == inner.look_L[best]).all()
+        assert (own["step"] == inner.step_L[best]).all()
         by_truth.append(best == true_best)
     assert not all(by_truth)
 
 
-def test_the_best_look_against_scikit_learn():
+def test_the_best_snapshot_against_scikit_learn():
     rng = np.random.default_rng(0)
     truth = rng.integers(0, 3, 12)
-    looks = rng.dirichlet(np.ones(3), (40, 12)).astype(np.float32)
-    marks = [(f1_score(truth, look.argmax(-1), average="macro"), -log_loss(truth, look)) for look in looks]
-    assert best_look(looks, truth, uf1) == marks.index(max(marks))
-    assert best_look(np.concatenate([looks, looks]), truth, uf1) == 40 + marks.index(max(marks))  # the last of equals
+    snapshots = rng.dirichlet(np.ones(3), (40, 12)).astype(np.float32)
+    marks = [
+        (f1_score(truth, snapshot.argmax(-1), average="macro"), -log_loss(truth, snapshot)) for snapshot in snapshots
+    ]
+    assert best_snapshot(snapshots, truth, uf1) == marks.index(max(marks))
+    assert best_snapshot(np.concatenate([snapshots, snapshots]), truth, uf1) == 40 + marks.index(
+        max(marks)
+    )  # the last of equals
 
 
-def test_looks_at_a_diverged_run_are_the_last_choice():
-    looks = np.full((4, 2, 2), np.nan)
-    assert best_look(looks, np.array([0, 1]), accuracy) == 3
-    looks[1] = [[0.1, 0.9], [0.9, 0.1]]  # all wrong, but finite
-    assert best_look(looks, np.array([0, 1]), accuracy) == 1
+def test_snapshots_of_a_diverged_run_are_the_last_choice():
+    snapshots = np.full((4, 2, 2), np.nan)
+    assert best_snapshot(snapshots, np.array([0, 1]), accuracy) == 3
+    snapshots[1] = [[0.1, 0.9], [0.9, 0.1]]  # all wrong, but finite
+    assert best_snapshot(snapshots, np.array([0, 1]), accuracy) == 1
 
 
 def test_selection_is_no_part_of_a_trials_identity_but_splits_groups():

@@ -1,4 +1,4 @@
-"""Handcrafted peers in the harness: a linear support vector machine per run, on features that all runs share."""
+"""Handcrafted baselines in the harness: a linear support vector machine per run, on features that all runs share."""
 
 import time
 import warnings
@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from merjax.config import Config
-from merjax.engine import Checkpointer, Engine, Progress
+from merjax.engine import Jobs, Progress
 from merjax.methods.handcrafted.features import DESCRIPTORS, clip_features, require_frames
 from merjax.methods.runs import RunId, Trained, training_labels
 from merjax.system.errors import MerjaxError
@@ -37,14 +37,10 @@ class Fit(NamedTuple):
     converged: bool
 
 
-def train(
-    experiment: TrainingData,
-    specs: Sequence[RunId],
-    engine: Engine,
-    on_call: Callable[[Progress], None] = lambda progress: None,
-    keeper: Checkpointer | None = None,
-) -> Trained:
-    """Fit the machines of runs of one method, side by side.
+def jobs(
+    data: TrainingData, specs: Sequence[RunId], on_call: Callable[[Progress], None] = lambda progress: None
+) -> Jobs[Trained]:
+    """No stage for the devices: the machines of runs of one method are fitted here, side by side.
 
     Features are brought to mean 0 and deviation 1 by the fold's training clips. A class's probability is the softmax of the
     decision values of one-against-the-rest machines: it ranks clips and classes as they do, and is no frequency. Nothing is
@@ -53,22 +49,20 @@ def train(
     Warns of machines that stopped short of the solver's tolerance; `converged` in the curves says which.
 
     Args:
-        experiment: the data.
+        data: what they train on.
         specs: the runs, of one method.
-        engine: not needed; nothing is compiled.
-        on_call: hears of every machine.
-        keeper: not needed; a chunk takes seconds.
+        on_call: is called after every machine.
     """
-    position_N = experiment.index["position"].to_numpy()
-    features_NxD = clip_features(experiment.store, specs[0].config.method)[position_N].astype(float)
-    distinct = {
-        (id(spec.config), spec.fold): spec for spec in specs
-    }  # a chunk is filled up with copies of its first run
+    yield from ()
+    position_N = data.index["position"].to_numpy()
+    features_NxD = clip_features(data.store, specs[0].config.method)[position_N].astype(float)
+    # a chunk is filled up with copies of its first run
+    distinct = {(id(spec.config), spec.fold): spec for spec in specs}
     began, fitted = time.perf_counter(), {}
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Liblinear failed to converge")  # they are counted
         with ThreadPoolExecutor(len(cores())) as pool:
-            results = pool.map(lambda spec: _fit(experiment, features_NxD, spec), distinct.values())
+            results = pool.map(lambda spec: _fit(data, features_NxD, spec), distinct.values())
             for done, (key, result) in enumerate(zip(distinct, results, strict=True), 1):
                 fitted[key] = result
                 losses = [fit.loss for fit in fitted.values()]
@@ -86,13 +80,13 @@ def train(
     return Trained(np.stack([fit.probability_NxK for fit in own_P])[:, None], np.ones(1, int), {_STAGE: curves})
 
 
-def refuse(experiment: TrainingData) -> None:
+def refuse(data: TrainingData) -> None:
     """Refuse a store without frames, and an installation without scikit-learn.
 
     Raises:
         MerjaxError: saying what to do.
     """
-    require_frames(experiment.store, "a handcrafted descriptor")
+    require_frames(data.store, "a handcrafted descriptor")
     if find_spec("sklearn") is None:
         raise MerjaxError("handcrafted methods need scikit-learn; run `pip install 'merjax[peers]'`")
 
@@ -102,9 +96,9 @@ def stage_steps(config: Config, frames: int, clips: int) -> dict[str, int]:
     return {_STAGE: 1}
 
 
-def stage_work(experiment: TrainingData, config: Config) -> dict[str, float]:
+def stage_cost(data: TrainingData, config: Config) -> dict[str, float]:
     """Rough multiply-adds of one run, in units of 1e9: some hundred passes over a thousand features."""
-    return {_STAGE: len(experiment.index) * 1e5 / 1e9}
+    return {_STAGE: len(data.index) * 1e5 / 1e9}
 
 
 def decision_probabilities(scores_NxC: np.ndarray, present_C: np.ndarray, classes: int) -> np.ndarray:
@@ -123,12 +117,12 @@ def decision_probabilities(scores_NxC: np.ndarray, present_C: np.ndarray, classe
     return probability_NxK
 
 
-def _fit(experiment: TrainingData, features_NxD: np.ndarray, spec: RunId) -> Fit:
+def _fit(data: TrainingData, features_NxD: np.ndarray, spec: RunId) -> Fit:
     from sklearn.preprocessing import StandardScaler
     from sklearn.svm import LinearSVC
 
-    config, fold, classes = spec.config, experiment.folds[spec.fold], len(experiment.classes)
-    target_N, _ = training_labels(experiment, spec)
+    config, fold, classes = spec.config, data.folds[spec.fold], len(data.classes)
+    target_N, _ = training_labels(data, spec)
     target_M = target_N[fold.train_N]
     scaler = StandardScaler().fit(features_NxD[fold.train_N])
     scaled_NxD = scaler.transform(features_NxD)

@@ -1,4 +1,4 @@
-"""The fully connected end of several peers."""
+"""The fully connected end of several flow networks."""
 
 import jax
 from flax import linen as nn

@@ -1,4 +1,4 @@
-"""Where the weights of peers start: as the libraries do in which they were published."""
+"""How the weights of flow networks start: as in the libraries that they were published with."""
 
 import jax
 import jax.numpy as jnp

@@ -2,15 +2,16 @@
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Int
 
 
 def focal_loss(
     logits_BxK: Float[Array, "B K"],
     label_B: Int[Array, "B"],
-    alpha_K: Float[Array, "K"],
-    gamma: Float[Array, ""] | float,
-    smoothing: Float[Array, ""] | float = 0.0,
+    alpha_K: Float[Array | np.ndarray, "K"],
+    gamma: Float[Array, ""] | np.float32 | float,
+    smoothing: Float[Array, ""] | np.float32 | float = 0.0,
 ) -> Float[Array, "B"]:
     """The focal loss -sum_i alpha_i y_i (1 - p_i)^gamma log p_i of the softmax probabilities p (Eq. 5).
 

@@ -7,13 +7,13 @@ import numpy as np
 import pandas as pd
 
 from merjax.config import Config
-from merjax.engine import Checkpointer, Engine, Progress
+from merjax.engine import Checkpointer, Engine, Progress, train, walk
 from merjax.methods.registry import METHODS
 from merjax.methods.runs import RunId, Trained, training_labels
-from merjax.models.engines import RememberingEngine
+from merjax.models.learned import Learned, remember
 from merjax.sweeps.plan import Chunk, Plan, open_experiment
 from merjax.training.data import TrainingData
-from merjax.training.selection import INNER, InnerCheckpointer, chosen_look, trains_inner, trains_outer
+from merjax.training.selection import InnerCheckpointer, chosen_snapshot, trains_inner, trains_outer
 
 
 class Group(NamedTuple):
@@ -21,15 +21,29 @@ class Group(NamedTuple):
 
     Attributes:
         config: of its first trial, which speaks for all but for traced settings.
-        experiment: what is trained on and tested.
+        data: what is trained on and tested.
         inside: the same with inner subjects held out of training; None where no rule of selection asks them.
         engine: with the group's compiled programs.
     """
 
     config: Config
-    experiment: TrainingData
+    data: TrainingData
     inside: TrainingData | None
     engine: Engine
+
+
+class TrainedChunk(NamedTuple):
+    """What a chunk's runs gave.
+
+    Attributes:
+        predictions: of the clips that each run held out, by every rule of selection.
+        curves: of their training.
+        learned: by stage, what the runs learnt, where the config asks for models; else nothing.
+    """
+
+    predictions: pd.DataFrame
+    curves: pd.DataFrame
+    learned: dict[str, Learned]
 
 
 def train_chunk(
@@ -38,51 +52,53 @@ def train_chunk(
     group: Group,
     on_call: Callable[[Progress], None],
     keeper: Checkpointer | None = None,
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Train a chunk's runs.
-
-    Returns:
-        Their predictions for the clips that each held out, by every rule of selection, and their training curves.
-    """
+) -> TrainedChunk:
+    """Train a chunk's runs."""
     specs = [RunId(plan.trials[trial].config, chunk.seed, fold) for trial, fold in chunk.runs]
     devices = len(group.engine.devices)
     width = -(-max(chunk.width, len(specs)) // devices) * devices
     padded = specs + [specs[0]] * (width - len(specs))  # programs have one width; the padding's results are thrown away
+    jobs = METHODS[group.config.method].jobs
     inner = outer = None
-    train = METHODS[group.config.method].train
+    learned: dict[str, Learned] = {}
     if group.inside:
-        inner = train(group.inside, padded, group.engine, _told_as_inner(on_call), keeper and InnerCheckpointer(keeper))
+        told = _told_as_inner(on_call)
+        visit = train(group.engine, chunk.seed, told, keeper and InnerCheckpointer(keeper))
+        inner = walk(jobs(group.inside, padded, told), visit)
     if trains_outer(group.config.selection):
-        outer = train(group.experiment, padded, group.engine, on_call, keeper)
+        visit = train(group.engine, chunk.seed, on_call, keeper)
+        if group.config.engine.save_models:
+            visit = remember(visit, learned)
+        outer = walk(jobs(group.data, padded, on_call), visit)
     trained = outer or inner
     assert trained is not None
-    names = [(plan.trials[trial].name, group.experiment.folds[fold].name) for trial, fold in chunk.runs]
+    names = [(plan.trials[trial].name, group.data.folds[fold].name) for trial, fold in chunk.runs]
     predictions = [
-        table.assign(selection=rule, step=int(trained.look_L[look]), trial=name, seed=chunk.seed)
+        table.assign(selection=rule, step=int(trained.step_L[snapshot]), trial=name, seed=chunk.seed)
         for p, (spec, (name, _)) in enumerate(zip(specs, names, strict=True))
-        for rule, look, table in _selected(group, spec, p, outer, inner)
+        for rule, snapshot, table in _selected(group, spec, p, outer, inner)
     ]
-    return pd.concat(predictions, ignore_index=True), _curves(names, chunk.seed, trained)
+    return TrainedChunk(pd.concat(predictions, ignore_index=True), _curves(names, chunk.seed, trained), learned)
 
 
 def _selected(
     group: Group, spec: RunId, p: int, outer: Trained | None, inner: Trained | None
 ) -> Iterator[tuple[str, int, pd.DataFrame]]:
-    """By rule of selection, the look that it chose of run p, and the predictions for the clips that the run held out."""
-    selection, experiment, fold = group.config.selection, group.experiment, spec.fold
+    """By rule of selection, the snapshot that it chose of run p, and the predictions for the clips that the run held out."""
+    selection, data, fold = group.config.selection, group.data, spec.fold
     for rule in selection.rules:
         # inner subjects are training subjects: where a control shuffles the labels of these, it shuffles theirs
-        target_N = training_labels(experiment, spec)[0] if rule == "inner" else experiment.target_N
-        look, probability_NxK = chosen_look(
+        target_N = training_labels(data, spec)[0] if rule == "inner" else data.target_N
+        snapshot, probability_NxK = chosen_snapshot(
             rule,
             selection.after,
-            outer and outer.looks_PxLxNxK[p],
-            inner and inner.looks_PxLxNxK[p],
+            outer and outer.snapshots_PxLxNxK[p],
+            inner and inner.snapshots_PxLxNxK[p],
             target_N,
-            experiment.folds[fold].test_N,
+            data.folds[fold].test_N,
             group.inside.folds[fold].test_N if group.inside else None,
         )
-        yield rule, look, _held_out(experiment, fold, probability_NxK)
+        yield rule, snapshot, _held_out(data, fold, probability_NxK)
 
 
 def open_group(plan: Plan, group: int) -> tuple[TrainingData, Config]:
@@ -92,27 +108,26 @@ def open_group(plan: Plan, group: int) -> tuple[TrainingData, Config]:
 
 
 def _open(plan: Plan, number: int) -> Group:
-    experiment, config = open_group(plan, number)
+    data, config = open_group(plan, number)
     selection = config.selection
-    inside = experiment.held_out_inside(selection.inner) if trains_inner(selection) else None
+    inside = data.held_out_inside(selection.inner) if trains_inner(selection) else None
     mapping = None if config.engine.mapping == "auto" else config.engine.mapping
-    engine = RememberingEngine if config.engine.save_models else Engine
-    return Group(config, experiment, inside, engine(mapping, config.engine.steps_per_call))
+    return Group(config, data, inside, Engine(mapping, config.engine.steps_per_call))
 
 
 def _told_as_inner(on_call: Callable[[Progress], None]) -> Callable[[Progress], None]:
-    return lambda progress: on_call(progress._replace(stage=INNER + progress.stage))
+    return lambda progress: on_call(progress._replace(inner=True))
 
 
-def _held_out(experiment: TrainingData, fold: int, probability_NxK: np.ndarray) -> pd.DataFrame:
-    test_N = experiment.folds[fold].test_N
+def _held_out(data: TrainingData, fold: int, probability_NxK: np.ndarray) -> pd.DataFrame:
+    test_N = data.folds[fold].test_N
     probability_NxK = probability_NxK[test_N]
     sound_N = np.isfinite(probability_NxK).all(1)
-    table = experiment.index.loc[test_N, ["database", "subject", "clip"]].reset_index(drop=True)
-    table["fold"] = experiment.folds[fold].name
-    table["label"] = experiment.target_N[test_N].astype(np.int64)
+    table = data.index.loc[test_N, ["database", "subject", "clip"]].reset_index(drop=True)
+    table["fold"] = data.folds[fold].name
+    table["label"] = data.target_N[test_N].astype(np.int64)
     table["prediction"] = np.where(sound_N, np.nan_to_num(probability_NxK).argmax(1), -1)
-    for k, name in enumerate(experiment.classes):
+    for k, name in enumerate(data.classes):
         table[f"p_{name}"] = probability_NxK[:, k]
     return table
 

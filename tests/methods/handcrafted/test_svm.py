@@ -1,4 +1,4 @@
-"""Handcrafted peers in the harness: a scikit-learn machine per fold, fitted on its training clips alone."""
+"""Handcrafted baselines in the harness: a scikit-learn machine per fold, fitted on its training clips alone."""
 
 import functools
 import json
@@ -15,14 +15,15 @@ from sklearn.svm import LinearSVC
 
 import merjax
 from merjax.config import make_config
-from merjax.engine import Engine
+from merjax.engine import walk
 from merjax.methods.handcrafted import features
 from merjax.methods.handcrafted import svm as method
 from merjax.methods.handcrafted.features import clip_features
-from merjax.methods.handcrafted.svm import decision_probabilities, train
+from merjax.methods.handcrafted.svm import decision_probabilities, jobs
 from merjax.methods.runs import RunId
 from merjax.stores.store import open_store
 from merjax.sweeps.running import worker
+from merjax.sweeps.running.messages import MessageWriter
 from merjax.system.errors import MerjaxError
 from merjax.training.data import load_data
 
@@ -40,6 +41,13 @@ def experiment(store):
     return load_data(store)
 
 
+def fitted(experiment, specs):
+    def visit(job):
+        raise AssertionError("there is no stage to visit")
+
+    return walk(jobs(experiment, specs), visit)
+
+
 def specs_of(experiment, *settings):
     config = make_config(SETTINGS, *settings)
     return [RunId(config, 0, fold) for fold in range(len(experiment.folds))]
@@ -47,7 +55,7 @@ def specs_of(experiment, *settings):
 
 def test_each_fold_is_scikit_learns_pipeline_on_its_training_clips(experiment):
     specs = specs_of(experiment, "svm.cost=0.1")
-    found = train(experiment, specs, Engine()).probability_PxNxK
+    found = fitted(experiment, specs).probability_PxNxK
     features = clip_features(experiment.store, "hoof")[experiment.index["position"]].astype(float)
     for fold, probability_NxK in zip(experiment.folds, found, strict=True):
         pipeline = make_pipeline(StandardScaler(), LinearSVC(C=0.1, dual=False))
@@ -61,7 +69,7 @@ def test_each_fold_is_scikit_learns_pipeline_on_its_training_clips(experiment):
 
 def test_held_out_features_and_labels_do_not_reach_a_fold(experiment, monkeypatch):
     specs = specs_of(experiment, "loss.alpha=inverse")
-    before = train(experiment, specs, Engine()).probability_PxNxK
+    before = fitted(experiment, specs).probability_PxNxK
     features = clip_features(experiment.store, "hoof")
     test_N = experiment.folds[1].test_N
     position = experiment.index["position"].to_numpy()[test_N]
@@ -69,21 +77,21 @@ def test_held_out_features_and_labels_do_not_reach_a_fold(experiment, monkeypatc
     changed[position] += 3
     monkeypatch.setattr(method, "clip_features", lambda store, name: changed)
     other = replace(experiment, target_N=np.where(test_N, (experiment.target_N + 1) % 3, experiment.target_N))
-    after = train(other, specs, Engine()).probability_PxNxK
+    after = fitted(other, specs).probability_PxNxK
     np.testing.assert_array_equal(after[1][~test_N], before[1][~test_N])
     assert np.abs(after[0] - before[0]).max() > 0.01
 
 
 def test_permuted_labels_are_learnt_in_their_place(experiment):
-    plain = train(experiment, specs_of(experiment), Engine())
-    shuffled = train(experiment, specs_of(experiment, "control=shuffle"), Engine())
+    plain = fitted(experiment, specs_of(experiment))
+    shuffled = fitted(experiment, specs_of(experiment, "control=shuffle"))
     assert np.abs(plain.probability_PxNxK - shuffled.probability_PxNxK).max() > 0.1
 
 
 def test_a_run_is_the_same_in_any_company(experiment):
     specs = specs_of(experiment)
-    together = train(experiment, specs + [specs[0]] * 2, Engine()).probability_PxNxK
-    alone = train(experiment, specs[2:3], Engine()).probability_PxNxK
+    together = fitted(experiment, specs + [specs[0]] * 2).probability_PxNxK
+    alone = fitted(experiment, specs[2:3]).probability_PxNxK
     np.testing.assert_array_equal(together[2], alone[0])
     np.testing.assert_array_equal(together[3], together[0])
 
@@ -98,8 +106,8 @@ def test_fits_do_not_depend_on_what_is_fitted_beside_them(experiment, monkeypatc
     found = []
     for threads in (1, 8, 8):
         monkeypatch.setattr(method, "cores", lambda threads=threads: range(threads))
-        found.append(train(experiment, specs, Engine()).probability_PxNxK)
-    seeds = train(experiment, [spec._replace(seed=7) for spec in specs], Engine()).probability_PxNxK
+        found.append(fitted(experiment, specs).probability_PxNxK)
+    seeds = fitted(experiment, [spec._replace(seed=7) for spec in specs]).probability_PxNxK
     for other in (*found[1:], seeds):
         np.testing.assert_array_equal(other, found[0])
 
@@ -107,16 +115,16 @@ def test_fits_do_not_depend_on_what_is_fitted_beside_them(experiment, monkeypatc
 def test_machines_that_stop_short_are_counted(experiment, monkeypatch):
     monkeypatch.setattr("sklearn.svm.LinearSVC.__init__", functools.partialmethod(_hasty, LinearSVC.__init__))
     with pytest.warns(UserWarning, match="3 of 3 support vector machines .hoof. stopped short"):
-        trained = train(experiment, specs_of(experiment), Engine())
+        trained = fitted(experiment, specs_of(experiment))
     assert not trained.curves["svm"]["converged"].any()
 
 
 def test_a_workers_warnings_reach_the_sweep(capsys):
     with warnings.catch_warnings():
         warnings.simplefilter("always")
-        worker.pass_on_warnings()
+        worker.pass_on_warnings(MessageWriter())
         warnings.warn("stopped short", stacklevel=1)
-    assert json.loads(capsys.readouterr().out) == {"warning": "stopped short"}
+    assert json.loads(capsys.readouterr().out) == {"warned": "stopped short"}
 
 
 def _hasty(self, init, **settings):

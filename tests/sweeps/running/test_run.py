@@ -34,9 +34,9 @@ def trained(chunk: int, devices: int = 1, order: int = 1) -> tuple[pd.DataFrame,
     plan, compiled = make_plan(sweep, 1), []
 
     class Counting(Engine):
-        def _program(self, stage, name, *rest):
+        def program(self, stage, name, *rest):
             before = len(self.programs)
-            program = super()._program(stage, name, *rest)
+            program = super().program(stage, name, *rest)
             compiled.extend([(stage.name, name)] * (len(self.programs) - before))
             return program
 
@@ -44,7 +44,7 @@ def trained(chunk: int, devices: int = 1, order: int = 1) -> tuple[pd.DataFrame,
     experiment, config = open_group(plan, 0)
     group = Group(config, experiment, None, engine)
     parts = [train_chunk(plan, c, group, lambda progress: None) for c in plan.chunks[::order]]
-    predictions, curves = (pd.concat(tables) for tables in zip(*parts, strict=True))
+    predictions, curves = (pd.concat([part[i] for part in parts]) for i in (0, 1))
     return (
         predictions.sort_values(["trial", "seed", "fold", "clip"]).reset_index(drop=True),
         curves.sort_values(["trial", "seed", "fold", "stage", "step"]).reset_index(drop=True),

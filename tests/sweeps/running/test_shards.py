@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from support.small_command import small_environment, small_sweep_file, start_sweep
+from support.small_command import small_environment, small_sweep_file, start_sweep, start_word
 from support.small_experiment import small_plan, use_small_experiment
 
 from merjax.sweeps import folder as results
@@ -118,8 +118,10 @@ def test_only_who_trains_looks_for_other_processes(tmp_path):
         "JAX_PROCESS_ID": "1",
     }
     file = small_sweep_file(tmp_path)
-    for words in (["--slurm", "0"], ["--merge", tmp_path / "nothing"]):
-        process = start_sweep(environment, file, "--out", tmp_path / "run", *words)
+    for process in (
+        start_sweep(environment, file, "--out", tmp_path / "run", "--slurm", "0"),
+        start_word("merge", environment, file, tmp_path / "nothing", "--out", tmp_path / "run"),
+    ):
         _, err = process.communicate(timeout=120)
         assert process.returncode == 2
         assert "find each other" not in err

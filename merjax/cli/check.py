@@ -1,0 +1,63 @@
+"""`merjax check`: counts of releases beside the published ones; makes nothing."""
+
+from collections.abc import Sequence
+
+from rich.console import Console
+
+from merjax.cli.parser import Parser
+from merjax.cli.releases import add_release_flags, read_releases
+from merjax.system.errors import command
+
+_ABOUT = """\
+Compare what releases of CASME II, SAMM and SMIC hold with what was published: counts per database and protocol, and every
+discrepancy between sheets and folders. It opens no image and makes nothing."""
+
+_EPILOG = """\
+examples:
+  merjax check --casme2 /data/CASME2 --samm /data/SAMM --smic /data/SMIC_all_raw
+        is the composite of all three complete?
+  merjax check --samm /data/SAMM --samm-annotations SAMM_Micro_FACS_Codes_v2.xlsx
+        a sheet that lies elsewhere
+  merjax check --casme2 /data/CASME2 --audit-aus
+        also list the clips whose objective class is not the one that the rule of action units gives
+  merjax check --samm /data/SAMM --overrides corrections.yaml
+        with corrections of annotated rows (`merjax prepare --help` shows such a file)
+
+When all is as it should be, `merjax prepare` with the same flags and --out STORE makes the clip store.
+"""
+
+
+@command
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the command line; without `argv`, the process's own."""
+    asked = _parser().read(argv)
+    releases = read_releases(asked)
+
+    from merjax.cli.completeness import print_audit, print_completeness
+    from merjax.datasets import index_of
+    from merjax.protocols.completeness import check_releases
+
+    console = Console()
+    print_completeness(check_releases(releases), console)
+    if asked.audit_aus:
+        print_audit(index_of([clip for release in releases for clip in release.clips]), console)
+
+
+def _parser() -> Parser:
+    parser = Parser("merjax check", _ABOUT, _EPILOG)
+    add_release_flags(parser)
+    parser.add_argument(
+        "--audit-aus",
+        action="store_true",
+        help="also list the clips whose objective class is not what the rule of action units gives",
+    )
+    return parser
+
+
+def release_words(argv: Sequence[str]) -> list[str]:
+    """Those words of a line that `merjax check` takes: what `merjax prepare --check` became."""
+    _, unknown = _parser().parse_known_args(argv)
+    kept = list(argv)
+    for word in unknown:
+        kept.remove(word)
+    return kept

@@ -1,0 +1,124 @@
+"""`merjax doctor`: whether this machine, or a folder that merjax wrote, is in order."""
+
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.text import Text
+
+from merjax.cli.parser import Parser
+from merjax.cli.printing import say
+from merjax.system.errors import MerjaxError, command
+
+if TYPE_CHECKING:
+    from merjax.system.health import Finding
+
+_ABOUT = """\
+Say whether all that merjax needs is on this machine: packages, devices, the landmark model, memory, disk; or, with a folder,
+whether the clip store, the sweep or the saved model in it is whole. Whatever is not as it should be comes with what to do."""
+
+_EPILOG = """\
+examples:
+  merjax doctor
+        is everything installed, and what does JAX find to train on?
+  merjax doctor stores/all
+        a clip store: are all its files there, with as many frames as the index speaks of?
+  merjax doctor stores/all --full
+        the same, and every pixel: is the content hash the one that the store was made with?
+  merjax doctor runs/mine
+        a sweep's folder: which chunks are finished, can their predictions be read?
+  merjax doctor runs/mine/models/focal/seed0/casme2-sub01
+        a saved model: what is it, and do its parameters load?
+
+The exit code is 0 when all that is needed is there, and 2 otherwise.
+"""
+
+
+@command
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the command line; without `argv`, the process's own."""
+    asked = _parser().read(argv)
+    findings = _machine(asked.landmark_model) if asked.folder is None else _folder(asked.folder, asked.full)
+    console = Console()
+    failed = print_findings(findings, console)
+    if failed:
+        say(console, f"{failed} of these need something to be done; what to do stands behind each arrow")
+        sys.exit(2)
+    say(console, "all that is needed is there")
+
+
+def print_findings(findings: "Iterable[Finding]", console: Console) -> int:
+    """Print each as soon as it is known; returns how many of them fail."""
+    failed = 0
+    for finding in findings:
+        failed += finding.fails
+        mark, style = ("x", "bold red") if finding.fails else ("!", "yellow") if finding.todo else ("+", "green")
+        line = Text.assemble((mark, style), f" {finding.what:<14} {finding.found}")
+        if finding.todo:
+            line.append(f"\n  {'->':>14} {finding.todo}", style)
+        console.print(line, soft_wrap=True)
+    return failed
+
+
+def _machine(landmark_model: Path | None) -> "Iterator[Finding]":
+    from merjax.system.health import examine_machine
+
+    yield from examine_machine()
+    yield _landmarks(landmark_model)
+
+
+def _landmarks(path: Path | None) -> "Finding":
+    from merjax.system.health import Finding
+
+    try:
+        from merjax.faces.landmarks import find_model
+    except ImportError as error:
+        return Finding(
+            "landmark model", f"dlib or OpenCV does not load ({error})", "pip install dlib-bin opencv-python-headless"
+        )
+    try:
+        return Finding("landmark model", f"{find_model(path)}, checksum as published")
+    except MerjaxError as error:
+        where, _, fix = str(error).rpartition("; ")
+        return Finding("landmark model", str(error), fix) if not where else Finding("landmark model", where, fix)
+
+
+def _folder(folder: Path, full: bool) -> "Iterator[Finding]":
+    """What kind of folder it is, by the file that each kind has, and what was found in it."""
+    if not folder.is_dir():
+        raise MerjaxError(f"{folder} is not a folder; name a clip store, a sweep's folder or a saved model")
+    if (folder / "store.json").is_file():
+        from merjax.stores.health import examine_store
+
+        yield from examine_store(folder, full=full)
+    elif (folder / "plan.json").is_file():
+        from merjax.sweeps.health import examine_sweep
+
+        yield from examine_sweep(folder)
+    elif (folder / "card.json").is_file():
+        from merjax.models.health import examine_model
+
+        yield from examine_model(folder)
+    else:
+        raise MerjaxError(
+            f"{folder} is neither a finished clip store (it has no store.json), nor a sweep's folder (no plan.json), nor a"
+            f" saved model (no card.json){_nearby(folder)}"
+        )
+
+
+def _nearby(folder: Path) -> str:
+    """Where to look instead: folders of a search, of several sweeps or stores hold what can be looked at one level below."""
+    inside = [path.parent for name in ("store.json", "plan.json", "card.json") for path in folder.glob(f"*/{name}")]
+    return f"; look at {', '.join(str(path) for path in sorted(inside)[:5])}" if inside else ""
+
+
+def _parser() -> Parser:
+    parser = Parser("merjax doctor", _ABOUT, _EPILOG)
+    parser.add_argument(
+        "folder", nargs="?", type=Path, metavar="FOLDER", help="a clip store, a sweep's folder or a model"
+    )
+    parser.add_argument("--full", action="store_true", help="of a store: read all its pixels and compare their hash")
+    parser.add_argument("--landmark-model", type=Path, metavar="FILE", help="dlib's 68-point model (default: found)")
+    return parser

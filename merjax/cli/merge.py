@@ -1,0 +1,68 @@
+"""`merjax merge`: bring the folders of a sweep's shards together, and print its scores."""
+
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from merjax.cli.parser import Parser, is_setting
+from merjax.cli.sweep import add_sweep_flags
+from merjax.system.errors import MerjaxError, command
+
+_ABOUT = """\
+Bring the folders that the shards of one sweep wrote together in one folder, and print the sweep's scores. The words before
+the folders, and --scale, are those of the line that trained the shards, without --shard: they say which sweep it was."""
+
+_EPILOG = """\
+examples:
+  merjax merge sweeps/mine.yaml runs/mine
+        the shards shared one folder: print the scores of what lies in it
+  merjax merge sweeps/mine.yaml node1/runs/mine node2/runs/mine --out runs/mine
+        each shard had a folder of its own
+  merjax merge table7_loss loss.gamma=1.5 shard1 shard2 shard3 --out runs/gamma
+        a sweep that comes with merjax, with the setting that its shards were trained with
+  merjax merge table7_loss --scale small shard1 shard2
+        shards of the small scale
+
+Where chunks are missing, the error says which, and what to run for them.
+"""
+
+
+@command
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the command line; without `argv`, the process's own."""
+    asked = _parser().read(argv)
+    settings = [word for word in asked.words if is_setting(word)]
+    folders = [Path(word) for word in asked.words if not is_setting(word)]
+    if Path(asked.file).is_dir():
+        raise MerjaxError(f"{asked.file} is a folder; the sweep file comes first: merjax merge FILE DIR ...")
+    if not folders:
+        raise MerjaxError(f"no folder to merge; name those of the shards: merjax merge {asked.file} DIR ...")
+
+    from merjax.cli.terminal import missing_sentence, print_result
+    from merjax.sweeps.running.run import merge_sweep
+    from merjax.sweeps.sweep_file import read_sweep
+
+    sweep = read_sweep(Path(asked.file), settings, asked.scale)
+    result = merge_sweep(sweep, folders, asked.out or Path("runs") / sweep.name)
+    if result.missing:
+        scale = ["--scale", asked.scale] if asked.scale != "full" else []
+        out = ["--out", str(asked.out)] if asked.out else []
+        raise MerjaxError(missing_sentence(result, shlex.join([asked.file, *settings, *scale, *out])))
+    print_result(result, Console())
+
+
+def _parser() -> Parser:
+    parser = Parser(
+        "merjax merge",
+        _ABOUT,
+        _EPILOG,
+        usage="merjax merge FILE [key=value ...] DIR ... [--scale {full,small}] [--out DIR]",
+    )
+    parser.add_argument("file", metavar="FILE", help="the sweep file, or the name of one of `merjax sweep --list`")
+    parser.add_argument(
+        "words", nargs="*", metavar="key=value DIR", help="settings that the shards were given, and their folders"
+    )
+    add_sweep_flags(parser)
+    return parser

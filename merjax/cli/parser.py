@@ -1,0 +1,56 @@
+"""Parsers that load nothing heavy, so that `--help` answers at once, and whose errors say what to write."""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from merjax.system.errors import MerjaxError, meant
+
+
+class Parser(argparse.ArgumentParser):
+    """The parser of one word of the command line."""
+
+    def __init__(self, prog: str, about: str, epilog: str, usage: str | None = None) -> None:
+        super().__init__(
+            prog=prog,
+            usage=usage,
+            description=about,
+            epilog=epilog,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
+        )
+
+    def read(self, argv: Sequence[str] | None = None) -> argparse.Namespace:
+        """Parse a line whose flags and words may stand in any order; None takes the process's own line.
+
+        Raises:
+            MerjaxError: the line is wrong; the sentence names a flag that is near, where there is one.
+        """
+        known, unknown = self.parse_known_intermixed_args(argv)
+        if unknown:
+            first = unknown[0].partition("=")[0]
+            if not first.startswith("-"):
+                self.error(f"`{unknown[0]}` is one word too many")
+            self.error(f"there is no flag {first}{meant(first, self._flags())}")
+        return known
+
+    def error(self, message: str) -> NoReturn:
+        raise MerjaxError(f"{message} (`{self.prog} --help` shows all flags, with examples)")
+
+    def _flags(self) -> list[str]:
+        shown = [action for action in self._actions if action.help != argparse.SUPPRESS]
+        return [flag for action in shown for flag in action.option_strings]
+
+
+def positive(text: str) -> int:
+    """A whole number from 1 up, as a type for argparse."""
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not at least 1")
+    return number
+
+
+def is_setting(word: str) -> bool:
+    """Whether a word is `key=value`, and not a folder whose name holds an equals sign."""
+    return "=" in word and not Path(word).is_dir()

@@ -1,0 +1,89 @@
+"""`merjax rescore`: the pooled scores of a log of predictions, whoever wrote it."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from merjax.cli.parser import Parser
+from merjax.cli.printing import say, wide_console
+from merjax.system.errors import command
+
+PROTOCOLS = ("megc3", "au5")
+
+_ABOUT = "Check a log of predictions in the format of MEGC 2019's organisers, and print its pooled scores."
+_EPILOG = """\
+examples:
+  merjax rescore log.txt                        pooled UF1, UAR and accuracy of any log in that format
+  merjax rescore log.txt --protocol au5         of the five classes of action units
+  merjax rescore runs/a/report/logs/focal-seed0.txt --clips runs/a/report/logs/clips.csv
+                                                a log that `merjax report --log-megc` wrote, of made clips or of a subset
+
+The log format: a line "database subject" (casme2 sub01), below it a line "clip truth prediction" per clip (EP02_01f 1 1),
+classes numbered from 0 (megc3: 0 negative, 1 positive, 2 surprise). A log with a clip twice is refused, and so is one with
+missing clips: each database in it must have the protocol's published number of clips per class and of subjects (one that is
+absent as a whole is told loudly: what is left is no score of the protocol), or, with --clips, the log must have exactly the
+clips of that CSV file (columns database, subject, clip; a column label is compared too). `merjax report --log-megc` writes
+such a file beside its logs.
+"""
+
+
+@command
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the command line; without `argv`, the process's own."""
+    asked = _parser().read(argv)
+    print_rescored(asked.log, asked.protocol, asked.clips, wide_console())
+
+
+def print_rescored(path: Path, protocol: str, clips: Path | None, console: Console) -> None:
+    """Check a log and print its pooled scores.
+
+    Raises:
+        MerjaxError: see `merjax.scoring.megc_log`.
+    """
+    from merjax.protocols import SCHEMES
+    from merjax.report.tables import TextTable, print_table
+    from merjax.report.texts import HEADS
+    from merjax.scoring.megc_log import absent_databases, check_against_counts, check_against_list, read_log, rescore
+    from merjax.scoring.parts import part_title
+    from merjax.scoring.scores import DRAWS
+    from merjax.scoring.written import number
+
+    scheme = SCHEMES[protocol]
+    log = read_log(path, scheme)
+    absent = ""
+    if clips is None:
+        check_against_counts(log, scheme, str(path))
+        absent = absent_databases(log, scheme)
+    else:
+        check_against_list(log, clips, str(path))
+    rows = [
+        (
+            part_title(row["part"]),
+            *(
+                f"{number(row[s], 4)} [{number(row[f'{s}_low'], 4)}, {number(row[f'{s}_high'], 4)}]"
+                for s in ("UF1", "UAR", "accuracy")
+            ),
+            str(row["clips"]),
+            str(row["subjects"]),
+        )
+        for row in rescore(log, scheme).to_dict("records")
+    ]
+    say(console, absent, "bold red")
+    notes = [f"Pooled over all clips; in brackets 95 % of {DRAWS} bootstrap samples of the subjects."]
+    if missing := int((log["prediction"] < 0).sum()):
+        notes.append(f"{missing} clips have no prediction (-1); they are scored as wrong.")
+    print_table(
+        TextTable(f"{path} ({protocol})", ("part", *HEADS.values(), "clips", "subjects"), tuple(rows), tuple(notes)),
+        console,
+    )
+
+
+def _parser() -> Parser:
+    parser = Parser("merjax rescore", _ABOUT, _EPILOG)
+    parser.add_argument("log", type=Path, metavar="LOG", help="the log to score")
+    parser.add_argument(
+        "--protocol", choices=PROTOCOLS, default="megc3", help="what its classes are (default: %(default)s)"
+    )
+    parser.add_argument("--clips", type=Path, metavar="CSV", help="the clips that the log must have")
+    return parser

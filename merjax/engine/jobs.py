@@ -1,0 +1,93 @@
+"""A method's stages as data, and the one walk over them.
+
+A method is a generator: it yields a `StageJob` for each stage, is sent the `StageResult` that a visit made of it, and returns
+what all of its stages gave together. What is done at each stage is the visit's affair: train it (`train` below), weigh what
+memory it takes (`merjax.engine.rehearsal`), take down what it learnt or recall what it learnt before (`merjax.models.learned`).
+
+>>> trained = walk(local_regions.jobs(data, specs), train(engine, seed=0))
+"""
+
+from collections.abc import Callable, Generator
+from typing import Any, NamedTuple, TypeVar
+
+import numpy as np
+
+from merjax.engine.batches import Samples
+from merjax.engine.engine import SNAPSHOTS, Budget, Checkpointer, Engine, Progress
+from merjax.engine.stage import RunArrays, Stage, Variables
+
+
+class StageJob(NamedTuple):
+    """One stage of a method, ready to be trained.
+
+    Attributes:
+        stage: what is optimised.
+        runs: the runs, stacked on a leading axis P.
+        samples: what they draw their batches from.
+        budget: how long they train; its batch is the one of the outputs, too.
+    """
+
+    stage: Stage
+    runs: RunArrays
+    samples: Samples
+    budget: Budget
+
+
+class StageResult(NamedTuple):
+    """What a visit made of a job.
+
+    Attributes:
+        variables: what the runs learnt, leaves `[P, ...]`.
+        outputs: the stage's outputs for every sample with these variables, leaves `[P, S, ...]`.
+        curves: by metric, of every step, `[P, steps]`; none where nothing was trained.
+        snapshots: the outputs on the way, `[P, snapshots, S, ...]`; None where the budget asks for none or nothing was trained.
+    """
+
+    variables: Variables
+    outputs: Any
+    curves: dict[str, np.ndarray]
+    snapshots: np.ndarray | None
+
+
+T = TypeVar("T")
+Jobs = Generator[StageJob, StageResult, T]
+Visit = Callable[[StageJob], StageResult]
+
+
+def walk(jobs: Jobs[T], visit: Visit) -> T:
+    """Visit a method's stages one after another, and return what the method makes of the results."""
+    try:
+        job = next(jobs)
+    except StopIteration as end:
+        return end.value
+    while True:
+        result = visit(job)
+        try:
+            job = jobs.send(result)
+        except StopIteration as end:
+            return end.value
+
+
+def train(
+    engine: Engine,
+    seed: int,
+    on_call: Callable[[Progress], None] = lambda progress: None,
+    keeper: Checkpointer | None = None,
+) -> Visit:
+    """The visit that trains.
+
+    Args:
+        engine: of the group that the runs belong to; their number is a multiple of its device count.
+        seed: of the common stream's order.
+        on_call: is called after every jitted call.
+        keeper: keeps the stages' progress, and gives back what was kept.
+    """
+
+    def visit(job: StageJob) -> StageResult:
+        stage, runs, samples, budget = job
+        state, history = engine.fit(stage, runs, samples, budget, seed=seed, on_call=on_call, keeper=keeper)
+        outputs = engine.apply(stage, state.variables, runs, samples, batch=budget.batch)
+        snapshots = history.pop(SNAPSHOTS, None)
+        return StageResult(state.variables, outputs, history, snapshots)
+
+    return visit

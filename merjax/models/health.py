@@ -1,0 +1,33 @@
+"""Whether a saved model is whole: its card, and the parameters beside it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from merjax.models.learned import by_name
+from merjax.models.model import load_model
+from merjax.system.errors import MerjaxError
+from merjax.system.health import Finding
+
+
+def examine_model(folder: Path) -> Iterator[Finding]:
+    """What a model's card says, and whether its parameters load."""
+    try:
+        model = load_model(folder)
+    except MerjaxError as error:
+        yield Finding("model", str(error), "train it again with engine.save_models=true, into another --out")
+        return
+    except Exception as error:  # a damaged checkpoint: whatever orbax, JSON or a file system raise
+        reason = " ".join(str(error).split())[:200]
+        yield Finding("model", f"cannot be loaded ({reason})", "it is damaged: train it again, into another --out")
+        return
+    card = model.card
+    yield Finding("model", f"{card['sweep']}, trial {card['trial']}, seed {card['seed']}, fold {card['fold']}")
+    yield Finding("classes", ", ".join(model.classes))
+    yield Finding("never seen", ", ".join(card["held_out_subjects"]))
+    numbers = sum(x.size for learned in model.learned.values() for x in by_name(learned.variables).values())
+    yield Finding("parameters", f"{numbers:,} numbers in the stages {', '.join(model.learned)}")
+    if card["scores"] is None:
+        yield Finding("scores", "none yet", "finish the sweep: its scores are then written into the card", needed=False)
+    else:
+        mean = {name: score["mean"] for name, score in card["scores"].items()}
+        yield Finding("scores", ", ".join(f"{name} {value:.3f}" for name, value in mean.items()))

@@ -1,0 +1,56 @@
+"""Sweep files by name: those in sweeps/ of the current folder, and those that come with merjax."""
+
+from pathlib import Path
+
+from merjax.system.errors import MerjaxError, meant
+
+_PACKAGE = Path(__file__).parents[1]
+
+
+def find_sweep(asked: Path) -> Path:
+    """The sweep file that a path or a name stands for.
+
+    A file is looked for under the path itself; then a name, which has neither a folder nor an ending, is looked for in sweeps/
+    of the current folder, and then among those that come with merjax.
+
+    Raises:
+        MerjaxError: none is found; the sentence names those that are near.
+    """
+    if asked.is_file():
+        return asked
+    named = named_sweeps()
+    if asked.name in named and asked.parent == Path():
+        return named[asked.name]
+    if asked.stem in named:
+        raise MerjaxError(f"{asked} does not exist; {asked.stem} alone names the sweep file {named[asked.stem]}")
+    lacking = "does not exist" if asked.suffix else "is neither a sweep file nor the name of one"
+    raise MerjaxError(f"{asked} {lacking}{meant(asked.stem, named)} (`merjax sweep --list` shows the names)")
+
+
+def find_config(sweep: Path, said: str) -> Path:
+    """The config file that a sweep file names, by a path from its own folder.
+
+    `../configs/NAME.yaml` is one that comes with merjax where no such file lies there, so that a copy of a sweep file works in
+    any folder.
+    """
+    beside = sweep.parent / said
+    shipped = shipped_folder("configs") / beside.name
+    return shipped if not beside.is_file() and said == f"../configs/{beside.name}" and shipped.is_file() else beside
+
+
+def named_sweeps() -> dict[str, Path]:
+    """The sweep files that can be called by name, in alphabetical order; one that lies here hides one of merjax's own."""
+    found = {path.stem: path for folder in (shipped_folder("sweeps"), Path("sweeps")) for path in folder.glob("*.yaml")}
+    return {name: found[name] for name in sorted(found)}
+
+
+def about(sweep: Path) -> str:
+    """What a sweep file says of itself in its first line; "" where that is not a comment."""
+    first = sweep.read_text().partition("\n")[0]
+    return first.removeprefix("#").strip() if first.startswith("#") else ""
+
+
+def shipped_folder(kind: str) -> Path:
+    """`sweeps` or `configs` as they come with merjax: in an installed package, or at the top of its checkout."""
+    installed = _PACKAGE / "shipped" / kind
+    return installed if installed.is_dir() else _PACKAGE.parent / kind

@@ -1,0 +1,61 @@
+"""Sweep files by name: which one a name stands for, and which config a copy of one builds on."""
+
+from pathlib import Path
+
+import pytest
+from support.places import CHECKOUT
+
+from merjax.sweeps.shipped import about, find_config, find_sweep, named_sweeps, shipped_folder
+from merjax.sweeps.sweep_file import read_sweep
+from merjax.system.errors import MerjaxError
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+def test_a_name_is_looked_for_as_a_path_then_here_then_in_the_package(tmp_path):
+    assert find_sweep(Path("ststnet")) == CHECKOUT / "sweeps" / "ststnet.yaml"
+    (tmp_path / "sweeps").mkdir()
+    (tmp_path / "sweeps" / "ststnet.yaml").write_text("# Here.\n")
+    assert find_sweep(Path("ststnet")) == Path("sweeps/ststnet.yaml")
+    (tmp_path / "ststnet").write_text("# A path.\n")
+    assert find_sweep(Path("ststnet")) == Path("ststnet")
+
+
+def test_a_folder_of_that_name_is_not_a_sweep_file(tmp_path):
+    (tmp_path / "quickstart").mkdir()
+    assert find_sweep(Path("quickstart")).name == "quickstart.yaml"
+
+
+@pytest.mark.parametrize(
+    ("asked", "sentence"),
+    [
+        ("sweeps/ststnet.yaml", "sweeps/ststnet.yaml does not exist; ststnet alone names"),
+        ("other/ststnet", "ststnet alone names"),
+        ("nowhere.yaml", "nowhere.yaml does not exist"),
+        ("quikstart", "did you mean quickstart"),
+    ],
+)
+def test_what_is_not_found_is_a_sentence(asked, sentence):
+    with pytest.raises(MerjaxError, match=sentence):
+        find_sweep(Path(asked))
+
+
+def test_the_config_beside_a_copy_comes_first_then_the_packages_and_no_other_path_is_guessed(tmp_path):
+    copy = tmp_path / "mine" / "copy.yaml"
+    shipped = shipped_folder("configs") / "paper.yaml"
+    assert find_config(copy, "../configs/paper.yaml") == shipped
+    for said in ("../config/paper.yaml", "paper.yaml", "../configs/papers.yaml"):
+        assert find_config(copy, said) == copy.parent / said
+    (tmp_path / "configs").mkdir()
+    (tmp_path / "configs" / "paper.yaml").write_text("regions: [eyes]\n")
+    (tmp_path / "mine").mkdir()
+    assert find_config(copy, "../configs/paper.yaml").samefile(tmp_path / "configs" / "paper.yaml")
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in (CHECKOUT / "sweeps").glob("*.yaml")))
+def test_every_shipped_sweep_has_a_name_and_a_first_line_that_is_a_whole_sentence(name):
+    assert about(named_sweeps()[name]).endswith((".", "?"))
+    assert read_sweep(Path(name)).name == name
