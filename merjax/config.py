@@ -143,7 +143,7 @@ class EngineConfig:
 
 @dataclass(frozen=True)
 class Config:
-    """One trial."""
+    """All settings of one trial and their defaults, such as `Config().loss.gamma`; this file explains each beside it."""
 
     # local_regions, the paper's method; a baseline of its Tables 8 and 9, one network on each clip's flow image: ststnet,
     # off_apexnet, dual_inception, rcn_a, or one from elsewhere as `package.module:NAME`; or a handcrafted one: lbp_top, hoof,

@@ -15,7 +15,7 @@ from merjax.scoring.published.tables import published_before
 from merjax.sweeps.sweep_file import SweepFile, Trial
 from merjax.system.errors import MerjaxError
 from merjax.system.versions import __version__
-from merjax.training.data import TrainingData, load_data
+from merjax.training.data import TrainingData, data_of
 from merjax.training.fitted import class_weights, region_mask
 from merjax.training.selection import training_name, trains_inner, trains_outer
 
@@ -235,7 +235,7 @@ def _opened(sweep: SweepFile) -> tuple[dict[tuple, TrainingData], tuple[NotRun, 
 
 def open_experiment(config: Config, inner: float) -> TrainingData:
     """What a config trains on; tested on inner subjects, if there is a share of them."""
-    experiment = load_data(config.data)
+    experiment = data_of(config.data)
     return experiment.held_out_inside(inner) if inner else experiment
 
 

@@ -41,7 +41,7 @@ def toy(tmp_path, monkeypatch):
 
 def test_a_toy_network_outside_of_merjax_is_trained_tested_saved_and_loaded(toy, tmp_path, monkeypatch):
     data = experiment_of(flow_images())
-    monkeypatch.setattr(merjax.sweeps.plan, "load_data", lambda config: data)
+    monkeypatch.setattr(merjax.sweeps.plan, "data_of", lambda config: data)
     base = {
         "method": toy,
         "data": {"folds": "loso"},

@@ -72,7 +72,7 @@ def test_a_loaded_model_predicts_its_held_out_clips_as_the_sweep_did(result, mod
 def test_a_flow_networks_model_predicts_as_the_sweep_did(tmp_path, monkeypatch):
     """One stage, whose batch normalisation has running averages beside the parameters."""
     experiment = experiment_of(flow_images())
-    monkeypatch.setattr(merjax.sweeps.plan, "load_data", lambda data: experiment)
+    monkeypatch.setattr(merjax.sweeps.plan, "data_of", lambda data: experiment)
     base = BASE | {"method": "ststnet", "engine": {"steps_per_call": 2, "chunk": 4, "save_models": True}}
     plan = open_folder(tmp_path, make_plan(make_sweep({"base": base}, "peer"), 1))
     take_chunks(tmp_path)
@@ -120,7 +120,7 @@ def motion_run(tmp_path_factory):
     base["engine"] = SMALL["engine"] | {"save_models": True}
     folder = tmp_path_factory.mktemp("motion") / "run"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(merjax.sweeps.plan, "load_data", lambda data: experiment)
+        patch.setattr(merjax.sweeps.plan, "data_of", lambda data: experiment)
         plan = open_folder(folder, make_plan(make_sweep({"base": base}, "motion"), 1))
         take_chunks(folder)
     return folder, plan, experiment

@@ -35,8 +35,8 @@ def store(tmp_path_factory) -> Path:
     """A clip each of twelve people: eight smile before SMIC's camera, four are surprised before CASME II's."""
     faces, place = sorted(LONDON.glob("*.jpg"))[::8][:PEOPLE], tmp_path_factory.mktemp("london")
     options = {"clips_per_subject": 1, "workers": 1}
-    smic = synthesize_release(faces[:8], place / "smic", layout="smic", emotions=("happiness",), **options)
-    casme2 = synthesize_release(faces[8:], place / "casme2", emotions=("surprise",), **options)
+    smic = synthesize_release(place / "smic", portraits=faces[:8], layout="smic", emotions=("happiness",), **options)
+    casme2 = synthesize_release(place / "casme2", portraits=faces[8:], emotions=("surprise",), **options)
     return prepare_store([read_smic(smic), read_casme2(casme2)], place / "store", workers=1).path
 
 
