@@ -19,6 +19,7 @@ from merjax.methods.flow_networks import FlowNumbers
 from merjax.methods.numbers import kept_fields
 from merjax.methods.spatial_stage import SpatialNumbers
 from merjax.methods.temporal_stage import TemporalNumbers
+from merjax.models.health import examine_model
 from merjax.models.learned import Learned, by_name, from_names
 from merjax.models.model import Model
 from merjax.protocols import Fold
@@ -261,3 +262,14 @@ def test_variables_come_back_from_the_names_in_a_models_file():
         assert by_name(variables).keys() == flat.keys()
         assert jax.tree.structure(from_names(flat)) == jax.tree.structure(variables)
         assert all(a is b for a, b in zip(jax.tree.leaves(from_names(flat)), jax.tree.leaves(variables), strict=True))
+
+
+def test_a_saved_model_is_found_whole_and_one_without_its_parameters_is_not(result, tmp_path):
+    folder = next((result.folder / "models" / "a-b" / "seed0").iterdir())
+    found = list(examine_model(folder))
+    assert not any(finding.fails for finding in found)
+    assert [finding.found for finding in found if finding.what == "classes"] == ["negative, positive, surprise"]
+    (tmp_path / "card.json").write_text((folder / "card.json").read_text())
+    (lost,) = examine_model(tmp_path)
+    assert lost.fails
+    assert "train it again" in lost.todo
