@@ -1,4 +1,5 @@
-"""Four CPU devices for the whole session, so that tests can lay runs over one, two or four of them; one compilation cache."""
+"""Four CPU devices for the whole session, so that tests can lay runs over one, two or four of them; one compilation cache;
+and the markers by which tests are chosen, given by directory and fixture so that no test file repeats them."""
 
 import atexit
 import os
@@ -9,7 +10,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from support.once import made_once
 from support.places import SHARED
+
+TESTS = Path(__file__).resolve().parent
 
 os.environ["XLA_FLAGS"] = os.environ.get("XLA_FLAGS", "") + " --xla_force_host_platform_device_count=4"
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
@@ -20,23 +24,49 @@ if "PYTEST_XDIST_WORKER" not in os.environ:  # the workers, and whatever tests s
     os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.2"
     atexit.register(shutil.rmtree, os.environ["MERJAX_CACHE"], ignore_errors=True)
 
-# minutes, not seconds: begun first, so that no core waits for them in the end
-_LONG = (
-    "test_resume.py",
+# Where tests belong that train networks, or compile them; all others are fast. A longer path wins over a shorter one.
+_MARKERS = {
+    "cli": "trains",
+    "engine": "compiles",
+    "methods": "compiles",
+    "models": "trains",
+    "nn": "compiles",
+    "nn/layers/test_losses.py": "",
+    "stores": "",
+    "sweeps/running": "trains",
+    "synthesis": "",
+    "test_notebooks.py": "trains",
+    "training/test_selection.py": "trains",
+}
+_FIXTURES = {"small_release": "compiles", "small_store": "compiles", "shared": "compiles"}  # clips are made, or stores
+
+# files that take longest, longest first: begun first, so that no core waits for them in the end
+_LONGEST_FIRST = (
+    "test_acceptance_sweep.py",
     "test_notebooks.py",
-    "test_sweep.py",
-    "test_sweeping.py",
+    "test_resume.py",
+    "test_small_sweep.py",
+    "test_run.py",
     "test_slurm.py",
     "test_shards.py",
     "test_search.py",
-    "test_models.py",
-    "test_spatial.py",
+    "test_model.py",
+    "test_spatial_stage.py",
 )
 
 
+@pytest.hookimpl(tryfirst=True)  # before tests are chosen by marker
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    rank = {name: number for number, name in enumerate(_LONG)}
+    for item in items:
+        for name in {marker_of(item.path), *(_FIXTURES.get(name, "") for name in item.fixturenames)} - {""}:
+            item.add_marker(name)
+    rank = {name: number for number, name in enumerate(_LONGEST_FIRST)}
     items.sort(key=lambda item: rank.get(item.path.name, len(rank)))
+
+
+def marker_of(path: Path) -> str:
+    own = path.relative_to(TESTS)
+    return next((_MARKERS[p.as_posix()] for p in (own, *own.parents) if p.as_posix() in _MARKERS), "")
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -56,18 +86,23 @@ def shared() -> Path:
 
 
 @pytest.fixture(scope="session")
-def small_release(tmp_path_factory) -> Path:
+def small_release(tmp_path_factory, worker_id) -> Path:
     """A synthesised release in CASME II's layout: three invented subjects with three clips each."""
-    from merjax.synthesis import default_portraits, synthesize_release
+    from merjax.synthesis import synthesize_release
 
-    out = tmp_path_factory.mktemp("synthesis") / "release"
-    return synthesize_release(default_portraits(), out, invent=3, clips_per_subject=3, seed=1)
+    def make(folder: Path) -> None:
+        synthesize_release(folder, invent=3, clips_per_subject=3, seed=1)
+
+    return made_once(tmp_path_factory, worker_id, "small_release", make)
 
 
 @pytest.fixture(scope="session")
-def small_store(small_release, tmp_path_factory) -> Path:
+def small_store(small_release, tmp_path_factory, worker_id) -> Path:
     """The clip store of `small_release`."""
     from merjax.datasets import read_casme2
     from merjax.stores.preparation import prepare_store
 
-    return prepare_store([read_casme2(small_release)], tmp_path_factory.mktemp("preparation") / "store").path
+    def make(folder: Path) -> None:
+        prepare_store([read_casme2(small_release)], folder)
+
+    return made_once(tmp_path_factory, worker_id, "small_store", make)

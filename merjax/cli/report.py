@@ -36,6 +36,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     asked = parser.read(argv)
     if asked.rescore:
         raise MerjaxError(f"--rescore has become a word of its own; write: {_rescore_line(asked)}")
+    if asked.protocol or asked.clips:
+        parser.error("--protocol and --clips are flags of `merjax rescore LOG`")
     if not asked.runs:
         parser.error("give the folders of one or more sweeps, such as runs/quickstart")
 

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from merjax.cli.printing import say
 from merjax.config import SelectionConfig, flatten
-from merjax.methods.registry import METHODS
+from merjax.methods.registry import method_of
 from merjax.scoring.entry import LEAKS, SELECTIONS
 from merjax.sweeps.plan import Chunk, Plan, left_out_sentences, splitting_keys
 from merjax.sweeps.result import SweepResult
@@ -98,7 +98,7 @@ def print_plan(
     for g, data in enumerate(plan.groups):
         chunks = [chunk for chunk in plan.chunks if chunk.group == g]
         config = plan.trials[plan.group_of_trial.index(g)].config
-        steps = METHODS[config.method].steps(config, data.frames, data.clips)
+        steps = method_of(config.method).steps(config, data.frames, data.clips)
         settings = flatten(config)
         say(
             console,

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from merjax.methods.registry import METHODS
+from merjax.methods.registry import method_of
 from merjax.scoring.entry import SELECTIONS, Entry, GroupData
 from merjax.sweeps.plan import Plan
 from merjax.sweeps.sweep_file import Trial
@@ -47,7 +47,7 @@ def _entry(
         words.append(f"{len(seeds)} of {len(planned)} seeds")
     label = ", ".join([trial.name, *filter(None, words)])
     config = trial.config
-    *_, steps = METHODS[config.method].steps(config, data.frames, data.clips).values()
+    *_, steps = method_of(config.method).steps(config, data.frames, data.clips).values()
     epochs = config.temporal.epochs if config.method == "local_regions" else config.peer.epochs
     return Entry(
         label=label,

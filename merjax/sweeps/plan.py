@@ -9,13 +9,13 @@ import numpy as np
 import pandas as pd
 
 from merjax.config import Config, flatten, make_config, program_group
-from merjax.methods.registry import METHODS
+from merjax.methods.registry import method_of
 from merjax.scoring.entry import GroupData, SkippedClip
 from merjax.scoring.published.tables import published_before
 from merjax.sweeps.sweep_file import SweepFile, Trial
 from merjax.system.errors import MerjaxError
 from merjax.system.versions import __version__
-from merjax.training.data import TrainingData, load_data
+from merjax.training.data import TrainingData, data_of
 from merjax.training.fitted import class_weights, region_mask
 from merjax.training.selection import training_name, trains_inner, trains_outer
 
@@ -216,7 +216,7 @@ def _opened(sweep: SweepFile) -> tuple[dict[tuple, TrainingData], tuple[NotRun, 
         if key in opened or key in lacks:
             continue
         experiment = open_experiment(config, sweep.inner)
-        method = METHODS[config.method]
+        method = method_of(config.method)
         if config.engine.save_models and not method.compiles:
             raise MerjaxError(
                 f"engine.save_models keeps what networks learn, and {config.method} has none; leave it out"
@@ -235,7 +235,7 @@ def _opened(sweep: SweepFile) -> tuple[dict[tuple, TrainingData], tuple[NotRun, 
 
 def open_experiment(config: Config, inner: float) -> TrainingData:
     """What a config trains on; tested on inner subjects, if there is a share of them."""
-    experiment = load_data(config.data)
+    experiment = data_of(config.data)
     return experiment.held_out_inside(inner) if inner else experiment
 
 
@@ -288,7 +288,7 @@ def left_out_sentences(groups: Sequence[GroupData]) -> list[str]:
 def cost_of_run(experiment: TrainingData, config: Config) -> dict[str, float]:
     """Rough multiply-adds of one run's stages, in units of 1e9, in the order in which they train, to tell how far a sweep
     has come; those that train without the inner subjects first."""
-    selection, once = config.selection, METHODS[config.method].cost(experiment, config)
+    selection, once = config.selection, method_of(config.method).cost(experiment, config)
     inner = {training_name(stage, inner=True): work for stage, work in once.items()} if trains_inner(selection) else {}
     return inner | (once if trains_outer(selection) else {})
 

@@ -36,6 +36,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args
 
 from merjax.config import Config, flatten, identity, make_config, read_yaml
+from merjax.methods.registry import method_of
 from merjax.scoring.published.tables import refuse_unknown
 from merjax.sweeps.axes import points_of
 from merjax.sweeps.search_space import SearchSpec, read_search
@@ -176,6 +177,7 @@ def make_sweep(
         raise MerjaxError(f"{source}: base is {base!r}; write a config file's path, or settings as `key: value` lines")
     layers = (base, small, *overrides)
     trials, published = _trials(content, layers, source), str(content.get("published") or "")
+    _refuse_unknown_methods(trials, source)
     _refuse_duplicates(trials, source)
     refuse_unknown(published, {trial.name: trial.published for trial in trials}, source)
     search = read_search(content, trials[0].config, source) if "search" in content else None
@@ -228,6 +230,14 @@ def _seeds(seeds: Any, source: str) -> tuple[int, ...]:
         if isinstance(seeds, list) and seeds and len({*seeds}) == len(seeds):
             return tuple(seeds)
     raise MerjaxError(f"{source}: seeds is {seeds!r}; write how many, or a list such as [0, 1, 2], each seed once")
+
+
+def _refuse_unknown_methods(trials: Sequence[Trial], source: str) -> None:
+    for method in dict.fromkeys(trial.config.method for trial in trials):
+        try:
+            method_of(method)
+        except MerjaxError as error:
+            raise MerjaxError(f"{source}: {error}") from None
 
 
 def _refuse_duplicates(trials: Sequence[Trial], source: str) -> None:

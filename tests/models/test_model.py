@@ -19,6 +19,7 @@ from merjax.methods.flow_networks import FlowNumbers
 from merjax.methods.numbers import kept_fields
 from merjax.methods.spatial_stage import SpatialNumbers
 from merjax.methods.temporal_stage import TemporalNumbers
+from merjax.models.health import examine_model
 from merjax.models.learned import Learned, by_name, from_names
 from merjax.models.model import Model
 from merjax.protocols import Fold
@@ -72,7 +73,7 @@ def test_a_loaded_model_predicts_its_held_out_clips_as_the_sweep_did(result, mod
 def test_a_flow_networks_model_predicts_as_the_sweep_did(tmp_path, monkeypatch):
     """One stage, whose batch normalisation has running averages beside the parameters."""
     experiment = experiment_of(flow_images())
-    monkeypatch.setattr(merjax.sweeps.plan, "load_data", lambda data: experiment)
+    monkeypatch.setattr(merjax.sweeps.plan, "data_of", lambda data: experiment)
     base = BASE | {"method": "ststnet", "engine": {"steps_per_call": 2, "chunk": 4, "save_models": True}}
     plan = open_folder(tmp_path, make_plan(make_sweep({"base": base}, "peer"), 1))
     take_chunks(tmp_path)
@@ -120,7 +121,7 @@ def motion_run(tmp_path_factory):
     base["engine"] = SMALL["engine"] | {"save_models": True}
     folder = tmp_path_factory.mktemp("motion") / "run"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(merjax.sweeps.plan, "load_data", lambda data: experiment)
+        patch.setattr(merjax.sweeps.plan, "data_of", lambda data: experiment)
         plan = open_folder(folder, make_plan(make_sweep({"base": base}, "motion"), 1))
         take_chunks(folder)
     return folder, plan, experiment
@@ -261,3 +262,14 @@ def test_variables_come_back_from_the_names_in_a_models_file():
         assert by_name(variables).keys() == flat.keys()
         assert jax.tree.structure(from_names(flat)) == jax.tree.structure(variables)
         assert all(a is b for a, b in zip(jax.tree.leaves(from_names(flat)), jax.tree.leaves(variables), strict=True))
+
+
+def test_a_saved_model_is_found_whole_and_one_without_its_parameters_is_not(result, tmp_path):
+    folder = next((result.folder / "models" / "a-b" / "seed0").iterdir())
+    found = list(examine_model(folder))
+    assert not any(finding.fails for finding in found)
+    assert [finding.found for finding in found if finding.what == "classes"] == ["negative, positive, surprise"]
+    (tmp_path / "card.json").write_text((folder / "card.json").read_text())
+    (lost,) = examine_model(tmp_path)
+    assert lost.fails
+    assert "train it again" in lost.todo

@@ -25,15 +25,23 @@ def images(sizes, channels=1, batch=2, seed=0):
     return tuple(jnp.asarray(rng.random((channels, *size, batch)), jnp.float32) for size in sizes)
 
 
+def drawn(classes_R, channels=1, network="shallow"):
+    """Parameters as large as at the start, with biases that are not zero, so that a forgotten bias shows. NumPy draws them
+    in no time, where XLA would first have to compile that."""
+    rng = np.random.default_rng(1)
+    shapes = jax.eval_shape(lambda: init_regions(jax.random.key(0), classes_R, channels, network))
+
+    def draw(shape):
+        inputs = np.prod(shape.shape[1:-1])  # 1 for a bias
+        return jnp.asarray(rng.normal(size=shape.shape) * (0.05 if inputs == 1 else (2 / inputs) ** 0.5), jnp.float32)
+
+    return jax.tree.map(draw, shapes)
+
+
 @pytest.fixture(scope="module")
 def params():
-    """Three regions with biases that are not zero, so that a forgotten bias shows."""
-    return jittered(fast(init_regions, static_argnums=1)(jax.random.key(0), CLASSES_R))
-
-
-def jittered(params):
-    rng = np.random.default_rng(1)
-    return jax.tree.map(lambda leaf: leaf + jnp.asarray(0.05 * rng.normal(size=leaf.shape), jnp.float32), params)
+    """Three regions, with the network that compiles faster: what is proven of several regions is the same for both."""
+    return drawn(CLASSES_R, network="simple")
 
 
 def region(params, r):
@@ -68,10 +76,10 @@ def plain_scores(p, x_CxHxWxB, network="shallow"):
     return plain_features(p, x_CxHxWxB, network) @ p["out"]["kernel"] + p["out"]["bias"]
 
 
-def test_parameter_count_is_the_papers(params):
+def test_parameter_count_is_the_papers():
     one = jax.eval_shape(ShallowCNN(3).init, jax.random.key(0), jnp.zeros((1, 8, 8, 1)), 0.0, None)
     assert sum(leaf.size for leaf in jax.tree.leaves(one)) == 347_238 + 21 * 3
-    assert all(leaf.shape[0] == len(CLASSES_R) for leaf in jax.tree.leaves(params))
+    assert all(leaf.shape[0] == len(CLASSES_R) for leaf in jax.tree.leaves(drawn(CLASSES_R)))
 
 
 def test_the_simple_network_is_as_large_as_the_papers_and_ends_as_it_does():
@@ -92,7 +100,7 @@ def test_the_simple_network_is_as_large_as_the_papers_and_ends_as_it_does():
 
 
 def test_initial_weights_are_he_normal_and_differ_between_regions():
-    params = fast(init_regions, static_argnums=1)(jax.random.key(0), CLASSES_R)
+    params = fast(init_regions, static_argnums=(1, 2, 3))(jax.random.key(0), CLASSES_R, 1, "simple")
     kernel = np.asarray(params["fc1024"]["kernel"])
     np.testing.assert_allclose(kernel.std(), np.sqrt(2 / 72), rtol=0.02)
     assert not np.array_equal(kernel[0], kernel[1])
@@ -102,17 +110,24 @@ def test_initial_weights_are_he_normal_and_differ_between_regions():
 @pytest.mark.parametrize("network", NETWORKS)
 def test_one_region_equals_plain_lax_with_its_gradients(network):
     (x,) = images([(19, 14)])
-    p = region(jittered(fast(init_regions, static_argnums=(1, 2, 3))(jax.random.key(0), (4,), 1, network)), 0)
+    p = region(drawn((4,), 1, network), 0)
     model = NETWORKS[network](4)
 
-    def loss(scores):
-        return lambda p: jnp.sum(jnp.sin(scores(p, x)))
+    def ours(p, x):
+        variables = {"params": p}
+        return model.apply(variables, x, 0.0, None), model.apply(variables, x, method="features")
 
-    ours = fast(jax.value_and_grad(loss(lambda p, x: model.apply({"params": p}, x, 0.0, None))))(p)
-    plain = fast(jax.value_and_grad(loss(functools.partial(plain_scores, network=network))))(p)
-    assert_close(ours, plain)
-    features = fast(lambda p, x: model.apply({"params": p}, x, method="features"))
-    assert_close(features(p, x), fast(functools.partial(plain_features, network=network))(p, x))
+    def plain(p, x):
+        return plain_scores(p, x, network), plain_features(p, x, network)
+
+    def scores_features_and_gradient(f):
+        def loss(p):
+            scores, features = f(p, x)
+            return jnp.sum(jnp.sin(scores)), (scores, features)
+
+        return fast(jax.value_and_grad(loss, has_aux=True))(p)
+
+    assert_close(scores_features_and_gradient(ours), scores_features_and_gradient(plain))
 
 
 def assert_close(ours, reference, tolerance=1e-5):
@@ -122,21 +137,36 @@ def assert_close(ours, reference, tolerance=1e-5):
         assert np.linalg.norm(a - b) <= tolerance * np.linalg.norm(b) + 1e-12
 
 
+def plain_region(p, x, network):
+    """Scores and features of a region, compiled together."""
+    return fast(lambda p, x: (plain_scores(p, x, network), plain_features(p, x, network)))(p, x)
+
+
+def regions(params, x, classes_R, network):
+    """Scores and features of all regions, compiled together."""
+
+    def both(params, x):
+        scores_RxBxK = apply_regions(params, x, 0.0, None, classes_R, network)
+        return scores_RxBxK, features_regions(params, x, network)
+
+    return fast(both)(params, x)
+
+
 def test_every_region_is_its_own_network(params):
     x = images(SIZES_R)
-    logits_RxBxK = fast(lambda p, x: apply_regions(p, x, 0.0, None, CLASSES_R))(params, x)
-    features_BxRx20 = fast(features_regions)(params, x)
+    logits_RxBxK, features_BxRx20 = regions(params, x, CLASSES_R, "simple")
     for r, classes in enumerate(CLASSES_R):
-        assert_close(logits_RxBxK[r, :, :classes], fast(plain_scores)(region(params, r), x[r])[:, :classes])
+        scores_BxK, features_Bx20 = plain_region(region(params, r), x[r], "simple")
+        assert_close(logits_RxBxK[r, :, :classes], scores_BxK[:, :classes])
         assert (logits_RxBxK[r, :, classes:] == -jnp.inf).all()
-        assert_close(features_BxRx20[:, r], fast(plain_features)(region(params, r), x[r]))
+        assert_close(features_BxRx20[:, r], features_Bx20)
 
 
 def test_columns_beyond_a_regions_classes_are_dead(params):
     x = images(SIZES_R)
 
     def loss(params):
-        log_p = jax.nn.log_softmax(apply_regions(params, x, 0.0, None, CLASSES_R))
+        log_p = jax.nn.log_softmax(apply_regions(params, x, 0.0, None, CLASSES_R, "simple"))
         return -log_p[:, :, 0].sum()
 
     gradient = fast(jax.grad(loss))(params)["out"]
@@ -147,29 +177,28 @@ def test_columns_beyond_a_regions_classes_are_dead(params):
 
 
 def test_the_papers_sizes():
-    x = images([(r.height, r.width) for r in REGIONS], batch=1)
-    classes_R = (3, 3, 2, 2, 2, 4)
-    params = jittered(fast(init_regions, static_argnums=1)(jax.random.key(0), classes_R))
-    logits_RxBxK = fast(lambda p, x: apply_regions(p, x, 0.0, None, classes_R))(params, x)
-    for r in (2, 3, 5):
-        assert_close(logits_RxBxK[r, :, : classes_R[r]], fast(plain_scores)(region(params, r), x[r])[:, : classes_R[r]])
+    """Of the largest and the smallest region; `test_convolution` takes a layer through all of them."""
+    sizes = sorted({(r.height, r.width) for r in REGIONS}, key=np.prod)
+    x, classes_R = images((sizes[0], sizes[-1]), batch=1), (2, 4)
+    params = drawn(classes_R)
+    logits_RxBxK, _ = regions(params, x, classes_R, "shallow")
+    for r, classes in enumerate(classes_R):
+        assert_close(logits_RxBxK[r, :, :classes], plain_region(region(params, r), x[r], "shallow")[0][:, :classes])
 
 
 @pytest.mark.parametrize("network", NETWORKS)
 def test_a_single_region_and_three_channels(network):
-    params = jittered(fast(init_regions, static_argnums=(1, 2, 3))(jax.random.key(0), (3,), 3, network))
+    params = drawn((3,), 3, network)
     x = images([(FACE.height // 4, FACE.width // 4)], channels=3)
-    logits_RxBxK = fast(lambda p, x: apply_regions(p, x, 0.0, None, (3,), network))(params, x)
-    assert_close(logits_RxBxK[0], fast(functools.partial(plain_scores, network=network))(region(params, 0), x[0]))
-    features_BxRx20 = fast(functools.partial(features_regions, network=network))(params, x)
-    reference = fast(functools.partial(plain_features, network=network))(region(params, 0), x[0])
-    assert_close(features_BxRx20[:, 0], reference)
+    logits_RxBxK, features_BxRx20 = regions(params, x, (3,), network)
+    assert_close((logits_RxBxK[0], features_BxRx20[:, 0]), plain_region(region(params, 0), x[0], network))
 
 
 def test_dropout_is_random_in_the_key_only_and_off_at_rate_zero(params):
     x = images(SIZES_R)
-    apply = fast(lambda rate, key: apply_regions(params, x, rate, key, CLASSES_R))
-    plain = fast(lambda: apply_regions(params, x, 0.0, None, CLASSES_R))()
+    dropping = fast(lambda params, rate, key: apply_regions(params, x, rate, key, CLASSES_R, "simple"))
+    apply = functools.partial(dropping, params)
+    plain, _ = regions(params, x, CLASSES_R, "simple")
     first, again, other = (apply(0.5, jax.random.key(seed)) for seed in (0, 0, 1))
     np.testing.assert_array_equal(first, again)
     assert not jnp.array_equal(first, other)
@@ -184,7 +213,7 @@ def test_runs_in_vmap_and_map_equal_runs_alone(params):
 
     def gradient(params, key, rate):
         def loss(params):
-            return jax.nn.log_softmax(apply_regions(params, x, rate, key, classes_R))[:, :, 0].sum()
+            return jax.nn.log_softmax(apply_regions(params, x, rate, key, classes_R, "simple"))[:, :, 0].sum()
 
         return jax.grad(loss)(params)
 

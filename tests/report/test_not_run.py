@@ -33,7 +33,7 @@ TRIALS = {"base": BASE, "trials": {"gray": {}, "motion": {"data.input": "flow"},
 @pytest.fixture
 def stores(monkeypatch):
     """Any store that a config names holds gray frames and no motion."""
-    monkeypatch.setattr(merjax.sweeps.plan, "load_data", lambda data: replace(small_experiment(), input=data.input))
+    monkeypatch.setattr(merjax.sweeps.plan, "data_of", lambda data: replace(small_experiment(), input=data.input))
 
 
 def test_a_trial_that_lacks_data_leaves_the_plan_and_the_others_stay(stores):

@@ -4,10 +4,13 @@ import json
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 
 import cv2
 import numpy as np
 import pytest
+from support.commands import checkout_environment
+from support.short_clips import cut_short
 
 from merjax.datasets import read_casme2
 from merjax.faces import landmarks
@@ -27,6 +30,21 @@ def release(small_release):
 @pytest.fixture(scope="module")
 def store(small_store):
     return open_store(small_store)
+
+
+@pytest.fixture(scope="module")
+def short(release):
+    return cut_short(release)
+
+
+@pytest.fixture(scope="module")
+def short_store(short, tmp_path_factory):
+    return prepare_store([short], tmp_path_factory.mktemp("short") / "store", workers=1)
+
+
+def with_frame(clip, number, path):
+    """The clip with one frame from another file."""
+    return replace(clip, frames=(*clip.frames[:number], path, *clip.frames[number + 1 :]))
 
 
 def test_crops_are_those_of_the_frames(release, store):
@@ -50,25 +68,22 @@ def test_each_frame_is_decoded_once(release, monkeypatch, colour, decoded):
     seen = []
     monkeypatch.setattr(cropping, "read_image", lambda path, *how: seen.append(path) or read_image(path, *how))
     clip = release.clips[0]
-    cropping.crop_clip(clip, cropping.Settings(colour), landmarks.find_model())
+    cropping.crop_clip(clip, cropping.CropSettings(colour), landmarks.find_model())
     assert [seen.count(path) for path in clip.frames] == [decoded] + [1] * (len(clip.frames) - 1)
 
 
-def test_a_second_preparation_gives_the_same_hash_and_other_pixels_another(release, store, tmp_path):
-    again = prepare_store([release], tmp_path / "again", workers=1)
-    assert again.hash == store.hash
-    folder = release.clips[0].frames[0].parent
-    copy = tmp_path / "copy"
-    shutil.copytree(release.root, copy)
-    frame = next(copy.rglob(f"{folder.parent.name}/{folder.name}/{release.clips[0].frames[3].name}"))
-    image = cv2.imread(str(frame))
+def test_a_second_preparation_gives_the_same_hash_and_other_pixels_another(short, short_store, tmp_path):
+    again = prepare_store([short], tmp_path / "again")
+    assert again.hash == short_store.hash
+    image = cv2.imread(str(short.clips[0].frames[3]))
     image[200:260, 250:390] = 0
-    cv2.imwrite(str(frame), image)
-    changed = prepare_store([read_casme2(copy)], tmp_path / "changed")
-    assert changed.hash != store.hash
+    cv2.imwrite(str(tmp_path / "frame.png"), image)
+    clips = (with_frame(short.clips[0], 3, tmp_path / "frame.png"), *short.clips[1:])
+    changed = prepare_store([replace(short, clips=clips)], tmp_path / "changed")
+    assert changed.hash != short_store.hash
 
 
-def test_an_interrupted_preparation_leaves_no_store_and_is_continued(release, store, tmp_path, monkeypatch):
+def test_an_interrupted_preparation_leaves_no_store_and_is_continued(short, short_store, tmp_path, monkeypatch):
     out = tmp_path / "store"
     seen = []
 
@@ -78,18 +93,18 @@ def test_an_interrupted_preparation_leaves_no_store_and_is_continued(release, st
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        prepare_store([release], out, workers=1, progress=stop_after_three)
+        prepare_store([short], out, workers=1, progress=stop_after_three)
     assert not out.exists()
     with pytest.raises(MerjaxError, match="not a finished clip store"):
         open_store(out.with_name("store.partial"))
     seen.clear()
-    finished = prepare_store([release], out, workers=1, progress=lambda done, total: seen.append(done))
+    finished = prepare_store([short], out, workers=1, progress=lambda done, total: seen.append(done))
     assert seen[0] >= 3  # what was done is not done again
-    assert finished.hash == store.hash
+    assert finished.hash == short_store.hash
     assert not out.with_name("store.partial").exists()
 
 
-def test_a_half_written_journal_line_is_done_again(release, store, tmp_path):
+def test_a_half_written_journal_line_is_done_again(short, short_store, tmp_path):
     out = tmp_path / "store"
 
     def stop(done, total):
@@ -97,47 +112,44 @@ def test_a_half_written_journal_line_is_done_again(release, store, tmp_path):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        prepare_store([release], out, workers=1, progress=stop)
+        prepare_store([short], out, workers=1, progress=stop)
     journal = out.with_name("store.partial") / "journal.jsonl"
     text = journal.read_text().rstrip("\n")
     journal.write_text(text[: len(text) - 40])
-    assert prepare_store([release], out, workers=1).hash == store.hash
+    assert prepare_store([short], out, workers=1).hash == short_store.hash
 
 
-def test_a_script_that_prepares_runs_once(release, store, tmp_path):
+def test_a_script_that_prepares_runs_once(release, short_store, tmp_path):
     """Spawned workers would run it again from its first line, as it has no `if __name__ == "__main__"`."""
     script = tmp_path / "mine.py"
     script.write_text(
         "import sys\n"
         "from pathlib import Path\n"
+        "from support.short_clips import cut_short\n"
         "from merjax.datasets import read_casme2\n"
         "from merjax.stores.preparation import prepare_store\n"
         'print("once")\n'
-        "store = prepare_store([read_casme2(Path(sys.argv[1]))], Path(sys.argv[2]), workers=2)\n"
+        "store = prepare_store([cut_short(read_casme2(Path(sys.argv[1])))], Path(sys.argv[2]), workers=2)\n"
         "print(store.hash, __file__ == sys.argv[0], __spec__)\n"
     )
     line = [sys.executable, str(script), str(release.root), str(tmp_path / "store")]
-    result = subprocess.run(line, capture_output=True, text=True, timeout=300, check=False)
+    env = checkout_environment()
+    result = subprocess.run(line, env=env, capture_output=True, text=True, timeout=300, check=False)
     assert result.returncode == 0, result.stderr
-    assert result.stdout.splitlines() == ["once", f"{store.hash} True None"]
+    assert result.stdout.splitlines() == ["once", f"{short_store.hash} True None"]
 
 
-def test_a_clip_without_a_face_and_one_without_a_picture_are_listed(release, tmp_path):
-    copy = tmp_path / "copy"
-    shutil.copytree(release.root, copy)
-    faceless, broken = release.clips[0], release.clips[1]
-    for clip in (faceless, broken):
-        for frame in clip.frames:
-            path = copy / frame.relative_to(release.root)
-            if clip is faceless:
-                cv2.imwrite(str(path), np.full((480, 640), 90, np.uint8))
-            elif frame is clip.frames[2]:
-                path.write_bytes(b"no picture")
-    store = prepare_store([read_casme2(copy)], tmp_path / "store")
+def test_a_clip_without_a_face_and_one_without_a_picture_are_listed(short, tmp_path):
+    cv2.imwrite(str(tmp_path / "blank.png"), np.full((480, 640), 90, np.uint8))
+    (tmp_path / "broken.jpg").write_bytes(b"no picture")
+    faceless, broken, *others = short.clips
+    blank = replace(faceless, frames=(tmp_path / "blank.png",) * len(faceless.frames))
+    clips = (blank, with_frame(broken, 2, tmp_path / "broken.jpg"), *others)
+    store = prepare_store([replace(short, clips=clips)], tmp_path / "store")
     reasons = {f"{row.subject}/{row.clip}": row.reason for row in store.dropped.itertuples()}
     assert "dlib finds no face" in reasons[f"{faceless.subject}/{faceless.name}"]
     assert "cannot be read as an image" in reasons[f"{broken.subject}/{broken.name}"]
-    assert len(store.index) == len(release.clips) - 2
+    assert len(store.index) == len(short.clips) - 2
     assert not {faceless.name, broken.name} & set(store.index[store.index["subject"] == faceless.subject]["clip"])
 
 
@@ -161,11 +173,11 @@ def test_a_store_of_another_format_is_refused(store, tmp_path):
         open_store(copy)
 
 
-def test_a_release_in_which_no_face_is_found_makes_no_store(release, tmp_path, monkeypatch):
+def test_a_release_in_which_no_face_is_found_makes_no_store(short, tmp_path, monkeypatch):
     monkeypatch.setattr(landmarks, "detect", lambda image, model: None)
     monkeypatch.setattr(
         preparation, "_run", lambda jobs, *rest: (preparation._prepare_job(*j, *rest[:3]) for j in jobs)
     )
     with pytest.raises(MerjaxError, match="none of the"):
-        prepare_store([release], tmp_path / "store")
+        prepare_store([short], tmp_path / "store")
     assert not (tmp_path / "store").exists()

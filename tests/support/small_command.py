@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from support.places import CHECKOUT
+from support.commands import checkout_environment
 from support.small_experiment import BASE
 
 TRIALS = {"focal": {"loss.gamma": 2}, "cross-entropy": {"loss.gamma": 0}}
@@ -17,14 +17,17 @@ use_small_experiment()
 """
 
 
-def small_environment(folder: Path) -> dict[str, str]:
-    """The environment in which `python -m merjax...` works on the small experiment, whatever store a config names."""
+def sitecustomized(folder: Path, code: str) -> str:
+    """A PYTHONPATH with which every Python process, and those that it starts, runs `code` before anything else."""
     site = folder / "site"
     site.mkdir(exist_ok=True)
-    (site / "sitecustomize.py").write_text(_SITE)
-    path = os.pathsep.join([str(site), str(CHECKOUT / "tests"), str(CHECKOUT)])
-    kept = {k: v for k, v in os.environ.items() if k != "XLA_FLAGS"}
-    return kept | {"PYTHONPATH": path, "COLUMNS": "200"}
+    (site / "sitecustomize.py").write_text(code)
+    return os.pathsep.join([str(site), checkout_environment()["PYTHONPATH"]])
+
+
+def small_environment(folder: Path) -> dict[str, str]:
+    """The environment in which `python -m merjax...` works on the small experiment, whatever store a config names."""
+    return checkout_environment() | {"PYTHONPATH": sitecustomized(folder, _SITE), "COLUMNS": "200"}
 
 
 def small_sweep_file(folder: Path, **engine) -> Path:

@@ -1,12 +1,17 @@
-"""A hand-made experiment with tiny pictures, and a sweep's folder over it, so that a whole training takes a second."""
+"""A hand-made experiment with tiny pictures and networks, and a sweep's folder over it: a whole training takes a second."""
 
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from flax import linen as nn
 
+import merjax.nn.region_cnn
+import merjax.nn.region_lstm
 import merjax.sweeps.plan
 from merjax.faces.regions import Region
+from merjax.nn.layers.recurrent import lstm_reference
+from merjax.nn.region_cnn import FEATURES, ConvReluPool, SimpleCNN
 from merjax.protocols import SCHEMES, make_folds
 from merjax.stores.store import Store
 from merjax.sweeps.folder import open_folder
@@ -58,9 +63,27 @@ def small_experiment() -> TrainingData:
     )
 
 
+class TinyCNN(SimpleCNN):
+    """A region's network with one small convolution and FC layers of eight units: what is proven of sweeps does not depend
+    on the paper's sizes, and these compile, train and are saved in a fraction of the time."""
+
+    def setup(self):
+        self.stack = [ConvReluPool(4, 3)]
+        self.fc1024, self.fc250, self.fc20 = nn.Dense(8), nn.Dense(8), nn.Dense(FEATURES)
+        self.out = nn.Dense(self.classes)
+
+
 def use_small_experiment(setattr=setattr) -> None:
-    """Let plans and work open the small experiment, whatever store a config names; pass `monkeypatch.setattr` in tests."""
-    setattr(merjax.sweeps.plan, "load_data", lambda data: small_experiment())
+    """Let plans and work open the small experiment, whatever store a config names, and train tiny networks; pass
+    `monkeypatch.setattr` in tests."""
+    setattr(merjax.sweeps.plan, "data_of", lambda data: small_experiment())
+    use_tiny_networks(setattr)
+
+
+def use_tiny_networks(setattr=setattr) -> None:
+    """Put `TinyCNN` in place of the regions' networks, and the plain loop in place of the fast LSTM."""
+    setattr(merjax.nn.region_lstm, "lstm", lstm_reference)
+    setattr(merjax.nn.region_cnn, "NETWORKS", {"shallow": TinyCNN, "simple": TinyCNN})
 
 
 def small_plan(folder: Path | None = None, *, workers: int = 1, **content) -> Plan:

@@ -239,7 +239,7 @@ def test_what_the_inner_rule_chooses_hangs_on_nothing_of_the_held_out_subject(by
         target_N=np.where(fold.test_N, (experiment.target_N + 1) % 3, experiment.target_N),
         target_NxR=np.where(fold.test_N[:, None], 0, experiment.target_NxR),
     )
-    monkeypatch.setattr(merjax.sweeps.plan, "load_data", lambda data: changed)
+    monkeypatch.setattr(merjax.sweeps.plan, "data_of", lambda data: changed)
     table = predicted(small_plan(base=BASE | ALL), engine)
     own = table[(table["selection"] == "inner") & (table["fold"] == fold.name)]
     before = by_rule["inner"][by_rule["inner"]["fold"] == fold.name]

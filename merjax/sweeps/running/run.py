@@ -45,8 +45,12 @@ def run_sweep(
 ) -> SweepResult:
     """Train a sweep over all folds and seeds, or go on with it, or read it where it is finished.
 
-    >>> result = merjax.run_sweep("sweeps/quickstart.yaml", loss={"gamma": 1.5})
-    >>> result.scores
+    >>> result = merjax.run_sweep("sweeps/quickstart.yaml", loss={"gamma": 1.5})  # doctest: +SKIP
+    >>> few = {"data": {"store": "stores/mine", "frames": "count:4"}, "spatial": {"epochs": 1}, "temporal": {"epochs": 1}}
+    >>> trials = {"focal": {"loss.gamma": 2}, "cross-entropy": {"loss.gamma": 0}}
+    >>> result = merjax.run_sweep({"base": few, "trials": trials}, out="runs/mine", engine={"save_models": True})
+    >>> result.scores["trial"].tolist()
+    ['focal', 'cross-entropy', 'majority', 'chance']
 
     Args:
         sweep: a sweep file; or what one says, as a mapping (its base being settings); or a single trial's config; or what

@@ -1,7 +1,6 @@
 """The promise that the engine is built for, kept with nothing small but the budgets: 216 runs of the paper's networks on clips
 of twelve people, as few compiled programs, each run the same whatever it is packed with."""
 
-import os
 from pathlib import Path
 
 import jax
@@ -23,9 +22,7 @@ from merjax.synthesis import synthesize_release
 
 pytestmark = [
     pytest.mark.skipif(not LONDON.is_dir(), reason=f"the London faces are not at {LONDON}"),
-    pytest.mark.skipif(
-        "MERJAX_LONG_TESTS" not in os.environ, reason="eight minutes of a core: set MERJAX_LONG_TESTS=1"
-    ),
+    pytest.mark.long,  # eight minutes of a core
 ]
 
 PEOPLE, LEARNING_RATES, GAMMAS, SEEDS = 12, (1e-4, 3e-4, 1e-3), (0, 2), 3
@@ -38,8 +35,8 @@ def store(tmp_path_factory) -> Path:
     """A clip each of twelve people: eight smile before SMIC's camera, four are surprised before CASME II's."""
     faces, place = sorted(LONDON.glob("*.jpg"))[::8][:PEOPLE], tmp_path_factory.mktemp("london")
     options = {"clips_per_subject": 1, "workers": 1}
-    smic = synthesize_release(faces[:8], place / "smic", layout="smic", emotions=("happiness",), **options)
-    casme2 = synthesize_release(faces[8:], place / "casme2", emotions=("surprise",), **options)
+    smic = synthesize_release(place / "smic", portraits=faces[:8], layout="smic", emotions=("happiness",), **options)
+    casme2 = synthesize_release(place / "casme2", portraits=faces[8:], emotions=("surprise",), **options)
     return prepare_store([read_smic(smic), read_casme2(casme2)], place / "store", workers=1).path
 
 

@@ -11,12 +11,8 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from support.places import HELPERS
+from support.commands import checkout_environment
 from support.small_command import small_environment, small_sweep_file, start_sweep
-
-# what costs minutes and proves of the real command, or of rarer moments, what others prove of its parts
-asked_for = pytest.mark.skipif(not os.environ.get("MERJAX_LONG_TESTS"), reason="minutes: set MERJAX_LONG_TESTS=1")
-WORKER = HELPERS / "small_worker.py"
 
 
 @pytest.fixture(scope="module")
@@ -28,8 +24,8 @@ def uninterrupted(tmp_path_factory) -> dict[str, pd.DataFrame]:
 
 
 def start(folder: Path, *arguments: str) -> subprocess.Popen:
-    environment = {k: v for k, v in os.environ.items() if k != "XLA_FLAGS"}
-    line = [sys.executable, str(WORKER), str(folder), *arguments]
+    line = [sys.executable, "-m", "support.small_worker", str(folder), *arguments]
+    environment = checkout_environment()
     return subprocess.Popen(line, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
@@ -87,7 +83,7 @@ def test_ten_kills_at_random_moments_change_no_bit(uninterrupted, tmp_path):
         assert_same(folder, uninterrupted)
 
 
-@asked_for
+@pytest.mark.long
 def test_a_killed_command_takes_its_workers_along_and_the_same_line_goes_on(uninterrupted, tmp_path):
     words = small_sweep_file(tmp_path, workers=2), "--out", tmp_path / "run"
     environment = small_environment(tmp_path)
@@ -110,7 +106,7 @@ def test_a_killed_command_takes_its_workers_along_and_the_same_line_goes_on(unin
     assert_same(tmp_path / "run", uninterrupted)
 
 
-@asked_for
+@pytest.mark.long
 @pytest.mark.parametrize(("number", "workers"), [(signal.SIGINT, 2), (signal.SIGUSR2, 1)])
 def test_a_stopped_command_prints_the_line_that_goes_on(uninterrupted, tmp_path, number, workers):
     words = small_sweep_file(tmp_path, workers=workers), "--out", tmp_path / "run"
@@ -161,7 +157,7 @@ def test_sigterm_saves_and_the_next_start_goes_on_from_there(uninterrupted, tmp_
     assert_same(tmp_path / "run", uninterrupted)
 
 
-@pytest.mark.parametrize("damage", ["truncated", pytest.param("removed", marks=asked_for)])
+@pytest.mark.parametrize("damage", ["truncated", pytest.param("removed", marks=pytest.mark.long)])
 def test_a_damaged_checkpoint_gives_way_to_the_one_before(uninterrupted, tmp_path, damage):
     process = start(tmp_path / "run")
     assert after_calls(process, 4)
@@ -181,7 +177,7 @@ def test_a_damaged_checkpoint_gives_way_to_the_one_before(uninterrupted, tmp_pat
     assert_same(tmp_path / "run", uninterrupted)
 
 
-@asked_for
+@pytest.mark.long
 def test_where_no_checkpoint_is_sound_the_stage_begins_anew(uninterrupted, tmp_path):
     process = start(tmp_path / "run")
     assert after_calls(process, 4)
@@ -198,7 +194,7 @@ def test_where_no_checkpoint_is_sound_the_stage_begins_anew(uninterrupted, tmp_p
     assert_same(tmp_path / "run", uninterrupted)
 
 
-@asked_for
+@pytest.mark.long
 def test_what_a_kill_leaves_of_a_finished_chunk_and_of_the_plan_is_cleared(uninterrupted, tmp_path):
     folder = tmp_path / "run"
     folder.mkdir()
@@ -243,7 +239,7 @@ def test_two_processes_on_one_new_folder_share_the_work(uninterrupted, tmp_path)
     assert_same(tmp_path / "run", uninterrupted)
 
 
-@asked_for
+@pytest.mark.long
 def test_shards_of_one_folder_do_their_own_chunks_and_no_other(uninterrupted, tmp_path):
     code, out, err = end(start(tmp_path / "run", "2/2"))
     assert code == 0, err
@@ -252,7 +248,7 @@ def test_shards_of_one_folder_do_their_own_chunks_and_no_other(uninterrupted, tm
     assert_same(tmp_path / "run", uninterrupted)
 
 
-@asked_for
+@pytest.mark.long
 def test_kills_change_no_bit_of_what_inner_subjects_choose(tmp_path):
     """A chunk's four trainings are both stages, without the inner subjects and then with them; two are killed."""
     line = ["1/2", "fixed+inner+oracle"]

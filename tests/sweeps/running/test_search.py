@@ -216,7 +216,7 @@ def test_a_tested_subjects_labels_have_no_part_in_its_choice(whole_search, tmp_p
     own = (altered.index["subject"] == "sub01").to_numpy()
     altered.target_N[own] = (altered.target_N[own] + 1) % 3
     altered.target_NxR[own] = np.stack([np.minimum(altered.target_N, 1), altered.target_N], 1)[own]
-    monkeypatch.setattr(merjax.sweeps.plan, "load_data", lambda data: altered)
+    monkeypatch.setattr(merjax.sweeps.plan, "data_of", lambda data: altered)
     other = Real(tmp_path / "run")
     assert other.of_fold["casme2/sub01"] == whole_search.of_fold["casme2/sub01"]
     columns = ["number", "fold", "score", "loss"]

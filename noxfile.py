@@ -1,0 +1,35 @@
+"""The short tests on the oldest and the newest supported Python, with the newest dependencies that each resolves and with the
+lower bounds of pyproject.toml: `nox`, or one of them: `nox -s "lowest-3.11"`. More words go to pytest: `nox -- tests/nn`.
+
+Every session makes an environment of its own below .nox/ and takes some minutes, most of them to install it.
+"""
+
+import nox
+
+nox.options.default_venv_backend = "uv"
+nox.options.error_on_missing_interpreters = True
+
+PYTHONS = ("3.11", "3.13")
+FAST = ("-m", "not compiles and not trains and not long")
+# what a new version of jax, flax, optax, orbax or grain breaks first: compiled layers, and a sweep from plan to scores
+TRAINED = ("tests/nn/layers", "tests/engine", "tests/sweeps/running/test_run.py", "tests/training/test_selection.py")
+
+
+@nox.session(python=PYTHONS)
+def newest(session: nox.Session) -> None:
+    """With the newest dependencies."""
+    session.install("-e", ".[dev]")
+    test(session)
+
+
+@nox.session(python=PYTHONS)
+def lowest(session: nox.Session) -> None:
+    """With the lower bounds of pyproject.toml."""
+    session.install("--resolution", "lowest-direct", "-e", ".[dev]")
+    test(session)
+
+
+def test(session: nox.Session) -> None:
+    session.run("uv", "pip", "list", external=True, silent=not session.interactive)
+    for chosen in [session.posargs] if session.posargs else [FAST, TRAINED]:
+        session.run("pytest", *chosen)
