@@ -1,8 +1,8 @@
 """Every example in README and docs/ does what it says: run in the order of its page, or at least understood by its parser.
 
-A block's first line names its language and, after it, what is to be done with it: nothing (run it), `file=NAME` (a file that later
-blocks use), `minutes` (run it under `-m long`), `show` (a cluster or data that nobody has here: its line must parse), `install` (run
-by `.ci/run` and by the test of the wheel).
+A block's first line names its language and, after it, what is to be done with it: nothing (run it), `file=NAME` (a file that
+later blocks use), `minutes` (run it under `-m long`), `show` (a cluster or data that nobody has here: its line must parse),
+`install` (run by `.ci/run` and by the test of the wheel).
 """
 
 import contextlib
@@ -73,7 +73,8 @@ def run_words(words: list[str], where: str) -> None:
         with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
             main([word.replace("/data/", "data/") for word in words])
     except SystemExit as stopped:
-        assert not stopped.code, f"{where}: merjax {shlex.join(words)} ended with {stopped.code}:\n{said.getvalue()}"
+        if stopped.code:
+            pytest.fail(f"{where}: merjax {shlex.join(words)} ended with {stopped.code}:\n{said.getvalue()}")
 
 
 @pytest.fixture(scope="session")

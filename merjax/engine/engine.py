@@ -30,6 +30,7 @@ class Progress(NamedTuple):
     diverged: int  # runs whose loss is not finite, in the last step that held training samples of theirs
     # the metrics of all steps so far, `[P, step]`, those of an earlier process among them
     history: MappingOf[str, np.ndarray] = MappingProxyType({})
+    inner: bool = False  # whether this is the training that leaves the inner subjects out
 
 
 class Saved(NamedTuple):

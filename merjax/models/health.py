@@ -24,7 +24,7 @@ def examine_model(folder: Path) -> Iterator[Finding]:
     yield Finding("model", f"{card['sweep']}, trial {card['trial']}, seed {card['seed']}, fold {card['fold']}")
     yield Finding("classes", ", ".join(model.classes))
     yield Finding("never seen", ", ".join(card["held_out_subjects"]))
-    numbers = sum(values.size for learned in model.learned.values() for values in by_name(learned.variables).values())
+    numbers = sum(x.size for learned in model.learned.values() for x in by_name(learned.variables).values())
     yield Finding("parameters", f"{numbers:,} numbers in the stages {', '.join(model.learned)}")
     if card["scores"] is None:
         yield Finding("scores", "none yet", "finish the sweep: its scores are then written into the card", needed=False)

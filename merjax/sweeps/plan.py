@@ -14,7 +14,7 @@ from merjax.system.errors import MerjaxError
 from merjax.system.versions import __version__
 from merjax.training.data import TrainingData, load_data
 from merjax.training.fitted import class_weights, region_mask
-from merjax.training.selection import INNER, trains_inner, trains_outer
+from merjax.training.selection import training_name, trains_inner, trains_outer
 
 PLAN_FORMAT = 1
 Capacity = Callable[[TrainingData, Config], int | None]
@@ -247,7 +247,7 @@ def work_of_run(experiment: TrainingData, config: Config) -> dict[str, float]:
     """Rough multiply-adds of one run's stages, in units of 1e9, in the order in which they train, to tell how far a sweep
     has come; those that train without the inner subjects first."""
     selection, once = config.selection, METHODS[config.method].cost(experiment, config)
-    inner = {INNER + stage: work for stage, work in once.items()} if trains_inner(selection) else {}
+    inner = {training_name(stage, inner=True): work for stage, work in once.items()} if trains_inner(selection) else {}
     return inner | (once if trains_outer(selection) else {})
 
 

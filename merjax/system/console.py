@@ -1,29 +1,48 @@
 """Terminals and notebooks: where progress can be drawn, and how durations are said."""
 
+import io
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from html import escape
 from importlib.util import find_spec
+from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
 
 
 def default_console() -> Console:
     """The console of whoever calls from Python: silent where there is neither a terminal nor a notebook to watch."""
     console = Console()
-    return console if draws(console) else Console(quiet=True)
+    return console if is_watched(console) else Console(quiet=True)
 
 
-def draws(console: Console) -> bool:
-    """Whether a console can redraw what it shows: a terminal, or a notebook that has ipywidgets."""
-    return console.is_terminal or (console.is_jupyter and find_spec("ipywidgets") is not None)
+def is_watched(console: Console) -> bool:
+    """Whether a console can show progress: a terminal or a notebook."""
+    return console.is_terminal or console.is_jupyter
+
+
+def bars(console: Console, *columns: ProgressColumn, hidden: bool = False) -> Progress:
+    """Progress bars on a console, as text in a notebook that has no ipywidgets; drawn nowhere if `hidden`, or if the console
+    is neither a terminal nor a notebook."""
+    drawn = _TextBars if console.is_jupyter and find_spec("ipywidgets") is None else Progress
+    return drawn(*columns, console=console, disable=hidden or not is_watched(console))
 
 
 @contextmanager
 def counted(what: str, console: Console) -> Iterator[Callable[[int, int], None]]:
     """A bar for `what`, driven by calls with (done, total)."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, disable=not draws(console)) as progress:
+    with bars(console, *columns) as progress:
         task = progress.add_task(what, total=None)
         yield lambda done, total: progress.update(task, completed=done, total=total)
 
@@ -34,3 +53,40 @@ def duration(seconds: float) -> str:
         if seconds < size:
             return f"{seconds / {'s': 1, 'min': 60, 'h': 3600}[unit]:.{places}f} {unit}"
     return f"{seconds / 86400:.1f} days"
+
+
+class _TextBars(Progress):
+    """Bars as a notebook's plain text, which is replaced about once a second; rich draws them with ipywidgets only."""
+
+    _shown: Any = None  # IPython's handle of the text
+    _drawn_at = 0.0
+
+    def start(self) -> None:
+        if not self.disable:
+            from IPython.display import display
+
+            self._shown, self._drawn_at = display(self._text(), raw=True, display_id=True), time.monotonic()
+
+    def stop(self) -> None:
+        if self._shown:
+            self._shown.update(self._text(), raw=True)
+
+    def refresh(self) -> None:
+        if self._shown and time.monotonic() >= self._drawn_at + _PAUSE:
+            self._shown.update(self._text(), raw=True)
+            self._drawn_at = time.monotonic()
+
+    def update(self, task_id: TaskID, **changes: Any) -> None:
+        super().update(task_id, **changes)
+        self.refresh()
+
+    def _text(self) -> dict[str, str]:
+        file = io.StringIO()
+        page = Console(file=file, width=_WIDTH, force_jupyter=False, force_terminal=False)
+        page.print(self.get_renderable())
+        text = "\n".join(line.rstrip() for line in file.getvalue().splitlines())
+        return {"text/plain": text, "text/html": f"<pre>{escape(text)}</pre>"}
+
+
+_PAUSE = 1.0  # seconds
+_WIDTH = 120  # of a line of bars

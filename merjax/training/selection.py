@@ -23,11 +23,15 @@ from merjax.config import SelectionConfig
 from merjax.engine import Budget, Checkpointer
 from merjax.scoring.metrics import Score, accuracy, confusion_matrix, uf1
 
-INNER = "inner "  # before the names of stages that train without the inner subjects
+
+def training_name(stage: str, inner: bool) -> str:
+    """How plans, logs and progress call a stage's training: "spatial", or "inner spatial" where it leaves the inner subjects
+    out."""
+    return f"inner {stage}" if inner else stage
 
 
 class InnerCheckpointer(NamedTuple):
-    """Keeps the progress of the runs that train without the inner subjects, beside that of the other ones."""
+    """Keeps the checkpoints of the runs that train without the inner subjects beside those of the other ones."""
 
     keeper: Checkpointer
 

@@ -29,7 +29,7 @@ from merjax.sweeps.folder import open_folder, read_predictions
 from merjax.sweeps.plan import make_plan
 from merjax.sweeps.running.planned import plan_sweep
 from merjax.sweeps.running.run import as_sweep
-from merjax.sweeps.running.take_chunks import work
+from merjax.sweeps.running.take_chunks import take_chunks
 from merjax.sweeps.saved_models import add_scores, model_folder, runs_without_model
 from merjax.sweeps.sweep_file import make_sweep
 from merjax.system.errors import MerjaxError
@@ -76,7 +76,7 @@ def test_a_flow_networks_model_predicts_as_the_sweep_did(tmp_path, monkeypatch):
     monkeypatch.setattr(merjax.sweeps.plan, "load_data", lambda data: experiment)
     base = BASE | {"method": "ststnet", "engine": {"steps_per_call": 2, "chunk": 4, "save_models": True}}
     plan = open_folder(tmp_path, make_plan(make_sweep({"base": base}, "peer"), 1))
-    work(tmp_path)
+    take_chunks(tmp_path)
     saved = read_predictions(tmp_path, plan).set_index("fold")
     assert not runs_without_model(tmp_path, plan, plan.chunks)
     for fold in experiment.folds:
@@ -123,7 +123,7 @@ def motion_run(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(merjax.sweeps.plan, "load_data", lambda data: experiment)
         plan = open_folder(folder, make_plan(make_sweep({"base": base}, "motion"), 1))
-        work(folder)
+        take_chunks(folder)
     return folder, plan, experiment
 
 

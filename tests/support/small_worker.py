@@ -12,11 +12,23 @@ from pathlib import Path
 import jax
 from support.small_experiment import BASE, small_plan, use_small_experiment
 
+from merjax.engine import Progress
+from merjax.sweeps.plan import Chunk
+from merjax.sweeps.running.listener import Listener
 from merjax.sweeps.running.shards import parse_shard
-from merjax.sweeps.running.take_chunks import work
+from merjax.sweeps.running.take_chunks import take_chunks
 from merjax.system.errors import command
 from merjax.system.jax_setup import prepare_backend
 from merjax.system.signals import Interrupted, stop_requests
+from merjax.training.selection import training_name
+
+
+class Printer(Listener):
+    def called(self, chunk: Chunk, progress: Progress) -> None:
+        print("call", chunk.number, training_name(progress.stage, progress.inner), progress.step, flush=True)
+
+    def warned(self, sentence: str) -> None:
+        print("warning", sentence, flush=True)
 
 
 @command
@@ -31,13 +43,7 @@ def main() -> None:
     small_plan(folder, base=base, trials={"focal": {"loss.gamma": 2}, "cross-entropy": {"loss.gamma": 0}})
     with stop_requests() as stop:
         try:
-            work(
-                folder,
-                lambda chunk, progress: print("call", chunk.number, progress.stage, progress.step, flush=True),
-                stop,
-                lambda sentence: print("warning", sentence, flush=True),
-                shard,
-            )
+            take_chunks(folder, Printer(), stop, shard)
         except Interrupted:
             sys.exit(stop.exit_code)
     print("programs", events["compile_requests_use_cache"], events["cache_hits"], file=sys.stderr)

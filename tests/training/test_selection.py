@@ -24,7 +24,7 @@ from merjax.scoring.metrics import accuracy, uf1
 from merjax.scoring.shuffled import over_permutations, shuffled_notes
 from merjax.sweeps.plan import Plan
 from merjax.sweeps.result import read_run
-from merjax.sweeps.running.take_chunks import work
+from merjax.sweeps.running.take_chunks import take_chunks
 from merjax.sweeps.running.train_chunk import _open, train_chunk
 from merjax.system.errors import MerjaxError
 from merjax.training.selection import best_snapshot, chosen_snapshot, with_snapshots
@@ -161,7 +161,7 @@ def noisy_section(tmp_path_factory) -> Section:
         base = BASE | {"selection": {"rules": ["fixed", "inner", "oracle"], "looks": 20}, "engine": {"chunk": 60}}
         folder = tmp_path_factory.mktemp("noisy") / "run"
         small_plan(folder, base=base, trials=trials, seeds=3)
-        work(folder)
+        take_chunks(folder)
     return Section(compare([read_run(folder)])[0])
 
 

@@ -2,15 +2,18 @@
 
 - jsonl: `FOLD.jsonl`, a line per optimiser step: {"stage": "spatial", "step": 0, "loss": 1.7, ...}; null where the batch held
   none of the run's training samples, and from where on it diverged.
-- tensorboard: a folder `FOLD` with an event file per stage, a scalar per metric ("spatial/loss"), none where jsonl has null;
-  look at all runs with `tensorboard --logdir runs/NAME/logs`.
+- tensorboard: a folder `FOLD` with a folder per stage, each a TensorBoard run with a scalar per metric ("spatial/loss"), none
+  where jsonl has null; look at all runs with `tensorboard --logdir runs/NAME/logs`. A folder holds several event files: where
+  a later one repeats steps of an earlier one, it says so, and TensorBoard goes by the later one.
 
-Logs grow with every call of the compiled programs. The first call of a stage in a process writes all of the stage anew, from
-the curves that its checkpoint holds, so that a run that was stopped or killed has each step once. Names are written as
-`merjax.sweeps.sweep_file.safe_name` has them.
+Logs grow while the runs train: jsonl with every call of the compiled programs, tensorboard about every half minute and at the
+end of a stage. The first time that a process writes of a stage, it writes all of the stage anew, from the curves that its
+checkpoint holds, so that a run that was stopped or killed has each step once. Names are written as
+`merjax.system.files.safe_name` has them.
 """
 
 import json
+import os
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -22,8 +25,10 @@ import pandas as pd
 from merjax.engine import Progress
 from merjax.sweeps.folder import chunk_files
 from merjax.sweeps.plan import Chunk, Plan
+from merjax.sweeps.running.listener import Listener
 from merjax.system.errors import MerjaxError
 from merjax.system.files import safe_name, write_aside
+from merjax.training.selection import training_name
 
 Log = Literal["jsonl", "tensorboard"]
 LOGS: tuple[Log, ...] = get_args(Log)
@@ -35,37 +40,51 @@ class Format(NamedTuple):
     """How curves are written.
 
     Attributes:
-        path: (place of a run, stage) -> file.
-        head: (file, stage) -> what stands in the file before the stage's own lines.
-        lines: (stage, number of the first step, metrics `[steps]`) -> what a reader sees of these steps.
+        write: (place of a run, stage, number of the first step, metrics `[steps]` from that step on); the first step being 0,
+            whatever was written of the stage before is replaced.
+        steps: (place of a run, stage) -> how many steps were written.
+        seconds: least time between two additions to a stage under way.
     """
 
-    path: Callable[[Path, str], Path]
-    head: Callable[[Path, str], bytes]
-    lines: Callable[[str, int, Metrics], bytes]
+    write: Callable[[Path, str, int, Metrics], None]
+    steps: Callable[[Path, str], int]
+    seconds: float
 
 
-def logged(
-    folder: Path, plan: Plan, chunk: Chunk, log: Log | None, say: Callable[[Progress], None]
-) -> Callable[[Progress], None]:
-    """Hears of a chunk's calls: writes what is new to its runs' logs, and passes on all but the curves."""
-    folds = plan.data[chunk.group]["folds"]
-    places = [place_of(folder, plan.trials[t].name, chunk.seed, folds[f]) for t, f in chunk.runs]
-    written: dict[str, int] = {}
+class _Written(NamedTuple):
+    steps: int
+    at: float  # seconds of the process's clock
 
-    def hear(progress: Progress) -> None:
-        if log and progress.history:
-            for p, place in enumerate(places):
-                own = {name: values[p] for name, values in progress.history.items()}
-                _write(_FORMATS[log], place, progress.stage, own, written.get(progress.stage))
-            written[progress.stage] = progress.step
-        say(progress._replace(history={}))
 
-    return hear
+class CurveLogs(Listener):
+    """Writes what is new of the curves of a sweep's runs while these train, and what is missing when a chunk is finished."""
+
+    def __init__(self, folder: Path, plan: Plan, log: Log) -> None:
+        self.folder, self.plan, self.log = folder, plan, log
+        self.written: dict[tuple[int, str], _Written] = {}  # by this process, of a chunk's stage
+
+    def called(self, chunk: Chunk, progress: Progress) -> None:
+        if not progress.history:
+            return
+        stage, form = training_name(progress.stage, progress.inner), _FORMATS[self.log]
+        before = self.written.get((chunk.number, stage), _Written(0, -np.inf))
+        # the longer a stage takes, the seldomer: where every addition is a file, there are some dozens in the end
+        pause = max(form.seconds, 0.1 * progress.seconds) if form.seconds else 0
+        if time.monotonic() < before.at + pause and progress.step < progress.steps:
+            return
+        folds = self.plan.data[chunk.group]["folds"]
+        for p, (trial, fold) in enumerate(chunk.runs):
+            place = place_of(self.folder, self.plan.trials[trial].name, chunk.seed, folds[fold])
+            new = {name: values[p, before.steps :] for name, values in progress.history.items()}
+            form.write(place, stage, before.steps, new)
+        self.written[chunk.number, stage] = _Written(progress.step, time.monotonic())
+
+    def finished(self, chunk: Chunk) -> None:
+        log_chunk(self.folder, chunk, self.log)
 
 
 def log_chunk(folder: Path, chunk: Chunk, log: Log) -> None:
-    """Write the curves of a finished chunk's runs as far as their logs lack them: it may be older than the wish for a log."""
+    """Write the curves of a finished chunk's runs where their logs lack steps: it may be older than the wish for a log."""
     curves, form = pd.read_parquet(chunk_files(folder, chunk)[0]), _FORMATS[log]
     for stage, of_stage in curves.groupby("stage", sort=False):
         names = [
@@ -73,11 +92,8 @@ def log_chunk(folder: Path, chunk: Chunk, log: Log) -> None:
         ]  # of its metrics, not another stage's
         for (trial, seed, fold), run in of_stage.groupby(["trial", "seed", "fold"], sort=False):
             place = place_of(folder, str(trial), int(str(seed)), str(fold))
-            metrics = {name: run[name].to_numpy() for name in names or ["loss"]}
-            path = form.path(place, str(stage))
-            size = len(form.lines(str(stage), 0, metrics)) + len(form.head(path, str(stage)))
-            if not path.is_file() or path.stat().st_size != size:
-                _write(form, place, str(stage), metrics, None)
+            if form.steps(place, str(stage)) != len(run):
+                form.write(place, str(stage), 0, {name: run[name].to_numpy() for name in names or ["loss"]})
 
 
 def place_of(folder: Path, trial: str, seed: int, fold: str) -> Path:
@@ -98,29 +114,32 @@ def refuse_missing(log: Log | None) -> None:
             raise MerjaxError("--log tensorboard needs tensorboardX: pip install 'merjax[tensorboard]'") from None
 
 
-def _write(form: Format, place: Path, stage: str, metrics: Metrics, written: int | None) -> None:
-    """Append the steps after those that are written; or, with None, write the stage anew."""
-    path = form.path(place, stage)
-    if written is not None and path.is_file():
+def _write_lines(place: Path, stage: str, first: int, metrics: Metrics) -> None:
+    path, new = _lines_path(place), _lines(stage, first, metrics)
+    if first:
         with path.open("ab") as file:
-            file.write(form.lines(stage, written, {name: values[written:] for name, values in metrics.items()}))
+            file.write(new)
         return
     path.parent.mkdir(parents=True, exist_ok=True)
-    whole = form.head(path, stage) + form.lines(stage, 0, metrics)
-    write_aside(path, lambda aside: aside.write_bytes(whole))
+    others = b"".join(line for line in _whole_lines(path) if json.loads(line)["stage"] != stage)
+    write_aside(path, lambda aside: aside.write_bytes(others + new))
 
 
-def _json_path(place: Path, stage: str) -> Path:
+def _lines_steps(place: Path, stage: str) -> int:
+    return sum(json.loads(line)["stage"] == stage for line in _whole_lines(_lines_path(place)))
+
+
+def _lines_path(place: Path) -> Path:
     return place.with_name(place.name + ".jsonl")
 
 
-def _json_head(path: Path, stage: str) -> bytes:
-    """The lines of the other stages; not one that a kill cut short."""
+def _whole_lines(path: Path) -> list[bytes]:
+    """A file's lines, if there is one; without a line that a kill cut short."""
     lines = path.read_bytes().splitlines(keepends=True) if path.is_file() else []
-    return b"".join(line for line in lines if line.endswith(b"}\n") and json.loads(line)["stage"] != stage)
+    return [line for line in lines if line.endswith(b"}\n")]
 
 
-def _json_lines(stage: str, first: int, metrics: Metrics) -> bytes:
+def _lines(stage: str, first: int, metrics: Metrics) -> bytes:
     rows = zip(*metrics.values(), strict=True)
     return b"".join(
         json.dumps(
@@ -136,38 +155,31 @@ def _short(value: float) -> float:
     return float(f"{value:.7g}")  # what a float32 holds
 
 
-def _event_path(place: Path, stage: str) -> Path:
-    return place / f"events.out.tfevents.0000000000.merjax.{safe_name(stage)}"
+def _write_events(place: Path, stage: str, first: int, metrics: Metrics) -> None:
+    """Write a further event file, and note beside it how many steps there are now: no library reads them back."""
+    from tensorboardX import SummaryWriter
+
+    folder, steps = place / safe_name(stage), first + len(next(iter(metrics.values())))
+    (folder / _STEPS).unlink(missing_ok=True)
+    if not first:  # the one file of the stage that merjax wrote before it had SummaryWriter would show it a second time
+        (place / f"events.out.tfevents.0000000000.merjax.{safe_name(stage)}").unlink(missing_ok=True)
+    # TensorBoard gives up what older files say of the steps from `first` on. It would lose track of a run whose files were
+    # removed while it follows them. They are named by the second; the suffix keeps those of one second apart
+    with SummaryWriter(str(folder), purge_step=first, filename_suffix=f".{first:08d}.{os.getpid()}") as writer:
+        for step, row in enumerate(zip(*metrics.values(), strict=True), first):
+            for name, value in zip(metrics, row, strict=True):
+                if np.isfinite(value):
+                    writer.add_scalar(f"{safe_name(stage)}/{name}", value, step)
+    write_aside(folder / _STEPS, lambda aside: aside.write_text(f"{steps}\n"))
 
 
-def _event_head(path: Path, stage: str) -> bytes:
-    return _record(file_version="brain.Event:2")
+def _event_steps(place: Path, stage: str) -> int:
+    path = place / safe_name(stage) / _STEPS
+    return int(path.read_text()) if path.is_file() else 0
 
 
-def _event_lines(stage: str, first: int, metrics: Metrics) -> bytes:
-    from tensorboardX.proto.summary_pb2 import Summary
-
-    records = []
-    for step, row in enumerate(zip(*metrics.values(), strict=True), first):
-        tags = [f"{safe_name(stage)}/{name}" for name in metrics]
-        values = [Summary.Value(tag=t, simple_value=v) for t, v in zip(tags, row, strict=True) if np.isfinite(v)]
-        if values:
-            records.append(_record(step=step, summary=Summary(value=values)))
-    return b"".join(records)
-
-
-def _record(**said: object) -> bytes:
-    """An event as TensorBoard's files hold it: its length and itself, each with a checksum."""
-    from tensorboardX.proto.event_pb2 import Event
-    from tensorboardX.record_writer import masked_crc32c
-
-    event = Event(wall_time=time.time(), **said).SerializeToString()
-    length = len(event).to_bytes(8, "little")
-    checks = [masked_crc32c(part).to_bytes(4, "little") for part in (length, event)]
-    return length + checks[0] + event + checks[1]
-
-
+_STEPS = "steps"  # beside event files: how many steps they hold
 _FORMATS = {
-    "jsonl": Format(_json_path, _json_head, _json_lines),
-    "tensorboard": Format(_event_path, _event_head, _event_lines),
+    "jsonl": Format(_write_lines, _lines_steps, 0),
+    "tensorboard": Format(_write_events, _event_steps, 30),
 }

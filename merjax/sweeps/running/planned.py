@@ -28,9 +28,9 @@ def batch_of(sweep: SweepFile) -> int:
     from merjax.methods.memory import capacity
 
     config = sweep.trials[0].config
-    experiment = open_experiment(config, sweep.searched.inner)
-    together = worker_count(config.engine.workers) * most_runs_together(experiment, config, capacity)
-    return max(1, together // len(experiment.folds))
+    data = open_experiment(config, sweep.searched.inner)
+    together = worker_count(config.engine.workers) * most_runs_together(data, config, capacity)
+    return max(1, together // len(data.folds))
 
 
 def planned(sweep: SweepFile, shard: Shard, folder: Path) -> tuple[Plan, list[Chunk]]:
@@ -59,8 +59,8 @@ def memory_of(plan: Plan, group: int) -> int:
     from merjax.sweeps.running.train_chunk import open_group
 
     width = next(chunk.width for chunk in plan.chunks if chunk.group == group)
-    experiment, config = open_group(plan, group)
-    return bytes_per_device(experiment, config, -(-width // jax.local_device_count()))
+    data, config = open_group(plan, group)
+    return bytes_per_device(data, config, -(-width // jax.local_device_count()))
 
 
 _WORKERS_OF_A_SHARD = 8  # in a plan that must not depend on the machine: about the cores of a cluster's job

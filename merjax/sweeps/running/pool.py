@@ -1,6 +1,5 @@
 """Carries out a plan: in this process, or by one pinned worker process per core."""
 
-import json
 import signal
 import subprocess
 import sys
@@ -10,14 +9,19 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from merjax.engine import Progress
 from merjax.methods.memory import SMALLER
 from merjax.sweeps.folder import is_finished
-from merjax.sweeps.plan import Plan, balanced_width
+from merjax.sweeps.plan import Chunk, Plan, balanced_width
 from merjax.sweeps.running.curve_logs import Log
+from merjax.sweeps.running.listener import Listener
+from merjax.sweeps.running.messages import pass_on
 from merjax.sweeps.running.shards import WHOLE, Shard
 from merjax.system.errors import MerjaxError
 from merjax.system.processes import cores
 from merjax.system.signals import STOPPED, Interrupted
+
+_LAST_WORDS_SECONDS = 5.0  # for what an ended worker still has in the pipe
 
 
 def worker_count(asked: int) -> int:
@@ -33,7 +37,7 @@ def carry_out(
     folder: Path,
     plan: Plan,
     workers: int,
-    say: Callable[[dict], None],
+    listener: Listener,
     stopping: Callable[[], bool] = lambda: False,
     shard: Shard = WHOLE,
     log: Log | None = None,
@@ -43,40 +47,32 @@ def carry_out(
     Args:
         folder: the sweep's folder.
         plan: its plan.
-        workers: processes; with one, the work is done here.
-        say: hears of every call: worker, chunk, and what `merjax.engine.Progress` holds; and of each `warning`.
+        workers: processes; where it is one, the chunks are trained in this process.
+        listener: is told what happens, in one call after another; of waiting once, when all workers wait.
         stopping: asked time and again whether to end.
-        shard: the share of the chunks to care for.
-        log: where the curves of finished runs go besides.
+        shard: the share of the chunks to train.
+        log: write training curves in this format too, see `merjax.sweeps.running.curve_logs`.
 
     Raises:
         Interrupted: `stopping` said so; everything is saved.
         MerjaxError: a worker failed; with the end of what it said.
     """
-    waiting = [chunk for chunk in shard.of(plan) if not is_finished(folder, chunk)]
-    if not waiting:
+    unfinished = [chunk for chunk in shard.of(plan) if not is_finished(folder, chunk)]
+    if not unfinished:
         return
     if kept := kept_chunks(folder, plan):
-        say({"warning": kept})
-    workers = min(workers, len(waiting))
+        listener.warned(kept)
+    workers = min(workers, len(unfinished))
+    crew = _Crew(workers, listener)
     if workers == 1:
-        from merjax.sweeps.running.take_chunks import work
+        from merjax.sweeps.running.take_chunks import take_chunks
         from merjax.system.jax_setup import prepare_backend
 
         prepare_backend()
-        waits = _Waits(1, say)
-        work(
-            folder,
-            lambda chunk, progress: say({"worker": 0, "chunk": chunk.number, **progress._asdict()}),
-            stopping,
-            lambda sentence: say({"warning": sentence}),
-            shard,
-            log,
-            lambda chunks: waits.hear({"worker": 0, "waiting": chunks}),
-        )
+        take_chunks(folder, crew.member(0), stopping, shard, log)
     else:
-        options = ["--shard", str(shard), *(["--log", log] if log else [])]
-        _run_workers([str(folder), *options], workers, say, stopping)
+        arguments = [str(folder), "--shard", str(shard), *(["--log", log] if log else [])]
+        _run_workers(arguments, plan, crew, stopping)
 
 
 def kept_chunks(folder: Path, plan: Plan) -> str:
@@ -92,47 +88,63 @@ def kept_chunks(folder: Path, plan: Plan) -> str:
     return ""
 
 
-class _Waits:
-    """Says once when all of this sweep's processes wait for those of another one."""
+class _Crew:
+    """The workers of a sweep, of which a listener is told as of one: that they wait only once, when all of them do."""
 
-    def __init__(self, workers: int, say: Callable[[dict], None]) -> None:
-        self.waiting, self.workers, self.say, self.said = set[int](), workers, say, False
+    def __init__(self, workers: int, listener: Listener) -> None:
+        self.workers, self.listener = workers, listener
+        self.waiting, self.told_of_waiting = set[int](), False
+        self.lock = threading.Lock()  # a thread reads what each worker says; the listener is called by one at a time
 
-    def hear(self, message: dict) -> None:
-        """Take in what a worker says, or its end, and pass on what is not about waiting."""
-        if "chunk" in message:
-            self.waiting.discard(message["worker"])
-        if "waiting" not in message:
-            self.say(message)
-            return
-        self.waiting.add(message["worker"])
-        if len(self.waiting) == self.workers and not self.said:
-            self.said = True
-            self.say(
-                {
-                    "warning": f"other processes are at work on what is left ({message['waiting']} chunks); waiting for them, "
-                    "and ready to take over what they do not finish"
-                }
-            )
+    def member(self, number: int) -> Listener:
+        """What one of the workers is to tell."""
+        return _Member(number, self)
 
 
-def _run_workers(line: list[str], workers: int, say: Callable[[dict], None], stopping: Callable[[], bool]) -> None:
-    mine, waits = cores(), _Waits(workers, say)
+class _Member(Listener):
+    def __init__(self, number: int, crew: _Crew) -> None:
+        self.number, self.crew = number, crew
+
+    def called(self, chunk: Chunk, progress: Progress) -> None:
+        with self.crew.lock:
+            self.crew.waiting.discard(self.number)
+            self.crew.listener.called(chunk, progress)
+
+    def finished(self, chunk: Chunk) -> None:
+        with self.crew.lock:
+            self.crew.listener.finished(chunk)
+
+    def warned(self, sentence: str) -> None:
+        with self.crew.lock:
+            self.crew.listener.warned(sentence)
+
+    def waiting(self, chunks: int) -> None:
+        crew = self.crew
+        with crew.lock:
+            crew.waiting.add(self.number)
+            if len(crew.waiting) == crew.workers and not crew.told_of_waiting:
+                crew.told_of_waiting = True
+                crew.listener.waiting(chunks)
+
+
+def _run_workers(arguments: list[str], plan: Plan, crew: _Crew, stopping: Callable[[], bool]) -> None:
+    mine = cores()
     with tempfile.TemporaryDirectory() as logs:
-        processes = []
+        processes, readers = [], []
         try:
-            for i in range(workers):
+            for i in range(crew.workers):
                 log = Path(logs) / f"{i}.log"
                 core = ["--core", str(mine[i % len(mine)])] if _on_cpu() else []
                 with log.open("w") as errors:
                     process = subprocess.Popen(
-                        [sys.executable, "-m", "merjax.sweeps.running.worker", *line, *core],
+                        [sys.executable, "-m", "merjax.sweeps.running.worker", *arguments, *core],
                         stdout=subprocess.PIPE,
                         stderr=errors,
                         text=True,
                     )
-                threading.Thread(target=_relay, args=(i, process, waits.hear), daemon=True).start()
                 processes.append((process, log))
+                readers.append(threading.Thread(target=_read, args=(process, plan, crew.member(i)), daemon=True))
+                readers[-1].start()
             _wait(processes, stopping)
         finally:
             for process, _ in processes:
@@ -140,6 +152,8 @@ def _run_workers(line: list[str], workers: int, say: Callable[[dict], None], sto
                     process.terminate()
             for process, _ in processes:
                 process.wait()
+            for reader in readers:
+                reader.join(_LAST_WORDS_SECONDS)
 
 
 def _wait(processes: list[tuple[subprocess.Popen, Path]], stopping: Callable[[], bool]) -> None:
@@ -161,15 +175,12 @@ def _wait(processes: list[tuple[subprocess.Popen, Path]], stopping: Callable[[],
         time.sleep(0.1 if running else 0)
 
 
-def _relay(worker: int, process: subprocess.Popen, say: Callable[[dict], None]) -> None:
+def _read(process: subprocess.Popen, plan: Plan, listener: Listener) -> None:
+    """Tell a listener what a worker says, to its end."""
     assert process.stdout is not None
     with process.stdout:
         for line in process.stdout:
-            try:
-                message = json.loads(line)
-            except ValueError:  # something that a library printed
-                message = {"warning": line.rstrip()}
-            say({"worker": worker} | message)
+            pass_on(line, plan, listener)
 
 
 def _last_words(log: Path) -> str:

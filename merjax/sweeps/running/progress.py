@@ -1,40 +1,36 @@
-"""What a terminal shows while work goes on; nothing where the output is no terminal."""
+"""What a terminal or a notebook shows while a sweep trains, and how long sweeps take on this machine."""
 
 import contextlib
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    Progress,
-    TaskID,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
+from rich.progress import BarColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from merjax.engine import Progress
 from merjax.sweeps.plan import Chunk, Plan
-from merjax.system.console import draws
+from merjax.sweeps.running.listener import Listener
+from merjax.system.console import bars
 from merjax.system.files import cache_folder, write_json
+from merjax.training.selection import training_name
 
 
-class SweepProgress:
-    """One bar for the whole sweep and one line per worker: stage, step, rate and losses of its chunk.
+class SweepProgress(Listener):
+    """One bar for the whole sweep, and one for each chunk that is being trained: stage, step, rate and losses.
 
     Args:
         plan: the plan.
-        chunks: those to be done here.
-        waiting: those of them that are not done yet.
+        chunks: those to be trained here.
+        unfinished: those of them that are not finished yet.
         console: where to draw.
     """
 
-    def __init__(self, plan: Plan, chunks: Sequence[Chunk], waiting: Sequence[Chunk], console: Console) -> None:
+    def __init__(self, plan: Plan, chunks: Sequence[Chunk], unfinished: Sequence[Chunk], console: Console) -> None:
         self.plan = plan
-        self.share = {chunk.number: 0.0 if chunk in waiting else 1.0 for chunk in chunks}
+        self.share = {chunk.number: 0.0 if chunk in unfinished else 1.0 for chunk in chunks}
         columns = (
             TextColumn("{task.description}"),
             BarColumn(),
@@ -43,11 +39,12 @@ class SweepProgress:
             TextColumn("left"),
             TimeRemainingColumn(),
         )
-        self.bars = Progress(*columns, console=console, disable=not draws(console) or not waiting)
+        self.bars = bars(console, *columns, hidden=not unfinished)
         # until the first call is over, for which programs are traced, and compiled if they were not before
         self.total = self.bars.add_task("sweep, preparing programs", total=1.0)
         self.bars.update(self.total, completed=self._done())
-        self.lines: dict[int, tuple[TaskID, int]] = {}  # of each worker, with the chunk that it tells of
+        self.lines: dict[int, TaskID] = {}  # by the number of the chunk that each shows
+        self.free: list[TaskID] = []  # of chunks that are finished
 
     def __enter__(self) -> "SweepProgress":
         self.bars.__enter__()
@@ -56,32 +53,43 @@ class SweepProgress:
     def __exit__(self, *reason: Any) -> None:
         self.bars.__exit__(*reason)
 
-    def hear(self, call: dict[str, Any]) -> None:
-        """Take in a call's message (see `merjax.sweeps.running.pool.carry_out`)."""
-        if "warning" in call:
-            self.bars.console.print(call["warning"])
-            return
-        chunk = self.plan.chunks[call["chunk"]]
-        work = self.plan.data[chunk.group]["work"]
-        stages = list(work)
-        before = sum(work[stage] for stage in stages[: stages.index(call["stage"])])
-        share = call["step"] / call["steps"]
-        self.share[chunk.number] = (before + share * work[call["stage"]]) / sum(work.values())
-        low, high = call["loss"]
-        rate = call["runs"] * call["step"] / max(call["seconds"], 1e-9)
+    def called(self, chunk: Chunk, progress: Progress) -> None:
+        costs, name = costs_of(self.plan, chunk), training_name(progress.stage, progress.inner)
+        before = sum(list(costs.values())[: list(costs).index(name)])
+        share = progress.step / progress.steps
+        self.share[chunk.number] = (before + share * costs[name]) / sum(costs.values())
+        rate = progress.runs * progress.step / max(progress.seconds, 1e-9)
+        low, high = progress.loss
         text = (
-            f"chunk {chunk.number + 1}/{len(self.plan.chunks)} {call['stage']}: {call['runs']} runs x {call['step']}/"
-            f"{call['steps']} steps, {rate:.1f} run-steps/s, loss {low:.3f}-{high:.3f}"
-            + (f", {call['diverged']} diverged" if call["diverged"] else "")
+            f"chunk {chunk.number + 1}/{len(self.plan.chunks)} {name}: {progress.runs} runs x {progress.step}/"
+            f"{progress.steps} steps, {rate:.1f} run-steps/s, loss {low:.3f}-{high:.3f}"
+            + (f", {progress.diverged} diverged" if progress.diverged else "")
         )
-        line, of_chunk = self.lines.get(call["worker"], (None, None))
-        if line is None:
-            line = self.bars.add_task(text, total=1.0)
-        elif of_chunk != chunk.number:
-            self.bars.reset(line)  # its clock, and its rate
-        self.lines[call["worker"]] = line, chunk.number
-        self.bars.update(line, description=text, completed=self.share[chunk.number])
+        self.bars.update(self._line_of(chunk), description=text, completed=self.share[chunk.number])
         self.bars.update(self.total, description="sweep", completed=self._done())
+
+    def finished(self, chunk: Chunk) -> None:
+        self.share[chunk.number] = 1.0
+        if chunk.number in self.lines:
+            self.free.append(self.lines.pop(chunk.number))
+        self.bars.update(self.total, description="sweep", completed=self._done())
+
+    def warned(self, sentence: str) -> None:
+        self.bars.console.print(sentence, soft_wrap=True, markup=False, highlight=False)
+
+    def waiting(self, chunks: int) -> None:
+        self.warned(
+            f"other processes are at work on what is left ({chunks} chunks); waiting for them, and ready to take over what "
+            "they do not finish"
+        )
+
+    def _line_of(self, chunk: Chunk) -> TaskID:
+        """The bar of a chunk; of one that has just begun, that of a finished one, with a clock and a rate of its own."""
+        if chunk.number not in self.lines:
+            line = self.free.pop() if self.free else self.bars.add_task("", total=1.0)
+            self.bars.reset(line)
+            self.lines[chunk.number] = line
+        return self.lines[chunk.number]
 
     def _done(self) -> float:
         runs = {number: len(self.plan.chunks[number].runs) for number in self.share}
@@ -102,38 +110,42 @@ def seconds_left(plan: Plan, chunks: Sequence[Chunk], workers: int) -> tuple[flo
     workers = min(workers, max(len(chunks), 1))
     known = _read().get(_machine())
     rate = known if known else _ROUGH_RATE.get(jax.default_backend(), _ROUGH_RATE["gpu"])
-    return work_of(plan, chunks) / (rate * workers), known is not None
+    return total_cost(plan, chunks) / (rate * workers), known is not None
 
 
-class Stopwatch:
+class Stopwatch(Listener):
     """Takes the time of training calls. The first call of a stage is left out, for it waits for the compiler."""
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
-        self.last: dict[int, tuple[int, str, int, float]] = {}
-        self.work = self.seconds = 0.0
+        self.last: dict[int, tuple[str, int, float]] = {}  # by chunk: training, step and time of its last call
+        self.cost = self.seconds = 0.0
 
-    def hear(self, call: dict[str, Any]) -> None:
-        """Take in a call's message (see `merjax.sweeps.running.pool.carry_out`)."""
-        chunk, stage, step, now = call["chunk"], call["stage"], call["step"], time.monotonic()
-        before = self.last.get(call["worker"])
-        if before and before[:2] == (chunk, stage):
-            work = self.plan.data[self.plan.chunks[chunk].group]["work"][stage]
-            self.work += call["runs"] * work * (step - before[2]) / call["steps"]
-            self.seconds += now - before[3]
-        self.last[call["worker"]] = chunk, stage, step, now
+    def called(self, chunk: Chunk, progress: Progress) -> None:
+        name, now = training_name(progress.stage, progress.inner), time.monotonic()
+        before = self.last.get(chunk.number)
+        if before and before[0] == name:
+            cost = costs_of(self.plan, chunk)[name]
+            self.cost += progress.runs * cost * (progress.step - before[1]) / progress.steps
+            self.seconds += now - before[2]
+        self.last[chunk.number] = name, progress.step, now
 
     def remember(self) -> None:
-        """Note the rate in the cache folder, for the next estimate, if it can be written: what was trained is no worse."""
+        """Note the rate in the cache folder, for the next estimate; where it cannot be written, the next one is as before."""
         if self.seconds >= _LEAST_SECONDS:
             with contextlib.suppress(OSError):
                 cache_folder().mkdir(parents=True, exist_ok=True)
-                write_json(_path(), _read() | {_machine(): self.work / self.seconds})
+                write_json(_path(), _read() | {_machine(): self.cost / self.seconds})
 
 
-def work_of(plan: Plan, chunks: Sequence[Chunk]) -> float:
+def costs_of(plan: Plan, chunk: Chunk) -> Mapping[str, float]:
+    """1e9 multiply-adds of the trainings of one of a chunk's runs, by their names and in their order."""
+    return plan.data[chunk.group]["work"]
+
+
+def total_cost(plan: Plan, chunks: Sequence[Chunk]) -> float:
     """1e9 multiply-adds of chunks."""
-    return sum(len(chunk.runs) * sum(plan.data[chunk.group]["work"].values()) for chunk in chunks)
+    return sum(len(chunk.runs) * sum(costs_of(plan, chunk).values()) for chunk in chunks)
 
 
 def _machine() -> str:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 from rich.console import Console
 
 from merjax.config import Config, flatten, identity
@@ -19,6 +20,7 @@ from merjax.sweeps.folder import (
 from merjax.sweeps.plan import Plan
 from merjax.sweeps.result import SweepResult, finish
 from merjax.sweeps.running.curve_logs import Log, log_chunk, refuse_missing
+from merjax.sweeps.running.listener import Listeners
 from merjax.sweeps.running.planned import batch_of, plan_sweep
 from merjax.sweeps.running.pool import carry_out, worker_count
 from merjax.sweeps.running.progress import Stopwatch, SweepProgress
@@ -52,9 +54,9 @@ def run_sweep(
         out: folder of the results; `runs/NAME` when None, NAME being the file's, or made from the trials' settings.
         scale: "small" lays the file's `small` section over it: the same sweep on synthesised clips, in minutes.
         shard: the share of the work to do here.
-        log: where training curves go besides, see `merjax.sweeps.running.curve_logs`.
-        console: where progress is shown, if it is a terminal or a notebook; when None, this process's own one, and nothing
-            at all where that is neither.
+        log: write training curves in this format too, see `merjax.sweeps.running.curve_logs`.
+        console: where progress is shown, if it is a terminal or a notebook; when None, this process's own one if it is
+            either, else nowhere.
         stopping: asked time and again whether to end.
         overrides: settings of the base: `loss={"gamma": 1.5}` or `**{"loss.gamma": 1.5}`.
 
@@ -68,39 +70,6 @@ def run_sweep(
     asked = as_sweep(sweep, overrides, scale)
     folder = Path(out or Path("runs") / asked.name)
     return train_sweep(asked, folder, shard, log, console or default_console(), stopping)
-
-
-def train_sweep(
-    sweep: SweepFile, folder: Path, shard: Shard, log: Log | None, console: Console, stopping: Callable[[], bool]
-) -> SweepResult:
-    """`run_sweep` of a sweep that has been read."""
-    refuse_missing(log)
-    make_missing_store(sweep, console)
-    tried = None
-    if sweep.search:
-        from merjax.sweeps.running.search import search
-
-        if shard != WHOLE:
-            raise MerjaxError("a search is not divided: what is proposed hangs on all scores before; leave --shard out")
-
-        def train(place: Path, plan: Plan) -> None:
-            train_plan(place, plan, WHOLE, log, console, stopping)
-
-        sweep, tried = search(sweep, folder, batch_of(sweep), plan_sweep, train)
-        folder = folder / f"chosen-of-{(tried['state'] == 'complete').sum()}"
-    plan = open_folder(folder, plan_sweep(sweep, shard))
-    train_plan(folder, plan, shard, log, console, stopping)
-    return finish(folder, tried)
-
-
-def make_missing_store(sweep: SweepFile, console: Console) -> None:
-    """Make the clips of a sweep that says `synthesize`, where its store does not exist yet.
-
-    Raises:
-        MerjaxError: see `merjax.synthesis.demo_store.make_demo_store`.
-    """
-    if sweep.synthesize is not None:
-        make_demo_store(sweep.store, sweep.synthesize, sweep.name, console)
 
 
 def as_sweep(
@@ -120,25 +89,61 @@ def as_sweep(
     return replace(made, name=f"{made.name}-{digest.hexdigest()}")
 
 
+def train_sweep(
+    sweep: SweepFile, folder: Path, shard: Shard, log: Log | None, console: Console, stopping: Callable[[], bool]
+) -> SweepResult:
+    """`run_sweep` of a sweep that has been read."""
+    refuse_missing(log)
+    make_missing_store(sweep, console)
+    tried = None
+    if sweep.search:
+        sweep, tried = _searched(sweep, folder, shard, log, console, stopping)
+        folder = folder / f"chosen-of-{(tried['state'] == 'complete').sum()}"
+    plan = open_folder(folder, plan_sweep(sweep, shard))
+    train_plan(folder, plan, shard, log, console, stopping)
+    return finish(folder, tried)
+
+
+def make_missing_store(sweep: SweepFile, console: Console) -> None:
+    """Make the clips of a sweep that says `synthesize`, where its store does not exist yet.
+
+    Raises:
+        MerjaxError: see `merjax.synthesis.demo_store.make_demo_store`.
+    """
+    if sweep.synthesize is not None:
+        make_demo_store(sweep.store, sweep.synthesize, sweep.name, console)
+
+
+def _searched(
+    sweep: SweepFile, folder: Path, shard: Shard, log: Log | None, console: Console, stopping: Callable[[], bool]
+) -> tuple[SweepFile, pd.DataFrame]:
+    """What each fold chose among a search's proposals, which are trained for it, as a sweep; and a row per proposal."""
+    from merjax.sweeps.running.search import search  # needs Optuna
+
+    if shard != WHOLE:
+        raise MerjaxError(
+            "a search is not divided, for each proposal depends on all scores before it; leave --shard out"
+        )
+
+    def train(place: Path, plan: Plan) -> None:
+        train_plan(place, plan, WHOLE, log, console, stopping)
+
+    return search(sweep, folder, batch_of(sweep), plan_sweep, train)
+
+
 def train_plan(
     folder: Path, plan: Plan, shard: Shard, log: Log | None, console: Console, stopping: Callable[[], bool]
 ) -> None:
     """Train a shard's chunks, with progress on the console, and remember how fast this machine was."""
     mine = shard.of(plan)
-    waiting = [chunk for chunk in mine if not is_finished(folder, chunk)]
+    unfinished = [chunk for chunk in mine if not is_finished(folder, chunk)]
     workers = worker_count(plan.trials[0].config.engine.workers)
     watch = Stopwatch(plan)
-    with SweepProgress(plan, mine, waiting, console) as progress:
-
-        def hear(message: dict[str, Any]) -> None:
-            progress.hear(message)
-            if "chunk" in message:
-                watch.hear(message)
-
-        carry_out(folder, plan, workers, hear, stopping, shard, log)
+    with SweepProgress(plan, mine, unfinished, console) as progress:
+        carry_out(folder, plan, workers, Listeners(progress, watch), stopping, shard, log)
     watch.remember()
-    for chunk in mine:
-        if log:
+    if log:
+        for chunk in mine:
             log_chunk(folder, chunk, log)  # those that were finished before a log was asked for
     if without := runs_without_model(folder, plan, mine):
         console.print(

@@ -213,7 +213,7 @@ def _next_batch(study: "optuna.Study", sweep: SweepFile, batch: int, place: Path
         return waiting
     complete = len(study.get_trials(deepcopy=False, states=(state.COMPLETE,)))
     for _ in range(min(batch, sweep.searched.trials - complete) - len(waiting)):
-        # the sampler's randomness hangs on the trial's number alone, so that a resumed search proposes the same
+        # the sampler's randomness depends on the trial's number alone, so that a resumed search proposes the same
         study.sampler = make_sampler(sweep.searched.sampler, len(study.get_trials(deepcopy=False)))
         try:
             asked = study.ask(_distributions(sweep))

@@ -1,4 +1,4 @@
-"""One process's part of a sweep: it takes chunks that nobody has, trains them, and saves their predictions."""
+"""One process's part of a sweep: it takes chunks that no other process has, trains them, and saves their predictions."""
 
 import functools
 import hashlib
@@ -9,13 +9,14 @@ from pathlib import Path
 
 import jax
 
-from merjax.engine import Engine, Progress
+from merjax.engine import Engine
 from merjax.engine.checkpoints import Checkpoints
 from merjax.methods.memory import SMALLER
 from merjax.sweeps.folder import checkpoint_folder, claimed, is_finished, read_plan, write_chunk
 from merjax.sweeps.plan import Chunk, Plan
 from merjax.sweeps.provenance import note_sitting
-from merjax.sweeps.running.curve_logs import Log, log_chunk, logged
+from merjax.sweeps.running.curve_logs import CurveLogs, Log
+from merjax.sweeps.running.listener import NOBODY, Listener, Listeners
 from merjax.sweeps.running.shards import WHOLE, Shard
 from merjax.sweeps.running.train_chunk import Group, _open, train_chunk
 from merjax.sweeps.saved_models import save_models
@@ -23,35 +24,34 @@ from merjax.system.errors import MerjaxError, full_disk_told
 from merjax.system.signals import Interrupted
 
 
-def work(
+def take_chunks(
     folder: Path,
-    say: Callable[[Chunk, Progress], None] = lambda chunk, progress: None,
+    listener: Listener = NOBODY,
     stopping: Callable[[], bool] = lambda: False,
-    warn: Callable[[str], None] = lambda sentence: None,
     shard: Shard = WHOLE,
     log: Log | None = None,
-    wait: Callable[[int], None] = lambda chunks: None,
 ) -> None:
     """Train the chunks of a sweep's folder until all are finished, here or by the other processes that share it.
 
     Args:
         folder: the sweep's folder.
-        say: hears of every call of every chunk.
+        listener: is told of every call of every chunk; of checkpoints that cannot be used; and, about once a second while
+            there is nothing to do but to wait for other processes, of how many chunks these have.
         stopping: asked after every call whether to end.
-        warn: hears of checkpoints that cannot be used.
-        shard: the share of the chunks to care for.
-        log: where the curves of finished runs go besides.
-        wait: hears, whenever there is nothing to do but to wait for other processes, how many chunks these have.
+        shard: the share of the chunks to train.
+        log: write training curves in this format too, see `merjax.sweeps.running.curve_logs`.
 
     Raises:
         Interrupted: `stopping` said so; the chunk under way is saved.
         MerjaxError: no space is left on the disk, or in the device's memory.
     """
     plan = read_plan(folder)
+    if log:
+        listener = Listeners(CurveLogs(folder, plan, log), listener)
     groups: dict[int, Group] = {}
-    while waiting := [chunk for chunk in shard.of(plan) if not is_finished(folder, chunk)]:
+    while unfinished := [chunk for chunk in shard.of(plan) if not is_finished(folder, chunk)]:
         taken = 0
-        for chunk in waiting:
+        for chunk in unfinished:
             if stopping():
                 raise Interrupted
             with claimed(folder, chunk) as mine:
@@ -60,32 +60,25 @@ def work(
                 taken += 1
                 if chunk.group not in groups:
                     groups = {chunk.group: _open(plan, chunk.group)}
-                hear = logged(folder, plan, chunk, log, functools.partial(say, chunk))
                 with full_disk_told(folder), _full_device_told():
-                    _carry_out(folder, plan, chunk, groups[chunk.group], hear, stopping, warn)
-                    if log:
-                        log_chunk(folder, chunk, log)
+                    _train_and_save(folder, plan, chunk, groups[chunk.group], listener, stopping)
+                    listener.finished(chunk)
         if not taken:
-            wait(len(waiting))
-            time.sleep(1)  # others are at work on the rest; should they be killed, it is taken over here
+            listener.waiting(len(unfinished))
+            time.sleep(1)  # other processes train the rest; should they be killed, it is taken over here
 
 
-def _carry_out(
-    folder: Path,
-    plan: Plan,
-    chunk: Chunk,
-    group: Group,
-    on_call: Callable[[Progress], None],
-    stopping: Callable[[], bool],
-    warn: Callable[[str], None],
+def _train_and_save(
+    folder: Path, plan: Plan, chunk: Chunk, group: Group, listener: Listener, stopping: Callable[[], bool]
 ) -> None:
     minutes = plan.trials[chunk.runs[0][0]].config.engine.checkpoint_minutes
     place = checkpoint_folder(folder, chunk)
-    kept = Checkpoints(place, _signature(plan, chunk, group.engine), 60 * minutes, stopping, warn)
+    kept = Checkpoints(place, _signature(plan, chunk, group.engine), 60 * minutes, stopping, listener.warned)
     try:
         began = time.monotonic()
         try:
-            predictions, curves, learned = train_chunk(plan, chunk, group, on_call, kept)
+            called = functools.partial(listener.called, chunk)
+            predictions, curves, learned = train_chunk(plan, chunk, group, called, kept)
         finally:
             note_sitting(folder, chunk, time.monotonic() - began)
         save_models(folder, plan, chunk, group.data, learned)

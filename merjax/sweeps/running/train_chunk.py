@@ -13,7 +13,7 @@ from merjax.methods.runs import RunId, Trained, training_labels
 from merjax.models.learned import Learned, remember
 from merjax.sweeps.plan import Chunk, Plan, open_experiment
 from merjax.training.data import TrainingData
-from merjax.training.selection import INNER, InnerCheckpointer, chosen_snapshot, trains_inner, trains_outer
+from merjax.training.selection import InnerCheckpointer, chosen_snapshot, trains_inner, trains_outer
 
 
 class Group(NamedTuple):
@@ -116,7 +116,7 @@ def _open(plan: Plan, number: int) -> Group:
 
 
 def _told_as_inner(on_call: Callable[[Progress], None]) -> Callable[[Progress], None]:
-    return lambda progress: on_call(progress._replace(stage=INNER + progress.stage))
+    return lambda progress: on_call(progress._replace(inner=True))
 
 
 def _held_out(data: TrainingData, fold: int, probability_NxK: np.ndarray) -> pd.DataFrame:

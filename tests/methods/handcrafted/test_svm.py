@@ -23,6 +23,7 @@ from merjax.methods.handcrafted.svm import decision_probabilities, jobs
 from merjax.methods.runs import RunId
 from merjax.stores.store import open_store
 from merjax.sweeps.running import worker
+from merjax.sweeps.running.messages import MessageWriter
 from merjax.system.errors import MerjaxError
 from merjax.training.data import load_data
 
@@ -121,9 +122,9 @@ def test_machines_that_stop_short_are_counted(experiment, monkeypatch):
 def test_a_workers_warnings_reach_the_sweep(capsys):
     with warnings.catch_warnings():
         warnings.simplefilter("always")
-        worker.pass_on_warnings()
+        worker.pass_on_warnings(MessageWriter())
         warnings.warn("stopped short", stacklevel=1)
-    assert json.loads(capsys.readouterr().out) == {"warning": "stopped short"}
+    assert json.loads(capsys.readouterr().out) == {"warned": "stopped short"}
 
 
 def _hasty(self, init, **settings):

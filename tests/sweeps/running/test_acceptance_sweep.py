@@ -16,7 +16,7 @@ from merjax.engine.checkpoints import Checkpoints
 from merjax.stores.preparation import prepare_store
 from merjax.sweeps.folder import open_folder, read_curves, read_predictions
 from merjax.sweeps.plan import Chunk, Plan, make_plan
-from merjax.sweeps.running.take_chunks import work
+from merjax.sweeps.running.take_chunks import take_chunks
 from merjax.sweeps.running.train_chunk import _open, train_chunk
 from merjax.sweeps.sweep_file import make_sweep
 from merjax.synthesis import synthesize_release
@@ -90,7 +90,7 @@ def swept(plan, tmp_path_factory) -> tuple[pd.DataFrame, list[tuple[str, str]], 
         patch.setattr(Checkpoints, "_save", lambda *args: None)  # 25 MB per run, in which other tests take an interest
         jax.monitoring.register_event_duration_secs_listener(hear)
         try:
-            work(folder)
+            take_chunks(folder)
         finally:
             jax.monitoring.unregister_event_duration_listener(hear)
     curves = read_curves(folder, plan)

@@ -1,24 +1,19 @@
-"""Logs of curves for other tools, memory and time of a plan."""
+"""What is shown while a sweep trains, and the memory and the time of a plan."""
 
 import io
-import json
 import re
 
 import numpy as np
-import pandas as pd
 import pytest
 from rich.console import Console
-from support.small_experiment import small_experiment, small_plan, use_small_experiment
+from support.small_experiment import BASE, small_experiment, small_plan, use_small_experiment
 
 import merjax.sweeps.running.progress
 from merjax.engine import Progress, RunArrays
 from merjax.engine.engine import _last_loss
 from merjax.methods.memory import bytes_per_device, capacity, runs_that_fit
-from merjax.sweeps.folder import write_chunk
 from merjax.sweeps.plan import splitting_keys
-from merjax.sweeps.running.curve_logs import log_chunk, logged
-from merjax.sweeps.running.progress import Stopwatch, SweepProgress, seconds_left, work_of
-from merjax.system.console import default_console, draws, duration
+from merjax.sweeps.running.progress import Stopwatch, SweepProgress, costs_of, seconds_left, total_cost
 from merjax.system.errors import MerjaxError
 
 GiB = 2**30
@@ -30,169 +25,66 @@ def _small(monkeypatch, tmp_path):
     monkeypatch.setenv("MERJAX_CACHE", str(tmp_path / "cache"))
 
 
-def curves_of(plan):
-    pieces = [
-        pd.DataFrame(
-            {
-                "trial": "focal, gamma=2",
-                "fold": f"casme2/sub0{fold}",
-                "seed": 0,
-                "stage": stage,
-                "step": range(3),
-                "loss": [1.0, np.nan if fold == 1 else 0.5, 0.25],
-            }
-        )
-        for fold in range(2)
-        for stage in ("spatial", "temporal")
-    ]
-    return pd.concat(pieces, ignore_index=True)
-
-
-def test_jsonl_has_a_line_per_step_and_null_where_a_run_diverged(tmp_path):
-    plan = small_plan(tmp_path)
-    write_chunk(tmp_path, plan.chunks[0], pd.DataFrame({"x": [1]}), curves_of(plan))
-    log_chunk(tmp_path, plan.chunks[0], "jsonl")
-    place = tmp_path / "logs" / "focal-gamma=2" / "seed0"
-    assert sorted(path.name for path in place.iterdir()) == ["casme2-sub00.jsonl", "casme2-sub01.jsonl"]
-    lines = [json.loads(line) for line in (place / "casme2-sub01.jsonl").read_text().splitlines()]
-    assert [line["loss"] for line in lines] == [1.0, None, 0.25] * 2
-    assert lines[3] == {"stage": "temporal", "step": 0, "loss": 1.0}
-
-
-def test_tensorboard_gets_every_scalar(tmp_path):
-    pytest.importorskip("tensorboardX")
-    plan = small_plan(tmp_path)
-    write_chunk(tmp_path, plan.chunks[0], pd.DataFrame({"x": [1]}), curves_of(plan))
-    log_chunk(tmp_path, plan.chunks[0], "tensorboard")
-    place = tmp_path / "logs" / "focal-gamma=2" / "seed0" / "casme2-sub00"
-    stamps = {path: path.stat().st_mtime_ns for path in place.iterdir()}
-    log_chunk(tmp_path, plan.chunks[0], "tensorboard")  # a second time writes nothing
-    assert {path: path.stat().st_mtime_ns for path in place.iterdir()} == stamps
-    assert scalars(place) == [
-        (f"{s}/loss", i, v) for s in ("spatial", "temporal") for i, v in enumerate([1.0, 0.5, 0.25])
-    ]
-
-
-def scalars(place):
-    """What TensorBoard's own reader would find in a run's folder, every checksum being right."""
-    from tensorboardX.proto.event_pb2 import Event
-    from tensorboardX.record_writer import masked_crc32c
-
-    found = []
-    for path in sorted(place.iterdir()):
-        assert "tfevents" in path.name
-        data = path.read_bytes()
-        while data:
-            length = int.from_bytes(data[:8], "little")
-            body = data[12 : 12 + length]
-            assert data[8:12] == masked_crc32c(data[:8]).to_bytes(4, "little")
-            assert data[12 + length : 16 + length] == masked_crc32c(body).to_bytes(4, "little")
-            event = Event.FromString(body)
-            found += [(value.tag, event.step, value.simple_value) for value in event.summary.value]
-            data = data[16 + length :]
-    return found
-
-
-def lines_of(folder):
-    (path,) = folder.glob("logs/base/seed0/casme2-sub02.jsonl")
-    return [json.loads(line) for line in path.read_text().splitlines()]
-
-
-def call(plan, stage, step, steps=6):
-    """A call's message; the history is of as many steps as there were, and a run's loss is its number and the step."""
-    runs = len(plan.chunks[0].runs)
-    loss = np.arange(runs)[:, None] + np.arange(step) / 8
-    return Progress(stage, step, steps, runs, (0.0, 1.0), 1.0, 0, {"loss": loss.astype(np.float32)})
-
-
-@pytest.mark.parametrize("log", ["jsonl", "tensorboard"])
-def test_logs_grow_with_every_call_and_a_kill_neither_doubles_nor_loses_a_step(tmp_path, log):
-    if log == "tensorboard":
-        pytest.importorskip("tensorboardX")
-    plan, heard = small_plan(tmp_path), []
-    place = tmp_path / "logs" / "base" / "seed0" / "casme2-sub02"
-
-    def steps():
-        if log == "tensorboard":
-            found = scalars(place)
-            assert all(value == 2 + step / 8 for _, step, value in found)
-            return [(tag.split("/")[0], step) for tag, step, _ in found]
-        lines = lines_of(tmp_path)
-        assert all(line["loss"] == 2 + line["step"] / 8 for line in lines)
-        return [(line["stage"].replace(" ", "-"), line["step"]) for line in lines]
-
-    first = logged(tmp_path, plan, plan.chunks[0], log, heard.append)
-    for step in (2, 4, 6):
-        first(call(plan, "inner spatial", step))
-        assert steps() == [("inner-spatial", i) for i in range(step)]
-    for step in (2, 4):
-        first(call(plan, "spatial", step))
-    inner = [("inner-spatial", i) for i in range(6)]
-    assert steps() == inner + [("spatial", i) for i in range(4)]
-    if log == "jsonl":
-        with place.with_name(place.name + ".jsonl").open("a") as file:
-            file.write('{"stage": "spa')  # the kill
-    again = logged(tmp_path, plan, plan.chunks[0], log, heard.append)  # from a checkpoint after two steps
-    for step in (4, 6):
-        again(call(plan, "spatial", step))
-        assert steps() == inner + [("spatial", i) for i in range(step)]
-    assert all(not progress.history for progress in heard)  # what workers send is as short as ever
-    assert len(heard) == 7
-    curves = pd.concat(
-        pd.DataFrame({"trial": "base", "fold": fold, "seed": 0, "stage": "spatial", "step": range(6)}).assign(
-            loss=(f + np.arange(6) / 8).astype(np.float32)
-        )
-        for f, fold in enumerate(plan.data[0]["folds"])
-    )
-    write_chunk(tmp_path, plan.chunks[0], pd.DataFrame({"x": [1]}), curves)
-    log_chunk(tmp_path, plan.chunks[0], log)
-    assert steps() == inner + [("spatial", i) for i in range(6)]
-
-
-def drawn(plan, waiting, messages, **terminal):
+def drawn(plan, unfinished, tell=lambda progress: None, **terminal):
     """What a console shows of a sweep's progress."""
     out = io.StringIO()
     console = Console(file=out, width=160, **terminal)
-    with SweepProgress(plan, plan.chunks, waiting, console) as progress:
-        for message in messages:
-            progress.hear(message)
+    with SweepProgress(plan, plan.chunks, unfinished, console) as progress:
+        tell(progress)
         progress.bars.refresh()
     return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", out.getvalue())
 
 
+CALL = Progress("spatial", 6, 12, 4, (0.25, 1.5), 3.0, 1)
+
+
 def test_progress_tells_rate_losses_what_diverged_and_the_time_left():
     plan = small_plan(seeds=2)
-    message = {"worker": 0, "chunk": 1, "stage": "spatial", "step": 6, "steps": 12, "runs": 4, "loss": (0.25, 1.5)}
-    said = drawn(plan, plan.chunks, [message | {"seconds": 3.0, "diverged": 1}], force_terminal=True)
+    said = drawn(plan, plan.chunks, lambda progress: progress.called(plan.chunks[1], CALL), force_terminal=True)
     assert "chunk 2/2 spatial: 4 runs x 6/12 steps, 8.0 run-steps/s, loss 0.250-1.500, 1 diverged" in said
-    work = plan.data[0]["work"]
-    share = 0.5 * work["spatial"] / sum(work.values()) / 2
+    costs = costs_of(plan, plan.chunks[1])
+    share = 0.5 * costs["spatial"] / sum(costs.values()) / 2
     assert f"{100 * share:.0f}%" in next(line for line in said.splitlines()[::-1] if line.startswith("sweep"))
     assert "left" in said
-    half = drawn(plan, plan.chunks[1:], [], force_terminal=True)
-    assert "sweep, preparing programs" in half  # nothing was heard yet
+    half = drawn(plan, plan.chunks[1:], force_terminal=True)
+    assert "sweep, preparing programs" in half  # there was no call yet
     assert "50%" in half  # what was finished before counts
 
 
-def test_a_workers_next_chunk_has_a_clock_of_its_own():
-    plan = small_plan(seeds=2)
+def test_trainings_without_the_inner_subjects_come_first_and_count_as_what_they_cost():
+    plan = small_plan(base=BASE | {"selection": {"rules": ["fixed", "inner"]}})
+    costs = costs_of(plan, plan.chunks[0])
+    assert list(costs) == ["inner spatial", "inner temporal", "spatial", "temporal"]
+    progress = SweepProgress(plan, plan.chunks, plan.chunks, Console(file=io.StringIO()))
+    progress.called(plan.chunks[0], CALL._replace(inner=True))
+    assert progress.share[0] == pytest.approx(0.5 * costs["inner spatial"] / sum(costs.values()))
+    progress.called(plan.chunks[0], CALL)
+    inner = costs["inner spatial"] + costs["inner temporal"]
+    assert progress.share[0] == pytest.approx((inner + 0.5 * costs["spatial"]) / sum(costs.values()))
+
+
+def test_every_chunk_under_way_has_a_bar_and_the_next_one_takes_it_with_a_clock_of_its_own():
+    plan = small_plan(seeds=3)
     now = [0.0]
-    console = Console(file=io.StringIO(), width=160, force_terminal=True)
-    message = {"worker": 0, "steps": 12, "runs": 4, "loss": (0.25, 1.5), "seconds": 3.0, "diverged": 0}
-    progress = SweepProgress(plan, plan.chunks, plan.chunks, console)
+    progress = SweepProgress(
+        plan, plan.chunks, plan.chunks, Console(file=io.StringIO(), width=160, force_terminal=True)
+    )
     progress.bars.get_time = lambda: now[0]
-    last = [*plan.data[0]["work"]][-1]
-    for now[0], chunk, stage, step in (
-        (0, 0, "spatial", 6),
-        (50, 0, last, 12),
-        (100, 1, "spatial", 6),
-        (103, 1, last, 6),
-    ):
-        progress.hear(message | {"chunk": chunk, "stage": stage, "step": step})
-    _, task = progress.bars.tasks  # the sweep's, the worker's
+    progress.called(plan.chunks[0], CALL)
+    progress.called(plan.chunks[1], CALL)  # another worker's
+    assert len(progress.bars.tasks) == 3  # with the sweep's
+    now[0] = 50
+    progress.called(plan.chunks[0], CALL._replace(stage="temporal", step=12))
+    progress.finished(plan.chunks[0])
+    assert progress.share[0] == 1
+    for now[0], stage in ((100, "spatial"), (103, "temporal")):
+        progress.called(plan.chunks[2], CALL._replace(stage=stage))
+    _, task, other = progress.bars.tasks
+    assert "chunk 3/3" in task.description
     assert task.elapsed == 3
     assert 0 < task.time_remaining < 3
     assert not task.finished
+    assert "chunk 2/3" in other.description
 
 
 def test_a_batch_of_held_out_samples_is_no_divergence():
@@ -204,23 +96,15 @@ def test_a_batch_of_held_out_samples_is_no_divergence():
     np.testing.assert_equal(_last_loss(np.full(3, -1.0), loss_PxK[:, :2], runs, unit_KxB[:2]), [0.5, np.nan, 0.3])
 
 
-def test_progress_is_silent_where_nobody_watches():
+def test_progress_is_silent_where_nobody_watches_but_for_warnings():
     plan = small_plan()
-    message = {"worker": 0, "chunk": 0, "stage": "spatial", "step": 6, "steps": 12, "runs": 4, "loss": (0.25, 1.5)}
-    assert drawn(plan, plan.chunks, [message | {"seconds": 3.0, "diverged": 0}]) == ""
-    assert drawn(plan, plan.chunks, [{"warning": "a checkpoint cannot be read"}]) == "a checkpoint cannot be read\n"
-    assert drawn(plan, [], [], force_terminal=True).strip() == ""
-
-
-def test_a_caller_from_python_sees_progress_in_a_terminal_or_a_notebook_and_else_nothing(monkeypatch):
-    assert default_console().quiet
-    monkeypatch.setattr("merjax.sweeps.running.progress.Console", lambda **said: Console(force_terminal=True, **said))
-    assert draws(default_console())
-    monkeypatch.setattr("merjax.sweeps.running.progress.Console", lambda **said: Console(force_jupyter=True, **said))
-    monkeypatch.setattr("merjax.sweeps.running.progress.find_spec", lambda name: name == "ipywidgets")
-    assert draws(default_console())
-    monkeypatch.setattr("merjax.sweeps.running.progress.find_spec", lambda name: None)
-    assert default_console().quiet
+    assert drawn(plan, plan.chunks, lambda progress: progress.called(plan.chunks[0], CALL)) == ""
+    warned = drawn(plan, plan.chunks, lambda progress: progress.warned("a checkpoint [bold]cannot be read"))
+    assert warned == "a checkpoint [bold]cannot be read\n"
+    assert "other processes are at work on what is left (1 chunks)" in drawn(
+        plan, plan.chunks, lambda progress: progress.waiting(1)
+    )
+    assert drawn(plan, [], force_terminal=True).strip() == ""
 
 
 def test_a_cache_that_cannot_be_written_fails_no_sweep(monkeypatch, tmp_path):
@@ -228,7 +112,7 @@ def test_a_cache_that_cannot_be_written_fails_no_sweep(monkeypatch, tmp_path):
     monkeypatch.setenv("MERJAX_CACHE", str(tmp_path / "file" / "cache"))
     plan = small_plan()
     watch = Stopwatch(plan)
-    watch.work, watch.seconds = 100.0, 10.0
+    watch.cost, watch.seconds = 100.0, 10.0
     watch.remember()
     assert not seconds_left(plan, plan.chunks, 1)[1]
 
@@ -261,17 +145,11 @@ def test_time_is_a_rough_guess_until_a_sweep_was_timed(monkeypatch):
     assert not timed
     watch, clock = Stopwatch(plan), iter([0.0, 10.0, 14.0])
     monkeypatch.setattr(merjax.sweeps.running.progress.time, "monotonic", lambda: next(clock))
-    call = {"worker": 0, "chunk": 0, "stage": "spatial", "runs": 4, "steps": 24}
     for step in (2, 4, 6):  # 2 steps in 10 s, 2 in 4 s
-        watch.hear(call | {"step": step})
+        watch.called(plan.chunks[0], CALL._replace(step=step, steps=24))
     watch.remember()
-    spatial = plan.data[0]["work"]["spatial"]
-    rate = 4 * spatial * 4 / 24 / 14
+    rate = 4 * costs_of(plan, plan.chunks[0])["spatial"] * 4 / 24 / 14
     seconds, timed = seconds_left(plan, plan.chunks, 1)
     assert timed
-    assert seconds == pytest.approx(work_of(plan, plan.chunks) / rate)
+    assert seconds == pytest.approx(total_cost(plan, plan.chunks) / rate)
     assert seconds_left(plan, plan.chunks, 2)[0] == pytest.approx(seconds / 2)
-
-
-def test_durations_are_said_as_people_do():
-    assert [duration(s) for s in (40, 720, 12600, 181440)] == ["40 s", "12 min", "3.5 h", "2.1 days"]

@@ -7,15 +7,16 @@ import jax
 import numpy as np
 import pandas as pd
 import pytest
+from support.recorded import Recorded
 from support.small_experiment import BASE, small_plan, use_small_experiment
 
 import merjax.engine.checkpoints
 import merjax.sweeps.running.take_chunks
-from merjax.engine import Saved
+from merjax.engine import Progress, Saved
 from merjax.engine.checkpoints import Checkpoints
 from merjax.sweeps.folder import claimed, is_finished, open_folder
-from merjax.sweeps.running.pool import _end_of, _Waits, carry_out
-from merjax.sweeps.running.take_chunks import work
+from merjax.sweeps.running.pool import _Crew, _end_of, carry_out
+from merjax.sweeps.running.take_chunks import take_chunks
 from merjax.sweeps.running.train_chunk import open_group
 from merjax.system.errors import MerjaxError
 from merjax.system.signals import Interrupted
@@ -34,53 +35,53 @@ def untrained(monkeypatch):
 
 
 def test_who_waits_for_other_processes_says_so_once(tmp_path, monkeypatch, untrained):
-    plan = small_plan(tmp_path, seeds=2)
-    looks, said = [], []
-    monkeypatch.setattr(merjax.sweeps.running.take_chunks.time, "sleep", looks.append)
+    plan, told = small_plan(tmp_path, seeds=2), Recorded()
+    pauses = []
+    monkeypatch.setattr(merjax.sweeps.running.take_chunks.time, "sleep", pauses.append)
     with claimed(tmp_path, plan.chunks[0]) as mine:
         assert mine
         with pytest.raises(Interrupted):
-            carry_out(tmp_path, plan, 1, said.append, lambda: len(looks) == 3)
+            carry_out(tmp_path, plan, 1, told, lambda: len(pauses) == 3)
     assert is_finished(tmp_path, plan.chunks[1])
-    assert [list(message) for message in said] == [["warning"]]
-    assert "other processes are at work on what is left (1 chunks)" in said[0]["warning"]
+    assert told.told == [("finished", 1), ("waiting", 1)]
 
 
 def test_workers_of_one_sweep_wait_for_each_other_in_silence():
-    said = []
-    waits = _Waits(2, said.append)
-    waits.hear({"worker": 0, "waiting": 1})
-    waits.hear({"worker": 0, "waiting": 1})
-    waits.hear({"worker": 0, "chunk": 3})
-    waits.hear({"worker": 1, "waiting": 1})
-    assert said == [{"worker": 0, "chunk": 3}]
-    waits.hear({"worker": 0, "waiting": 1})
-    waits.hear({"worker": 1, "waiting": 1})
-    assert len(said) == 2
-    assert "waiting for them" in said[1]["warning"]
+    plan, told = small_plan(), Recorded()
+    progress = Progress("spatial", 2, 4, 4, (0.5, 1.0), 1.0, 0)
+    crew = _Crew(2, told)
+    one, other = crew.member(0), crew.member(1)
+    one.waiting(1)
+    one.waiting(1)
+    one.called(plan.chunks[0], progress)
+    other.waiting(1)
+    assert told.told == [("called", 0, progress)]
+    one.waiting(3)
+    other.waiting(3)
+    assert told.told[1:] == [("waiting", 3)]
 
 
 def test_another_chunk_size_for_a_folder_that_was_begun_is_told_of(tmp_path, untrained):
     def with_chunk(runs):
         return small_plan(tmp_path, base=BASE | {"engine": BASE["engine"] | {"chunk": runs}}, seeds=2)
 
-    said = []
+    told = Recorded()
     with_chunk(4)
     plan = with_chunk(2)
     assert {chunk.width for chunk in plan.chunks} == {4}
-    carry_out(tmp_path, plan, 1, said.append)
-    assert said == [
-        {
-            "warning": f"{tmp_path} was begun with chunks of 4 runs and keeps them, whatever engine.chunk says now (2); "
-            "choose another --out to cut the sweep anew"
-        }
-    ]
+    carry_out(tmp_path, plan, 1, told)
+    assert told.told[0] == (
+        "warned",
+        f"{tmp_path} was begun with chunks of 4 runs and keeps them, whatever engine.chunk says now (2); "
+        "choose another --out to cut the sweep anew",
+    )
+    assert told.told[1:] == [("finished", 0), ("finished", 1)]
 
 
 def test_the_chunk_size_that_a_folder_was_begun_with_is_not_worth_a_word(tmp_path, untrained):
-    said = []
-    carry_out(tmp_path, small_plan(tmp_path, seeds=2), 1, said.append)
-    assert not said
+    told = Recorded()
+    carry_out(tmp_path, small_plan(tmp_path, seeds=2), 1, told)
+    assert told.told == [("finished", 0), ("finished", 1)]
 
 
 def test_a_lack_of_memory_advises_smaller_chunks_in_another_folder(tmp_path, monkeypatch):
@@ -91,7 +92,7 @@ def test_a_lack_of_memory_advises_smaller_chunks_in_another_folder(tmp_path, mon
 
     monkeypatch.setattr(merjax.sweeps.running.take_chunks, "train_chunk", train)
     with pytest.raises(MerjaxError, match="device's memory .* smaller engine.chunk, and another --out"):
-        work(tmp_path)
+        take_chunks(tmp_path)
     assert "smaller engine.chunk, and another --out" in _end_of(-9)
     assert _end_of(1) == "a worker ended with exit code 1"
 
@@ -109,9 +110,9 @@ def test_a_full_disk_at_any_file_is_a_sentence_and_the_same_call_goes_on(
     with monkeypatch.context() as full:
         full.setattr(merjax.sweeps.running.take_chunks, place, write)
         with pytest.raises(MerjaxError, match=f"no space left in {tmp_path}; free some and run the same line again"):
-            work(tmp_path)
+            take_chunks(tmp_path)
     assert not is_finished(tmp_path, plan.chunks[0])
-    work(tmp_path)
+    take_chunks(tmp_path)
     assert is_finished(tmp_path, plan.chunks[0])
 
 

@@ -1,0 +1,70 @@
+"""Where progress is shown, and how: terminals, notebooks with widgets, notebooks without."""
+
+import sys
+from types import SimpleNamespace
+
+import pytest
+from rich.console import Console
+from rich.progress import BarColumn, TextColumn
+
+import merjax.system.console
+from merjax.system.console import bars, counted, default_console, duration, is_watched
+
+
+def test_a_caller_from_python_sees_progress_in_a_terminal_or_a_notebook_and_else_nothing(monkeypatch):
+    assert default_console().quiet
+    for place in ("force_terminal", "force_jupyter"):
+        monkeypatch.setattr(
+            merjax.system.console, "Console", lambda place=place, **said: Console(**{place: True}, **said)
+        )
+        assert is_watched(default_console())
+        assert not default_console().quiet
+
+
+@pytest.fixture
+def notebook(monkeypatch):
+    """A notebook without ipywidgets: the texts that it shows, one after another, in place of each other."""
+    shown, clock = [], [0.0]
+
+    class Handle:
+        def update(self, content, raw):
+            assert raw
+            shown.append(content["text/plain"])
+
+    def display(content, raw, display_id):
+        assert display_id
+        Handle().update(content, raw)
+        return Handle()
+
+    monkeypatch.setitem(sys.modules, "IPython.display", SimpleNamespace(display=display))
+    monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(display=sys.modules["IPython.display"]))
+    monkeypatch.setattr(merjax.system.console, "find_spec", lambda name: None)
+    monkeypatch.setattr(merjax.system.console.time, "monotonic", lambda: clock[0])
+    return SimpleNamespace(console=Console(force_jupyter=True), shown=shown, clock=clock)
+
+
+def test_a_notebook_without_widgets_shows_bars_as_text_about_once_a_second(notebook):
+    with bars(notebook.console, TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}")) as drawn:
+        task = drawn.add_task("sweep <b>", total=100)
+        for done in range(1, 101):
+            notebook.clock[0] += 0.1
+            drawn.update(task, completed=done)
+    assert 10 <= len(notebook.shown) <= 13
+    assert notebook.shown[0] == ""
+    assert "sweep <b>" in notebook.shown[1]
+    assert notebook.shown[-1].endswith(" 100")  # what came last is always shown
+
+
+def test_other_counts_are_shown_there_too_and_a_hidden_bar_is_not(notebook):
+    with counted("preparing clips", notebook.console) as progress:
+        progress(3, 9)
+    assert "preparing clips" in notebook.shown[-1]
+    assert "3/9" in notebook.shown[-1]
+    notebook.shown.clear()
+    with bars(notebook.console, TextColumn("{task.description}"), hidden=True) as drawn:
+        drawn.add_task("nothing to do")
+    assert not notebook.shown
+
+
+def test_durations_are_said_as_people_do():
+    assert [duration(s) for s in (40, 720, 12600, 181440)] == ["40 s", "12 min", "3.5 h", "2.1 days"]
