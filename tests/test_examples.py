@@ -6,6 +6,7 @@ An example that shows no output is only run.
 
 import doctest
 import inspect
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -63,6 +64,8 @@ def trained(place) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(place)
         assert run("run_sweep")
+        shutil.copytree("runs/mine", "runs/other")
+        merjax.make_report("runs/mine")  # whose logs the example of `rescore` scores again
     return place
 
 

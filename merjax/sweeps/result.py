@@ -42,7 +42,7 @@ class MissingRun(NamedTuple):
 class SweepResult:
     """What a sweep's folder holds, finished or under way. Tables are read when they are first asked for, and kept.
 
-    >>> result = merjax.open_sweep("runs/quickstart")
+    >>> result = merjax.open_sweep("runs/mine")
     >>> result.scores
     >>> result.predictions.groupby("trial").size()
     >>> result.report()
@@ -180,7 +180,7 @@ class SweepResult:
 def open_sweep(folder: str | Path) -> SweepResult:
     """Open a sweep's folder, finished or under way.
 
-    >>> result = merjax.open_sweep("runs/quickstart")
+    >>> result = merjax.open_sweep("runs/mine")
     >>> result.missing
     ()
 
