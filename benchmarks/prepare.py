@@ -18,14 +18,13 @@ import numpy as np
 
 from merjax.datasets import read_casme2
 from merjax.datasets.clip import Release
-from merjax.stores.clip_crops import CropSettings
 from merjax.stores.preparation import prepare_store
-from merjax.synthesis import default_portraits, synthesize_release
+from merjax.synthesis import synthesize_release
 
 
 def linked_release(folder: Path, clips: int) -> Release:
     """A release of so many clips in which synthesised ones appear again and again, under other subjects' names."""
-    made = read_casme2(synthesize_release(default_portraits(), folder / "made", invent=4, clips_per_subject=6))
+    made = read_casme2(synthesize_release(folder / "made", invent=4, clips_per_subject=6))
     copies = []
     for i in range(clips):
         clip = made.clips[i % len(made.clips)]
@@ -91,10 +90,11 @@ def main() -> None:
     work = Path(tempfile.mkdtemp(prefix="prepare-", dir=arguments.folder))
     try:
         release = read_casme2(arguments.release) if arguments.release else linked_release(work, arguments.clips)
-        settings = CropSettings(arguments.colour, arguments.align)
         start = time.perf_counter()
         with PeakMemory() as memory:
-            store = prepare_store([release], work / "store", settings=settings, workers=arguments.workers)
+            store = prepare_store(
+                [release], work / "store", colour=arguments.colour, align=arguments.align, workers=arguments.workers
+            )
         seconds = time.perf_counter() - start
         clips, frames = len(store.index), int(store.index["n_frames"].sum())
         print(f"{clips} clips, {frames} frames of {clips + len(store.dropped)} clips, {settings}: {seconds:.1f} s")

@@ -26,7 +26,7 @@ from merjax.methods.local_regions import jobs, spatial_job
 from merjax.methods.runs import RunId
 from merjax.protocols import Fold
 from merjax.system.jax_setup import prepare_backend
-from merjax.training.data import TrainingData, load_data
+from merjax.training.data import TrainingData, data_of
 
 SETTINGS = {
     "data": {"folds": "group:4", "frames": "count:4"},
@@ -43,7 +43,7 @@ def main() -> None:
     arguments = parser.parse_args()
     prepare_backend()
     config = make_config(SETTINGS, {"data.store": str(arguments.store)})
-    once = load_data(config.data)
+    once = data_of(config.data)
     engine = Engine("map", config.engine.steps_per_call, jax.local_devices()[:1])
     base = seconds(once, config, 2 * CHUNK, engine, arguments.repeats)
     report("runs", base, base)

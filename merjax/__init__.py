@@ -1,4 +1,12 @@
-"""merjax: micro-expression recognition from local facial regions, trained as array programs."""
+"""merjax: micro-expression recognition from local facial regions, trained as array programs.
+
+    release = merjax.read_casme2("data/casme2")                     # what a release says of its clips
+    store = merjax.prepare_store(release, "stores/mine")            # landmarks, six regions, crops
+    result = merjax.run_sweep("sweeps/quickstart.yaml")             # train all folds, seeds and trials
+    merjax.make_report(result)                                      # a page with tables and figures
+
+`dir(merjax)` lists the public names; each is imported when it is first used.
+"""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -6,21 +14,76 @@ from typing import TYPE_CHECKING, Any
 from merjax.system.versions import __version__
 
 if TYPE_CHECKING:
+    from merjax.config import Config
+    from merjax.datasets.casme2 import read_casme2
+    from merjax.datasets.clip import Release
+    from merjax.datasets.samm import read_samm
+    from merjax.datasets.smic import read_smic
+    from merjax.models import insight
     from merjax.models.model import Model, load_model
-    from merjax.sweeps.result import SweepResult
+    from merjax.report.files import make_report
+    from merjax.scoring.megc_log import rescore
+    from merjax.stores.preparation import prepare_store
+    from merjax.stores.store import Store, open_store
+    from merjax.sweeps.result import SweepResult, open_sweep
     from merjax.sweeps.running.run import run_sweep
+    from merjax.synthesis.release import synthesize_release
+    from merjax.system.errors import MerjaxError
+    from merjax.training.data import TrainingData, load_data
 
-__all__ = ["Model", "SweepResult", "__version__", "load_model", "run_sweep"]
+__all__ = [
+    "Config",
+    "MerjaxError",
+    "Model",
+    "Release",
+    "Store",
+    "SweepResult",
+    "TrainingData",
+    "__version__",
+    "insight",
+    "load_data",
+    "load_model",
+    "make_report",
+    "open_store",
+    "open_sweep",
+    "prepare_store",
+    "read_casme2",
+    "read_samm",
+    "read_smic",
+    "rescore",
+    "run_sweep",
+    "synthesize_release",
+]
 
-_HOMES = {
-    "Model": "models.model",
-    "load_model": "models.model",
-    "SweepResult": "sweeps.result",
-    "run_sweep": "sweeps.running.run",
+_MODULES = {
+    "config": ("Config",),
+    "datasets.casme2": ("read_casme2",),
+    "datasets.clip": ("Release",),
+    "datasets.samm": ("read_samm",),
+    "datasets.smic": ("read_smic",),
+    "models.insight": ("insight",),
+    "models.model": ("Model", "load_model"),
+    "report.files": ("make_report",),
+    "scoring.megc_log": ("rescore",),
+    "stores.preparation": ("prepare_store",),
+    "stores.store": ("Store", "open_store"),
+    "sweeps.result": ("SweepResult", "open_sweep"),
+    "sweeps.running.run": ("run_sweep",),
+    "synthesis.release": ("synthesize_release",),
+    "system.errors": ("MerjaxError",),
+    "training.data": ("TrainingData", "load_data"),
 }
+_PLACES = {name: f"merjax.{module}" for module, names in _MODULES.items() for name in names}
 
 
-def __getattr__(name: str) -> Any:
-    if name in _HOMES:  # not before they are asked for: a worker pins its core before JAX comes in
-        return getattr(import_module(f"merjax.{_HOMES[name]}"), name)
-    raise AttributeError(f"module 'merjax' has no attribute '{name}'")
+if not TYPE_CHECKING:  # which would take every name for one that is there
+
+    def __getattr__(name: str) -> Any:
+        if name not in _PLACES:
+            raise AttributeError(f"module 'merjax' has no attribute '{name}'")
+        module = import_module(_PLACES[name])  # not before it is asked for: a worker pins its core before JAX comes in
+        return module if name == "insight" else getattr(module, name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

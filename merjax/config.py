@@ -143,12 +143,12 @@ class EngineConfig:
 
 @dataclass(frozen=True)
 class Config:
-    """One trial."""
+    """All settings of one trial and their defaults, such as `Config().loss.gamma`; this file explains each beside it."""
 
-    # the paper's method; a peer of its Tables 8 and 9, one network on each clip's flow image; or a handcrafted one
-    method: Literal[
-        "local_regions", "ststnet", "off_apexnet", "dual_inception", "rcn_a", "lbp_top", "hoof", "mdmo", "bi_woof"
-    ] = "local_regions"
+    # local_regions, the paper's method; a baseline of its Tables 8 and 9, one network on each clip's flow image: ststnet,
+    # off_apexnet, dual_inception, rcn_a, or one from elsewhere as `package.module:NAME`; or a handcrafted one: lbp_top, hoof,
+    # mdmo, bi_woof (merjax.methods.registry knows them all, and refuses others)
+    method: str = "local_regions"
     data: DataConfig = field(default_factory=DataConfig)
     # region kinds or names whose features reach the classifier: [eyes, nose, mouth] is Table 5's "no cheeks"
     regions: tuple[str, ...] = traced(("eyes", "nose", "cheeks", "mouth"))

@@ -27,9 +27,8 @@ import pandas as pd
 
 import merjax
 from merjax.report.comparison import compare
-from merjax.report.published.tables import row_of, table_of
 from merjax.report.section import Section
-from merjax.sweeps.result import read_run
+from merjax.scoring.published.tables import TABLES
 from merjax.sweeps.sweep_file import read_sweep
 
 SCALE, STORE = "small", None  # "full", "stores/all" for your own recordings
@@ -72,7 +71,7 @@ if TINY:
 
 # %%
 results = {number: merjax.run_sweep(sweep, out=HERE / sweep.name) for number, sweep in sweeps.items()}
-sections = {number: Section(compare([read_run(result.folder)])[0]) for number, result in results.items()}
+sections = {number: Section(compare([result])[0]) for number, result in results.items()}
 statement = sections[5].comparison.statement
 print(statement)
 
@@ -88,14 +87,15 @@ figure, axes = plt.subplots(
     3, 1, figsize=(8, 6.4), sharex=True, height_ratios=[1 + len(sweep.trials) for sweep in sweeps.values()]
 )
 for axis, (number, section) in zip(axes, sections.items(), strict=True):
-    part, table = section.comparison.parts[0], table_of(sweeps[number].name)
-    own = section.scores.query("part == @part").reset_index(drop=True)
+    part, table = section.comparison.parts[0], TABLES[sweeps[number].published]
+    own = section.scores.query("part == @part.name").reset_index(drop=True)
     axis.hlines(own.index, own["UF1_low"], own["UF1_high"], color="tab:blue")
     axis.plot(own["UF1"], own.index, "o", c="tab:blue", label="merjax, with 95 % interval")
-    rows = [row_of(table, trial, "FULL") for trial in own["trial"]]
+    published = {trial.name: trial.published for trial in sweeps[number].trials}
+    rows = [table.row(published[trial], table.rows[0].part) for trial in own["trial"]]
     printed = [row.scores["UF1"] if row else np.nan for row in rows]
     axis.plot(printed, own.index, "o", mfc="w", mec="0.4", label="published, of real recordings")
-    majority = section.controls.query("part == @part and control == 'majority'")["UF1"].item()
+    majority = section.controls.query("part == @part.name and control == 'majority'")["UF1"].item()
     axis.axvline(majority, c="tab:red", lw=1, ls=":", label="majority")
     axis.set_yticks(own.index, own["trial"])
     axis.set(title=f"Table {number}", xlim=(0, 1), ylim=(len(own) - 0.5, -0.5))
@@ -116,7 +116,7 @@ figure, axes = plt.subplots(
 )
 for axis, (number, section) in zip(axes, sections.items(), strict=True):
     part = section.comparison.parts[0]
-    own = section.differences.query("part == @part").reset_index(drop=True)
+    own = section.differences.query("part == @part.name").reset_index(drop=True)
     axis.hlines(own.index, own["UF1_low"], own["UF1_high"], color="tab:blue")
     axis.plot(own["UF1"], own.index, "o", c="tab:blue")
     axis.axvline(0, c="0.4", lw=1)
@@ -134,7 +134,7 @@ show("differences")
 
 # %%
 part = sections[5].comparison.parts[0]
-recall = sections[5].classes.query("part == @part").pivot(index="entry", columns="class", values="recall")
+recall = sections[5].classes.query("part == @part.name").pivot(index="entry", columns="class", values="recall")
 left_out = ["no eyes", "no nose", "no cheeks", "no mouth"]
 classes = list(sections[5].comparison.base.classes)
 change_ExK = (recall.loc[left_out] - recall.loc["all regions"])[classes].to_numpy()
@@ -143,7 +143,7 @@ plt.figure(figsize=(6, 3.4))
 plt.imshow(change_ExK, cmap="RdBu", vmin=-most, vmax=most, aspect="auto")
 for (e, k), value in np.ndenumerate(change_ExK.round(2) + 0.0):
     plt.text(k, e, f"{value:+.2f}", ha="center", va="center", c="w" if abs(value) > 0.65 * most else "k")
-clips_K = sections[5].classes.query("part == @part and entry == 'all regions'").set_index("class")["clips"]
+clips_K = sections[5].classes.query("part == @part.name and entry == 'all regions'").set_index("class")["clips"]
 plt.xticks(range(len(classes)), [f"{name} ({clips_K[name]} clips)" for name in classes])
 plt.yticks(range(len(left_out)), left_out)
 plt.tick_params(length=0)

@@ -18,7 +18,6 @@
 
 # %%
 import os
-from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -27,20 +26,11 @@ import numpy as np
 import pandas as pd
 
 import merjax
-from merjax.datasets import read_casme2
 from merjax.faces.crops import corners, read_image, region_boxes
 from merjax.faces.flow import colour_wheel, dense_flow
 from merjax.faces.regions import REGIONS
-from merjax.models.insight import after_each_frame, features_of, images_of, networks_of, region_evidence, saliency
+from merjax.models.insight import after_each_frame, features_of, images_of, networks_of
 from merjax.protocols.schemes import emotion_regions
-from merjax.report.comparison import compare
-from merjax.report.files import write_report
-from merjax.report.section import Section
-from merjax.stores.preparation import prepare_store
-from merjax.stores.store import open_store
-from merjax.sweeps.result import read_runs
-from merjax.synthesis import default_portraits, synthesize_release
-from merjax.training.data import load_data
 
 HERE = Path(os.environ.get("MERJAX_NOTEBOOK", "data/tour"))  # everything is written below this folder
 TINY = "MERJAX_NOTEBOOK_TINY" in os.environ  # the tests run the tour with tiny budgets
@@ -64,17 +54,16 @@ def show(name: str) -> None:
 # %%
 release_folder, store_folder = HERE / "release", HERE / "store"
 if not release_folder.exists():
-    synthesize_release(
-        default_portraits(),
+    merjax.synthesize_release(
         release_folder,
         invent=2 if TINY else 6,
         clips_per_subject=3 if TINY else 6,
         peak=(1.5, 3),
         seed=0,
     )
-release = read_casme2(release_folder)
-store = open_store(store_folder) if store_folder.exists() else prepare_store([release], store_folder)
-store.index.head()
+release = merjax.read_casme2(release_folder)
+store = merjax.open_store(store_folder) if store_folder.exists() else merjax.prepare_store(release, store_folder)
+store
 
 # %% [markdown]
 # ## Regions
@@ -185,9 +174,7 @@ model(store).query("subject == @clip.subject")
 # and the most confident mistakes.
 
 # %%
-runs = read_runs([HERE / "run"])
-write_report(HERE / "report", runs, [Section(comparison) for comparison in compare(runs)], crops=True)
-HERE / "report" / "report.html"
+merjax.make_report(HERE / "run", HERE / "report")
 
 # %% [markdown]
 # ## What a region's networks say over time
@@ -199,7 +186,7 @@ HERE / "report" / "report.html"
 # responsible for this emotion in the paper's Table 1.
 
 # %%
-every_frame = load_data(replace(model.config.data, frames="all"))
+every_frame = merjax.load_data(store, input="difference", frames="all")
 number = every_frame.index.query("subject == @clip.subject and clip == @clip.name").index[0]
 features_TxRxD = features_of(networks_of(model), images_of(every_frame, number))
 moved_TxRxD = features_TxRxD - features_TxRxD[0]
@@ -225,8 +212,8 @@ show("features")
 # with respect to all pixels. Frames mark Table 1.
 
 # %%
-experiment = load_data(model.config.data)
-evidence = pd.concat([region_evidence(model, experiment) for model in models])
+data = merjax.load_data(store, input="difference", frames="count:9")
+evidence = pd.concat([merjax.insight.regions(model) for model in models])
 names, emotions = [region.name for region in REGIONS], list(dict.fromkeys(evidence.sort_values("class")["emotion"]))
 
 clips_of = evidence.drop_duplicates(["subject", "clip"])["emotion"].value_counts()
@@ -255,13 +242,13 @@ show("evidence")
 # And in pixels: the gradient of the right class's score in the frame nearest the apex, on the face it belongs to.
 
 # %%
-number = experiment.index.query("subject == @clip.subject and clip == @clip.name").index[0]
-maps = saliency(networks_of(model), images_of(experiment, number), int(experiment.target_N[number]))
-position_T = experiment.row_S[experiment.clip_S == number] - row["first_row"]
+number = data.index.query("subject == @clip.subject and clip == @clip.name").index[0]
+maps = merjax.insight.saliency(model, clip.key)
+position_T = data.row_S[data.clip_S == number] - row["first_row"]
 nearest = int(np.abs(position_T - (clip.apex - clip.onset)).argmin())
 heat = np.zeros(onset.shape, np.float32)
-for region, of_frames in zip(REGIONS, maps, strict=True):
-    box, smooth = boxes[region.name], cv2.GaussianBlur(of_frames[nearest], (0, 0), 2)
+for region in REGIONS:
+    box, smooth = boxes[region.name], cv2.GaussianBlur(maps[region.name][nearest], (0, 0), 2)
     x, y = corners(region, box)[0]
     there = np.float32([[box.unit, 0, x], [0, box.unit, y]])
     heat = np.maximum(heat, cv2.warpAffine(smooth, there, onset.shape[::-1]))
@@ -273,7 +260,7 @@ for region in REGIONS:
     plt.fill(*corners(region, boxes[region.name]).T, fill=False, lw=0.8, ec="w")
 plt.axis([left, right, bottom, top])
 plt.axis("off")
-plt.title(f"where a gray value moves the score of {experiment.classes[experiment.target_N[number]]}")
+plt.title(f"where a gray value moves the score of {data.classes[data.target_N[number]]}")
 show("saliency")
 
 # %% [markdown]
@@ -285,19 +272,19 @@ show("saliency")
 
 # %%
 phase = np.linspace(0, 2, 41)
-figure, axes = plt.subplots(1, len(experiment.classes), figsize=(12, 3.6), sharey=True)
-for k, (axis, name) in enumerate(zip(axes, experiment.classes, strict=True)):
+figure, axes = plt.subplots(1, len(data.classes), figsize=(12, 3.6), sharey=True)
+for k, (axis, name) in enumerate(zip(axes, data.classes, strict=True)):
     curves = []
-    for n in np.flatnonzero(experiment.target_N == k):
-        own = experiment.index.loc[n]
+    for n in np.flatnonzero(data.target_N == k):
+        own = data.index.loc[n]
         networks = networks_of(held_out[own["subject"]])
-        score_T = after_each_frame(networks, features_of(networks, images_of(experiment, n)))[:, k]
-        at_T = experiment.row_S[experiment.clip_S == n] - own["first_row"]
+        score_T = after_each_frame(networks, features_of(networks, images_of(data, n)))[:, k]
+        at_T = data.row_S[data.clip_S == n] - own["first_row"]
         phase_T = np.interp(at_T, [0, own["apex"] - own["onset"], own["n_frames"] - 1], [0, 1, 2])
         curves.append(np.interp(phase, phase_T, score_T))
         axis.plot(phase, curves[-1], c="0.7", lw=0.8)
     axis.plot(phase, np.mean(curves, axis=0), c="k", lw=2)
-    axis.axhline(1 / len(experiment.classes), c="tab:red", lw=1, ls=":")
+    axis.axhline(1 / len(data.classes), c="tab:red", lw=1, ls=":")
     axis.set(title=f"{name} ({len(curves)} clips)", ylim=(0, 1))
     axis.set_xticks([0, 1, 2], ["onset", "apex", "offset"])
 axes[0].set_ylabel("probability of the right class")

@@ -88,10 +88,10 @@ def shared() -> Path:
 @pytest.fixture(scope="session")
 def small_release(tmp_path_factory, worker_id) -> Path:
     """A synthesised release in CASME II's layout: three invented subjects with three clips each."""
-    from merjax.synthesis import default_portraits, synthesize_release
+    from merjax.synthesis import synthesize_release
 
     def make(folder: Path) -> None:
-        synthesize_release(default_portraits(), folder, invent=3, clips_per_subject=3, seed=1)
+        synthesize_release(folder, invent=3, clips_per_subject=3, seed=1)
 
     return made_once(tmp_path_factory, worker_id, "small_release", make)
 

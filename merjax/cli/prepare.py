@@ -4,6 +4,7 @@ import argparse
 import shlex
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -75,7 +76,6 @@ def main(argv: Sequence[str] | None = None) -> None:
 def _from_releases(asked: argparse.Namespace, console: Console) -> "Store":
     releases = read_releases(asked)
 
-    from merjax.stores.clip_crops import CropSettings
     from merjax.stores.preparation import prepare_store
     from merjax.system.console import counted
 
@@ -83,7 +83,9 @@ def _from_releases(asked: argparse.Namespace, console: Console) -> "Store":
         return prepare_store(
             releases,
             asked.out,
-            settings=CropSettings(asked.colour, asked.align, flow_settings(asked)),
+            colour=asked.colour,
+            align=asked.align,
+            flow=flow_settings(asked),
             workers=asked.workers,
             model=asked.landmark_model,
             progress=progress,
@@ -94,7 +96,7 @@ def flow_settings(asked: argparse.Namespace) -> "FlowSettings | None":
     """The motion that a command line asks for.
 
     Raises:
-        MerjaxError: details of it without `--flow`, or an algorithm that this OpenCV lacks.
+        MerjaxError: details of it without `--flow`.
     """
     if asked.flow is None:
         for flag in ("flow_algorithm", "flow_size"):
@@ -102,17 +104,13 @@ def flow_settings(asked: argparse.Namespace) -> "FlowSettings | None":
                 raise MerjaxError(f"--{flag.replace('_', '-')} says how motion is computed; add --flow")
         return None
 
-    from merjax.faces.flow import require
     from merjax.stores.clip_motion import FlowSettings
 
-    settings = FlowSettings(
-        to="mid" if asked.flow == "mid" else "apex",
-        every=asked.flow == "every",
+    return replace(
+        FlowSettings.of_word(asked.flow),
         algorithm=asked.flow_algorithm or FlowSettings.algorithm,
         side=asked.flow_size or FlowSettings.side,
     )
-    require(settings.algorithm)
-    return settings
 
 
 def _from_flow_images(asked: argparse.Namespace) -> "Store":

@@ -14,7 +14,7 @@ from merjax.system.errors import MerjaxError, command
 
 if TYPE_CHECKING:
     from merjax.report.section import Section
-    from merjax.sweeps.result import Run
+    from merjax.sweeps.result import SweepResult
 
 _ABOUT = "Tables, figures and one self-contained HTML page from the predictions of finished sweeps."
 _EPILOG = """\
@@ -36,30 +36,29 @@ def main(argv: Sequence[str] | None = None) -> None:
     asked = parser.read(argv)
     if asked.rescore:
         raise MerjaxError(f"--rescore has become a word of its own; write: {_rescore_line(asked)}")
+    if asked.protocol or asked.clips:
+        parser.error("--protocol and --clips are flags of `merjax rescore LOG`")
     if not asked.runs:
         parser.error("give the folders of one or more sweeps, such as runs/quickstart")
 
-    from merjax.report.comparison import compare
-    from merjax.report.files import write_logs, write_report
-    from merjax.report.section import Section
-    from merjax.sweeps.result import read_runs
+    from merjax.report.files import sections_of, write_logs, write_report
+    from merjax.sweeps.result import open_sweeps
 
-    runs = read_runs(asked.runs)
-    sections = [Section(comparison) for comparison in compare(runs, asked.base)]
-    out = asked.out or asked.runs[0] / "report"
-    write_report(out, runs, sections, crops=not asked.no_crops)
-    logs = write_logs(out, sections) if asked.log_megc else []
+    runs = open_sweeps(asked.runs)
+    sections = sections_of(runs, asked.base)
+    page = write_report(asked.out, runs, sections, crops=not asked.no_crops)
+    logs = write_logs(page.parent, sections) if asked.log_megc else []
     console = wide_console()
     print_report(runs, sections, console)
     if logs:
         say(console, f"{len(logs)} logs in the organisers' format: {logs[0].parent}")
-    say(console, f"page: {out / 'report.html'}; Markdown, CSV, latex/ and figures/ beside it in {out}")
+    say(console, f"page: {page}; Markdown, CSV, latex/ and figures/ beside it in {page.parent}")
 
 
-def print_report(runs: "Sequence[Run]", sections: "Sequence[Section]", console: Console) -> None:
+def print_report(runs: "Sequence[SweepResult]", sections: "Sequence[Section]", console: Console) -> None:
     """The tables of a report in a terminal."""
+    from merjax.report.beside import published_texts
     from merjax.report.page import separate_sentence
-    from merjax.report.published.beside import published_texts
     from merjax.report.tables import print_table
     from merjax.report.texts import budget_texts, data_text, difference_texts, inflation_texts, score_texts
     from merjax.sweeps.plan import left_out_sentences
@@ -81,7 +80,7 @@ def print_report(runs: "Sequence[Run]", sections: "Sequence[Section]", console: 
         ]
         for table in [*tables, *(t for run in runs for t in published_texts(section, run))]:
             print_table(table, console)
-    for sentence in left_out_sentences([data for run in runs for data in run.plan.data]):
+    for sentence in left_out_sentences([group for run in runs for group in run.plan.groups]):
         say(console, sentence)
 
 

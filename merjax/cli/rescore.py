@@ -41,25 +41,17 @@ def print_rescored(path: Path, protocol: str, clips: Path | None, console: Conso
     Raises:
         MerjaxError: see `merjax.scoring.megc_log`.
     """
-    from merjax.protocols import SCHEMES
     from merjax.report.tables import TextTable, print_table
     from merjax.report.texts import HEADS
-    from merjax.scoring.megc_log import absent_databases, check_against_counts, check_against_list, read_log, rescore
-    from merjax.scoring.parts import part_title
+    from merjax.scoring.megc_log import rescore
+    from merjax.scoring.parts import Part
     from merjax.scoring.scores import DRAWS
     from merjax.scoring.written import number
 
-    scheme = SCHEMES[protocol]
-    log = read_log(path, scheme)
-    absent = ""
-    if clips is None:
-        check_against_counts(log, scheme, str(path))
-        absent = absent_databases(log, scheme)
-    else:
-        check_against_list(log, clips, str(path))
+    scores = rescore(path, clips=clips, protocol=protocol)
     rows = [
         (
-            part_title(row["part"]),
+            Part(row["part"]).title,
             *(
                 f"{number(row[s], 4)} [{number(row[f'{s}_low'], 4)}, {number(row[f'{s}_high'], 4)}]"
                 for s in ("UF1", "UAR", "accuracy")
@@ -67,12 +59,12 @@ def print_rescored(path: Path, protocol: str, clips: Path | None, console: Conso
             str(row["clips"]),
             str(row["subjects"]),
         )
-        for row in rescore(log, scheme).to_dict("records")
+        for row in scores.table.to_dict("records")
     ]
-    say(console, absent, "bold red")
+    say(console, scores.absent, "bold red")
     notes = [f"Pooled over all clips; in brackets 95 % of {DRAWS} bootstrap samples of the subjects."]
-    if missing := int((log["prediction"] < 0).sum()):
-        notes.append(f"{missing} clips have no prediction (-1); they are scored as wrong.")
+    if scores.unpredicted:
+        notes.append(f"{scores.unpredicted} clips have no prediction (-1); they are scored as wrong.")
     print_table(
         TextTable(f"{path} ({protocol})", ("part", *HEADS.values(), "clips", "subjects"), tuple(rows), tuple(notes)),
         console,

@@ -119,7 +119,7 @@ def _print_plan(sweep: "SweepFile", folder: Path, shard: "Shard", console: Conso
     make_missing_store(sweep, console)
     plan, finished = planned(sweep, shard, folder)
     workers = worker_count(sweep.trials[0].config.engine.workers)
-    memory = [memory_of(plan, group) for group in range(len(plan.data))]
+    memory = [memory_of(plan, group) for group in range(len(plan.groups))]
     if sweep.search:
         print_search_plan(sweep, plan, batch_of(sweep), folder, console)
     print_plan(plan, shard, workers, memory, console, finished)

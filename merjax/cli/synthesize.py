@@ -43,14 +43,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     if len(asked.peak) > 2:
         parser.error("--peak takes one size or two, LO HI")
 
-    from merjax.synthesis import Camera, default_portraits, synthesize_release
+    from merjax.synthesis import Camera, synthesize_release
     from merjax.system.console import counted
 
     console = Console(stderr=True)
     with counted("making clips", console) as progress:
         out = synthesize_release(
-            asked.portraits or default_portraits(),
             asked.out,
+            portraits=asked.portraits or None,
             clips_per_subject=asked.clips,
             emotions=asked.emotions,
             invent=asked.invent,

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from merjax.cli.printing import say
 from merjax.config import SelectionConfig, flatten
-from merjax.methods.registry import METHODS
+from merjax.methods.registry import method_of
 from merjax.scoring.entry import LEAKS, SELECTIONS
 from merjax.sweeps.plan import Chunk, Plan, left_out_sentences, splitting_keys
 from merjax.sweeps.result import SweepResult
@@ -26,10 +26,9 @@ _SHOWN = 10  # of a search's proposals, of what diverged
 
 def print_scores(plan: Plan, scores: pd.DataFrame, console: Console) -> None:
     """The table of scores, with what is to be known about the data."""
-    data = plan.data[0]
-    title = (
-        f"{plan.name}: {data['protocol']}, {data['clips']} clips of {data['subjects']} subjects, {len(data['folds'])} folds"
-        + (f", {len(plan.seeds)} seeds" if len(plan.seeds) > 1 else "")
+    data = plan.groups[0]
+    title = f"{plan.name}: {data.protocol}, {data.clips} clips of {data.subjects} subjects, {len(data.folds)} folds" + (
+        f", {len(plan.seeds)} seeds" if len(plan.seeds) > 1 else ""
     )
     console.print(
         title, style="italic", markup=False, highlight=False, soft_wrap=True
@@ -52,9 +51,9 @@ def print_scores(plan: Plan, scores: pd.DataFrame, console: Console) -> None:
     if scores["trial"].str.contains(SELECTIONS["oracle"], regex=False).any():
         console.print(f"[yellow]{escape(LEAKS)}[/yellow]", soft_wrap=True)
     print_not_run(plan, console)
-    for statement in dict.fromkeys(group["statement"] for group in plan.data if group["statement"]):
+    for statement in dict.fromkeys(group.statement for group in plan.groups if group.statement):
         console.print(f"[yellow]{escape(statement)}[/yellow]", soft_wrap=True)
-    for sentence in left_out_sentences(plan.data):
+    for sentence in left_out_sentences(plan.groups):
         console.print(sentence, soft_wrap=True, markup=False, highlight=False)
 
 
@@ -96,20 +95,20 @@ def print_plan(
         table.add_row(escape(trial.name), str(number), escape(sets))
     console.print(table)
     print_not_run(plan, console)
-    for g, data in enumerate(plan.data):
+    for g, data in enumerate(plan.groups):
         chunks = [chunk for chunk in plan.chunks if chunk.group == g]
         config = plan.trials[plan.group_of_trial.index(g)].config
-        steps = METHODS[config.method].steps(config, data["frames"], data["clips"])
+        steps = method_of(config.method).steps(config, data.frames, data.clips)
         settings = flatten(config)
         say(
             console,
             f"group {g}{''.join(f', {key}={settings[key]}' for key in splitting_keys(plan))}: "
             f"{sum(len(chunk.runs) for chunk in chunks)} runs in chunks of {chunks[0].width}, "
-            f"{len(data['folds'])} folds, {data['clips']} clips, {data['frames']} frames, "
+            f"{len(data.folds)} folds, {data.clips} clips, {data.frames} frames, "
             f"{' and '.join(f'{n} {stage}' for stage, n in steps.items())} steps a run{_again(config.selection)}, "
             f"{memory[g] / 2**30:.2f} GiB a {'worker' if jax.default_backend() == 'cpu' else 'device'}",
         )
-    if len(plan.data) > 1:
+    if len(plan.groups) > 1:
         say(console, f"groups differ in {', '.join(splitting_keys(plan))}; each compiles its own programs")
     mine = [chunk for chunk in shard.of(plan) if chunk not in finished]
     if finished:
@@ -126,7 +125,7 @@ def print_search_plan(sweep: SweepFile, plan: Plan, batch: int, folder: Path, co
     """What a search would do, beside what its proposals are."""
     spec, table = sweep.searched, folder / "search" / "search.csv"
     scored = int((pd.read_csv(table)["state"] == "complete").sum()) if table.is_file() else 0
-    folds = len(plan.data[0]["folds"])
+    folds = len(plan.groups[0].folds)
     say(
         console,
         f"search: {spec.trials} proposals by {spec.sampler}, {batch} at a time, each scored by {spec.metric} on "
@@ -183,7 +182,7 @@ def print_result(result: SweepResult, console: Console) -> None:
 
 def print_shard(result: SweepResult, shard: Shard, line: str, console: Console) -> None:
     """What a finished shard leaves to do; `line` is what `merjax merge` takes to bring the folders together."""
-    missing = len(result.missing)
+    missing = len(result.missing_chunks)
     say(
         console,
         f"shard {shard} is finished; {missing} of {len(result.plan.chunks)} chunks are missing in {result.folder}. When all "
@@ -195,7 +194,7 @@ def print_shard(result: SweepResult, shard: Shard, line: str, console: Console) 
 
 def missing_sentence(result: SweepResult, line: str) -> str:
     """What merged folders lack, and how to come by it."""
-    numbers = [chunk.number for chunk in result.missing]
+    numbers = [chunk.number for chunk in result.missing_chunks]
     listed = ", ".join(map(str, numbers[:_MOST_NUMBERS])) + (", ..." if len(numbers) > _MOST_NUMBERS else "")
     return (
         f"{len(numbers)} of {len(result.plan.chunks)} chunks are in none of the folders: {listed} (counted from 0; of N "

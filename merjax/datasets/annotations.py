@@ -1,10 +1,11 @@
 """Annotated rows: a sheet's cells as subjects, frame numbers and classes, corrected by the user's overrides."""
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -30,8 +31,17 @@ class Row:
 
 
 Key = tuple[str, str]
-Corrections = dict[Key, dict[str, int | str | None]]
+Overrides = (
+    str | Path | Mapping[str, Any]
+)  # a YAML file, or what one says: database -> "subject/clip" -> field -> value
 CORRECTABLE = ("onset", "apex", "offset", "emotion", "action_units", "objective_class")
+
+
+class Corrections(NamedTuple):
+    """The user's corrections of one database's rows: where they were read, and what they change."""
+
+    source: str
+    of_clips: Mapping[Key, Mapping[str, int | str | None]]
 
 
 def rows_of(
@@ -104,82 +114,80 @@ def unique(rows: Iterable[Row], database: str) -> tuple[dict[Key, Row], list[Dis
     return kept, discrepancies
 
 
-def read_overrides(path: Path | None, database: str) -> Corrections:
-    """Corrections of one database's rows from a YAML file such as
+def read_overrides(overrides: Overrides | None, database: str) -> Corrections:
+    """Corrections of one database's rows, from a YAML file such as
 
         samm:
           028/028_4_1: {apex: 1113}
         casme2:
           sub04/EP12_01f: {apex: 290, emotion: disgust}
 
-    Subjects and clips are written as in the MEGC lists; `apex: null` takes an apex away.
+    or from a mapping that says the same. Subjects and clips are written as in the MEGC lists; `apex: null` takes an apex away.
 
     Raises:
-        MerjaxError: the file is not of that form, or names an unknown database or field.
+        MerjaxError: they are not of that form, or name an unknown database or field.
     """
-    if path is None:
-        return {}
-    content = _load_yaml(path)
+    if overrides is None:
+        return Corrections("", {})
+    source = "overrides" if isinstance(overrides, Mapping) else str(overrides)
+    content = overrides if isinstance(overrides, Mapping) else _load_yaml(Path(overrides))
+    if not isinstance(content, Mapping) or not all(isinstance(s, Mapping | None) for s in content.values()):
+        raise MerjaxError(
+            f"{source}: expected databases ({', '.join(DATABASES)}) with 'subject/clip: {{field: value}}' below"
+        )
     for section in content:
         if section not in DATABASES:
-            raise MerjaxError(f"{path}: '{section}' is no database; expected {', '.join(DATABASES)}")
-    corrections = {}
+            raise MerjaxError(f"{source}: '{section}' is not a database; expected {', '.join(DATABASES)}")
+    of_clips = {}
     for key, fields in (content.get(database) or {}).items():
         subject, slash, name = str(key).partition("/")
-        if not slash or not isinstance(fields, dict):
+        if not slash or not isinstance(fields, Mapping):
             raise MerjaxError(
-                f"{path}: '{key}' must read like 028/028_4_1: {{apex: 1113}}, a subject, a clip and fields"
+                f"{source}: '{key}' must read like 028/028_4_1: {{apex: 1113}}, a subject, a clip and fields"
             )
-        corrections[subject, name] = {field: _checked(path, key, field, value) for field, value in fields.items()}
-    return corrections
+        of_clips[subject, name] = {field: _checked(source, key, field, value) for field, value in fields.items()}
+    return Corrections(source, of_clips)
 
 
-def _load_yaml(path: Path) -> dict:
+def _load_yaml(path: Path) -> object:
     if not path.is_file():
         raise MerjaxError(f"{path}: no such file; --overrides takes a YAML file of corrections")
     try:
-        content = OmegaConf.to_container(OmegaConf.load(path))
+        return OmegaConf.to_container(OmegaConf.load(path))
     except (YAMLError, OmegaConfBaseException, UnicodeDecodeError, OSError) as error:
         raise MerjaxError(f"{path}: not a readable YAML file: {' '.join(str(error).split())}") from error
-    if not isinstance(content, dict) or not all(isinstance(section, dict | None) for section in content.values()):
-        raise MerjaxError(
-            f"{path}: expected databases ({', '.join(DATABASES)}) with 'subject/clip: {{field: value}}' below"
-        )
-    return content
 
 
-def _checked(path: Path, key: object, field: str, value: object) -> int | str | None:
+def _checked(source: str, key: object, field: str, value: object) -> int | str | None:
     if field not in CORRECTABLE:
-        raise MerjaxError(f"{path}: {key} corrects '{field}'; the fields are {', '.join(CORRECTABLE)}")
+        raise MerjaxError(f"{source}: {key} corrects '{field}'; the fields are {', '.join(CORRECTABLE)}")
     if field in ("emotion", "action_units"):
         return str(value).lower() if field == "emotion" else str(value)
     is_number = isinstance(value, int) and not isinstance(value, bool)
     if is_number or (value is None and field in ("apex", "objective_class")):
         return value  # type: ignore[return-value]
-    raise MerjaxError(f"{path}: {key} sets {field} to {value!r}; expected a whole number")
+    raise MerjaxError(f"{source}: {key} sets {field} to {value!r}; expected a whole number")
 
 
-def correct(
-    rows: Iterable[Row], corrections: Corrections, path: Path | None, database: str
-) -> tuple[list[Row], list[Discrepancy]]:
-    """Rows after the corrections of an overrides file, and a discrepancy that records each.
+def correct(rows: Iterable[Row], corrections: Corrections, database: str) -> tuple[list[Row], list[Discrepancy]]:
+    """Rows after the user's corrections, and a discrepancy that records each.
 
     Raises:
         MerjaxError: a correction names a clip that has no row.
     """
-    corrected, discrepancies, left = [], [], dict(corrections)
+    corrected, discrepancies, left = [], [], dict(corrections.of_clips)
     for row in rows:
-        fields = corrections.get((row.subject, row.name), {})
+        fields = corrections.of_clips.get((row.subject, row.name), {})
         left.pop((row.subject, row.name), None)
         new = replace(row, **fields)  # type: ignore[arg-type]
         changes = [f"{field} {getattr(row, field)!r} -> {value!r}" for field, value in fields.items()]
         if changes:
-            reason = f"corrected by {path}: {', '.join(changes)}"
+            reason = f"corrected by {corrections.source}: {', '.join(changes)}"
             discrepancies.append(Discrepancy(database, row.subject, row.name, reason, dropped=False))
         corrected.append(new)
     for subject, name in left:
         known = [f"{row.subject}/{row.name}" for row in corrected]
         close = get_close_matches(f"{subject}/{name}", known, n=1)
         hint = f"; did you mean {close[0]}?" if close else f"; keys read like {known[0]}" if known else ""
-        raise MerjaxError(f"{path}: {database} has no clip {subject}/{name}{hint}")
+        raise MerjaxError(f"{corrections.source}: {database} has no clip {subject}/{name}{hint}")
     return corrected, discrepancies

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from merjax.datasets.annotations import Key, Row, correct, read_overrides, unique
+from merjax.datasets.annotations import Key, Overrides, Row, correct, read_overrides, unique
 from merjax.datasets.clip import DATABASES, Clip, Discrepancy, Release
 from merjax.datasets.folders import Folder, number_ranges
 from merjax.system.errors import MerjaxError
@@ -19,7 +19,7 @@ def assemble(
     rows: Sequence[Row],
     folders: Sequence[Folder],
     discrepancies: Sequence[Discrepancy],
-    overrides: Path | None,
+    overrides: Overrides | None,
     *,
     counters: bool = False,
 ) -> Release:
@@ -38,7 +38,7 @@ def assemble(
         MerjaxError: the overrides do not fit, or not one row has a usable folder.
     """
     corrections = read_overrides(overrides, database)
-    corrected, applied = correct(rows, corrections, overrides, database)
+    corrected, applied = correct(rows, corrections, database)
     by_key, repeated = unique(corrected, database)
     found = [*discrepancies, *applied, *repeated]
     places = _places(folders)
@@ -61,7 +61,7 @@ def assemble(
         reasons = "; ".join(f"{d.subject}/{d.name}: {d.reason}" for d in [d for d in found if d.dropped][:3])
         hint = "check that sheet and images belong together"
         raise MerjaxError(f"{root}: no usable clip of {published.title}; {hint} ({reasons})")
-    written = {"/".join(key): fields for key, fields in corrections.items()}
+    written = {"/".join(key): fields for key, fields in corrections.of_clips.items()}
     return Release(database, root, tuple(clips), tuple(found), synthetic, written)
 
 

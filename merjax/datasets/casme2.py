@@ -8,7 +8,7 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
-from merjax.datasets.annotations import Key, Row, rows_of
+from merjax.datasets.annotations import Key, Overrides, Row, rows_of
 from merjax.datasets.assemble import assemble
 from merjax.datasets.clip import Discrepancy, Release
 from merjax.datasets.folders import FolderLayout, find_folders, subfolders, upwards
@@ -34,26 +34,41 @@ _LAYOUT = FolderLayout(
 
 
 def read_casme2(
-    root: Path, annotations: Path | None = None, classes: Path | None = None, overrides: Path | None = None
+    root: str | Path,
+    *,
+    annotations: str | Path | None = None,
+    classes: str | Path | None = None,
+    overrides: Overrides | None = None,
 ) -> Release:
-    """The clips of a CASME II release.
+    """The clips of a CASME II release: what its sheets and folders say of them; no image is read.
+
+    >>> release = merjax.read_casme2("data/casme2")
+    >>> clip = release.clips[0]
+    >>> clip.key, clip.emotion, clip.onset, clip.apex, clip.offset, len(clip.frames)
+    ('casme2/sub01/EP01_01', 'happiness', 76, 93, 117, 42)
 
     Args:
-        root: the folder of subjects, or a folder above it.
+        root: the folder of subjects (`sub01`, ...), or a folder above it.
         annotations: the coding sheet (2014 or newer); None looks for it from the clips up to beside `root`.
         classes: the sheet of objective classes; None takes the coding sheet's own column, or looks for such a sheet.
             Without either, clips have no objective class, and the AU rule stands in for it.
-        overrides: see `merjax.datasets.annotations.read_overrides`.
+        overrides: corrections of annotated rows, as a YAML file or a mapping such as
+            `{"casme2": {"sub04/EP12_01f": {"apex": 290}}}`; see `merjax.datasets.annotations.read_overrides`.
+
+    Returns:
+        The usable clips, onset, apex and offset being numbers of frames, and every discrepancy with its reason; a clip that
+        is left out is in `release.dropped`.
 
     Raises:
         MerjaxError: nothing usable was found; the sentence says where and what to do.
     """
+    root = Path(root)
     base, folders = find_folders(root, _LAYOUT)
     places = upwards(base, root)
     sheet = choose_sheet(annotations, places, CLIP_COLUMNS, _CLIP, "--casme2-annotations")
     rows, discrepancies = rows_of(sheet, "casme2", _subject)
     if classes is not None or "objective_class" not in sheet.columns:
-        class_sheet = read_sheet(classes, CLASS_COLUMNS) if classes else _find_class_sheet(places)
+        class_sheet = read_sheet(Path(classes), CLASS_COLUMNS) if classes else _find_class_sheet(places)
         rows, more = _with_classes(rows, class_sheet)
         discrepancies += more
     return assemble("casme2", root, rows, folders, discrepancies, overrides)

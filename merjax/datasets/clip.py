@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from merjax.datasets.shown import as_html, as_text, clips_by, several
+
 
 @dataclass(frozen=True)
 class Database:
@@ -69,6 +71,10 @@ class Clip:
     fps: float
 
     @property
+    def n_frames(self) -> int:
+        return len(self.frames)
+
+    @property
     def key(self) -> str:
         """The clip's identity across databases: "casme2/sub01/EP02_01f"."""
         return f"{self.database}/{self.subject}/{self.name}"
@@ -90,15 +96,50 @@ class Discrepancy:
 
 @dataclass(frozen=True)
 class Release:
-    """All that was read of one database: usable clips, and every discrepancy with its reason."""
+    """All that was read of one database: usable clips, and every discrepancy with its reason.
+
+    A notebook shows it as a table of its clips, by emotion, and one of the clips that are left out.
+
+    Attributes:
+        database: "casme2", "samm" or "smic".
+        root: the folder that was read.
+        clips: the usable ones, in the order of subject and name.
+        discrepancies: everything on which its sheet and folders do not agree.
+        synthetic: what a synthesised release says about itself; "" for a real one.
+        overrides: the user's corrections of annotations that were applied: "subject/clip" -> field -> value.
+    """
 
     database: str
     root: Path
     clips: tuple[Clip, ...]
     discrepancies: tuple[Discrepancy, ...]
-    synthetic: str = ""  # what a synthesised release says about itself; "" for a real one
-    # the user's corrections of annotations that were applied: "subject/clip" -> field -> value
+    synthetic: str = ""
     overrides: Mapping[str, Mapping[str, int | str | None]] = field(default_factory=dict)
+
+    @property
+    def index(self) -> pd.DataFrame:
+        """A row per clip; see `index_of` for the columns."""
+        return index_of(self.clips)
+
+    @property
+    def dropped(self) -> pd.DataFrame:
+        """Database, subject, clip and reason of the clips that are left out."""
+        table = discrepancy_table(self.discrepancies)
+        return table[table["dropped"]].drop(columns="dropped").reset_index(drop=True)
+
+    def _shown(self) -> tuple[list[str], list[pd.DataFrame]]:
+        subjects = len({clip.subject for clip in self.clips})
+        said = (
+            f"{DATABASES[self.database].title} in {self.root}: {several(len(self.clips), 'clip')} of "
+            f"{several(subjects, 'subject')}, {len(self.dropped)} left out"
+        )
+        return [said, self.synthetic], [clips_by("emotion", self.index), self.dropped]
+
+    def __repr__(self) -> str:
+        return as_text(*self._shown())
+
+    def _repr_html_(self) -> str:
+        return as_html(*self._shown())
 
 
 def index_of(clips: Sequence[Clip]) -> pd.DataFrame:
@@ -119,13 +160,35 @@ def index_of(clips: Sequence[Clip]) -> pd.DataFrame:
         "apex": pd.array([clip.apex for clip in clips], dtype="Int64"),
         "offset": [clip.offset for clip in clips],
         "fps": [clip.fps for clip in clips],
-        "n_frames": [len(clip.frames) for clip in clips],
+        "n_frames": [clip.n_frames for clip in clips],
     }
     return pd.DataFrame(columns)
 
 
-def target_frame(clip: Clip, to: str) -> int:
-    """Position of the frame that a clip's picture shows; 0 is the onset."""
-    if to == "apex" and clip.apex is not None and clip.apex > clip.onset:
-        return clip.apex - clip.onset
-    return len(clip.frames) // 2
+def discrepancy_table(discrepancies: Sequence[Discrepancy]) -> pd.DataFrame:
+    """One row per discrepancy: database, subject, clip, reason (text) and dropped (bool)."""
+    columns = {"database": str, "subject": str, "clip": str, "reason": str, "dropped": bool}
+    rows = [(d.database, d.subject, d.name, d.reason, d.dropped) for d in discrepancies]
+    return pd.DataFrame(rows, columns=list(columns)).astype(columns)
+
+
+def target_frame(clip: Clip | pd.Series, to: str = "apex") -> int:
+    """Position of the frame in which a clip shows its expression, counted from 0, the onset.
+
+    It is the frame that motion is measured to, and the one that a report shows: the apex, or the frame in the middle where
+    the release gives no apex after the onset.
+
+    >>> target_frame(pd.Series({"onset": 46, "apex": 59, "n_frames": 40}))
+    13
+
+    Args:
+        clip: a clip, or its row of `index_of`.
+        to: "apex", or "mid" for the frame in the middle of every clip.
+    """
+    apex = late_apex(clip) if to == "apex" else None
+    return int(clip.n_frames) // 2 if apex is None else apex
+
+
+def late_apex(clip: Clip | pd.Series) -> int | None:
+    """Position of a clip's apex, counted from the onset; None where the release gives none after the onset."""
+    return None if pd.isna(clip.apex) or clip.apex <= clip.onset else int(clip.apex - clip.onset)

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from merjax.datasets.annotations import rows_of
+from merjax.datasets.annotations import Overrides, rows_of
 from merjax.datasets.assemble import assemble
 from merjax.datasets.clip import Release
 from merjax.datasets.folders import FolderLayout, find_folders, subfolders, upwards
@@ -30,17 +30,29 @@ _LAYOUT = FolderLayout(
 )
 
 
-def read_samm(root: Path, annotations: Path | None = None, overrides: Path | None = None) -> Release:
-    """The clips of a SAMM release.
+def read_samm(
+    root: str | Path, *, annotations: str | Path | None = None, overrides: Overrides | None = None
+) -> Release:
+    """The clips of a SAMM release: what its sheet and folders say of them; no image is read.
+
+    >>> release = merjax.read_samm("data/samm", overrides={"samm": {"001/001_1_1": {"emotion": "contempt"}}})
+    >>> release.clips[0].key, release.clips[0].emotion, release.clips[0].fps
+    ('samm/001/001_1_1', 'contempt', 200.0)
 
     Args:
-        root: the folder of subjects, or a folder above it.
-        annotations: the sheet of FACS codes; None looks for it from the clips up to beside `root`.
-        overrides: see `merjax.datasets.annotations.read_overrides`.
+        root: the folder of subjects (`006`, ...), or a folder above it.
+        annotations: the sheet of FACS codes, which holds the objective classes as well; None looks for it from the clips up
+            to beside `root`.
+        overrides: corrections of annotated rows, as a YAML file or a mapping; see
+            `merjax.datasets.annotations.read_overrides`.
+
+    Returns:
+        The usable clips, and every discrepancy with its reason; see `merjax.read_casme2`.
 
     Raises:
         MerjaxError: nothing usable was found; the sentence says where and what to do.
     """
+    root = Path(root)
     base, folders = find_folders(root, _LAYOUT)
     sheet = choose_sheet(annotations, upwards(base, root), CLIP_COLUMNS, _CLIP, "--samm-annotations")
     rows, discrepancies = rows_of(sheet, "samm", _subject)

@@ -76,7 +76,7 @@ def read_sheet(path: Path, needed: Sequence[str]) -> Sheet:
 
 
 def choose_sheet(
-    given: Path | None, folders: Iterable[Path], needed: Sequence[str], clip: re.Pattern[str], flag: str
+    given: str | Path | None, folders: Iterable[Path], needed: Sequence[str], clip: re.Pattern[str], flag: str
 ) -> Sheet:
     """The sheet that the user gave, or else the only one beside the release.
 
@@ -91,7 +91,7 @@ def choose_sheet(
         MerjaxError: the given sheet does not fit, or none or several were found.
     """
     if given is not None:
-        sheet = read_sheet(given, needed)
+        sheet = read_sheet(Path(given), needed)
         if not _names_clips(sheet, clip):
             names = ", ".join(cells["clip"] for _, cells in sheet.rows[:3]) or "none"
             raise MerjaxError(f"{given}: file names are not this database's (found {names}); give {flag} its own sheet")

@@ -8,7 +8,7 @@ import os
 import re
 from pathlib import Path
 
-from merjax.datasets.annotations import Key, Row
+from merjax.datasets.annotations import Key, Overrides, Row
 from merjax.datasets.assemble import assemble
 from merjax.datasets.clip import Discrepancy, Release
 from merjax.datasets.folders import Folder, FolderLayout, find_folders, subfolders
@@ -48,18 +48,28 @@ _LAYOUT = FolderLayout(
 )
 
 
-def read_smic(root: Path, overrides: Path | None = None) -> Release:
+def read_smic(root: str | Path, *, overrides: Overrides | None = None) -> Release:
     """The clips of a SMIC-HS release; onset and offset are the first and last file, and there is no apex.
 
-    The frame numbers are the camera's counters: where they skip, the clip is what is there, and a discrepancy says so.
+    SMIC has no sheet: its folders say everything. The frame numbers are the camera's counters: where they skip, the clip is
+    what is there, and a discrepancy says so.
+
+    >>> release = merjax.read_smic("data/smic")
+    >>> release.clips[0].key, release.clips[0].emotion, release.clips[0].apex
+    ('smic/s01/s01_ne_01', 'negative', None)
 
     Args:
         root: the folder of subjects (`HS`), or a folder above it.
-        overrides: see `merjax.datasets.annotations.read_overrides`; may give apexes.
+        overrides: corrections of what the folders say, as a YAML file or a mapping, which may give apexes; see
+            `merjax.datasets.annotations.read_overrides`.
+
+    Returns:
+        The usable clips, and every discrepancy with its reason; see `merjax.read_casme2`.
 
     Raises:
         MerjaxError: nothing usable was found, or `root` holds the long clips of SMIC-E.
     """
+    root = Path(root)
     try:
         _, folders = find_folders(root, _LAYOUT)
     except MerjaxError:

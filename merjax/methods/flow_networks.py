@@ -1,7 +1,10 @@
 """Baselines that are one network on each clip's flow image, trained clip by clip: one stage."""
 
 import functools
+import sys
 from collections.abc import Callable, Sequence
+from importlib import import_module
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
@@ -78,6 +81,29 @@ NETWORKS = {
 }
 
 
+def network_of(name: str) -> FlowNetwork:
+    """A network by its name in `NETWORKS`, or by `package.module:NAME` where it is defined outside of merjax.
+
+    Raises:
+        MerjaxError: there is no such network.
+    """
+    if name in NETWORKS:
+        return NETWORKS[name]
+    module, _, variable = name.partition(":")
+    if str(Path.cwd()) not in sys.path:
+        sys.path.insert(0, str(Path.cwd()))  # where `python -m` looks, too: the workers of a sweep find it there
+    try:
+        network = getattr(import_module(module), variable)
+    except (ImportError, AttributeError) as error:
+        raise MerjaxError(
+            f'method "{name}" cannot be imported ({error}); write package.module:NAME, NAME being a FlowNetwork in a module '
+            "that Python finds from this folder"
+        ) from error
+    if not isinstance(network, FlowNetwork):
+        raise MerjaxError(f'method "{name}" is a {type(network).__name__}; it must be a FlowNetwork')
+    return network
+
+
 class FlowNumbers(NamedTuple):
     """What the stage of a flow network takes as data.
 
@@ -105,7 +131,7 @@ class FlowNumbers(NamedTuple):
 @functools.cache
 def flow_stage(name: str, classes: int, optimiser: str) -> Stage:
     """The stage of a flow network."""
-    network = NETWORKS[name]
+    network = network_of(name)
     model = network.module(classes)
 
     def scores(variables: Variables, batch: Batch, weight_B, rate, key):
@@ -206,7 +232,7 @@ def stage_steps(config: Config, frames: int, clips: int) -> dict[str, int]:
 def stage_cost(data: TrainingData, config: Config) -> dict[str, float]:
     """Rough multiply-adds of one run, in units of 1e9."""
     passes = 3 * config.peer.epochs + extra_snapshots(config.selection)
-    return {config.method: passes * len(data.index) * NETWORKS[config.method].cost / 1e6}
+    return {config.method: passes * len(data.index) * network_of(config.method).cost / 1e6}
 
 
 def flow_numbers(data: TrainingData, spec: RunId) -> FlowNumbers:

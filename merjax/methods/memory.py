@@ -5,7 +5,7 @@ import jax
 from merjax.config import Config
 from merjax.engine import Engine, walk
 from merjax.engine.rehearsal import weigh
-from merjax.methods.registry import METHODS
+from merjax.methods.registry import method_of
 from merjax.methods.runs import RunId
 from merjax.system.errors import MerjaxError
 from merjax.training.data import TrainingData
@@ -17,13 +17,13 @@ SMALLER = "choose a smaller engine.chunk, and another --out, since a folder keep
 
 def bytes_per_device(data: TrainingData, config: Config, per_device: int) -> int:
     """What the larger of the stages' compiled training programs takes on a device that holds `per_device` runs."""
-    if not METHODS[config.method].compiles:
+    if not method_of(config.method).compiles:
         return 0
     mapping = None if config.engine.mapping == "auto" else config.engine.mapping
     engine = Engine(mapping, config.engine.steps_per_call)
     specs = [RunId(config, 0, 0)] * per_device * len(engine.devices)
     bytes_of: dict[str, int] = {}
-    walk(METHODS[config.method].jobs(data, specs), weigh(engine, bytes_of))
+    walk(method_of(config.method).jobs(data, specs), weigh(engine, bytes_of))
     return max(bytes_of.values())
 
 
@@ -35,7 +35,7 @@ def capacity(data: TrainingData, config: Config) -> int | None:
         MerjaxError: not even one fits.
     """
     devices = jax.local_devices()
-    if devices[0].platform == "cpu" or not METHODS[config.method].compiles:
+    if devices[0].platform == "cpu" or not method_of(config.method).compiles:
         return None
     limits = [device.memory_stats()["bytes_limit"] for device in devices]
     one, two = (bytes_per_device(data, config, n) for n in (1, 2))

@@ -6,9 +6,10 @@ from typing import NamedTuple
 from merjax.config import Config
 from merjax.engine import Jobs
 from merjax.methods import flow_networks, local_regions
-from merjax.methods.flow_networks import NETWORKS
+from merjax.methods.flow_networks import NETWORKS, network_of
 from merjax.methods.handcrafted import svm as handcrafted
 from merjax.methods.runs import Trained
+from merjax.system.errors import MerjaxError, meant
 from merjax.training.data import TrainingData
 
 
@@ -41,3 +42,21 @@ METHODS = {
     **{name: _of(flow_networks) for name in NETWORKS},
     **{name: _of(handcrafted, compiles=False) for name in handcrafted.NAMES},
 }
+
+
+def method_of(name: str) -> Method:
+    """The method of a config: one of `METHODS`, or a flow network that is defined outside of merjax.
+
+    Args:
+        name: a key of `METHODS`, or `package.module:NAME`, see `merjax.methods.flow_networks.network_of`.
+
+    Raises:
+        MerjaxError: there is no such method; with what may have been meant.
+    """
+    if name in METHODS:
+        return METHODS[name]
+    if ":" not in name:
+        near = meant(name, METHODS) or f"; write any of {', '.join(METHODS)}"
+        raise MerjaxError(f'there is no method "{name}"{near}')
+    network_of(name)
+    return _of(flow_networks)

@@ -7,8 +7,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from merjax.config import Config, flatten
+from merjax.protocols import FoldId
 from merjax.protocols.folds import subjects_of
-from merjax.scoring.parts import part_title
+from merjax.scoring.entry import GroupData
+from merjax.scoring.parts import TOGETHER, Part
 from merjax.stores.store import Store
 from merjax.system.errors import MerjaxError
 from merjax.system.files import write_json
@@ -25,7 +27,7 @@ class RunFacts(NamedTuple):
         sweep, trial, seed: their names and number.
         fold: the number of its fold.
         config: the trial's settings.
-        data: what the trial's group trains on, as the plan describes it.
+        data: what the trial's group trains on.
     """
 
     sweep: str
@@ -33,7 +35,7 @@ class RunFacts(NamedTuple):
     seed: int
     fold: int
     config: Config
-    data: Mapping[str, Any]
+    data: GroupData
 
 
 def make_card(
@@ -58,7 +60,9 @@ def make_card(
         "method": config.method,
         "pictures": _pictures(config, experiment),
         "preparation": preparation(config, experiment.store),
-        "data": {key: data[key] for key in ("protocol", "store_hash", "split_hash", "label_hash", "statement")},
+        "data": {
+            key: getattr(data, key) for key in ("protocol", "store_hash", "split_hash", "label_hash", "statement")
+        },
         "versions": versions(),
         "scores": None,
         "config": flatten(config),
@@ -130,7 +134,7 @@ def _markdown(card: dict[str, Any]) -> str:
         *([f"**{data['statement']}**"] if data["statement"] else []),
         f"Recognises {', '.join(card['classes'])} ({data['protocol']}) by the method {card['method']}. It never saw the "
         f"clips of {', '.join(card['held_out_subjects'])}; all other scores of it are of people that it was trained on.",
-        "## Scores of the trial" + (f" on {part_title(part)}" if part != "together" else ""),
+        "## Scores of the trial" + (f" on {part.title}" if part.fold else ""),
         *(
             f"- {name} {score['mean']:.3f} [{score['interval'][0]:.3f}, {score['interval'][1]:.3f}]"
             for name, score in scores.items()
@@ -153,12 +157,13 @@ def _markdown(card: dict[str, Any]) -> str:
     return "\n\n".join(lines) + "\n"
 
 
-def _of_which_clips(part: str) -> str:
-    if "->" in part:
+def _of_which_clips(part: Part) -> str:
+    if part.fold:
         return "Of the clips that this fold held out, by its models of all seeds"
     return "Pooled over all folds, each tested on the subjects that it held out, by as many models as there are folds"
 
 
-def scored_part(card: dict[str, Any]) -> str:
+def scored_part(card: dict[str, Any]) -> Part:
     """What a card's scores are of: all folds pooled, but a fold across databases by itself, as its clips recur in others."""
-    return card["fold"] if "->" in card["fold"] else "together"
+    fold = FoldId.of_name(card["fold"])
+    return Part.of_fold(fold) if fold.test_database else TOGETHER

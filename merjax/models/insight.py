@@ -1,12 +1,15 @@
 """What trained networks look at: features over time, the decision after each frame, regions, pixels.
 
-All functions take one run's networks and arrays, and return arrays. The clips to ask about are those that the run held out.
+`regions` and `saliency` take a saved model and open the data that it was trained on. The functions below them take one run's
+networks (`networks_of`) and arrays, and return arrays. The clips to ask about are those that the run held out.
 
 >>> model = merjax.load_model("runs/mine/models/focal/seed0/casme2-sub01")
->>> networks, experiment = networks_of(model), load_data(model.config.data)
->>> saliency(networks, images_of(experiment, 0), target=experiment.target_N[0])
+>>> networks, data = insight.networks_of(model), merjax.load_data("stores/mine", frames="count:4")
+>>> insight.features_of(networks, insight.images_of(data, 0)).shape
+(4, 6, 20)
 """
 
+import difflib
 import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -24,7 +27,7 @@ from merjax.nn.region_cnn import Network, features_regions
 from merjax.nn.region_lstm import TemporalClassifier
 from merjax.system.errors import MerjaxError
 from merjax.system.jax_setup import compiler_options
-from merjax.training.data import TrainingData
+from merjax.training.data import TrainingData, data_of
 
 Images = tuple[Float[np.ndarray, "C _ _ S"], ...]
 BLOCK = 32  # frames that go through the spatial networks together; one size, for one compilation
@@ -53,8 +56,11 @@ def networks_of(model: Model) -> Networks:
     """The networks of a saved model.
 
     Raises:
-        MerjaxError: a model that was trained with `temporal.mask: false`, which decides after the padding only.
+        MerjaxError: a model of another method than local_regions; or one that was trained with `temporal.mask: false`, which
+            decides after the padding only.
     """
+    if model.config.method != "local_regions":
+        raise MerjaxError(f"the model is of the method {model.config.method}, which has no regions to ask about")
     if not model.config.temporal.mask:
         raise MerjaxError(
             "the model reads its LSTMs after the padding (temporal.mask: false), so that there is no decision on the way; "
@@ -71,39 +77,86 @@ def networks_of(model: Model) -> Networks:
     )
 
 
-def images_of(experiment: TrainingData, clip: int) -> Images:
-    """The frames in use of a clip, as the networks are given them: per region `[C, H, W, T]`."""
-    sample_T = np.flatnonzero(experiment.clip_S == clip)
-    return tuple(x[0] for x in frames_of(experiment).gather(sample_T[None]))
+def images_of(data: TrainingData, clip: int) -> Images:
+    """The frames in use of a clip, given by its row, as the networks are given them: per region `[C, H, W, T]`."""
+    sample_T = np.flatnonzero(data.clip_S == clip)
+    return tuple(x[0] for x in frames_of(data).gather(sample_T[None]))
 
 
-def region_evidence(model: Model, experiment: TrainingData) -> pd.DataFrame:
+def regions(model: Model, *, data: TrainingData | None = None) -> pd.DataFrame:
     """What each region does for the right class, in the clips that a model's run held out.
+
+    >>> evidence = insight.regions(model)
+    >>> evidence.groupby("region")[["drop", "saliency"]].mean().shape
+    (6, 2)
 
     Args:
         model: of a run.
-        experiment: the data that it was trained on.
+        data: the data that it was trained on; None opens the store that its settings name.
 
     Returns:
         A row per (clip, region): database, subject, clip, emotion, class, region; `drop`, the probability of the right class
         less that with the region switched off (`without_each_region`); `saliency`, the region's share of the summed
-        absolute gradient of the right class's score (`saliency`).
+        absolute gradient of the right class's score (`pixel_gradients`).
+
+    Raises:
+        MerjaxError: no such store, or a model without regions or without decisions on the way (see `networks_of`).
     """
     networks = networks_of(model)
-    (fold,) = [fold for fold in experiment.folds if fold.name == model.card["fold"]]
+    data = data or data_of(model.config.data)
+    (fold,) = [fold for fold in data.folds if fold.name == model.card["fold"]]
     rows = []
     for n in map(int, np.flatnonzero(fold.test_N)):
-        images, target = images_of(experiment, n), int(experiment.target_N[n])
-        features_1xTxRxD, length_1 = features_of(networks, images)[None], experiment.length_N[[n]]
+        images, target = images_of(data, n), int(data.target_N[n])
+        features_1xTxRxD, length_1 = features_of(networks, images)[None], data.length_N[[n]]
         whole = probabilities(networks, features_1xTxRxD, length_1)[0, target]
         drop_R = whole - without_each_region(networks, features_1xTxRxD, length_1)[:, 0, target]
-        gradient_R = np.array([gradient.sum() for gradient in saliency(networks, images, target)])
-        own = experiment.index.loc[n, ["database", "subject", "clip", "emotion"]].to_dict()
+        gradient_R = np.array([gradient.sum() for gradient in pixel_gradients(networks, images, target)])
+        own = data.index.loc[n, ["database", "subject", "clip", "emotion"]].to_dict()
         rows += [
-            own | {"class": experiment.classes[target], "region": region.name, "drop": drop, "saliency": share}
-            for region, drop, share in zip(experiment.streams, drop_R, gradient_R / gradient_R.sum(), strict=True)
+            own | {"class": data.classes[target], "region": region.name, "drop": drop, "saliency": share}
+            for region, drop, share in zip(data.streams, drop_R, gradient_R / gradient_R.sum(), strict=True)
         ]
     return pd.DataFrame(rows)
+
+
+def saliency(
+    model: Model, clip: str, *, target: str | None = None, data: TrainingData | None = None
+) -> dict[str, Float[np.ndarray, "T _ _"]]:
+    """How much each pixel of a clip's frames moves a model's decision; see `pixel_gradients`.
+
+    >>> maps = insight.saliency(model, "casme2/sub01/EP01_01")
+    >>> maps["mouth"].shape
+    (4, 60, 160)
+
+    Args:
+        model: of a run.
+        clip: "database/subject/clip", as `Clip.key` and the index of a store have it.
+        target: the class in question; None for the right one.
+        data: the data that the model was trained on; None opens the store that its settings name.
+
+    Returns:
+        By region, `frames in use x height x width`, in 1 / gray level (of 255).
+
+    Raises:
+        MerjaxError: no such clip, class or store, or a model without regions (see `networks_of`).
+    """
+    networks = networks_of(model)
+    data = data or data_of(model.config.data)
+    n = _place_of(clip, data)
+    if target is not None and target not in data.classes:
+        raise MerjaxError(f"there is no class {target!r}; write one of {', '.join(data.classes)}")
+    k = int(data.target_N[n]) if target is None else data.classes.index(target)
+    maps = pixel_gradients(networks, images_of(data, n), k)
+    return {region.name: of_frames for region, of_frames in zip(data.streams, maps, strict=True)}
+
+
+def _place_of(clip: str, data: TrainingData) -> int:
+    keys = (data.index["database"] + "/" + data.index["subject"] + "/" + data.index["clip"]).tolist()
+    if clip not in keys:
+        near = difflib.get_close_matches(clip, keys, 1) or keys[:1]
+        raise MerjaxError(f"{data.store.path} has no clip {clip!r} under {data.scheme.name}; did you mean {near[0]}?")
+    return keys.index(clip)
 
 
 def features_of(networks: Networks, images: Images) -> Float[np.ndarray, "S R 20"]:
@@ -163,7 +216,7 @@ def without_each_region(
     return np.stack([probabilities(networks, features_NxTxRxD, length_N, mask_R) for mask_R in others_RxR])
 
 
-def saliency(networks: Networks, images: Images, target: int) -> tuple[Float[np.ndarray, "T _ _"], ...]:
+def pixel_gradients(networks: Networks, images: Images, target: int) -> tuple[Float[np.ndarray, "T _ _"], ...]:
     """How much each pixel of each frame of a clip moves the decision: |d log p(target) / d gray value|, per region.
 
     Simonyan, Vedaldi and Zisserman 2014, "Deep Inside Convolutional Networks", Sec. 3, through both stages. Over colour

@@ -24,7 +24,7 @@ import pandas as pd
 
 from merjax.config import Config, make_config
 from merjax.engine import Engine, walk
-from merjax.methods.registry import METHODS
+from merjax.methods.registry import method_of
 from merjax.methods.runs import RunId
 from merjax.models.card import CARD_FORMAT, refuse_other_preparation
 from merjax.models.learned import Learned, from_names, recall
@@ -52,12 +52,23 @@ class Model:
     def classes(self) -> tuple[str, ...]:
         return tuple(self.card["classes"])
 
+    def __repr__(self) -> str:
+        card = self.card
+        return (
+            f"Model of {card['sweep']}: {card['trial']}, seed {card['seed']}, fold {card['fold']}; tells "
+            f"{', '.join(self.classes)}; never saw {', '.join(card['held_out_subjects'])}"
+        )
+
     @cached_property
     def _engine(self) -> Engine:
         return Engine(devices=jax.local_devices()[:1])
 
-    def __call__(self, store: Store | Path | str) -> pd.DataFrame:
+    def __call__(self, store: Store | str | Path) -> pd.DataFrame:
         """Class probabilities of every clip of a store, whatever its label or none.
+
+        >>> table = model("stores/mine")
+        >>> list(table.columns), len(table)
+        (['database', 'subject', 'clip', 'prediction', 'p_negative', 'p_positive', 'p_surprise'], 9)
 
         Args:
             store: a clip store, or its folder.
@@ -71,7 +82,7 @@ class Model:
         opened = store if isinstance(store, Store) else open_store(store)
         refuse_other_preparation(self.card, self.config, opened)
         data = every_clip(opened, self.config.data)
-        jobs = METHODS[self.config.method].jobs(data, [RunId(self.config, self.card["seed"], 0)])
+        jobs = method_of(self.config.method).jobs(data, [RunId(self.config, self.card["seed"], 0)])
         (probability_NxK,) = walk(jobs, recall(self._engine, self.learned)).probability_PxNxK
         if not np.isfinite(probability_NxK).all():
             raise MerjaxError(
@@ -83,11 +94,18 @@ class Model:
         return table.assign(**{f"p_{name}": probability_NxK[:, k] for k, name in enumerate(self.classes)})
 
 
-def load_model(path: Path | str) -> Model:
-    """Load a model from its folder.
+def load_model(path: str | Path) -> Model:
+    """Load a model from its folder, `models/TRIAL/seed0/FOLD` in the folder of a sweep with `engine.save_models: true`.
 
     >>> model = merjax.load_model("runs/mine/models/focal/seed0/casme2-sub01")
-    >>> model("stores/all")
+    >>> model.classes, model.card["held_out_subjects"]
+    (('negative', 'positive', 'surprise'), ['casme2/sub01'])
+
+    Args:
+        path: its folder.
+
+    Returns:
+        The model: `model(store)` gives class probabilities, `merjax.insight` shows what it looks at.
 
     Raises:
         MerjaxError: no model there, or one of another version.

@@ -1,13 +1,14 @@
 """What clips are recognised as, and how they are split into training and test."""
 
 from merjax.protocols.action_units import audit_aus, objective_class_from_aus
-from merjax.protocols.folds import Fold, assert_disjoint, make_folds, split_hash
+from merjax.protocols.folds import Fold, FoldId, assert_disjoint, make_folds, split_hash
 from merjax.protocols.labels import LabelledClips, label_clips
 from merjax.protocols.schemes import SCHEMES, LabelScheme
 
 __all__ = [
     "SCHEMES",
     "Fold",
+    "FoldId",
     "LabelScheme",
     "LabelledClips",
     "assert_disjoint",

@@ -7,6 +7,7 @@ import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -17,6 +18,8 @@ from merjax.system.errors import MerjaxError
 
 KINDS = '"loso", "loso:DATABASE", "cross_database", "cross_database:TRAIN+TRAIN:TEST", "group:K"'
 
+# in names, which enter the hash of a split and the randomness of a run: they stay as they are
+_ARROW, _INSIDE = "->", "inside "
 # Table 12, in its order; with CASME II and SAMM alone, what remains is Table 13.
 _CROSS_DATABASE = (
     (("casme2", "smic"), "samm"),
@@ -29,6 +32,31 @@ _CROSS_DATABASE = (
     (("samm",), "casme2"),
     (("samm",), "smic"),
 )
+
+
+class FoldId(NamedTuple):
+    """Which fold it is, without its clips: what a plan and a model card know of a `Fold`.
+
+    Attributes:
+        name, train_databases, test_database, inside: as in `Fold`.
+    """
+
+    name: str
+    train_databases: tuple[str, ...] = ()
+    test_database: str = ""
+    inside: str = ""
+
+    @classmethod
+    def of_name(cls, name: str) -> "FoldId":
+        """The fold of a name. Results folders keep names alone; this is the only place that reads one.
+
+        >>> FoldId.of_name("casme2+smic->samm").train_databases
+        ('casme2', 'smic')
+        """
+        if name.startswith(_INSIDE):
+            return cls(name, inside=name.removeprefix(_INSIDE))
+        train, arrow, test = name.partition(_ARROW)
+        return cls(name, tuple(train.split("+")), test) if arrow else cls(name)
 
 
 @dataclass(frozen=True)
@@ -48,6 +76,11 @@ class Fold:
     train_databases: tuple[str, ...] = ()
     test_database: str = ""
     inside: str = ""
+
+    @property
+    def id(self) -> FoldId:
+        """The fold without its clips."""
+        return FoldId(self.name, self.train_databases, self.test_database, self.inside)
 
 
 def make_folds(
@@ -88,6 +121,16 @@ def make_folds(
         raise MerjaxError(f"folds: '{kind}' is not one of {KINDS}")
     assert_disjoint(index, folds)
     return folds
+
+
+def pair_name(train: Sequence[str], test: str) -> str:
+    """The name of the fold that trains on some databases and tests on another: "casme2+smic->samm"."""
+    return "+".join(train) + _ARROW + test
+
+
+def inside_name(fold: str) -> str:
+    """The name of a fold that is made inside another one's training subjects; see `merjax.protocols.inner_subjects`."""
+    return _INSIDE + fold
 
 
 def subjects_of(index: pd.DataFrame) -> np.ndarray:
@@ -139,7 +182,7 @@ def _cross_database(index: pd.DataFrame) -> tuple[Fold, ...]:
     present = set(index["database"])
     database_N = index["database"].to_numpy(dtype=object)
     folds = tuple(
-        Fold("+".join(train) + "->" + test, np.isin(database_N, train), database_N == test, train, test)
+        Fold(pair_name(train, test), np.isin(database_N, train), database_N == test, train, test)
         for train, test in _CROSS_DATABASE
         if present >= {*train, test}
     )
@@ -151,7 +194,7 @@ def _cross_database(index: pd.DataFrame) -> tuple[Fold, ...]:
 
 def _pair(index: pd.DataFrame, train: Sequence[str], test: str) -> Fold:
     """The fold of one pair, however its training databases are ordered."""
-    names = {(frozenset(pair), held_out): "+".join(pair) + "->" + held_out for pair, held_out in _CROSS_DATABASE}
+    names = {(frozenset(pair), held_out): pair_name(pair, held_out) for pair, held_out in _CROSS_DATABASE}
     name = names.get((frozenset(train), test))
     if name is None:
         raise MerjaxError(

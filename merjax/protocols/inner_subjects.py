@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Int
 
-from merjax.protocols.folds import Fold, make_folds, subjects_of
+from merjax.protocols.folds import Fold, inside_name, make_folds, subjects_of
 from merjax.system.errors import MerjaxError
 
 
@@ -42,9 +42,4 @@ def _inner_fold(index: pd.DataFrame, fold: Fold, number: int, target_N: np.ndarr
     inner = make_folds(own, f"group:{groups}", target_N[fold.train_N])[number % groups]
     train_N, test_N = fold.train_N.copy(), fold.train_N.copy()
     train_N[fold.train_N], test_N[fold.train_N] = inner.train_N, inner.test_N
-    return Fold(f"inside {fold.name}", train_N, test_N, inside=fold.name)
-
-
-def outer_name(inside: str) -> str:
-    """The name of the fold inside which another one was made."""
-    return inside.removeprefix("inside ")
+    return Fold(inside_name(fold.name), train_N, test_N, inside=fold.name)

@@ -1,12 +1,11 @@
-"""Finished and unfinished runs as they lie on disk, and which of them can be compared."""
+"""Which trials of sweeps, finished or not, can be compared."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from merjax.scoring.entry import Entry
-from merjax.scoring.parts import part_names
-from merjax.sweeps.entries import entries_of
-from merjax.sweeps.result import Run
+from merjax.scoring.parts import Part, parts_of
+from merjax.sweeps.result import SweepResult
 from merjax.system.errors import MerjaxError
 
 
@@ -17,14 +16,14 @@ class Comparison:
     Attributes:
         protocol, split_hash: what they have in common.
         entries: what is compared.
-        parts: see `merjax.scoring.scores.part_names`.
+        parts: see `merjax.scoring.parts.parts_of`.
         bases: what the others are compared with.
     """
 
     protocol: str
     split_hash: str
     entries: tuple[Entry, ...]
-    parts: tuple[str, ...]
+    parts: tuple[Part, ...]
     bases: tuple[Entry, ...]
 
     @property
@@ -34,29 +33,29 @@ class Comparison:
     @property
     def statement(self) -> str:
         """What synthetic data says about itself; "" for real recordings."""
-        return " ".join(dict.fromkeys(entry.data["statement"] for entry in self.entries if entry.data["statement"]))
+        return " ".join(dict.fromkeys(entry.data.statement for entry in self.entries if entry.data.statement))
 
 
-def compare(runs: Sequence[Run], bases: Sequence[str] = ()) -> list[Comparison]:
-    """Sort the entries of runs into comparisons: same protocol and same split hash, in the order of appearance.
+def compare(results: Sequence[SweepResult], bases: Sequence[str] = ()) -> list[Comparison]:
+    """Sort the entries of sweeps into comparisons: same protocol and same split hash, in the order of appearance.
 
     Args:
-        runs: what to compare.
+        results: what to compare.
         bases: trials, or rows by their labels, that the others are compared with; the first row of all without.
 
     Raises:
         MerjaxError: a base that is no row of any comparison.
     """
     found: dict[tuple[str, str], list[Entry]] = {}
-    for run in runs:
-        for entry in entries_of(run.plan, run.predictions, run.name):
-            found.setdefault((entry.data["protocol"], entry.data["split_hash"]), []).append(entry)
+    for result in results:
+        for entry in result.entries:
+            found.setdefault((entry.data.protocol, entry.data.split_hash), []).append(entry)
     comparisons = []
     for (protocol, split_hash), entries in found.items():
         if len({entry.run for entry in entries}) > 1:
             entries = [entry.called(f"{entry.run}: {entry.label}") for entry in entries]
         largest = max(entries, key=lambda entry: entry.predictions["fold"].nunique())
-        parts = part_names(largest.data, largest.predictions)
+        parts = parts_of(protocol, largest.data.folds, largest.predictions)
         named = tuple(base for name in dict.fromkeys(bases) if (base := _named(name, entries)))
         comparisons.append(Comparison(protocol, split_hash, tuple(entries), parts, named or (entries[0],)))
     every = [entry for comparison in comparisons for entry in comparison.entries]

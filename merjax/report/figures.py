@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from merjax.datasets.clip import DATABASES
 from merjax.scoring.entry import Entry
 from merjax.scoring.metrics import SCORES
-from merjax.scoring.parts import part_title
+from merjax.scoring.parts import Part
 from merjax.scoring.scores import pooled_confusion
 
 _STYLE: Any = {
@@ -32,7 +32,7 @@ _SUBJECTS = 36  # that one column of bars shows
 _LINES = ("-", "--", ":", "-.")
 
 
-def score_figure(rows: pd.DataFrame, part: str, warnings: Sequence[str] = (), *, difference: bool = False) -> Figure:
+def score_figure(rows: pd.DataFrame, part: Part, warnings: Sequence[str] = (), *, difference: bool = False) -> Figure:
     """Scores of one part with their intervals, one line per entry; or differences to the base.
 
     Args:
@@ -41,7 +41,7 @@ def score_figure(rows: pd.DataFrame, part: str, warnings: Sequence[str] = (), *,
         warnings: sentences that belong to these scores, drawn above them.
         difference: mark zero instead of drawing from 0 to 1.
     """
-    own = rows[rows["part"] == part].reset_index(drop=True)
+    own = rows[rows["part"] == part.name].reset_index(drop=True)
     with matplotlib.rc_context(_STYLE):
         figure = Figure((_WIDTH, 0.9 + 0.42 * len(own) + _height("", warnings)))
         _entitle(figure, "", warnings)
@@ -59,15 +59,15 @@ def score_figure(rows: pd.DataFrame, part: str, warnings: Sequence[str] = (), *,
         if difference:
             axes.axvline(0, color="black", lw=0.8)
             bases = own["base"].unique()
-            axes.set_xlabel(f"difference to {bases[0] if len(bases) == 1 else 'the fixed budget'}, {part_title(part)}")
+            axes.set_xlabel(f"difference to {bases[0] if len(bases) == 1 else 'the fixed budget'}, {part.title}")
         else:
             axes.set_xlim(0, 1)
-            axes.set_xlabel(part_title(part))
+            axes.set_xlabel(part.title)
         figure.legend(*axes.get_legend_handles_labels(), loc="outside lower right", ncols=3, frameon=False)
     return figure
 
 
-def confusion_figure(entry: Entry, parts: Sequence[str], warnings: Sequence[str] = ()) -> Figure:
+def confusion_figure(entry: Entry, parts: Sequence[Part], warnings: Sequence[str] = ()) -> Figure:
     """Confusion matrices of an entry's parts: clips (summed over seeds), shaded by the share of the true class; the entry's
     label and warnings above."""
     columns = min(2, len(parts))
@@ -82,7 +82,7 @@ def confusion_figure(entry: Entry, parts: Sequence[str], warnings: Sequence[str]
             axes.set_axis_off()
         for axes, part in zip(panels.flat, parts, strict=False):
             _draw_confusion(axes, pooled_confusion(entry, part), entry.classes)
-            axes.set_title(part_title(part), fontsize=8.5)
+            axes.set_title(part.title, fontsize=8.5)
         figure.supxlabel("predicted", fontsize=8.5)
         figure.supylabel("true", fontsize=8.5)
     return figure

@@ -5,28 +5,63 @@ from pathlib import Path
 
 import pandas as pd
 
+from merjax.report.beside import published_texts
+from merjax.report.comparison import compare
 from merjax.report.figures import confusion_figure, pdf, score_figure, subject_figure
 from merjax.report.page import render_page, separate_sentence
-from merjax.report.published.beside import published_texts
 from merjax.report.section import Section, warnings_of
 from merjax.report.tables import TextTable, latex, markdown
 from merjax.report.texts import budget_texts, class_texts, data_text, difference_texts, inflation_texts, score_texts
 from merjax.scoring.entry import Entry
 from merjax.scoring.megc_log import log_text
+from merjax.scoring.parts import are_across_databases
 from merjax.scoring.scores import CLIP
-from merjax.sweeps.result import Run
+from merjax.sweeps.result import SweepResult, open_sweeps
 from merjax.system.console import duration
 from merjax.system.files import safe_name
 
 
-def write_report(out: Path, runs: Sequence[Run], sections: Sequence[Section], *, crops: bool) -> None:
-    """Write report.html, report.md, CSV files, `latex/` and `figures/`.
+def make_report(
+    sweeps: str | Path | SweepResult | Sequence[str | Path | SweepResult],
+    out: str | Path | None = None,
+    *,
+    base: str | Sequence[str] = (),
+    crops: bool = True,
+) -> Path:
+    """Report one or several sweeps, finished or not: a page, Markdown, CSV files, LaTeX tables and figures.
+
+    >>> merjax.make_report("runs/quickstart")
+    >>> merjax.make_report(["runs/a", "runs/b"], out="compared", base="focal")
+
+    Trials are compared where they share protocol and folds; others stand in sections of their own.
 
     Args:
-        out: folder, made if need be; files of an earlier report are replaced.
-        runs, sections: what to report.
-        crops: whether report.html shows crops of faces.
+        sweeps: one or several, each a sweep's folder or what `run_sweep` and `open_sweep` return.
+        out: folder of the report, made if need be; files of an earlier report are replaced. `report` in the first sweep's
+            folder when None.
+        base: trials, or rows by their labels, that the others are compared with; the first row when there are none.
+        crops: whether the page shows crops of faces; without them it may be passed on.
+
+    Returns:
+        The page, `report.html`; `report.md`, CSV files, `latex/` and `figures/` lie beside it.
+
+    Raises:
+        MerjaxError: a folder without a sweep, a sweep of which nothing is finished, one given twice, a base that is no trial.
     """
+    results = open_sweeps(sweeps)
+    return write_report(out, results, sections_of(results, base), crops=crops)
+
+
+def sections_of(results: Sequence[SweepResult], base: str | Sequence[str] = ()) -> list[Section]:
+    """The comparisons of sweeps with all their numbers; see `make_report`."""
+    return [Section(comparison) for comparison in compare(results, [base] if isinstance(base, str) else base)]
+
+
+def write_report(
+    out: str | Path | None, runs: Sequence[SweepResult], sections: Sequence[Section], *, crops: bool
+) -> Path:
+    """Write the files of a report of which the sections are known; see `make_report`."""
+    out = Path(out) if out else runs[0].folder / "report"
     out.mkdir(parents=True, exist_ok=True)
     (out / "report.html").write_text(render_page(runs, sections, crops=crops), encoding="utf-8")
     (out / "report.md").write_text(_markdown(runs, sections), encoding="utf-8")
@@ -41,6 +76,7 @@ def write_report(out: Path, runs: Sequence[Run], sections: Sequence[Section], *,
         for name, table in _named_tables(section, runs):
             (out / "latex" / f"{prefix}{name}.tex").write_text(latex(table, prefix + name), encoding="utf-8")
         _write_figures(out / "figures", prefix, section)
+    return out / "report.html"
 
 
 def write_logs(out: Path, sections: Sequence[Section]) -> list[Path]:
@@ -66,13 +102,13 @@ def write_logs(out: Path, sections: Sequence[Section]) -> list[Path]:
 
 
 def _logs_of(entry: Entry) -> Iterator[tuple[str, pd.DataFrame]]:
-    by_fold = any("->" in fold for fold in entry.data["folds"])
+    sides = {fold.name: f"{'+'.join(fold.train_databases)}-to-{fold.test_database}" for fold in entry.data.folds}
     for seed, of_seed in entry.predictions.groupby("seed"):
-        if not by_fold:
+        if not are_across_databases(entry.data.folds):
             yield safe_name(f"{entry.label}-seed{seed}"), of_seed
             continue
         for fold, of_fold in of_seed.groupby("fold", sort=False):
-            yield safe_name(f"{entry.label}-seed{seed}-{str(fold).replace('->', '-to-')}"), of_fold
+            yield safe_name(f"{entry.label}-seed{seed}-{sides[str(fold)]}"), of_fold
 
 
 def _marked(table: pd.DataFrame, section: Section) -> pd.DataFrame:
@@ -84,14 +120,14 @@ def _marked(table: pd.DataFrame, section: Section) -> pd.DataFrame:
     return table.assign(
         protocol=comparison.protocol,
         split_hash=comparison.split_hash,
-        store_hash=[of_row["store_hash"] for of_row in own],
-        data=["synthetic" if of_row["statement"] else "recorded" for of_row in own],
+        store_hash=[of_row.store_hash for of_row in own],
+        data=["synthetic" if of_row.statement else "recorded" for of_row in own],
     )
 
 
-def _named_tables(section: Section, runs: Sequence[Run]) -> Iterator[tuple[str, TextTable]]:
+def _named_tables(section: Section, runs: Sequence[SweepResult]) -> Iterator[tuple[str, TextTable]]:
     """Names for files and labels, with their tables."""
-    parts, bases = [safe_name(part) for part in section.comparison.parts], section.comparison.bases
+    parts, bases = [safe_name(part.name) for part in section.comparison.parts], section.comparison.bases
     differences = [part if base is bases[0] else f"{safe_name(base.label)}-{part}" for base in bases for part in parts]
     for kind, tables, names in (
         ("scores", score_texts(section), parts),
@@ -128,7 +164,7 @@ def _differences(section: Section) -> Iterator[tuple[str, pd.DataFrame, Entry]]:
         yield name, section.differences[section.differences["base"] == base.label], base
 
 
-def _markdown(runs: Sequence[Run], sections: Sequence[Section]) -> str:
+def _markdown(runs: Sequence[SweepResult], sections: Sequence[Section]) -> str:
     pieces = [f"# {' and '.join(run.name for run in runs)}"]
     for run in runs:
         pieces += [f"> {run.missing_sentence}"] if run.missing else []
@@ -139,12 +175,12 @@ def _markdown(runs: Sequence[Run], sections: Sequence[Section]) -> str:
                 f"{run.name}: {' and '.join(devices)}; {'; '.join(versions)}; {duration(seconds)} of training"
             )
         lines = []
-        for data in run.plan.data:
+        for group in run.plan.groups:
             lines.append(
-                f"{run.name}: data {data['store_hash']}, split {data['split_hash']}, {data['protocol']}, merjax {run.version}, "
-                f"predictions {run.digest}"
+                f"{run.name}: data {group.store_hash}, split {group.split_hash}, {group.protocol}, "
+                f"merjax {run.plan.version}, predictions {run.digest}"
             )
-            lines += [f"- dropped {c['database']}/{c['subject']}/{c['clip']}: {c['reason']}" for c in data["dropped"]]
+            lines += [f"- dropped {clip}" for clip in group.dropped]
         pieces += dict.fromkeys(lines)
     pieces += [separate_sentence(sections)] if len(sections) > 1 else []
     for section in sections:

@@ -1,9 +1,10 @@
-"""The most confident mistakes, with the crops of the apex frame from the store."""
+"""The most confident mistakes, with the crops of each clip's target frame from the store."""
 
 import cv2
 import numpy as np
 import pandas as pd
 
+from merjax.datasets.clip import late_apex, target_frame
 from merjax.faces.regions import FACE, REGIONS
 from merjax.scoring.entry import Entry
 from merjax.scoring.scores import CLIP
@@ -34,21 +35,21 @@ def store_of(entry: Entry) -> Store:
     Raises:
         MerjaxError: saying why there are no pictures.
     """
-    path = entry.data["store"]
+    path = entry.data.store
     try:
         store = open_store(path)
     except MerjaxError as error:
         raise MerjaxError(f"no crops are shown, the clips are not there any more: {error}") from None
-    if store.hash != entry.data["store_hash"]:
+    if store.hash != entry.data.store_hash:
         raise MerjaxError(f"no crops are shown: the clip store {path} holds other clips now (its hash differs)")
     return store
 
 
-def apex_crops(store: Store, database: str, subject: str, clip: str, *, whole_face: bool) -> tuple[bytes, str]:
-    """The regions of a clip's apex frame as one PNG picture, and which frame it is.
+def target_crops(store: Store, database: str, subject: str, clip: str, *, whole_face: bool) -> tuple[bytes, str]:
+    """The regions of a clip's target frame as one PNG picture, and which frame it is.
 
-    Without an apex, the frame in the middle is taken. With `whole_face`, the picture is the crop of the face. A store of
-    ready flow images shows u, v and strain side by side.
+    See `merjax.datasets.clip.target_frame`. With `whole_face`, the picture is the crop of the face. A store of ready flow
+    images shows u, v and strain side by side.
     """
     index = store.index
     of_clip = (index["database"] == database) & (index["subject"] == subject) & (index["clip"] == clip)
@@ -57,11 +58,8 @@ def apex_crops(store: Store, database: str, subject: str, clip: str, *, whole_fa
         flow_HxWx3 = store.flow[int(np.flatnonzero(of_clip)[0])]
         picture = np.kron(np.hstack([*np.moveaxis(flow_HxWx3, -1, 0)]), np.ones((4, 4), np.uint8))
         return _png(picture), "u, v and strain"
-    if pd.isna(row["apex"]):
-        position, which = int(row["n_frames"]) // 2, "middle frame, no apex is given"
-    else:
-        position, which = int(row["apex"] - row["onset"]), f"apex, frame {row['apex']}"
-    at = int(row["first_row"]) + position
+    which = "middle frame, no apex after the onset is given" if late_apex(row) is None else f"apex, frame {row['apex']}"
+    at = int(row["first_row"]) + target_frame(row)
     if whole_face:
         picture = np.asarray(store.crops[FACE.name][at])
     else:

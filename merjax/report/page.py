@@ -1,6 +1,7 @@
 """The report as one HTML file that needs no other: text, tables, and figures as data URIs."""
 
 import base64
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -8,9 +9,9 @@ import jinja2
 import pandas as pd
 
 from merjax.config import flatten
+from merjax.report.beside import published_texts
 from merjax.report.figures import confusion_figure, curve_figure, score_figure, subject_figure, svg
-from merjax.report.mistakes import apex_crops, confident_mistakes, store_of
-from merjax.report.published.beside import published_texts
+from merjax.report.mistakes import confident_mistakes, store_of, target_crops
 from merjax.report.section import MOST_DETAILED, Section, warnings_of
 from merjax.report.texts import (
     budget_texts,
@@ -21,10 +22,11 @@ from merjax.report.texts import (
     score_texts,
     subject_text,
 )
-from merjax.scoring.entry import Entry
+from merjax.scoring.entry import Entry, GroupData
+from merjax.scoring.parts import Part
 from merjax.scoring.scores import COVERAGE, DRAWS
 from merjax.scoring.written import number
-from merjax.sweeps.result import Run
+from merjax.sweeps.result import SweepResult
 from merjax.system.console import duration
 from merjax.system.errors import MerjaxError
 from merjax.system.versions import __version__
@@ -37,7 +39,7 @@ class Picture(NamedTuple):
     caption: str
 
 
-def render_page(runs: Sequence[Run], sections: Sequence[Section], *, crops: bool) -> str:
+def render_page(runs: Sequence[SweepResult], sections: Sequence[Section], *, crops: bool) -> str:
     """The page.
 
     Args:
@@ -80,7 +82,7 @@ def separate_sentence(sections: Sequence[Section]) -> str:
     )
 
 
-def _run(run: Run) -> dict[str, Any]:
+def _run(run: SweepResult) -> dict[str, Any]:
     configs = [flatten(trial.config) for trial in run.plan.trials]
     common = {k: v for k, v in configs[0].items() if all(config.get(k) == v for config in configs)}
     varying = [key for key in configs[0] if key not in common]
@@ -97,16 +99,16 @@ def _run(run: Run) -> dict[str, Any]:
             for trial, config in zip(run.plan.trials, configs, strict=True)
         ],
         "missing": [f"{trial}, seed {seed}, fold {fold}" for trial, seed, fold in run.missing],
-        "data": _distinct([_data(data) for data in run.plan.data]),
+        "data": _distinct([_data(group) for group in run.plan.groups]),
         "curves": _curves(run),
     }
 
 
-def _facts(run: Run) -> dict[str, str]:
+def _facts(run: SweepResult) -> dict[str, str]:
     plan = run.plan
     return {
         "folder": str(run.folder),
-        "trained by": f"merjax {run.version}",
+        "trained by": f"merjax {plan.version}",
         "seeds": ", ".join(map(str, plan.seeds)),
         "training runs": f"{plan.runs - len(run.missing)} of {plan.runs} finished (trial × seed × fold)",
         "files": f"planned {run.began:%Y-%m-%d %H:%M}, last predictions {run.ended:%Y-%m-%d %H:%M} (times of the files)",
@@ -115,7 +117,7 @@ def _facts(run: Run) -> dict[str, str]:
     }
 
 
-def _conditions(run: Run) -> dict[str, str]:
+def _conditions(run: SweepResult) -> dict[str, str]:
     if run.conditions is None:
         return {"device, versions, time": "not recorded by the run"}
     return {
@@ -125,21 +127,19 @@ def _conditions(run: Run) -> dict[str, str]:
     }
 
 
-def _data(data: dict[str, Any]) -> dict[str, Any]:
-    reasons: dict[str, int] = {}
-    for clip in data["left_out"]:
-        reasons[clip["reason"]] = reasons.get(clip["reason"], 0) + 1
+def _data(group: GroupData) -> dict[str, Any]:
+    reasons = Counter(clip.reason for clip in group.left_out)
     return {
         "facts": {
-            "store": data["store"],
-            "data hash": data["store_hash"],
-            "split hash": data["split_hash"],
-            "protocol": f"{data['protocol']}, classes {', '.join(data['classes'])}",
-            "folds": str(len(data["folds"])),
-            "clips": f"{data['clips']} of {data['subjects']} subjects, {data['frames']} frames in use",
+            "store": group.store,
+            "data hash": group.store_hash,
+            "split hash": group.split_hash,
+            "protocol": f"{group.protocol}, classes {', '.join(group.classes)}",
+            "folds": str(len(group.folds)),
+            "clips": f"{group.clips} of {group.subjects} subjects, {group.frames} frames in use",
         },
-        "dropped": [f"{c['database']}/{c['subject']}/{c['clip']}: {c['reason']}" for c in data["dropped"]],
-        "left_out": [f"{c['database']}/{c['subject']}/{c['clip']}: {c['reason']}" for c in data["left_out"]],
+        "dropped": [str(clip) for clip in group.dropped],
+        "left_out": [str(clip) for clip in group.left_out],
         "reasons": [f"{n} × {reason}" for reason, n in reasons.items()],
     }
 
@@ -149,7 +149,7 @@ def _distinct(told: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     return [data for i, data in enumerate(told) if data not in told[:i]]
 
 
-def _curves(run: Run) -> list[Picture]:
+def _curves(run: SweepResult) -> list[Picture]:
     if run.curves.empty:
         return []
     names, pictures = dict.fromkeys(trial.name for trial in run.plan.trials), []
@@ -162,7 +162,7 @@ def _curves(run: Run) -> list[Picture]:
     return pictures
 
 
-def _section(section: Section, runs: Sequence[Run], crops: bool) -> dict[str, Any]:
+def _section(section: Section, runs: Sequence[SweepResult], crops: bool) -> dict[str, Any]:
     comparison = section.comparison
     first, warnings = comparison.parts[0], warnings_of(comparison.entries)
     return {
@@ -197,7 +197,7 @@ def _section(section: Section, runs: Sequence[Run], crops: bool) -> dict[str, An
     }
 
 
-def _difference_figure(rows: pd.DataFrame, part: str, caption: str, warnings: Sequence[str]) -> Picture | None:
+def _difference_figure(rows: pd.DataFrame, part: Part, caption: str, warnings: Sequence[str]) -> Picture | None:
     if rows.empty:
         return None
     return _figure(score_figure(rows, part, warnings, difference=True), " ".join([caption, *warnings]))
@@ -243,7 +243,7 @@ def _mistakes(entry: Entry, crops: bool) -> tuple[list[Picture], str]:
         return [Picture("", caption) for caption in captions], str(error)
     pictures = []
     for row, caption in zip(rows, captions, strict=True):
-        png, frame = apex_crops(
+        png, frame = target_crops(
             store, row["database"], row["subject"], row["clip"], whole_face=entry.config.data.whole_face
         )
         pictures.append(Picture(_uri(png, "image/png"), f"{caption} ({frame})"))

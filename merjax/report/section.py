@@ -9,6 +9,7 @@ import pandas as pd
 
 from merjax.report.comparison import Comparison
 from merjax.scoring.entry import LEAKS, Entry
+from merjax.scoring.parts import Part
 from merjax.scoring.scores import (
     are_paired,
     pooled_confusion,
@@ -99,7 +100,7 @@ class Section:
             for entry in self.comparison.entries:
                 counts = pooled_confusion(entry, part)
                 rows += [
-                    {"part": part, "entry": entry.label, "truth": t, "prediction": p, "clips": int(counts[i, j])}
+                    {"part": part.name, "entry": entry.label, "truth": t, "prediction": p, "clips": int(counts[i, j])}
                     for i, t in enumerate(entry.classes)
                     for j, p in enumerate(entry.classes)
                 ]
@@ -122,7 +123,7 @@ class Section:
 
 def warnings_of(entries: Sequence[Entry]) -> tuple[str, ...]:
     """What has to stand beside every table and figure that shows scores of these entries."""
-    synthetic = any(entry.data["statement"] for entry in entries)
+    synthetic = any(entry.data.statement for entry in entries)
     leaking = [entry for entry in entries if entry.selection == "oracle"]
     return (SYNTHETIC,) * synthetic + (LEAKS, _choice(leaking)) * bool(leaking)
 
@@ -137,5 +138,6 @@ def _choice(leaking: Sequence[Entry]) -> str:
     return f"The oracle chose among {each}; choosing among all epochs, as published code does, would leak more."
 
 
-def records(table: pd.DataFrame, part: str) -> list[dict]:
-    return table[table["part"] == part].to_dict("records") if len(table) else []
+def records(table: pd.DataFrame, part: Part) -> list[dict]:
+    """The rows of a part."""
+    return table[table["part"] == part.name].to_dict("records") if len(table) else []

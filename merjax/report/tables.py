@@ -1,8 +1,9 @@
 """Tables to read: a title, columns, rows of text and notes; as Markdown, LaTeX, and in a terminal."""
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
+import pandas as pd
+from pandas.io.formats.style import Styler
 from rich import box
 from rich.console import Console
 from rich.table import Table as RichTable
@@ -53,42 +54,30 @@ def markdown(table: TextTable) -> str:
 def latex(table: TextTable, label: str) -> str:
     """A table in LaTeX, for the package booktabs: a `table` environment with its notes in the caption."""
     caption = " ".join([f"{table.title.rstrip('.')}.", *table.notes])
-    lines = [
-        r"\begin{table}",
-        r"\centering",
-        rf"\caption{{{_escaped(caption)}}}",
-        rf"\label{{tab:{label}}}",
-        rf"\begin{{tabular}}{{l{'r' * (len(table.columns) - 1)}}}",
-        r"\toprule",
-        _line(table.columns),
-        r"\midrule",
-        *map(_line, table.rows),
-        r"\bottomrule",
-        r"\end{tabular}",
-        r"\end{table}",
-    ]
-    return "\n".join(lines) + "\n"
+    written = _escaped(pd.DataFrame(table.rows, columns=table.columns)).to_latex(
+        hrules=True,
+        caption=_escaped(pd.DataFrame([[caption]])).hide(axis="columns").to_string().strip(),
+        label=f"tab:{label}",
+        column_format="l" + "r" * (len(table.columns) - 1),
+        position_float="centering",
+    )
+    return written.translate(_SIGNS)
 
 
-def _line(cells: Sequence[str]) -> str:
-    return " & ".join(map(_escaped, cells)) + r" \\"
+def _escaped(cells: pd.DataFrame) -> Styler:
+    """Cells and heads without what means something to LaTeX."""
+    return cells.style.hide(axis="index").format(escape="latex").format_index(escape="latex", axis="columns")
 
 
-_LATEX = {
-    "\\": r"\textbackslash{}",
-    **{c: rf"\{c}" for c in "&%$#_{}"},
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "−": "$-$",
-    "±": r"$\pm$",
-    "→": r"$\rightarrow$",
-    "×": r"$\times$",
-    "<": "$<$",
-    ">": "$>$",
-    "–": "--",
-    "≥": r"$\geq$",
-}
-
-
-def _escaped(text: str) -> str:
-    return "".join(_LATEX.get(character, character) for character in text)
+_SIGNS = str.maketrans(  # of scores and differences, which Styler leaves as they are
+    {
+        "−": "$-$",
+        "±": r"$\pm$",
+        "→": r"$\rightarrow$",
+        "×": r"$\times$",
+        "<": "$<$",
+        ">": "$>$",
+        "≥": r"$\geq$",
+        "–": "--",
+    }
+)

@@ -11,7 +11,7 @@ from merjax.report.section import Section, records, warnings_of
 from merjax.report.tables import TextTable
 from merjax.scoring.entry import Entry
 from merjax.scoring.metrics import SCORES
-from merjax.scoring.parts import of_part, part_title
+from merjax.scoring.parts import Part, of_part
 from merjax.scoring.scores import COVERAGE, DRAWS, share_losing_a_class
 from merjax.scoring.shuffled import shuffled_notes
 from merjax.scoring.written import number, with_interval
@@ -25,7 +25,7 @@ def score_texts(section: Section) -> list[TextTable]:
     return [_score_text(section, part) for part in section.comparison.parts]
 
 
-def _score_text(section: Section, part: str) -> TextTable:
+def _score_text(section: Section, part: Part) -> TextTable:
     comparison = section.comparison
     own = records(section.scores, part) + records(section.controls, part)
     rows = []
@@ -44,7 +44,7 @@ def _score_text(section: Section, part: str) -> TextTable:
     ]
     if any(row["diverged"] for row in own):
         notes.append("The clips of runs that diverged are scored as wrong.")
-    if part == comparison.parts[0] or "->" in part:
+    if part == comparison.parts[0] or part.fold:
         notes += shuffled_notes(comparison.entries, part)
     if subjects < FEW_SUBJECTS:
         simulated = ", ".join(f"{100 * share:.0f} % with {people}" for people, share in COVERAGE.items())
@@ -57,7 +57,7 @@ def _score_text(section: Section, part: str) -> TextTable:
             "are then means over the classes that are left."
         )
     return TextTable(
-        f"Scores on {part_title(part)} ({comparison.protocol})",
+        f"Scores on {part.title} ({comparison.protocol})",
         ("trial", *HEADS.values(), "macro F1", "clips", "subjects"),
         tuple(rows),
         (*notes, *warnings_of(comparison.entries)),
@@ -80,7 +80,7 @@ def difference_texts(section: Section) -> list[TextTable]:
         of_base = section.differences[section.differences["base"] == base.label]
         tables += [
             _difference_text(
-                f"Difference to {base.label} on {part_title(part)}", rows, (*notes, *warnings_of([base, *compared]))
+                f"Difference to {base.label} on {part.title}", rows, (*notes, *warnings_of([base, *compared]))
             )
             for part in section.comparison.parts
             if (rows := records(of_base, part))
@@ -100,7 +100,7 @@ def inflation_texts(section: Section) -> list[TextTable]:
         )
     return [
         _difference_text(
-            f"Inflation: oracle (leaks) minus fixed, on {part_title(part)}",
+            f"Inflation: oracle (leaks) minus fixed, on {part.title}",
             rows,
             (*notes, *warnings_of(section.comparison.entries)),
             {"looks": lambda row: f"{row['looks']} in {row['epochs']:g} epochs"},
@@ -160,7 +160,7 @@ def class_texts(section: Section) -> list[TextTable]:
         cell = {(row["entry"], row["class"]): (row["F1"], row["recall"]) for row in own}
         tables.append(
             TextTable(
-                f"F1 / recall per class on {part_title(part)}",
+                f"F1 / recall per class on {part.title}",
                 ("trial", *(f"{name} ({clips[name]} clips)" for name in classes)),
                 tuple((e, *(" / ".join(map(number, cell[e, name])) for name in classes)) for e in labels),
                 ("Mean over seeds of the pooled values.", *warnings_of(section.comparison.entries)),
@@ -185,12 +185,12 @@ def subject_text(section: Section, entry: Entry) -> TextTable:
 
 def data_text(entry: Entry) -> TextTable:
     """Clips and subjects used, of those that were published, by database."""
-    scheme, data = SCHEMES[entry.data["protocol"]], entry.data
+    scheme, data = SCHEMES[entry.data.protocol], entry.data
     one_seed = entry.predictions[entry.predictions["seed"] == entry.seeds[0]].drop_duplicates(
         ["database", "subject", "clip"]
     )
     used = [name for name in DATABASES if (one_seed["database"] == name).any()]
-    listed = used if data["statement"] else [name for name in DATABASES if name in used or name in scheme.expected]
+    listed = used if data.statement else [name for name in DATABASES if name in used or name in scheme.expected]
     counted = []
     for database in listed:
         own = one_seed[one_seed["database"] == database]
@@ -201,10 +201,10 @@ def data_text(entry: Entry) -> TextTable:
         counted.append(tuple(np.sum(counts, axis=0).tolist() for counts in zip(*counted, strict=True)))
     names = [*(DATABASES[name].title for name in listed), "all"][: len(counted)]
     rows = [
-        (name, *(f"{n} / {'–' if data['statement'] else m}" for n, m in zip(*counts, strict=True)))
+        (name, *(f"{n} / {'–' if data.statement else m}" for n, m in zip(*counts, strict=True)))
         for name, counts in zip(names, counted, strict=True)
     ]
-    notes = ["Synthetic: no published count applies."] if data["statement"] else []
+    notes = ["Synthetic: no published count applies."] if data.statement else []
     if entry.is_partial:
         notes.append("Unfinished: only the clips of finished folds are counted.")
     return TextTable(

@@ -1,13 +1,87 @@
 """What is scored: one entry per (trial, way of selecting the budget), with its predictions on complete seeds."""
 
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
 
 import pandas as pd
 
 from merjax.config import Config
+from merjax.protocols import FoldId
 
 SELECTIONS = {"fixed": "", "inner": "inner subjects", "oracle": "oracle (leaks)"}
+
+
+class SkippedClip(NamedTuple):
+    """A clip that a group does without, and why."""
+
+    database: str
+    subject: str
+    clip: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.database}/{self.subject}/{self.clip}: {self.reason}"
+
+
+@dataclass(frozen=True)
+class GroupData:
+    """What the trials of a group train on and are tested on, as a sweep's plan keeps it.
+
+    Attributes:
+        store: folder of the clip store.
+        store_hash, split_hash, label_hash: of its clips, of which clips are on which side of which fold, and of the labels.
+        protocol: name of the label scheme.
+        classes: names of the classes, by class number.
+        folds: the folds, without their clips.
+        clips, frames, subjects: how many of each are in use.
+        dropped: clips that could not be prepared.
+        left_out: clips of the store that the protocol or the folds leave out.
+        statement: what synthetic data says about itself; "" for real recordings.
+        cost: by stage, about how many 1e9 multiply-adds one run takes, in the order in which stages train.
+    """
+
+    store: str
+    store_hash: str
+    split_hash: str
+    label_hash: str
+    protocol: str
+    classes: tuple[str, ...]
+    folds: tuple[FoldId, ...]
+    clips: int
+    frames: int
+    subjects: int
+    dropped: tuple[SkippedClip, ...] = ()
+    left_out: tuple[SkippedClip, ...] = ()
+    statement: str = ""
+    cost: Mapping[str, float] = field(default_factory=dict)
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> "GroupData":
+        """Read back what `to_json` wrote. Of folds it holds the names alone, see `merjax.protocols.FoldId.of_name`."""
+        others = {key: value for key, value in content.items() if key not in ("dropped", "left_out", "work")}
+        return cls(
+            **others
+            | {"classes": tuple(content["classes"]), "folds": tuple(map(FoldId.of_name, content["folds"]))}
+            | {key: tuple(SkippedClip(**clip) for clip in content[key]) for key in ("dropped", "left_out")},
+            cost=content["work"],
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """As `plan.json` holds it, whose keys are older than some names here."""
+        content = dict(vars(self))
+        cost = content.pop("cost")
+        return content | {
+            "classes": list(self.classes),
+            "folds": [fold.name for fold in self.folds],
+            "dropped": _listed(self.dropped),
+            "left_out": _listed(self.left_out),
+            "work": dict(cost),
+        }
+
+
+def _listed(clips: Sequence[SkippedClip]) -> list[dict[str, str]]:
+    return [clip._asdict() for clip in clips]
 
 
 @dataclass(frozen=True)
@@ -21,14 +95,15 @@ class Entry:
         overrides: what sets the trial apart from its sweep's base.
         selection: how the budget was chosen: "fixed", "inner" (subjects held out of training) or "oracle" (it leaks).
         control: "shuffle" if the trial was trained on shuffled labels, else "".
-        data: what the trial's group trains on (see `merjax.sweeps.plan.describe`).
+        data: what the trial's group trains on.
         seeds: the seeds that are scored: those whose folds are all finished; without any, the one that got furthest.
         planned_seeds: the seeds of the plan.
-        folds: finished folds per scored seed; below `len(data["folds"])` the entry is partial.
+        folds: finished folds per scored seed; below `len(data.folds)` the entry is partial.
         epochs: the whole budget of the stage whose end is chosen.
         steps: optimiser steps of that stage's whole budget.
         predictions: rows of the scored seeds, see `merjax.sweeps.folder.read_predictions`.
         run: name of the run it belongs to.
+        published: the method whose published scores belong beside this trial's; "" where there are none.
     """
 
     label: str
@@ -37,7 +112,7 @@ class Entry:
     overrides: dict[str, Any]
     selection: str
     control: str
-    data: dict[str, Any]
+    data: GroupData
     seeds: tuple[int, ...]
     planned_seeds: tuple[int, ...]
     folds: int
@@ -45,15 +120,16 @@ class Entry:
     steps: int
     predictions: pd.DataFrame
     run: str = ""
+    published: str = ""
 
     @property
     def classes(self) -> tuple[str, ...]:
-        return tuple(self.data["classes"])
+        return self.data.classes
 
     @property
     def is_partial(self) -> bool:
         """Whether folds of the scored seed are missing, so that its pooled scores are of fewer subjects."""
-        return self.folds < len(self.data["folds"])
+        return self.folds < len(self.data.folds)
 
     @property
     def looks(self) -> int:

@@ -10,18 +10,65 @@ Classes are numbered as in `merjax.protocols.SCHEMES` (megc3: 0 negative, 1 posi
 there is none (the training diverged); it is scored as wrong.
 """
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
 from merjax.datasets.clip import DATABASES
-from merjax.protocols import LabelScheme
+from merjax.protocols import SCHEMES, LabelScheme
 from merjax.scoring.metrics import SCORES, interval
-from merjax.scoring.parts import of_part, part_names
+from merjax.scoring.parts import of_part, parts_of
 from merjax.scoring.scores import CLIP, LEVEL, resampled, seed_scores
 from merjax.system.errors import MerjaxError
 
 _SPELLINGS = {"smichs": "smic", "casmeii": "casme2"} | {name: name for name in DATABASES}
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Pooled scores of a log.
+
+    Attributes:
+        table: a row per part, the whole first: part, clips, subjects, and UF1, UAR and accuracy, each with the ends `_low` and
+            `_high` of its 95 % interval over subjects.
+        absent: what the log lacks of the protocol's databases, in a sentence; "" where it lacks none.
+        unpredicted: clips without a prediction (-1); they are scored as wrong.
+    """
+
+    table: pd.DataFrame
+    absent: str
+    unpredicted: int
+
+    def _repr_html_(self) -> str:
+        """The table below what is absent, in a notebook."""
+        return (f"<p><b>{self.absent}</b></p>" if self.absent else "") + self.table.to_html()
+
+
+def rescore(log: str | Path, *, clips: str | Path | None = None, protocol: str = "megc3") -> Scores:
+    """Score a log of per-clip predictions again, whoever wrote it, after checking that it is complete.
+
+    >>> merjax.rescore("report/logs/focal-seed0.txt", clips="report/logs/clips.csv").table
+
+    Args:
+        log: a file in the format that `merjax.scoring.megc_log` describes.
+        clips: a CSV file of the clips that the log must have (columns database, subject, clip; label is compared if there);
+            when None, each database in it must have the protocol's published number of clips per class and of subjects.
+        protocol: "megc3" or "au5".
+
+    Raises:
+        MerjaxError: no readable log, a clip twice, clips that are missing or do not belong there, an unknown protocol.
+    """
+    if protocol not in SCHEMES:
+        raise MerjaxError(f'there is no protocol "{protocol}"; write any of {", ".join(SCHEMES)}')
+    scheme, absent = SCHEMES[protocol], ""
+    predictions = read_log(Path(log), scheme)
+    if clips is None:
+        check_against_counts(predictions, scheme, str(log))
+        absent = absent_databases(predictions, scheme)
+    else:
+        check_against_list(predictions, Path(clips), str(log))
+    return Scores(score_log(predictions, scheme), absent, int((predictions["prediction"] < 0).sum()))
 
 
 def log_text(predictions: pd.DataFrame) -> str:
@@ -128,7 +175,7 @@ def check_against_list(log: pd.DataFrame, clips: Path, source: str) -> None:
         raise MerjaxError(f"{source}: the truth of {_named(wrong)} is not the label in {clips}")
 
 
-def rescore(log: pd.DataFrame, scheme: LabelScheme) -> pd.DataFrame:
+def score_log(log: pd.DataFrame, scheme: LabelScheme) -> pd.DataFrame:
     """Pooled scores of a log, on all of it and on each database's part.
 
     Returns:
@@ -137,10 +184,10 @@ def rescore(log: pd.DataFrame, scheme: LabelScheme) -> pd.DataFrame:
     """
     predictions = log.assign(seed=0, fold="")
     rows = []
-    for part in part_names({"protocol": scheme.name, "folds": []}, predictions):
+    for part in parts_of(scheme.name, (), predictions):
         own = of_part(predictions, part)
         draws = resampled(own, scheme.classes)
-        row = {"part": part, "clips": len(own), "subjects": len(own[CLIP[:2]].drop_duplicates())}
+        row = {"part": part.name, "clips": len(own), "subjects": len(own[CLIP[:2]].drop_duplicates())}
         for name, values in seed_scores(own, scheme.classes).items():
             low, high = interval(draws[name], LEVEL)
             row |= {name: float(values[0]), f"{name}_low": low, f"{name}_high": high}

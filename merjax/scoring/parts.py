@@ -1,46 +1,81 @@
 """Parts of the clips that are scored by themselves."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import pandas as pd
 
 from merjax.datasets.clip import DATABASES
-from merjax.protocols import SCHEMES
+from merjax.protocols import SCHEMES, FoldId
 from merjax.scoring.entry import Entry
 
 
-def part_names(data: dict, predictions: pd.DataFrame) -> tuple[str, ...]:
+@dataclass(frozen=True)
+class Part:
+    """Clips that are scored by themselves.
+
+    Attributes:
+        name: "FULL" (all databases of a protocol), "together" (all clips there are), a database, or a fold's name; the column
+            `part` of tables holds it.
+        fold: the fold whose clips they are; None where a part is of all folds.
+    """
+
+    name: str
+    fold: FoldId | None = None
+
+    @classmethod
+    def of_fold(cls, fold: FoldId) -> "Part":
+        """The clips that one fold holds out."""
+        return cls(fold.name, fold)
+
+    @property
+    def title(self) -> str:
+        """As papers write it: "CASME II", "CASME II & SMIC-HS → SAMM"."""
+        if self.fold:
+            train = " & ".join(DATABASES[name].title for name in self.fold.train_databases)
+            return f"{train} → {DATABASES[self.fold.test_database].title}"
+        return DATABASES[self.name].title if self.name in DATABASES else self.name
+
+
+TOGETHER = Part("together")
+
+
+def parts_of(protocol: str, folds: Sequence[FoldId], predictions: pd.DataFrame) -> tuple[Part, ...]:
     """The parts that are scored by themselves, the whole first.
 
     Databases that were recognised under one set of folds are pooled to "FULL" ("together" if not all of the protocol's are
     there), then come the databases. In cross-database folds a clip is tested several times: each fold is a part, and
     nothing is pooled.
+
+    Args:
+        protocol: name of the label scheme.
+        folds: the folds of the predictions' trial.
+        predictions: columns fold and database.
     """
-    if _is_cross_database(data):
-        return tuple(fold for fold in data["folds"] if (predictions["fold"] == fold).any())
+    if are_across_databases(folds):
+        return tuple(Part.of_fold(fold) for fold in folds if (predictions["fold"] == fold.name).any())
     databases = tuple(name for name in DATABASES if (predictions["database"] == name).any())
     if len(databases) < 2:
-        return databases
-    return ("FULL" if set(databases) == set(SCHEMES[data["protocol"]].expected) else "together", *databases)
+        return tuple(map(Part, databases))
+    whole = Part("FULL") if set(databases) == set(SCHEMES[protocol].expected) else TOGETHER
+    return (whole, *map(Part, databases))
 
 
-def part_title(part: str) -> str:
-    """A part as papers write it: "CASME II part", "CASME II & SMIC-HS → SAMM"."""
-    if "->" in part:
-        train, test = part.split("->")
-        return f"{' & '.join(DATABASES[name].title for name in train.split('+'))} → {DATABASES[test].title}"
-    return DATABASES[part].title if part in DATABASES else part
-
-
-def of_part(predictions: pd.DataFrame, part: str) -> pd.DataFrame:
+def of_part(predictions: pd.DataFrame, part: Part) -> pd.DataFrame:
     """The predictions of one part."""
-    if part in ("FULL", "together"):
-        return predictions
-    return predictions[predictions["fold" if "->" in part else "database"] == part]
+    if part.fold:
+        return predictions[predictions["fold"] == part.name]
+    return predictions[predictions["database"] == part.name] if part.name in DATABASES else predictions
 
 
-def _pooled_parts(entry: Entry) -> tuple[str, ...]:
+def pooled_parts(entry: Entry) -> tuple[Part, ...]:
     """What pools: all clips, or each cross-database fold by itself."""
-    return part_names(entry.data, entry.predictions) if _is_cross_database(entry.data) else ("together",)
+    data = entry.data
+    if are_across_databases(data.folds):
+        return parts_of(data.protocol, data.folds, entry.predictions)
+    return (TOGETHER,)
 
 
-def _is_cross_database(data: dict) -> bool:
-    return any("->" in fold for fold in data["folds"])
+def are_across_databases(folds: Sequence[FoldId]) -> bool:
+    """Whether folds train on some databases and test on another, so that clips are tested several times."""
+    return any(fold.test_database for fold in folds)

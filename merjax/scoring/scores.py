@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from merjax.protocols.folds import subjects_of
-from merjax.scoring.entry import Entry
+from merjax.scoring.entry import Entry, GroupData
 from merjax.scoring.metrics import (
     SCORES,
     chance,
@@ -22,7 +22,7 @@ from merjax.scoring.metrics import (
     recall_per_class,
     subject_bootstrap,
 )
-from merjax.scoring.parts import _pooled_parts, of_part, part_title
+from merjax.scoring.parts import Part, of_part, pooled_parts
 from merjax.scoring.predictions import confusion_of, counted_predictions
 
 DRAWS, LEVEL = 2000, 0.95
@@ -34,7 +34,7 @@ COVERAGE = {
 CLIP = ["database", "subject", "clip"]
 
 
-def score_entries(entries: Sequence[Entry], parts: Sequence[str]) -> pd.DataFrame:
+def score_entries(entries: Sequence[Entry], parts: Sequence[Part]) -> pd.DataFrame:
     """Scores of each entry on each part.
 
     Returns:
@@ -57,7 +57,7 @@ def score_entries(entries: Sequence[Entry], parts: Sequence[str]) -> pd.DataFram
     return pd.DataFrame(rows)
 
 
-def score_controls(entry: Entry, parts: Sequence[str]) -> pd.DataFrame:
+def score_controls(entry: Entry, parts: Sequence[Part]) -> pd.DataFrame:
     """What answers that look at no picture score on an entry's clips.
 
     Returns:
@@ -70,7 +70,7 @@ def score_controls(entry: Entry, parts: Sequence[str]) -> pd.DataFrame:
         one_seed = own[own["seed"] == entry.seeds[0]]
         truth_N, classes = one_seed["label"].to_numpy(), len(entry.classes)
         for name, confusions in (("majority", majority(truth_N, classes)[None]), ("chance", chance(truth_N, classes))):
-            row = {"part": part, "entry": name, "control": name} | _extent(one_seed)
+            row = {"part": part.name, "entry": name, "control": name} | _extent(one_seed)
             for score, function in SCORES.items():
                 drawn = function(confusions)
                 low, high = interval(drawn, LEVEL)
@@ -80,7 +80,7 @@ def score_controls(entry: Entry, parts: Sequence[str]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def score_differences(base: Entry, others: Sequence[Entry], parts: Sequence[str]) -> pd.DataFrame:
+def score_differences(base: Entry, others: Sequence[Entry], parts: Sequence[Part]) -> pd.DataFrame:
     """Each entry's scores minus the base's, with paired intervals over subjects.
 
     Entries whose clips are not those of the base (unfinished ones) are left out: `are_paired` tells which.
@@ -98,7 +98,7 @@ def score_differences(base: Entry, others: Sequence[Entry], parts: Sequence[str]
                 continue
             own = of_part(entry.predictions, part)
             draws, scores = resampled(own, entry.classes), seed_scores(own, entry.classes)
-            row: dict[str, Any] = {"part": part, "entry": entry.label, "base": base.label}
+            row: dict[str, Any] = {"part": part.name, "entry": entry.label, "base": base.label}
             for name in SCORES:
                 low, high = interval(draws[name] - base_draws[name], LEVEL)
                 difference = scores[name].mean() - base_scores[name].mean()
@@ -115,7 +115,7 @@ def are_paired(one: Entry, other: Entry) -> bool:
     return keys[0] == keys[1]
 
 
-def score_classes(entries: Sequence[Entry], parts: Sequence[str]) -> pd.DataFrame:
+def score_classes(entries: Sequence[Entry], parts: Sequence[Part]) -> pd.DataFrame:
     """F1 and recall of each class, mean over seeds: part, entry, class, clips, F1, recall (NaN: no clip of the class)."""
     rows = []
     for part in parts:
@@ -124,7 +124,7 @@ def score_classes(entries: Sequence[Entry], parts: Sequence[str]) -> pd.DataFram
             f1_K, recall_K = f1_per_class(confusions).mean(0), recall_per_class(confusions).mean(0)
             clips_K = confusions[0].sum(1)
             rows += [
-                {"part": part, "entry": entry.label, "class": name, "clips": n, "F1": f1, "recall": recall}
+                {"part": part.name, "entry": entry.label, "class": name, "clips": n, "F1": f1, "recall": recall}
                 for name, n, f1, recall in zip(entry.classes, clips_K, f1_K, recall_K, strict=True)
             ]
     return pd.DataFrame(rows)
@@ -150,7 +150,7 @@ def score_subjects(entries: Sequence[Entry]) -> pd.DataFrame:
     return pd.concat(tables, ignore_index=True)
 
 
-def pooled_confusion(entry: Entry, part: str) -> np.ndarray:
+def pooled_confusion(entry: Entry, part: Part) -> np.ndarray:
     """Confusion matrix `[truth, prediction]` of a part, summed over seeds."""
     return seed_confusions(of_part(entry.predictions, part), entry.classes).sum(0)
 
@@ -201,9 +201,9 @@ def score_table(entries: Sequence[Entry]) -> pd.DataFrame:
     """
     rows = []
     for entry in entries:
-        for part in _pooled_parts(entry):
+        for part in pooled_parts(entry):
             own = of_part(entry.predictions, part)
-            row = {"trial": entry.label, "part": part_title(part), "clips": _extent(own)["clips"]}
+            row = {"trial": entry.label, "part": part.title, "clips": _extent(own)["clips"]}
             for name, values in seed_scores(own, entry.classes).items():
                 row |= {name: values.mean(), f"{name}_sd": _sd(values)}
             rows.append(row | {"diverged": _diverged(own)})
@@ -223,21 +223,22 @@ def control_table(entries: Sequence[Entry]) -> pd.DataFrame:
         evaluated = _evaluated(entry.data)
         if evaluated in seen:
             continue
-        number = f" ({len(seen) + 1}: {entry.data['protocol']})" if several else ""
+        number = f" ({len(seen) + 1}: {entry.data.protocol})" if several else ""
         seen.add(evaluated)
-        table = score_controls(entry, _pooled_parts(entry))
-        tables.append(table.assign(trial=table["entry"] + number, part=table["part"].map(part_title)))
+        parts = pooled_parts(entry)
+        table, titles = score_controls(entry, parts), {part.name: part.title for part in parts}
+        tables.append(table.assign(trial=table["entry"] + number, part=table["part"].map(titles)))
     return pd.concat(tables, ignore_index=True)[["trial", "part", "clips", *SCORES]]
 
 
-def _evaluated(data: dict) -> tuple:
+def _evaluated(data: GroupData) -> tuple[str, str, str]:
     """What the labels of held-out clips depend on; those of regions, which `label_hash` knows too, are for training."""
-    return data["store_hash"], data["split_hash"], data["protocol"]
+    return data.store_hash, data.split_hash, data.protocol
 
 
-def _identity(part: str, entry: Entry) -> dict:
+def _identity(part: Part, entry: Entry) -> dict:
     return {
-        "part": part,
+        "part": part.name,
         "entry": entry.label,
         "run": entry.run,
         "trial": entry.trial,

@@ -3,7 +3,7 @@
 Nothing can be learnt from permuted labels, so that a score above chance is evidence of a leak. It is judged where most clips
 are, on all of them pooled, by UF1 and UAR together, and by an interval that knows of all sources of chance: which subjects
 were tested, and which permutations were drawn. Every fold of every seed has one of its own, and the answers to all clips of
-a fold hang on it: clips that look alike get the label that their like happened to get. So folds and seeds are drawn again;
+a fold depend on it: clips that look alike get the label that their like happened to get. So folds and seeds are drawn again;
 where a fold is all there is (across databases), its subjects and the seeds.
 """
 
@@ -15,7 +15,7 @@ import pandas as pd
 from merjax.protocols.folds import subjects_of
 from merjax.scoring.entry import Entry
 from merjax.scoring.metrics import SCORES, interval
-from merjax.scoring.parts import of_part
+from merjax.scoring.parts import Part, of_part
 from merjax.scoring.scores import LEVEL, resampled_seeds, score_controls, seed_scores
 from merjax.scoring.written import number
 
@@ -24,7 +24,7 @@ _FEW = 10  # permutations: an interval from fewer is too narrow to accuse anybod
 _SURE = 0.99  # level of the interval that accuses: one in forty sound trials lies above chance by that of 95 %
 
 
-def over_permutations(entry: Entry, part: str, level: float = LEVEL) -> dict[str, tuple[float, float]]:
+def over_permutations(entry: Entry, part: Part, level: float = LEVEL) -> dict[str, tuple[float, float]]:
     """Intervals of an entry's scores when the folds, or a single fold's subjects, and the seeds are drawn again."""
     own = of_part(entry.predictions, part)
     of_seeds = resampled_seeds(own, entry.classes, _drawn)
@@ -42,7 +42,7 @@ def _drawn(predictions: pd.DataFrame) -> np.ndarray:
     return predictions["fold"].to_numpy() if predictions["fold"].nunique() > 1 else subjects_of(predictions)
 
 
-def shuffled_notes(entries: Sequence[Entry], part: str) -> list[str]:
+def shuffled_notes(entries: Sequence[Entry], part: Part) -> list[str]:
     """What the shuffled trials among the entries say of a part, a sentence for each that lies above chance.
 
     It is evidence of a leak, unless an oracle chose or the permutations are few.

@@ -3,17 +3,20 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 
 from merjax.datasets.clip import Clip
 from merjax.faces import landmarks
 from merjax.faces.crops import Colour, Image, Points, Warp, cut, read_image, region_boxes
+from merjax.faces.flow import require
 from merjax.faces.head_motion import head_motion
 from merjax.stores.clip_motion import FlowSettings
 from merjax.stores.store import CROPS, crop_shape
 from merjax.system.errors import MerjaxError
+
+Align = Literal["first", "frame"]
 
 
 @dataclass(frozen=True)
@@ -28,7 +31,7 @@ class CropSettings:
     """
 
     colour: Colour = "gray"
-    align: Literal["first", "frame"] = "first"
+    align: Align = "first"
     flow: FlowSettings | None = None
 
     @property
@@ -39,6 +42,19 @@ class CropSettings:
     def as_dict(self) -> dict[str, Any]:
         """The settings as the store keeps them; motion is mentioned where there is some."""
         return {key: value for key, value in asdict(self).items() if value is not None}
+
+
+def refuse_unknown(settings: CropSettings) -> None:
+    """Refuse settings that say nothing that is known.
+
+    Raises:
+        MerjaxError: naming what there is; or a flow algorithm that this OpenCV lacks.
+    """
+    for name, known in (("colour", get_args(Colour)), ("align", get_args(Align))):
+        if getattr(settings, name) not in known:
+            raise MerjaxError(f"{name} is {getattr(settings, name)!r}; write {' or '.join(known)}")
+    if settings.flow:
+        require(settings.flow.algorithm)
 
 
 def crop_clip(clip: Clip, settings: CropSettings, model: Path) -> tuple[Points, dict[str, np.ndarray]]:

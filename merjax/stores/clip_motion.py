@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 import cv2
 import numpy as np
 from jaxtyping import Int8, UInt8
 
 from merjax.faces.flow import Algorithm, dense_flow, fixed_point, flow_picture
+from merjax.system.errors import MerjaxError
 
 
 @dataclass(frozen=True)
@@ -22,10 +24,22 @@ class FlowSettings:
         side: height and width of the picture in pixels.
     """
 
-    to: str = "apex"
+    to: Literal["apex", "mid"] = "apex"
     every: bool = False
     algorithm: Algorithm = "dis"
     side: int = 28
+
+    @classmethod
+    def of_word(cls, word: str) -> "FlowSettings":
+        """The settings that a word asks for: "apex" or "mid", to which frame a clip's picture goes; or "every", as "apex" and
+        also the motion of every frame.
+
+        Raises:
+            MerjaxError: another word.
+        """
+        if word not in ("apex", "mid", "every"):
+            raise MerjaxError(f"flow is {word!r}; write apex, mid or every")
+        return cls(to="mid" if word == "mid" else "apex", every=word == "every")
 
 
 def clip_picture(

@@ -19,12 +19,12 @@ import cv2
 import numpy as np
 import pandas as pd
 
-from merjax.datasets.clip import DATABASES, Discrepancy
+from merjax.datasets.clip import DATABASES, Discrepancy, discrepancy_table
 from merjax.protocols import SCHEMES, label_clips
 from merjax.protocols.completeness import CheckReport, DatabaseCheck, check_schemes, counts_of
 from merjax.stores.sheets import write_flow_sheet
 from merjax.stores.store import STORE_FORMAT, Store, open_store
-from merjax.stores.writing import content_hash, discrepancy_table, write_array
+from merjax.stores.writing import content_hash, write_array
 from merjax.system.errors import MerjaxError
 from merjax.system.files import write_json, write_table
 from merjax.system.versions import __version__

@@ -11,23 +11,25 @@ from contextlib import contextmanager
 from dataclasses import replace
 from multiprocessing import connection, get_context, parent_process
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import cv2
 import numpy as np
 from filelock import FileLock, Timeout
 
 from merjax.datasets import index_of
-from merjax.datasets.clip import Clip, Discrepancy, Release, target_frame
+from merjax.datasets.clip import Clip, Discrepancy, Release, discrepancy_table, target_frame
 from merjax.faces import landmarks
+from merjax.faces.crops import Colour
 from merjax.faces.regions import FACE
 from merjax.protocols.completeness import check_releases, counts_of
-from merjax.stores.clip_crops import CropSettings, crop_clip
-from merjax.stores.clip_motion import clip_picture, frame_flows
+from merjax.stores.clip_crops import Align, CropSettings, crop_clip, refuse_unknown
+from merjax.stores.clip_motion import FlowSettings, clip_picture, frame_flows
 from merjax.stores.sheets import write_contact_sheet, write_flow_sheet
 from merjax.stores.store import CROPS, STORE_FORMAT, Store, frame_flow_name, open_store
 from merjax.stores.unfinished import PICTURES, Prepared, add_to_journal, close_partial, open_partial, read_journal
-from merjax.stores.writing import clip_hash, content_hash, discrepancy_table, write_array, write_rows
+from merjax.stores.writing import clip_hash, content_hash, write_array, write_rows
+from merjax.system.console import told
 from merjax.system.errors import MerjaxError
 from merjax.system.files import write_json, write_table
 from merjax.system.processes import callers_script_hidden, cores
@@ -35,51 +37,77 @@ from merjax.system.versions import __version__
 
 
 def prepare_store(
-    releases: Sequence[Release],
-    out: Path,
+    releases: Release | Sequence[Release],
+    out: str | Path,
     *,
-    settings: CropSettings | None = None,
+    colour: Colour = "gray",
+    align: Align = "first",
+    flow: Literal["apex", "mid", "every"] | FlowSettings | None = None,
     workers: int | None = None,
-    model: Path | None = None,
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    model: str | Path | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Store:
     """Prepare the clips of one or more releases into a clip store at `out`.
 
-    The store grows in `<out>.partial` and gets its name when it is whole. A clip that cannot be used (no face found, an
-    unreadable image) is listed in the store with its reason.
+    The store grows in `<out>.partial` and gets its name when it is whole; a call that was stopped goes on. A clip that cannot
+    be used (no face found, an unreadable image) is listed in the store with its reason.
+
+    >>> store = merjax.prepare_store(merjax.read_samm("data/samm"), "stores/samm", flow="apex")
+    >>> store.crops["mouth"].dtype.name, store.crops["mouth"].shape, store.flow.shape
+    ('uint8', (50, 60, 160), (1, 28, 28, 3))
 
     Args:
-        releases: what the readers of `merjax.datasets` returned.
+        releases: what `merjax.read_casme2`, `read_samm` and `read_smic` returned, one or several.
         out: folder of the store; must not exist. A `<out>.partial` of the same clips is continued.
-        settings: how crops are made, and which motion; gray, from the first frame's boxes, no motion by default.
+        colour: "gray", or "rgb" for three channels.
+        align: "first" leaves the boxes where the first frame's landmarks put them; "frame" lets them follow the head.
+        flow: motion beside the crops: None for none; a picture of each clip's motion (u, v and optical strain) from the onset
+            to the "apex" (to the middle frame where the release gives no apex) or always to the middle frame ("mid");
+            "every" for the motion of every frame as well. `merjax.stores.clip_motion.FlowSettings` says more.
         workers: processes; one per core that this process may use by default.
-        model: dlib's 68-point model; found as `merjax.faces.landmarks.find_model` says by default.
-        progress: called with (clips done, clips in all).
+        model: file of dlib's 68-point model; found as `merjax.faces.landmarks.find_model` says by default.
+        progress: called with (clips done, clips in all); by default a terminal or a notebook shows a bar.
+
+    Returns:
+        The store, opened; crops are uint8, `frames x height x width` (x 3 for RGB).
 
     Raises:
-        MerjaxError: no clips, an output in the way, no landmark model, no usable clip at all.
+        MerjaxError: no clips, an output in the way, no landmark model, no usable clip at all, or an unknown word.
     """
-    clips = [clip for release in releases for clip in release.clips]
-    if not clips:
-        raise MerjaxError(f"there is no usable clip in {', '.join(str(r.root) for r in releases)}")
+    releases, out = [releases] if isinstance(releases, Release) else list(releases), Path(out)
+    settings = CropSettings(colour, align, FlowSettings.of_word(flow) if isinstance(flow, str) else flow)
+    refuse_unknown(settings)
+    if not any(release.clips for release in releases):
+        raise MerjaxError(f"there is no usable clip in {', '.join(str(r.root) for r in releases) or 'no release'}")
     if out.exists():
-        raise MerjaxError(f"{out} exists; remove it or choose another --out")
-    settings, model = settings or CropSettings(), landmarks.find_model(model)
-    first_rows = np.cumsum([0, *(len(clip.frames) for clip in clips)]).tolist()
-    with _alone(out):
-        partial = out.with_name(out.name + ".partial")
-        open_partial(partial, clips, settings)
-        done = read_journal(partial, clips, first_rows, settings)
-        progress(len(done), len(clips))
-        jobs = [(i, clip, first_rows[i]) for i, clip in enumerate(clips) if i not in done]
-        for result in _run(jobs, partial, settings, model, workers or len(cores())):
-            add_to_journal(partial, result)
-            done[result.clip] = result
-            progress(len(done), len(clips))
-        results = [done[i] for i in range(len(clips))]
-        _finish(partial, releases, settings, first_rows, results)
-        close_partial(partial, out)
+        raise MerjaxError(f"{out} exists; remove it or choose another folder")
+    landmark_model = landmarks.find_model(Path(model) if model is not None else None)
+    with _alone(out), told("preparing clips", progress) as heard:
+        _prepare(releases, out, settings, landmark_model, workers or len(cores()), heard)
     return open_store(out)
+
+
+def _prepare(
+    releases: Sequence[Release],
+    out: Path,
+    settings: CropSettings,
+    model: Path,
+    workers: int,
+    progress: Callable[[int, int], None],
+) -> None:
+    clips = [clip for release in releases for clip in release.clips]
+    first_rows = np.cumsum([0, *(len(clip.frames) for clip in clips)]).tolist()
+    partial = out.with_name(out.name + ".partial")
+    open_partial(partial, clips, settings)
+    done = read_journal(partial, clips, first_rows, settings)
+    progress(len(done), len(clips))
+    jobs = [(i, clip, first_rows[i]) for i, clip in enumerate(clips) if i not in done]
+    for result in _run(jobs, partial, settings, model, workers):
+        add_to_journal(partial, result)
+        done[result.clip] = result
+        progress(len(done), len(clips))
+    _finish(partial, releases, settings, first_rows, [done[i] for i in range(len(clips))])
+    close_partial(partial, out)
 
 
 @contextmanager
@@ -88,12 +116,12 @@ def _alone(out: Path) -> Iterator[None]:
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError):
-        raise MerjaxError(f"{out.parent} is no folder; choose another --out") from None
+        raise MerjaxError(f"{out.parent} is no folder; choose another folder") from None
     lock = FileLock(out.with_name(f".{out.name}.lock"))
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        raise MerjaxError(f"another process is preparing {out}; wait for it, or choose another --out") from None
+        raise MerjaxError(f"another process is preparing {out}; wait for it, or choose another folder") from None
     try:
         yield
     finally:

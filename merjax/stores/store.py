@@ -25,6 +25,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from merjax.datasets.shown import as_html, as_text, clips_by, several
 from merjax.faces.regions import FACE, REGIONS, Region
 from merjax.system.errors import MerjaxError
 
@@ -35,6 +36,8 @@ CROPS: tuple[Region, ...] = (*REGIONS, FACE)
 @dataclass(frozen=True)
 class Store:
     """A finished clip store.
+
+    A notebook shows it as a table of its clips, by emotion, and one of the clips that were dropped.
 
     Attributes:
         path: its folder.
@@ -75,9 +78,38 @@ class Store:
         """What synthetic data says about itself; empty for a real release."""
         return " ".join(dict.fromkeys(source["synthetic"] for source in self.meta["sources"] if source["synthetic"]))
 
+    def _shown(self) -> tuple[list[str], list[pd.DataFrame]]:
+        index = self.index
+        subjects = len(index[["database", "subject"]].drop_duplicates())
+        held = [f"crops of {'gray values' if self.crops['face'].ndim == 3 else 'RGB values'}"] if self.crops else []
+        held += [f"flow pictures of {self.flow.shape[2]}x{self.flow.shape[1]} pixels"] if self.flow is not None else []
+        held += ["the motion of every frame"] if self.frame_flow else []
+        said = (
+            f"{self.path}: {several(len(index), 'clip')} of {several(subjects, 'subject')}, {len(self.dropped)} dropped; "
+            f"holds {', '.join(held)}"
+        )
+        column = "label" if "label" in index else "emotion"  # a list of flow images names classes rather than emotions
+        return [said, self.statement], [clips_by(column, index), self.dropped]
 
-def open_store(path: Path | str) -> Store:
-    """Open a finished store.
+    def __repr__(self) -> str:
+        return as_text(*self._shown())
+
+    def _repr_html_(self) -> str:
+        return as_html(*self._shown())
+
+
+def open_store(path: str | Path) -> Store:
+    """Open a finished clip store; nothing is read of its pictures before they are used.
+
+    >>> store = merjax.open_store("stores/mine")
+    >>> len(store.index), store.crops["mouth"].shape[1:], len(store.dropped)
+    (9, (60, 160), 0)
+
+    Args:
+        path: its folder.
+
+    Returns:
+        The index of its clips, crops and motion as memory maps `frames x height x width` of uint8, and what was dropped.
 
     Raises:
         MerjaxError: where there is none, or an unfinished one, or one of another version.

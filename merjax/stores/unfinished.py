@@ -53,12 +53,12 @@ def open_partial(partial: Path, clips: Sequence[Clip], settings: CropSettings) -
         return
     if partial.exists():
         if not (marker.is_file() or not any(partial.iterdir())):
-            raise MerjaxError(f"{partial} is in the way and was not made by merjax; remove it or choose another --out")
+            raise MerjaxError(f"{partial} is in the way and was not made by merjax; remove it or choose another folder")
         shutil.rmtree(partial)
     try:
         partial.mkdir(parents=True)
     except (FileExistsError, NotADirectoryError):
-        raise MerjaxError(f"{partial.parent} is no folder; choose another --out") from None
+        raise MerjaxError(f"{partial.parent} is no folder; choose another folder") from None
     # before the crop files: what a full disk leaves of them is then known as merjax's own
     write_json(marker, {"fingerprint": ""})
     flow = settings.flow

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from merjax.datasets.clip import Discrepancy
 from merjax.stores.store import CROPS, crop_shape, frame_flow_name
 
 
@@ -59,13 +58,6 @@ def content_hash(index: pd.DataFrame, clip_hashes: Sequence[str], settings: dict
     rows = ("|".join(map(str, row)) for row in index.drop(columns="first_row").itertuples(index=False))
     lines = sorted(f"{row}|{crops}" for row, crops in zip(rows, clip_hashes, strict=True))
     return hashlib.blake2b("\n".join([repr(settings), *lines]).encode(), digest_size=16).hexdigest()
-
-
-def discrepancy_table(discrepancies: Sequence[Discrepancy]) -> pd.DataFrame:
-    """`Store.discrepancies` of a store to be written."""
-    columns = {"database": str, "subject": str, "clip": str, "reason": str, "dropped": bool}
-    rows = [(d.database, d.subject, d.name, d.reason, d.dropped) for d in discrepancies]
-    return pd.DataFrame(rows, columns=list(columns)).astype(columns)
 
 
 def write_array(path: Path, array: np.ndarray) -> None:

@@ -1,11 +1,9 @@
 """What of a sweep is scored: its plan and predictions as entries."""
 
-from typing import Any
-
 import pandas as pd
 
-from merjax.methods.registry import METHODS
-from merjax.scoring.entry import SELECTIONS, Entry
+from merjax.methods.registry import method_of
+from merjax.scoring.entry import SELECTIONS, Entry, GroupData
 from merjax.sweeps.plan import Plan
 from merjax.sweeps.sweep_file import Trial
 
@@ -28,28 +26,28 @@ def entries_of(plan: Plan, predictions: pd.DataFrame, run: str = "") -> list[Ent
         for selection in SELECTIONS:
             own = groups.get((trial.name, selection))
             if own is not None:
-                entries.append(_entry(trial, selection, plan.data[group], plan.seeds, own, run))
+                entries.append(_entry(trial, selection, plan.groups[group], plan.seeds, own, run))
     return entries
 
 
 def _entry(
-    trial: Trial, selection: str, data: dict[str, Any], planned: tuple[int, ...], own: pd.DataFrame, run: str
+    trial: Trial, selection: str, data: GroupData, planned: tuple[int, ...], own: pd.DataFrame, run: str
 ) -> Entry:
     control = "" if trial.config.control == "none" else trial.config.control
     folds_of_seed = own.groupby("seed")["fold"].nunique()
     most = int(folds_of_seed.max())
     furthest = [int(seed) for seed in folds_of_seed.index[folds_of_seed == most]]
-    seeds = tuple(furthest if most == len(data["folds"]) else furthest[:1])
+    seeds = tuple(furthest if most == len(data.folds) else furthest[:1])
     scored = own[own["seed"].isin(seeds)].reset_index(drop=True)
     kept = "model kept" if selection == "inner" and trial.config.selection.after == "keep" else ""
     words = [SELECTIONS[selection], kept, "shuffled labels" if control else ""]
-    if most < len(data["folds"]):
-        words.append(f"partial: {most} of {len(data['folds'])} folds")
+    if most < len(data.folds):
+        words.append(f"partial: {most} of {len(data.folds)} folds")
     elif len(seeds) < len(planned):
         words.append(f"{len(seeds)} of {len(planned)} seeds")
     label = ", ".join([trial.name, *filter(None, words)])
     config = trial.config
-    *_, steps = METHODS[config.method].steps(config, data["frames"], data["clips"]).values()
+    *_, steps = method_of(config.method).steps(config, data.frames, data.clips).values()
     epochs = config.temporal.epochs if config.method == "local_regions" else config.peer.epochs
     return Entry(
         label=label,
@@ -66,4 +64,5 @@ def _entry(
         steps=steps,
         predictions=scored,
         run=run,
+        published=trial.published,
     )

@@ -37,7 +37,8 @@ def open_folder(folder: Path, plan: Plan) -> Plan:
             there = read_plan(folder)
             refuse_another(there, plan, folder)
             _clear_finished(folder, there)
-            plan = replace(there, trials=plan.trials)  # equal but for how the work is done
+            # equal but for how the work is done and what is printed beside it
+            plan = replace(there, trials=plan.trials, not_run=plan.not_run, published=plan.published)
             if plan == there:
                 return there
         write_json(folder / "plan.json", plan.to_json())
@@ -92,22 +93,34 @@ def write_chunk(folder: Path, chunk: Chunk, predictions: pd.DataFrame, curves: p
     _write_table(_predictions_path(folder, chunk), predictions)
 
 
-def read_predictions(folder: Path, plan: Plan) -> pd.DataFrame:
-    """All predictions of the finished chunks.
+def read_predictions(folder: Path, chunks: Sequence[Chunk]) -> pd.DataFrame:
+    """The predictions of those chunks that are finished, at least one.
 
     Returns:
         A row per (trial, selection, seed, fold, held-out clip): trial, selection (see `merjax.training.selection`), seed, fold,
         database, subject, clip, label, prediction (class numbers; -1 from a run that diverged), p_CLASS, the class
         probabilities, and step, the optimiser steps of the last stage after which they were.
     """
-    finished = [chunk for chunk in plan.chunks if is_finished(folder, chunk)]
-    return pd.concat([pd.read_parquet(_predictions_path(folder, chunk)) for chunk in finished], ignore_index=True)
+    files = [_predictions_path(folder, chunk) for chunk in chunks if is_finished(folder, chunk)]
+    return pd.concat(map(pd.read_parquet, files), ignore_index=True)
 
 
-def read_curves(folder: Path, plan: Plan) -> pd.DataFrame:
-    """Training curves of the finished chunks: trial, fold, seed, stage, step and a column per metric."""
-    finished = [chunk for chunk in plan.chunks if is_finished(folder, chunk)]
-    return pd.concat([pd.read_parquet(_curves_path(folder, chunk)) for chunk in finished], ignore_index=True)
+def read_curves(folder: Path, chunks: Sequence[Chunk]) -> pd.DataFrame:
+    """Curves of those chunks that are finished: trial, fold, seed, stage, step and a column per metric; empty without any."""
+    files = [path for chunk in chunks if is_finished(folder, chunk) and (path := _curves_path(folder, chunk)).is_file()]
+    return pd.concat(map(pd.read_parquet, files), ignore_index=True) if files else pd.DataFrame()
+
+
+def chosen_folder(folder: Path) -> Path:
+    """Where a sweep's plan and predictions lie: the folder itself, or of a search what its folds chose last."""
+    chosen = sorted(folder.glob("chosen-of-*/plan.json"), key=lambda path: int(path.parent.name.rsplit("-", 1)[1]))
+    return folder if (folder / "plan.json").is_file() or not chosen else chosen[-1].parent
+
+
+def read_tried(folder: Path) -> pd.DataFrame | None:
+    """What a search proposed whose choices lie in a folder, see `merjax.sweeps.running.search.table`; None without a search."""
+    path = folder.parent / "search" / "search.csv"
+    return pd.read_csv(path).fillna({"chosen_for": ""}) if path.is_file() else None
 
 
 def write_scores(folder: Path, scores: pd.DataFrame) -> None:
@@ -193,9 +206,9 @@ def refuse_another(there: Plan, here: Plan, folder: Any) -> None:
     if there.version != here.version:
         raise MerjaxError(f"{folder} was begun by merjax {there.version}, this is {here.version}; {_ADVICE}")
     refuse_other_trials(there, here.trials, here.seeds, folder)
-    for old_data, new_data in zip(there.data, here.data, strict=True):
+    for old, new in zip(there.groups, here.groups, strict=True):
         for key, what in (("store_hash", "the clips"), ("split_hash", "the folds"), ("label_hash", "the labels")):
-            if old_data[key] != new_data[key]:
+            if getattr(old, key) != getattr(new, key):
                 raise MerjaxError(f"{folder} was trained on other data ({what} differ: {key}); {_ADVICE}")
 
 

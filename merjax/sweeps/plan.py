@@ -6,13 +6,16 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 
 from merjax.config import Config, flatten, make_config, program_group
-from merjax.methods.registry import METHODS
+from merjax.methods.registry import method_of
+from merjax.scoring.entry import GroupData, SkippedClip
+from merjax.scoring.published.tables import published_before
 from merjax.sweeps.sweep_file import SweepFile, Trial
 from merjax.system.errors import MerjaxError
 from merjax.system.versions import __version__
-from merjax.training.data import TrainingData, load_data
+from merjax.training.data import TrainingData, data_of
 from merjax.training.fitted import class_weights, region_mask
 from merjax.training.selection import training_name, trains_inner, trains_outer
 
@@ -32,10 +35,11 @@ class Chunk(NamedTuple):
 
 
 class NotRun(NamedTuple):
-    """A trial that a sweep asks for and its store has no data for, and why."""
+    """A trial that a sweep asks for and its store has no data for, and why; and the method that is published of it, if any."""
 
     trial: str
     reason: str
+    published: str = ""
 
     def __str__(self) -> str:
         return f"{self.trial} is NOT RUN: {self.reason}"
@@ -52,9 +56,10 @@ class Plan:
         group_of_trial: the group of each trial.
         chunks: the work, in the order in which it is taken up.
         version: the merjax that made it.
-        data: per group, what is trained on: store hash, split hash, folds, classes, clips used and left out.
+        groups: what each group trains on.
         inner: share of the training subjects that is tested in place of the held-out ones; 0: these are.
         not_run: trials whose method needs what their store lacks.
+        published: the published table that the sweep repeats, see `merjax.sweeps.sweep_file.SweepFile`; "" for none.
     """
 
     name: str
@@ -62,14 +67,35 @@ class Plan:
     seeds: tuple[int, ...]
     group_of_trial: tuple[int, ...]
     chunks: tuple[Chunk, ...]
-    data: tuple[dict[str, Any], ...]
+    groups: tuple[GroupData, ...]
     version: str = __version__
     inner: float = 0.0
     not_run: tuple[NotRun, ...] = ()
+    published: str = ""
 
     @property
     def runs(self) -> int:
         return sum(len(chunk.runs) for chunk in self.chunks)
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """A row per trial: trial, runs (its folds times the seeds), method, protocol, folds, clips, subjects, then the settings
+        by which trials differ, by dotted key."""
+        configs = [flatten(trial.config) for trial in self.trials]
+        varying = [key for key in configs[0] if len({repr(config[key]) for config in configs}) > 1]
+        rows = []
+        for trial, config, number in zip(self.trials, configs, self.group_of_trial, strict=True):
+            group = self.groups[number]
+            row = {"trial": trial.name, "runs": len(trial.folds or group.folds) * len(self.seeds)}
+            row |= {"method": config["method"], "protocol": group.protocol, "folds": len(trial.folds or group.folds)}
+            rows.append(
+                row | {"clips": group.clips, "subjects": group.subjects} | {key: config[key] for key in varying}
+            )
+        return pd.DataFrame(rows)
+
+    def _repr_html_(self) -> str:
+        """The table, in a notebook."""
+        return self.table.to_html()
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -79,9 +105,10 @@ class Plan:
             "trials": [t._asdict() | {"config": flatten(t.config)} for t in self.trials],
             "seeds": list(self.seeds),
             "group_of_trial": list(self.group_of_trial),
-            "data": list(self.data),
+            "data": [group.to_json() for group in self.groups],
             "inner": self.inner,
             "not_run": [trial._asdict() for trial in self.not_run],
+            "published": self.published,
             "chunks": [chunk._asdict() for chunk in self.chunks],
         }
 
@@ -97,19 +124,28 @@ def plan_from_json(content: dict[str, Any]) -> Plan:
             f"the plan has format {content.get('format')}, this merjax ({__version__}) reads format {PLAN_FORMAT}; "
             "choose another --out or remove that folder"
         )
+    # plans of merjax 0.1.0 do not have the key
+    published, rows = (content["published"], {}) if "published" in content else published_before(content["name"])
     return Plan(
         content["name"],
         tuple(
-            Trial(t["name"], t["overrides"], make_config(t["config"]), tuple(t.get("folds", ())))
+            Trial(
+                t["name"],
+                t["overrides"],
+                make_config(t["config"]),
+                tuple(t.get("folds", ())),
+                t.get("published", rows.get(t["name"], "")),
+            )
             for t in content["trials"]
         ),
         tuple(content["seeds"]),
         tuple(content["group_of_trial"]),
         tuple(Chunk(**{**c, "runs": tuple(map(tuple, c["runs"]))}) for c in content["chunks"]),
-        tuple(content["data"]),
+        tuple(map(GroupData.from_json, content["data"])),
         content["version"],
         content.get("inner", 0.0),
-        tuple(NotRun(**trial) for trial in content.get("not_run", ())),
+        tuple(NotRun(**{"published": rows.get(t["trial"], "")} | t) for t in content.get("not_run", ())),
+        published,
     )
 
 
@@ -150,11 +186,21 @@ def make_plan(sweep: SweepFile, workers: int, capacity: Capacity = lambda experi
             for i in range(0, len(runs), width)
         ]
     numbered = tuple(chunk._replace(number=i) for i, chunk in enumerate(chunks))
-    data = tuple(
-        describe(experiment) | {"work": work_of_run(experiment, config)}
+    groups = tuple(
+        describe(experiment, cost_of_run(experiment, config))
         for experiment, config in zip(experiments, firsts, strict=True)
     )
-    return Plan(sweep.name, able, sweep.seeds, group_of_trial, numbered, data, inner=sweep.inner, not_run=not_run)
+    return Plan(
+        sweep.name,
+        able,
+        sweep.seeds,
+        group_of_trial,
+        numbered,
+        groups,
+        inner=sweep.inner,
+        not_run=not_run,
+        published=sweep.published,
+    )
 
 
 def _opened(sweep: SweepFile) -> tuple[dict[tuple, TrainingData], tuple[NotRun, ...]]:
@@ -170,7 +216,7 @@ def _opened(sweep: SweepFile) -> tuple[dict[tuple, TrainingData], tuple[NotRun, 
         if key in opened or key in lacks:
             continue
         experiment = open_experiment(config, sweep.inner)
-        method = METHODS[config.method]
+        method = method_of(config.method)
         if config.engine.save_models and not method.compiles:
             raise MerjaxError(
                 f"engine.save_models keeps what networks learn, and {config.method} has none; leave it out"
@@ -183,13 +229,13 @@ def _opened(sweep: SweepFile) -> tuple[dict[tuple, TrainingData], tuple[NotRun, 
             opened[key] = experiment
     if not opened or (lacks and sweep.inner):  # a search needs the score of every proposal
         raise MerjaxError(next(iter(lacks.values())))
-    reasons = [(trial.name, lacks.get(program_group(trial.config))) for trial in sweep.trials]
-    return opened, tuple(NotRun(name, reason) for name, reason in reasons if reason)
+    reasons = [(trial, lacks.get(program_group(trial.config))) for trial in sweep.trials]
+    return opened, tuple(NotRun(trial.name, reason, trial.published) for trial, reason in reasons if reason)
 
 
 def open_experiment(config: Config, inner: float) -> TrainingData:
     """What a config trains on; tested on inner subjects, if there is a share of them."""
-    experiment = load_data(config.data)
+    experiment = data_of(config.data)
     return experiment.held_out_inside(inner) if inner else experiment
 
 
@@ -200,7 +246,7 @@ def most_runs_together(experiment: TrainingData, config: Config, capacity: Capac
 
 def splitting_keys(plan: Plan) -> tuple[str, ...]:
     """The settings by which the groups differ."""
-    firsts = [dict(program_group(plan.trials[plan.group_of_trial.index(g)].config)) for g in range(len(plan.data))]
+    firsts = [dict(program_group(plan.trials[plan.group_of_trial.index(g)].config)) for g in range(len(plan.groups))]
     return tuple(key for key in firsts[0] if len({repr(first[key]) for first in firsts}) > 1)
 
 
@@ -209,47 +255,43 @@ def balanced_width(runs: int, most: int) -> int:
     return math.ceil(runs / math.ceil(runs / most))
 
 
-def describe(experiment: TrainingData) -> dict[str, Any]:
-    """What a group trains on, for the plan."""
-    return {
-        "store": str(experiment.store.path),
-        "store_hash": experiment.store.hash,
-        "split_hash": experiment.split_hash,
-        "label_hash": experiment.label_hash,
-        "protocol": experiment.scheme.name,
-        "classes": list(experiment.classes),
-        "folds": [fold.name for fold in experiment.folds],
-        "clips": len(experiment.index),
-        "frames": len(experiment.row_S),
-        "subjects": len(experiment.index[["database", "subject"]].drop_duplicates()),
-        "dropped": _listed(experiment.store.dropped),
-        "left_out": _listed(experiment.left_out),
-        "statement": experiment.store.statement,
-    }
+def describe(experiment: TrainingData, cost: dict[str, float]) -> GroupData:
+    """What a group trains on, for the plan; see `cost_of_run`."""
+    return GroupData(
+        store=str(experiment.store.path),
+        store_hash=experiment.store.hash,
+        split_hash=experiment.split_hash,
+        label_hash=experiment.label_hash,
+        protocol=experiment.scheme.name,
+        classes=tuple(experiment.classes),
+        folds=tuple(fold.id for fold in experiment.folds),
+        clips=len(experiment.index),
+        frames=len(experiment.row_S),
+        subjects=len(experiment.index[["database", "subject"]].drop_duplicates()),
+        dropped=_skipped(experiment.store.dropped),
+        left_out=_skipped(experiment.left_out),
+        statement=experiment.store.statement,
+        cost=cost,
+    )
 
 
-def left_out_sentences(data: Sequence[dict[str, Any]]) -> list[str]:
+def left_out_sentences(groups: Sequence[GroupData]) -> list[str]:
     """Which clips groups do without; groups often share theirs."""
     sentences = []
-    for group in data:
-        sentences += [
-            f"dropped {clip['database']}/{clip['subject']}/{clip['clip']}: {clip['reason']}"
-            for clip in group["dropped"]
-        ]
-        if group["left_out"]:
-            sentences.append(
-                f"{len(group['left_out'])} clips of the store are not in {group['protocol']} (see plan.json)"
-            )
+    for group in groups:
+        sentences += [f"dropped {clip}" for clip in group.dropped]
+        if group.left_out:
+            sentences.append(f"{len(group.left_out)} clips of the store are not in {group.protocol} (see plan.json)")
     return list(dict.fromkeys(sentences))
 
 
-def work_of_run(experiment: TrainingData, config: Config) -> dict[str, float]:
+def cost_of_run(experiment: TrainingData, config: Config) -> dict[str, float]:
     """Rough multiply-adds of one run's stages, in units of 1e9, in the order in which they train, to tell how far a sweep
     has come; those that train without the inner subjects first."""
-    selection, once = config.selection, METHODS[config.method].cost(experiment, config)
+    selection, once = config.selection, method_of(config.method).cost(experiment, config)
     inner = {training_name(stage, inner=True): work for stage, work in once.items()} if trains_inner(selection) else {}
     return inner | (once if trains_outer(selection) else {})
 
 
-def _listed(table) -> list[dict[str, str]]:
-    return table[["database", "subject", "clip", "reason"]].to_dict("records")
+def _skipped(clips: pd.DataFrame) -> tuple[SkippedClip, ...]:
+    return tuple(map(SkippedClip._make, clips[[*SkippedClip._fields]].to_numpy().tolist()))

@@ -1,59 +1,218 @@
 """What a sweep's folder holds, finished or not, as tables."""
 
 import hashlib
-import json
+import importlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
+from typing import NamedTuple
 
 import pandas as pd
 
+from merjax.scoring.entry import Entry
 from merjax.scoring.scores import control_table, score_table
 from merjax.sweeps.entries import entries_of
-from merjax.sweeps.folder import is_finished, read_curves, read_plan, read_predictions, write_scores
+from merjax.sweeps.folder import (
+    chosen_folder,
+    chunk_files,
+    is_finished,
+    read_curves,
+    read_plan,
+    read_predictions,
+    read_tried,
+    write_scores,
+)
 from merjax.sweeps.plan import Chunk, Plan
 from merjax.sweeps.provenance import Conditions, read_conditions
 from merjax.sweeps.saved_models import add_scores
 from merjax.system.errors import MerjaxError
 
 
+class MissingRun(NamedTuple):
+    """A training run that is not finished."""
+
+    trial: str
+    seed: int
+    fold: str
+
+
 @dataclass(frozen=True)
 class SweepResult:
-    """What a sweep's folder holds. Tables are read when they are first asked for.
+    """What a sweep's folder holds, finished or under way. Tables are read when they are first asked for, and kept.
+
+    >>> result = merjax.open_sweep("runs/quickstart")
+    >>> result.scores
+    >>> result.predictions.groupby("trial").size()
+    >>> result.report()
 
     Attributes:
         folder: where it lies.
-        plan: what was asked for; of a search, what each fold chose, all of it the trial "chosen".
+        plan: what was asked for, `plan.table` as a table; of a search, what each fold chose, all of it the trial "chosen".
         tried: of a search, what was proposed and how it scored on inner subjects, see `merjax.sweeps.running.search.table`.
+        alias: what a report calls it, where several have one name.
     """
 
     folder: Path
     plan: Plan
     tried: pd.DataFrame | None = None
+    alias: str = ""
 
     @property
-    def missing(self) -> list[Chunk]:
-        """Chunks that are not finished; only a shard of a sweep leaves any."""
-        return [chunk for chunk in self.plan.chunks if not is_finished(self.folder, chunk)]
+    def name(self) -> str:
+        """The sweep's name, or its alias."""
+        return self.alias or self.plan.name
+
+    @cached_property
+    def finished(self) -> list[Chunk]:
+        """Chunks that were finished when this was first asked for; all tables are of these."""
+        return [chunk for chunk in self.plan.chunks if is_finished(self.folder, chunk)]
+
+    @property
+    def missing_chunks(self) -> list[Chunk]:
+        """Chunks that are not finished: of a shard, of a sweep under way, or of one that was stopped."""
+        return [chunk for chunk in self.plan.chunks if chunk not in self.finished]
+
+    @property
+    def missing(self) -> tuple[MissingRun, ...]:
+        """The training runs that are not finished: trial, seed and fold of each; empty when all are."""
+        return tuple(
+            MissingRun(self.plan.trials[trial].name, chunk.seed, self.plan.groups[chunk.group].folds[fold].name)
+            for chunk in self.missing_chunks
+            for trial, fold in chunk.runs
+        )
+
+    @property
+    def missing_sentence(self) -> str:
+        """What is not finished, in a sentence; "" when all is."""
+        if not self.missing:
+            return ""
+        trials = pd.Series([run.trial for run in self.missing]).value_counts(sort=False)
+        each = ", ".join(f"{trial}: {n}" for trial, n in trials.items())
+        return (
+            f"{self.name} is unfinished: {len(self.missing)} of {self.plan.runs} training runs (trial x seed x fold) are "
+            f"missing ({each}). What is finished is shown; run the same sweep again to finish it."
+        )
 
     @cached_property
     def predictions(self) -> pd.DataFrame:
-        """A row per trial, seed, fold and held-out clip; see `merjax.sweeps.folder.read_predictions`."""
-        return read_predictions(self.folder, self.plan)
+        """A row per trial, seed, fold and held-out clip; see `merjax.sweeps.folder.read_predictions`.
+
+        Raises:
+            MerjaxError: no chunk is finished yet.
+        """
+        if not self.finished:
+            raise MerjaxError(
+                f"{self.folder}: none of the {len(self.plan.chunks)} chunks of this run is finished, there is nothing to "
+                "report yet; run the sweep again to go on with it"
+            )
+        return read_predictions(self.folder, self.finished)
+
+    @property
+    def entries(self) -> list[Entry]:
+        """What is scored: an entry per trial and way of selecting the budget."""
+        return entries_of(self.plan, self.predictions, self.name)
 
     @cached_property
     def scores(self) -> pd.DataFrame:
-        """A row per trial, then majority and chance: UF1, UAR, accuracy; see `merjax.scoring.scores.score_table`."""
-        entries = entries_of(self.plan, self.predictions)
-        tables = [score_table(entries), control_table(entries)]
-        return pd.concat(tables, ignore_index=True)
+        """A row per trial, then majority and chance: UF1, UAR, accuracy; see `merjax.scoring.scores.score_table`.
+
+        Raises:
+            MerjaxError: no chunk is finished yet.
+        """
+        entries = self.entries
+        return pd.concat([score_table(entries), control_table(entries)], ignore_index=True)
 
     @cached_property
     def curves(self) -> pd.DataFrame:
-        """A row per trial, fold, seed, stage and step, a column per metric."""
-        return read_curves(self.folder, self.plan)
+        """Training curves: a row per trial, fold, seed, stage and step, a column per metric; empty where there are none."""
+        return read_curves(self.folder, self.finished)
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of all files of predictions, one after another."""
+        return hashlib.sha256(b"".join(file.read_bytes() for file in self._files)).hexdigest()
+
+    @cached_property
+    def conditions(self) -> Conditions | None:
+        """Devices, versions and time of the training; None where they were not noted."""
+        return read_conditions(self.folder, self.finished)
+
+    @property
+    def began(self) -> datetime:
+        """When the plan was written, by its file, which may have been copied since."""
+        return datetime.fromtimestamp((self.folder / "plan.json").stat().st_mtime)
+
+    @property
+    def ended(self) -> datetime:
+        """When the last predictions were written, by their file."""
+        return datetime.fromtimestamp(max(file.stat().st_mtime for file in self._files))
+
+    @property
+    def _files(self) -> list[Path]:
+        return [chunk_files(self.folder, chunk)[1] for chunk in self.finished]
+
+    def report(self, out: str | Path | None = None, *, base: str | Sequence[str] = (), crops: bool = True) -> Path:
+        """Write tables, figures and a page of this sweep; see `merjax.make_report`, which takes several.
+
+        Args:
+            out: folder of the report; `report` in the sweep's folder when None.
+            base: trials that the others are compared with; the first one when there are none.
+            crops: whether the page shows crops of faces.
+
+        Returns:
+            The page, `report.html`.
+
+        Raises:
+            MerjaxError: nothing is finished yet, or a base that is no trial.
+        """
+        # by name: reports stand above sweeps, and nothing below them may import them; this is a door for notebooks
+        page: Path = importlib.import_module("merjax.report.files").make_report(self, out, base=base, crops=crops)
+        return page
+
+    def _repr_html_(self) -> str:
+        """What is missing and the scores, in a notebook."""
+        missing = f"<p>{self.missing_sentence}</p>" if self.missing else ""
+        return missing + (self.scores if self.finished else self.plan.table).to_html()
+
+
+def open_sweep(folder: str | Path) -> SweepResult:
+    """Open a sweep's folder, finished or under way.
+
+    >>> result = merjax.open_sweep("runs/quickstart")
+    >>> result.missing
+    ()
+
+    Args:
+        folder: what `merjax sweep` or `merjax.run_sweep` wrote; of a search, its folder, or that of what the folds chose.
+
+    Returns:
+        Its tables. They are of what was finished when they were first asked for: open the folder again to see more.
+
+    Raises:
+        MerjaxError: the folder holds no sweep, or a damaged one.
+    """
+    place = chosen_folder(Path(folder))
+    return SweepResult(place, read_plan(place), read_tried(place))
+
+
+def open_sweeps(
+    sweeps: str | Path | SweepResult | Sequence[str | Path | SweepResult],
+) -> list[SweepResult]:
+    """Open one or several sweeps; those of one name are told apart by their folders.
+
+    Raises:
+        MerjaxError: see `open_sweep`; or a folder given twice.
+    """
+    listed = [sweeps] if isinstance(sweeps, str | Path | SweepResult) else sweeps
+    results = [sweep if isinstance(sweep, SweepResult) else open_sweep(sweep) for sweep in listed]
+    if len({result.folder.resolve() for result in results}) < len(results):
+        raise MerjaxError(f"a run is given twice: {', '.join(str(result.folder) for result in results)}")
+    names = [result.name for result in results]
+    return [
+        result if names.count(result.name) == 1 else replace(result, alias=str(result.folder)) for result in results
+    ]
 
 
 def finish(folder: Path, tried: pd.DataFrame | None = None) -> SweepResult:
@@ -63,98 +222,3 @@ def finish(folder: Path, tried: pd.DataFrame | None = None) -> SweepResult:
         write_scores(folder, result.scores)
         add_scores(folder, result.plan, result.predictions)
     return result
-
-
-@dataclass(frozen=True)
-class Run:
-    """A sweep's folder.
-
-    Attributes:
-        folder: where it lies.
-        name: the sweep's name, or the folder where several runs have one name.
-        plan: its plan.
-        version: the merjax that planned it.
-        predictions: see `merjax.sweeps.folder.read_predictions`.
-        curves: training curves: trial, fold, seed, stage, step and a column per metric; empty where there are none.
-        missing: trial, seed and fold of each training run that is not finished.
-        digest: SHA-256 of all prediction files, one after another.
-        conditions: devices, versions and time of the training; None where they were not noted.
-        began, ended: times of the plan file and of the last predictions; the files may have been copied since.
-    """
-
-    folder: Path
-    name: str
-    plan: Plan
-    version: str
-    predictions: pd.DataFrame
-    curves: pd.DataFrame
-    missing: tuple[tuple[str, int, str], ...]
-    digest: str
-    conditions: Conditions | None
-    began: datetime
-    ended: datetime
-
-    @property
-    def missing_sentence(self) -> str:
-        """What is not finished, in a sentence; "" when all is."""
-        if not self.missing:
-            return ""
-        trials = pd.Series([trial for trial, _, _ in self.missing]).value_counts(sort=False)
-        each = ", ".join(f"{trial}: {n}" for trial, n in trials.items())
-        return (
-            f"{self.name} is unfinished: {len(self.missing)} of {self.plan.runs} training runs (trial x seed x fold) are "
-            f"missing ({each}). What is finished is shown; run the same sweep again to finish it."
-        )
-
-
-def read_run(folder: Path) -> Run:
-    """Read a run's folder, finished or not.
-
-    Raises:
-        MerjaxError: no run, a damaged one, or one of which no chunk is finished yet.
-    """
-    plan = read_plan(folder)
-    finished = [chunk for chunk in plan.chunks if is_finished(folder, chunk)]
-    if not finished:
-        raise MerjaxError(
-            f"{folder}: none of the {len(plan.chunks)} chunks of this run is finished, there is nothing to report yet; "
-            "run the sweep again to go on with it"
-        )
-    files = sorted(folder.glob("predictions-*.parquet"))
-    missing = tuple(
-        (plan.trials[trial].name, chunk.seed, plan.data[chunk.group]["folds"][fold])
-        for chunk in plan.chunks
-        if chunk not in finished
-        for trial, fold in chunk.runs
-    )
-    return Run(
-        folder,
-        plan.name,
-        plan,
-        str(json.loads((folder / "plan.json").read_text()).get("version", "not recorded")),
-        read_predictions(folder, plan),
-        _read_curves(folder),
-        missing,
-        hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest(),
-        read_conditions(folder, finished),
-        datetime.fromtimestamp((folder / "plan.json").stat().st_mtime),
-        datetime.fromtimestamp(max(file.stat().st_mtime for file in files)),
-    )
-
-
-def read_runs(folders: Sequence[Path]) -> list[Run]:
-    """Read several runs; those of one name are told apart by their folders.
-
-    Raises:
-        MerjaxError: see `read_run`; or a folder given twice.
-    """
-    if len({folder.resolve() for folder in folders}) < len(folders):
-        raise MerjaxError(f"a run is given twice: {', '.join(map(str, folders))}")
-    runs = [read_run(folder) for folder in folders]
-    names = [run.name for run in runs]
-    return [Run(**{**vars(run), "name": run.name if names.count(run.name) == 1 else str(run.folder)}) for run in runs]
-
-
-def _read_curves(folder: Path) -> pd.DataFrame:
-    files = sorted(folder.glob("curves-*.parquet"))
-    return pd.concat([pd.read_parquet(file) for file in files], ignore_index=True) if files else pd.DataFrame()

@@ -14,6 +14,7 @@ from merjax.models.card import RunFacts, make_card, scored_part, write_card
 from merjax.models.learned import Learned, by_name
 from merjax.scoring.entry import Entry
 from merjax.scoring.metrics import SCORES
+from merjax.scoring.parts import Part
 from merjax.scoring.scores import score_entries
 from merjax.sweeps.entries import entries_of
 from merjax.sweeps.plan import Chunk, Plan
@@ -37,7 +38,7 @@ def save_models(folder: Path, plan: Plan, chunk: Chunk, data: TrainingData, lear
             checkpointer.save(place.absolute() / "parameters", {s: by_name(own.variables) for s, own in of_run.items()})
         numbers = {stage: own.numbers for stage, own in of_run.items()}
         asked = plan.trials[trial]
-        facts = RunFacts(plan.name, asked.name, chunk.seed, fold, asked.config, plan.data[chunk.group])
+        facts = RunFacts(plan.name, asked.name, chunk.seed, fold, asked.config, plan.groups[chunk.group])
         write_card(place, make_card(facts, data, numbers))
 
 
@@ -53,7 +54,7 @@ def add_scores(folder: Path, plan: Plan, predictions: pd.DataFrame) -> None:
             write_card(path.parent, card | {"scores": score(scored_part(card))})
 
 
-def _scores(entry: Entry, part: str) -> dict[str, Any]:
+def _scores(entry: Entry, part: Part) -> dict[str, Any]:
     (row,) = score_entries([entry], [part]).to_dict("records")
     return {name: {"mean": row[name], "interval": [row[f"{name}_low"], row[f"{name}_high"]]} for name in SCORES}
 
@@ -66,7 +67,7 @@ def model_folder(folder: Path, trial: str, seed: int, fold: str) -> Path:
 def runs_without_model(folder: Path, plan: Plan, chunks: Sequence[Chunk]) -> int:
     """How many runs of finished chunks have no model, though the sweep saves models."""
     wanted = [
-        model_folder(folder, plan.trials[trial].name, chunk.seed, plan.data[chunk.group]["folds"][fold])
+        model_folder(folder, plan.trials[trial].name, chunk.seed, plan.groups[chunk.group].folds[fold].name)
         for chunk in chunks
         for trial, fold in chunk.runs
         if plan.trials[trial].config.engine.save_models

@@ -12,6 +12,8 @@ seeds: [0, 1, 2]                        # or a number of seeds
 synthesize:                             # make the store from portraits first, where it does not exist yet
   {invent: 6, clips_per_subject: 6}     # as in `merjax.synthesis.synthesize_release`; `layouts: {samm: , smic: }` for several
 small: ../configs/small.yaml            # what --scale small changes: settings of the base, seeds, synthesize
+published: table7                       # a table of `merjax.scoring.published` whose scores reports print beside these; each
+                                        # trial names its row: cross-entropy: {loss.gamma: 0, published: CE}
 
 In place of trials and axes, a search (see `merjax.sweeps.running.search`; needs `pip install 'merjax[search]'`):
 
@@ -33,9 +35,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args
 
-import numpy as np
-
-from merjax.config import Config, flatten, identity, is_number, make_config, read_yaml
+from merjax.config import Config, flatten, identity, make_config, read_yaml
+from merjax.methods.registry import method_of
+from merjax.scoring.published.tables import refuse_unknown
+from merjax.sweeps.axes import points_of
 from merjax.sweeps.search_space import SearchSpec, read_search
 from merjax.sweeps.shipped import find_config, find_sweep
 from merjax.system.errors import MerjaxError, meant
@@ -44,7 +47,7 @@ from merjax.system.files import safe_name
 Layer = str | Mapping[str, Any]
 Scale = Literal["full", "small"]
 SCALES: tuple[Scale, ...] = get_args(Scale)
-_KEYS = ("base", "trials", "axes", "combine", "seeds", "search", "synthesize", "small")
+_KEYS = ("base", "trials", "axes", "combine", "seeds", "search", "synthesize", "small", "published")
 _SMALL_KEYS = ("base", "seeds", "synthesize")
 
 
@@ -56,12 +59,14 @@ class Trial(NamedTuple):
         overrides: what sets it apart from the base.
         config: the whole.
         folds: names of the folds in which it is trained and tested; all of them without any.
+        published: the method in the sweep's published table whose scores belong beside its own; "" for none.
     """
 
     name: str
     overrides: dict[str, Any]
     config: Config
     folds: tuple[str, ...] = ()
+    published: str = ""
 
     def is_of(self, fold: str) -> bool:
         return not self.folds or fold in self.folds
@@ -79,6 +84,7 @@ class SweepFile:
         search: what to search for, if it says so.
         inner: share of the training subjects to test on in place of the held-out ones; 0: test on these.
         small: settings of the base that the small scale changed, by dotted key; none at full scale.
+        published: the published table that it repeats, by its name in `merjax.scoring.published.tables.TABLES`; "" for none.
     """
 
     name: str
@@ -88,6 +94,7 @@ class SweepFile:
     search: SearchSpec | None = None
     inner: float = 0.0
     small: dict[str, Any] = field(default_factory=dict)
+    published: str = ""
 
     @property
     def searched(self) -> SearchSpec:
@@ -109,9 +116,12 @@ class SweepFile:
         return Path(stores.pop())
 
     def with_trials(self, points: Mapping[str, dict[str, Any]], inner: float = 0.0) -> "SweepFile":
-        """The sweep of named points over this one's base, without a search."""
-        base = flatten(self.trials[0].config)
-        trials = tuple(Trial(name, point, make_config(base, point, source=name)) for name, point in points.items())
+        """The sweep of named points over this one's base, without a search; trials that stay as they are keep their rows."""
+        base, rows = flatten(self.trials[0].config), {(t.name, repr(t.overrides)): t.published for t in self.trials}
+        trials = tuple(
+            Trial(name, own, make_config(base, own, source=name), published=rows.get((name, repr(own)), ""))
+            for name, own in points.items()
+        )
         return replace(self, trials=trials, search=None, inner=inner)
 
     def with_chosen(self, name: str, points: Sequence[tuple[dict[str, Any], Sequence[str]]]) -> "SweepFile":
@@ -130,7 +140,8 @@ def read_sweep(path: Path, overrides: Sequence[Layer] = (), scale: Scale = "full
     what the scale changes.
 
     Raises:
-        MerjaxError: no such file, an unknown key, an empty axis, a bad range, two trials that are one, no such scale in it.
+        MerjaxError: no such file, an unknown key, an empty axis, a bad range, two trials that are one, no such scale in it, a
+            published table or row that there is not.
     """
     file = find_sweep(path)
     content = read_yaml(file)
@@ -165,13 +176,13 @@ def make_sweep(
     if not isinstance(base, Mapping):
         raise MerjaxError(f"{source}: base is {base!r}; write a config file's path, or settings as `key: value` lines")
     layers = (base, small, *overrides)
-    trials = tuple(
-        Trial(label, point, make_config(*layers, point, source=source)) for label, point in _points(content, source)
-    )
+    trials, published = _trials(content, layers, source), str(content.get("published") or "")
+    _refuse_unknown_methods(trials, source)
     _refuse_duplicates(trials, source)
+    refuse_unknown(published, {trial.name: trial.published for trial in trials}, source)
     search = read_search(content, trials[0].config, source) if "search" in content else None
     seeds = _seeds(content.get("seeds", 1), source)
-    return SweepFile(name, trials, seeds, content.get("synthesize"), search, small=small)
+    return SweepFile(name, trials, seeds, content.get("synthesize"), search, small=small, published=published)
 
 
 def _small(content: Mapping[str, Any], source: str) -> Mapping[str, Any]:
@@ -196,61 +207,19 @@ def _dotted(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
-def _points(content: Mapping[str, Any], source: str) -> list[tuple[str, dict[str, Any]]]:
+def _trials(content: Mapping[str, Any], layers: Sequence[Layer], source: str) -> tuple[Trial, ...]:
+    """The named points, each with every point of the axes, over the base's layers."""
     named = content.get("trials") or {"": {}}
     if not isinstance(named, Mapping) or not all(isinstance(point or {}, Mapping) for point in named.values()):
         raise MerjaxError(f"{source}: trials is {named!r}; write `name: {{key: value}}` lines")
-    asked = content.get("axes") or {}
-    if not isinstance(asked, Mapping):
-        raise MerjaxError(f"{source}: axes is {asked!r}; write `key: [values]` lines, such as loss.gamma: [0, 2]")
-    axes = {str(key): _values(key, axis, source) for key, axis in asked.items()}
-    combine = content.get("combine", "product")
-    if combine not in ("product", "zip"):
-        raise MerjaxError(f'{source}: combine is "{combine}"; write product or zip')
-    lengths = {key: len(values) for key, values in axes.items()}
-    if combine == "zip" and len(set(lengths.values())) > 1:
-        raise MerjaxError(f"{source}: axes to zip must be equally long, but they have {lengths} values")
-    rows = list(zip(*axes.values(), strict=True) if combine == "zip" else itertools.product(*axes.values())) or [()]
-    short = _short_keys(list(axes))
-    points = []
-    for (name, point), row in itertools.product(named.items(), rows):
-        along = dict(zip(axes, row, strict=True))
-        parts = [str(name)] * (name != "") + [f"{short[key]}={_short(value)}" for key, value in along.items()]
-        points.append((", ".join(parts) or "base", {**(point or {}), **along}))
-    return points
-
-
-def _short_keys(keys: Sequence[str]) -> dict[str, str]:
-    """Each key's last part, or the whole of it where another one ends alike."""
-    last = [key.rsplit(".", 1)[-1] for key in keys]
-    return {key: part if last.count(part) == 1 else key for key, part in zip(keys, last, strict=True)}
-
-
-def _values(key: str, axis: Any, source: str) -> list[Any]:
-    if isinstance(axis, list) and axis:
-        return axis
-    if isinstance(axis, dict) and len(axis) == 1:
-        (kind, numbers), *_ = axis.items()
-        if isinstance(numbers, list) and len(numbers) == 3 and all(map(is_number, numbers)):
-            first, last, third = numbers
-            if kind in ("log", "range") and first > last:
-                raise MerjaxError(
-                    f"{source}: the axis {key} goes down from {first} to {last}; write {{{kind}: [{last}, {first}, {third}]}}"
-                )
-            if kind == "log" and 0 < first < last and third >= 2 and third == int(third):
-                return [_rounded(v) for v in np.geomspace(first, last, int(third))]
-            if kind == "range" and third > 0:
-                values = np.arange(first, last + third * 1e-9, third).tolist()
-                return [_rounded(v) if isinstance(first + third, float) else int(v) for v in values]
-    raise MerjaxError(
-        f"{source}: the axis {key} is {axis!r}; write a list of values, {{range: [first, last, step]}} with a step above 0, "
-        "or {log: [first, last, how many]} with 0 < first < last and two values or more"
-    )
-
-
-def _rounded(value: float) -> float:
-    """0.3 for 0.30000000000000004: what an axis computes enters a trial's identity, and its name."""
-    return float(f"{value:.6g}")
+    trials = []
+    for (name, said), (values, along) in itertools.product(named.items(), points_of(content, source)):
+        point = {**(said or {})}
+        published = point.pop("published", None)  # it is not a setting
+        point |= along
+        label = ", ".join(filter(None, (str(name), values))) or "base"
+        trials.append(Trial(label, point, make_config(*layers, point, source=source), published=str(published or "")))
+    return tuple(trials)
 
 
 def _seeds(seeds: Any, source: str) -> tuple[int, ...]:
@@ -261,6 +230,14 @@ def _seeds(seeds: Any, source: str) -> tuple[int, ...]:
         if isinstance(seeds, list) and seeds and len({*seeds}) == len(seeds):
             return tuple(seeds)
     raise MerjaxError(f"{source}: seeds is {seeds!r}; write how many, or a list such as [0, 1, 2], each seed once")
+
+
+def _refuse_unknown_methods(trials: Sequence[Trial], source: str) -> None:
+    for method in dict.fromkeys(trial.config.method for trial in trials):
+        try:
+            method_of(method)
+        except MerjaxError as error:
+            raise MerjaxError(f"{source}: {error}") from None
 
 
 def _refuse_duplicates(trials: Sequence[Trial], source: str) -> None:
@@ -285,13 +262,3 @@ def _refuse_duplicates(trials: Sequence[Trial], source: str) -> None:
                 f'{source}: the trials "{other}" and "{name}" would share the files called "{safe_name(name)}"; give them '
                 "names that differ in letters or digits"
             )
-
-
-def _short(value: Any) -> str:
-    return (
-        "+".join(map(str, value))
-        if isinstance(value, list)
-        else f"{value:g}"
-        if isinstance(value, float)
-        else str(value)
-    )

@@ -3,13 +3,16 @@
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock
 from rich.console import Console
 
 from merjax.system.console import counted
 from merjax.system.errors import MerjaxError
+
+if TYPE_CHECKING:
+    from merjax.synthesis.layouts import LayoutName
 
 _SETTINGS = ("invent", "subjects", "clips_per_subject", "emotions", "peak", "seed")
 
@@ -27,10 +30,8 @@ def make_demo_store(store: Path, synthesize: Mapping[str, Any], name: str, conso
         MerjaxError: settings that make no clips; a store of other clips in the place, real ones above all.
     """
     from merjax.datasets import Release, read_casme2, read_samm, read_smic
-    from merjax.stores.clip_crops import CropSettings
-    from merjax.stores.clip_motion import FlowSettings
     from merjax.stores.preparation import prepare_store
-    from merjax.synthesis import MARKER, default_portraits, synthesize_release
+    from merjax.synthesis import MARKER, synthesize_release
 
     readers: dict[str, Callable[[Path], Release]] = {"casme2": read_casme2, "samm": read_samm, "smic": read_smic}
     wanted = releases_of(synthesize, name)
@@ -46,15 +47,13 @@ def make_demo_store(store: Path, synthesize: Mapping[str, Any], name: str, conso
         for layout, settings in wanted.items():
             if not (folder / layout / MARKER).is_file():
                 with counted(f"synthesising clips, {layout}", console) as progress:
-                    synthesize_release(
-                        default_portraits(), folder / layout, layout=layout, progress=progress, **settings
-                    )
+                    synthesize_release(folder / layout, layout=layout, progress=progress, **settings)
         with counted("preparing clips", console) as progress:
             releases = [readers[layout](folder / layout) for layout in wanted]
-            prepare_store(releases, store, settings=CropSettings(flow=FlowSettings()), progress=progress)
+            prepare_store(releases, store, flow="apex", progress=progress)
 
 
-def releases_of(synthesize: Mapping[str, Any], source: str) -> dict[str, dict[str, Any]]:
+def releases_of(synthesize: Mapping[str, Any], source: str) -> "dict[LayoutName, dict[str, Any]]":
     """The releases that a sweep file's `synthesize` asks for: settings of `merjax.synthesis.synthesize_release` by layout.
 
     Every layout has other people, for its seed is another one.
@@ -71,7 +70,7 @@ def releases_of(synthesize: Mapping[str, Any], source: str) -> dict[str, dict[st
             f"{source}: synthesize: layouts is {layouts!r}; write `layouts: {{casme2: , samm: , smic: }}` or some of them, "
             "each with settings of its own or none"
         )
-    releases = {}
+    releases: dict[LayoutName, dict[str, Any]] = {}
     for number, layout in enumerate(LAYOUTS):
         if layout in layouts:
             settings = {"seed": common.get("seed", 0) + number} | (layouts[layout] or {})

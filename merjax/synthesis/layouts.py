@@ -3,11 +3,13 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
-from typing import Any
+from typing import Any, Literal
 
 from openpyxl import Workbook
 
 from merjax.synthesis.clip_plans import ClipPlan
+
+LayoutName = Literal["casme2", "samm", "smic"]
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,7 @@ class ReleaseLayout:
         write_sheets: writes the annotation sheets into the release's folder.
     """
 
-    name: str
+    name: LayoutName
     fps: float
     gray: bool
     margins: bool
@@ -170,4 +172,4 @@ SMIC = ReleaseLayout(
     frame=_smic_frame,
     write_sheets=_no_sheets,
 )
-LAYOUTS = {layout.name: layout for layout in (CASME2, SAMM, SMIC)}
+LAYOUTS: dict[LayoutName, ReleaseLayout] = {layout.name: layout for layout in (CASME2, SAMM, SMIC)}

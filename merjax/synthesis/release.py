@@ -17,9 +17,10 @@ import numpy as np
 from merjax.faces.landmarks import find_model
 from merjax.synthesis.clip_plans import FACE, RENDER, ClipPlan, generator, plan_clips
 from merjax.synthesis.face import Face
-from merjax.synthesis.layouts import LAYOUTS, ReleaseLayout
-from merjax.synthesis.portraits import invent, portrait_files, read_face
+from merjax.synthesis.layouts import LAYOUTS, LayoutName, ReleaseLayout
+from merjax.synthesis.portraits import default_portraits, invent, portrait_files, read_face
 from merjax.synthesis.rendering import Camera, apex_field, render
+from merjax.system.console import told
 from merjax.system.errors import MerjaxError
 from merjax.system.processes import cores
 from merjax.system.versions import __version__
@@ -50,7 +51,7 @@ class ReleaseSettings:
         seed: of everything random.
     """
 
-    layout: str = "casme2"
+    layout: LayoutName = "casme2"
     clips_per_subject: int = 9
     emotions: tuple[str, ...] = ()
     invent: int = 0
@@ -61,39 +62,46 @@ class ReleaseSettings:
 
 
 def synthesize_release(
-    portraits: Sequence[Path],
-    out: Path,
+    out: str | Path,
     *,
-    clips_per_subject: int = 9,
-    emotions: Sequence[str] = (),
+    layout: LayoutName = "casme2",
+    portraits: str | Path | Sequence[str | Path] | None = None,
     invent: int = 0,
     subjects: int | None = None,
+    clips_per_subject: int = 9,
+    emotions: Sequence[str] = (),
     peak: tuple[float, float] = (1.0, 3.0),
     camera: Camera | None = None,
     seed: int = 0,
-    layout: str = "casme2",
-    workers: int | None = None,
     fields: bool = False,
-    model: Path | None = None,
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    workers: int | None = None,
+    model: str | Path | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Path:
-    """Make a release in a database's own layout from photographs of faces.
+    """Make a release in a database's own layout from photographs of faces, to try everything without licensed data.
 
-    What is written depends on the portraits and the arguments up to `layout` alone. It appears under its name only
-    when complete; an interrupted call leaves nothing.
+    What is written depends on the arguments up to `seed` alone. It appears under its name only when complete; an interrupted
+    call leaves nothing. Scores on such clips say whether software works; they say nothing about people.
+
+    >>> folder = merjax.synthesize_release("data/made", subjects=1, clips_per_subject=1, seed=3)
+    >>> [clip.key for clip in merjax.read_casme2(folder).clips]
+    ['casme2/sub01/EP01_01']
 
     Args:
-        portraits: photographs, or folders of them; one subject each, unless `invent` is given.
         out: folder to make; may exist if it is empty.
-        clips_per_subject, emotions, invent, subjects, peak, camera, seed, layout: see `ReleaseSettings`.
-        workers: clips rendered at a time; default one per core.
+        layout: "casme2", "samm" or "smic", the database whose layout is written.
+        portraits: photographs of a face, or folders of them, one or several; one subject each, unless `invent` is given. None
+            takes two that ship with matplotlib and scikit-image.
+        invent, subjects, clips_per_subject, emotions, peak, camera, seed: see `ReleaseSettings`; `peak` is in pixels where the
+            eyes are 105 px apart.
         fields: write each clip's true displacement from onset to apex, in px: `true_fields/<clip>.npz`, key
             "field_HxWx2" (x, y), without the camera's drift.
-        model: the 68-point landmark model; looked up when None.
-        progress: called with (clips done, clips in all).
+        workers: clips rendered at a time; default one per core.
+        model: file of dlib's 68-point model; found as `merjax.faces.landmarks.find_model` says by default.
+        progress: called with (clips done, clips in all); by default a terminal or a notebook shows a bar.
 
     Returns:
-        `out`.
+        `out`, for `merjax.read_casme2`, `read_samm` or `read_smic`.
 
     Raises:
         MerjaxError: a portrait without a face, an output folder that is not empty or cannot be written, settings that
@@ -102,14 +110,17 @@ def synthesize_release(
     settings = ReleaseSettings(
         layout, clips_per_subject, tuple(emotions), invent, subjects, peak, camera or Camera(), seed
     )
-    groups = _groups(settings)
+    out, groups = Path(out), _groups(settings)
     _refuse_occupied(out)
-    files = portrait_files(portraits)
-    faces = _faces(files, settings, find_model(model))
+    given = (
+        default_portraits() if portraits is None else [portraits] if isinstance(portraits, str | Path) else portraits
+    )
+    files = portrait_files([Path(path) for path in given])
+    faces = _faces(files, settings, find_model(Path(model) if model is not None else None))
     how = LAYOUTS[layout]
     plans = plan_clips(groups, how.fps, len(faces), clips_per_subject, peak, seed)
-    with _written_aside(out) as root:
-        _write_clips(root, how, plans, faces, settings, workers or len(cores()), fields, progress)
+    with _written_aside(out) as root, told("making clips", progress) as heard:
+        _write_clips(root, how, plans, faces, settings, workers or len(cores()), fields, heard)
         how.write_sheets(root, plans)
         (root / MARKER).write_text(json.dumps(_statement(settings, files, how, plans), indent=1) + "\n")
     return out

@@ -47,6 +47,16 @@ def counted(what: str, console: Console) -> Iterator[Callable[[int, int], None]]
         yield lambda done, total: progress.update(task, completed=done, total=total)
 
 
+@contextmanager
+def told(what: str, progress: Callable[[int, int], None] | None) -> Iterator[Callable[[int, int], None]]:
+    """What tells of (done, total): what the caller gave, or a bar for `what` on the default console."""
+    if progress is not None:
+        yield progress
+        return
+    with counted(what, default_console()) as bar:
+        yield bar
+
+
 def duration(seconds: float) -> str:
     """Seconds as people say them: 40 s, 12 min, 3.5 h, 2.1 days."""
     for unit, size, places in (("s", 60, 0), ("min", 3600, 0), ("h", 172800, 1)):

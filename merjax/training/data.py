@@ -3,12 +3,14 @@
 import hashlib
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Literal
+from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 
-from merjax.config import DataConfig
+from merjax.config import DataConfig, make_config
+from merjax.datasets.shown import as_html, as_text, clips_by, several
 from merjax.faces.regions import FACE, REGIONS, Region
 from merjax.protocols import SCHEMES, Fold, LabelScheme, label_clips, make_folds, split_hash
 from merjax.protocols.inner_subjects import inner_folds
@@ -16,10 +18,14 @@ from merjax.stores.store import Store, open_store
 from merjax.system.errors import MerjaxError
 from merjax.training.frames import select_frames
 
+ProtocolName = Literal["megc3", "au5"]
+
 
 @dataclass(frozen=True)
 class TrainingData:
     """A store under a protocol.
+
+    A notebook shows it as a table of its clips, by class, and one of the clips that the protocol leaves out.
 
     Attributes:
         store: the clip store.
@@ -144,14 +150,55 @@ class TrainingData:
                 moments[n, r] = np.stack([seen_PxC.mean(0, float), np.square(seen_PxC).mean(0, float)], -1)
         return moments
 
+    def _shown(self) -> tuple[list[str], list[pd.DataFrame]]:
+        subjects = len(self.index[["database", "subject"]].drop_duplicates())
+        said = (
+            f"{self.store.path} under {self.scheme.name}: {several(len(self.index), 'clip')} of "
+            f"{several(subjects, 'subject')} in {several(len(self.folds), 'fold')}, {len(self.left_out)} left out"
+        )
+        classes = self.index.assign(**{"class": [self.classes[k] for k in self.target_N]})
+        return [said, self.store.statement], [clips_by("class", classes), self.left_out]
 
-def load_data(data: DataConfig) -> TrainingData:
-    """Open the store of a config and put it under the config's protocol.
+    def __repr__(self) -> str:
+        return as_text(*self._shown())
+
+    def _repr_html_(self) -> str:
+        return as_html(*self._shown())
+
+
+def load_data(
+    store: Store | str | Path, *, protocol: ProtocolName = "megc3", folds: str = "loso", **data: Any
+) -> TrainingData:
+    """A store's clips under a protocol: what a sweep with these settings trains and tests on.
+
+    >>> data = merjax.load_data("stores/mine", folds="loso", frames="count:8")
+    >>> data.classes, len(data.folds), data.target_N.shape, data.row_S.shape
+    (('negative', 'positive', 'surprise'), 3, (9,), (72,))
+
+    Args:
+        store: a clip store, or its folder.
+        protocol: label scheme: "megc3" (three classes) or "au5" (five classes of action units).
+        folds: "loso", "loso:DATABASE", "cross_database" or one pair of it, "group:K"; see `merjax.config.DataConfig`.
+        data: any other setting of `merjax.config.DataConfig`: input, frames, whole_face, anger.
+
+    Returns:
+        Labelled clips, folds, and the frames in use; axis N counts clips, S frames, R regions.
 
     Raises:
-        MerjaxError: no such store, no clip in the protocol, folds or frames that the data does not allow.
+        MerjaxError: no such store, an unknown setting, no clip in the protocol, folds or frames that the data does not allow.
     """
-    store = open_store(data.store)
+    opened = store if isinstance(store, Store) else open_store(store)
+    settings = {"store": str(opened.path), "protocol": protocol, "folds": folds} | data
+    return data_of(make_config({"data": settings}, source="load_data").data, opened)
+
+
+def data_of(data: DataConfig, store: Store | None = None) -> TrainingData:
+    """The data of a config: its store, or one that is open already, under its protocol.
+
+    Raises:
+        MerjaxError: see `load_data`.
+    """
+    store = store or open_store(data.store)
     scheme = SCHEMES[data.protocol]
     clips = store.index.assign(position=np.arange(len(store.index)))
     labelled = label_clips(clips, scheme, anger=data.anger)

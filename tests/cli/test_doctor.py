@@ -77,14 +77,12 @@ def test_a_changed_pixel_a_short_file_and_a_lost_file_are_found(store, monkeypat
 
 def test_a_store_with_motion_and_one_of_flow_images_have_the_hash_they_were_made_with(small_release, tmp_path):
     from merjax.datasets import read_casme2
-    from merjax.stores.clip_crops import CropSettings
     from merjax.stores.clip_motion import FlowSettings
     from merjax.stores.preparation import prepare_store
 
     release = read_casme2(small_release)
     short = release.__class__("casme2", release.root, release.clips[:2], (), release.synthetic)
-    settings = CropSettings(flow=FlowSettings(every=True, side=8))
-    prepare_store([short], tmp_path / "store", settings=settings, workers=1)
+    prepare_store(short, tmp_path / "store", flow=FlowSettings(every=True, side=8), workers=1)
     assert "as it was when the store was made" in doctor(tmp_path / "store", code=0)
 
 

@@ -61,6 +61,7 @@ def test_both_modules_are_doors(module):
         (["train"], "write one of sweep, prepare, check, report, rescore, synthesize, merge, doctor"),
         (["sweeps/mine.yaml"], "write `merjax sweep sweeps/mine.yaml`"),
         (["report"], "give the folders of one or more sweeps"),
+        (["report", "runs/a", "--clips", "x.csv"], "are flags of `merjax rescore LOG`"),
         (["report", "runs/a", "--no-crop"], "there is no flag --no-crop; did you mean --no-crops?"),
         (["report", "--rescore", "log.txt", "--clips", "a b.csv"], "write: merjax rescore log.txt --clips 'a b.csv'\n"),
         (["rescore"], "the following arguments are required: LOG"),

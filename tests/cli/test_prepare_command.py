@@ -19,15 +19,13 @@ from support.short_clips import FRAMES, cut_short, with_changed_frames
 
 from merjax.cli import check
 from merjax.cli.prepare import main
-from merjax.config import make_config
 from merjax.datasets import read_casme2
 from merjax.faces.crops import read_image
-from merjax.stores.clip_crops import CropSettings
 from merjax.stores.preparation import prepare_store
 from merjax.stores.store import CROPS, open_store
 from merjax.sweeps.plan import make_plan
 from merjax.sweeps.sweep_file import read_sweep
-from merjax.synthesis import default_portraits, synthesize_release
+from merjax.synthesis import synthesize_release
 from merjax.system.errors import MerjaxError
 from merjax.training.data import load_data
 
@@ -47,7 +45,7 @@ def releases(small_release, tmp_path_factory) -> dict[str, Path]:
     roots = {"casme2": folder / "casme2"}
     shutil.copytree(small_release, roots["casme2"])
     for layout in ("samm", "smic"):
-        made = synthesize_release(default_portraits(), folder / layout, layout=layout, invent=2, clips_per_subject=3)
+        made = synthesize_release(folder / layout, layout=layout, invent=2, clips_per_subject=3)
         roots[layout] = made
     for frame in read_casme2(roots["casme2"]).clips[0].frames[5:8]:
         frame.unlink()
@@ -94,16 +92,16 @@ def test_overrides_change_the_annotation_and_stand_in_the_store(composite):
 
 def test_a_composite_store_gives_leave_one_subject_out_and_one_pair_of_databases(composite, tmp_path):
     data = {"store": str(composite[0]), "frames": "count:2"}
-    loso = load_data(make_config({"data": data}).data)
+    loso = load_data(composite[0], frames="count:2")
     assert sorted(fold.name for fold in loso.folds) == [
         *("casme2/sub01", "casme2/sub02", "casme2/sub03", "samm/001", "samm/002", "smic/s01", "smic/s02"),
     ]
     path = tmp_path / "sweep.yaml"
     path.write_text(f"base:\n  data: {json.dumps(data | {'folds': 'cross_database:casme2+smic:samm'})}\n")
     plan = make_plan(read_sweep(path), workers=1)
-    assert plan.data[0]["folds"] == ["casme2+smic->samm"]
+    assert [fold.name for fold in plan.groups[0].folds] == ["casme2+smic->samm"]
     assert plan.runs == 1
-    assert [clip["reason"][:14] for clip in plan.data[0]["dropped"]] == ["missing frames"]
+    assert [clip.reason[:14] for clip in plan.groups[0].dropped] == ["missing frames"]
 
 
 def test_check_counts_and_makes_nothing(releases, tmp_path, capsys):
@@ -139,7 +137,7 @@ def test_help_shows_each_database_and_the_models_licence(capsys):
         (["--casme2", "{empty}", "--out", "{new}"], "nothing like sub01/EP02_01f"),
         (["--casme2", "{nowhere}", "--out", "{new}"], "no such folder"),
         (["--casme2", "{casme2}", "--casme2-annotations", "{sheet}", "--out", "{new}"], "no sheet with the columns"),
-        (["--casme2", "{casme2}", "--overrides", "{sheet}", "--out", "{new}"], "is no database"),
+        (["--casme2", "{casme2}", "--overrides", "{sheet}", "--out", "{new}"], "is not a database"),
         (["--casme2", "{casme2}", "--out", "{sheet}/store"], "is no folder"),
         (["--casme2", "{casme2}", "--out", "{empty}"], "exists"),
         (["--casme2", "{casme2}", "--out", "{new}", "--colour", "infrared"], "invalid choice: 'infrared'"),
@@ -242,9 +240,7 @@ def one_clip(small_release):
 
 def test_colour_crops_have_three_channels_whose_gray_is_the_gray_stores(small_release, tmp_path):
     release = one_clip(small_release)
-    gray, rgb = (
-        prepare_store([release], tmp_path / c, settings=CropSettings(colour=c), workers=1) for c in ("gray", "rgb")
-    )
+    gray, rgb = (prepare_store([release], tmp_path / c, colour=c, workers=1) for c in ("gray", "rgb"))
     assert gray.hash != rgb.hash
     assert rgb.meta["settings"] == {"colour": "rgb", "align": "first"}
     for region in CROPS:
@@ -258,9 +254,7 @@ def test_colour_crops_have_three_channels_whose_gray_is_the_gray_stores(small_re
 
 def test_aligned_crops_begin_with_the_same_frame_and_the_setting_is_kept(small_release, tmp_path):
     release = one_clip(small_release)
-    first, frame = (
-        prepare_store([release], tmp_path / a, settings=CropSettings(align=a), workers=1) for a in ("first", "frame")
-    )
+    first, frame = (prepare_store([release], tmp_path / a, align=a, workers=1) for a in ("first", "frame"))
     assert frame.meta["settings"]["align"] == "frame"
     assert frame.hash != first.hash
     for region in CROPS:
@@ -278,7 +272,7 @@ def test_a_partial_store_of_other_settings_is_not_continued(small_release, tmp_p
 
     for colour in ("gray", "rgb"):
         with pytest.raises(KeyboardInterrupt):
-            prepare_store([release], tmp_path / "store", settings=CropSettings(colour=colour), workers=1, progress=stop)
+            prepare_store([release], tmp_path / "store", colour=colour, workers=1, progress=stop)
     assert np.load(tmp_path / "store.partial" / "nose.npy", mmap_mode="r").shape[1:] == (80, 120, 3)
 
 

@@ -75,7 +75,7 @@ def test_every_field_of_a_clip_is_what_sheet_and_folder_say(tmp_path):
 )
 def test_clips_are_found_from_any_usual_top_folder(tmp_path, top, start):
     root = release(tmp_path, top=top)
-    found = read_casme2(root / start, root / "coding.xlsx", root / "classes.xlsx")
+    found = read_casme2(root / start, annotations=root / "coding.xlsx", classes=root / "classes.xlsx")
     assert len(found.clips) == len(LINES)
 
 
@@ -86,7 +86,7 @@ def test_frames_are_found_by_number_whatever_their_padding_prefix_and_suffix(tmp
     write_frames(folder, [1, 94, 104], pattern)  # raw folders hold more than onset..offset
     (folder / "Thumbs.db").touch()
     (folder / "._img96.jpg").touch()
-    found = read_casme2(tmp_path, casme2_sheet(tmp_path / "coding.xlsx", LINES))
+    found = read_casme2(tmp_path, annotations=casme2_sheet(tmp_path / "coding.xlsx", LINES))
     assert [path.name for path in found.clips[2].frames] == [pattern.format(n) for n in range(95, 104)]
 
 
@@ -129,7 +129,8 @@ def test_a_csv_that_pandas_wrote_is_read_like_the_workbook(tmp_path):
     from_csv.write_text("\n".join([header, *rows]), encoding="utf-8-sig")
     from_workbook = casme2_sheet(tmp_path / "other" / "coding.xlsx", LINES)
     classes = root / "classes.xlsx"
-    assert read_casme2(root, from_csv, classes).clips == read_casme2(root, from_workbook, classes).clips
+    from_each = [read_casme2(root, annotations=sheet, classes=classes) for sheet in (from_csv, from_workbook)]
+    assert from_each[0].clips == from_each[1].clips
 
 
 def test_formulas_read_as_their_last_values_and_uncalculated_ones_are_reported(tmp_path):
@@ -283,9 +284,9 @@ def test_clips_do_not_depend_on_the_order_of_rows(tmp_path):
     assert replace(read_casme2(root), discrepancies=()) == replace(expected, discrepancies=())
 
 
-def refused(sentence: str, *args, **kwargs) -> None:
+def refused(sentence: str, root: Path, annotations: Path | None = None, classes: Path | None = None) -> None:
     with pytest.raises(MerjaxError, match=sentence):
-        read_casme2(*args, **kwargs)
+        read_casme2(root, annotations=annotations, classes=classes)
 
 
 def test_a_folder_that_is_no_release_is_refused_with_what_it_holds(tmp_path):

@@ -84,6 +84,32 @@ def test_overrides_correct_rows_by_subject_and_clip_and_are_recorded(tmp_path):
     assert not dropped
 
 
+def test_a_mapping_corrects_as_a_file_of_the_same_content_does(tmp_path):
+    root = release(tmp_path)
+    file = overrides(tmp_path, "samm:\n  006/006_1_2: {apex: 5564, emotion: Disgust}\n")
+    mapping = {"samm": {"006/006_1_2": {"apex": 5564, "emotion": "Disgust"}}}
+    from_file, from_mapping = read_samm(str(root), overrides=str(file)), read_samm(root, overrides=mapping)
+    assert from_mapping.clips == from_file.clips
+    assert from_mapping.overrides == from_file.overrides == {"006/006_1_2": {"apex": 5564, "emotion": "disgust"}}
+    assert from_mapping.clips != read_samm(root).clips
+    assert remarks(from_mapping)["006/006_1_2"][0].startswith("corrected by overrides: apex ")
+
+
+@pytest.mark.parametrize(
+    ("mapping", "sentence"),
+    [
+        ({"sam": {}}, "overrides: 'sam' is not a database"),
+        ({"samm": 5}, "overrides: expected databases"),
+        ({"samm": {"006/006_1_3": {"apex": 1}}}, "did you mean 006/006_1_2?"),
+        ({"samm": {"006/006_1_2": {"apex": "soon"}}}, "sets apex to 'soon'"),
+    ],
+)
+def test_a_mapping_that_does_not_fit_is_refused_as_a_file_is(tmp_path, mapping, sentence):
+    with pytest.raises(MerjaxError) as refusal:
+        read_samm(release(tmp_path), overrides=mapping)
+    assert sentence in str(refusal.value)
+
+
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
@@ -95,7 +121,7 @@ def test_overrides_correct_rows_by_subject_and_clip_and_are_recorded(tmp_path):
         ("samm: {006/006_1_2: {apex: true}}", "sets apex to True; expected a whole number"),
         ("samm: {onlyaclip: {apex: 1}}", "'onlyaclip' must read like 028/028_4_1"),
         ("samm: {006/006_1_2: 7}", "'006/006_1_2' must read like 028/028_4_1"),
-        ("sam: {}", "'sam' is no database; expected smic, casme2, samm"),
+        ("sam: {}", "'sam' is not a database; expected smic, casme2, samm"),
         ("[1, 2]", "expected databases"),
         ("samm: 5", "expected databases"),
         ("samm: {a: ", "not a readable YAML file"),

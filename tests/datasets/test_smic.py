@@ -71,7 +71,7 @@ def test_an_apex_has_no_place_among_skipped_counters(tmp_path):
     (hs / "s1" / "micro" / "negative" / "s1_ne_01" / "image100000.bmp").unlink()
     path = tmp_path / "overrides.yaml"
     path.write_text("smic:\n  s01/s01_ne_01: {apex: 100001}\n")
-    found = read_smic(tmp_path, path)
+    found = read_smic(tmp_path, overrides=path)
     assert found.clips[0].apex is None
     assert any("read as no apex" in d.reason for d in found.discrepancies)
     assert found.overrides == {"s01/s01_ne_01": {"apex": 100001}}
@@ -81,7 +81,9 @@ def test_an_onset_given_beyond_the_files_drops_the_clip(tmp_path):
     release(tmp_path / "HS")
     path = tmp_path / "overrides.yaml"
     path.write_text("smic:\n  s01/s01_ne_01: {onset: 99000}\n")
-    assert dropped(read_smic(tmp_path, path)) == {"s01/s01_ne_01": "missing frames 99000-99997 of 99000-100002"}
+    assert dropped(read_smic(tmp_path, overrides=path)) == {
+        "s01/s01_ne_01": "missing frames 99000-99997 of 99000-100002"
+    }
 
 
 def test_contradicting_and_empty_and_doubled_folders_are_dropped_with_their_reason(tmp_path):
@@ -100,7 +102,7 @@ def test_overrides_can_give_an_apex(tmp_path):
     release(tmp_path / "HS")
     path = tmp_path / "overrides.yaml"
     path.write_text("smic:\n  s01/s01_ne_01: {apex: 100000}\n")
-    assert [clip.apex for clip in read_smic(tmp_path, path).clips] == [100000, None, None]
+    assert [clip.apex for clip in read_smic(tmp_path, overrides=path).clips] == [100000, None, None]
 
 
 @pytest.mark.parametrize(

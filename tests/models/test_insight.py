@@ -110,7 +110,7 @@ def test_saliency_is_the_gradient_of_the_whole_method(networks, monkeypatch):
         return plain_scores(networks, plain_features(networks, images))[target]
 
     expected = jax.jit(jax.grad(score))(images)
-    maps = insight.saliency(networks, images, target)
+    maps = insight.pixel_gradients(networks, images, target)
     for got, gradient, size in zip(maps, expected, SIZES, strict=True):
         assert got.shape == (6, *size)
         reference = np.abs(np.asarray(gradient)[0]).transpose(2, 0, 1)
@@ -121,7 +121,7 @@ def test_saliency_is_the_gradient_of_the_whole_method(networks, monkeypatch):
 def test_saliency_is_nothing_where_a_region_is_switched_off(networks, monkeypatch):
     monkeypatch.setattr(insight, "BLOCK", 4)
     only_second = networks._replace(mask_R=np.array([0, 1], np.float32))
-    off, on = insight.saliency(only_second, clip(6), 0)
+    off, on = insight.pixel_gradients(only_second, clip(6), 0)
     assert not off.any()
     assert on.any()
 
@@ -150,7 +150,7 @@ def test_a_saved_models_networks_say_what_the_training_said(trained):
 
 def test_evidence_is_of_the_held_out_clips_and_of_their_right_class(trained):
     model, experiment, probability_NxK = trained
-    table = insight.region_evidence(model, experiment)
+    table = insight.regions(model, data=experiment)
     held_out = np.flatnonzero(experiment.folds[1].test_N)
     assert len(table) == len(held_out) * len(experiment.streams)
     assert set(table["clip"]) == set(experiment.index.loc[held_out, "clip"])
@@ -164,6 +164,34 @@ def test_evidence_is_of_the_held_out_clips_and_of_their_right_class(trained):
         target = experiment.target_N[n]
         expected_R = probability_NxK[n, target] - off_RxK[:, target]
         np.testing.assert_allclose(own[[r.name for r in experiment.streams]], expected_R, atol=1e-5)
+
+
+def test_saliency_of_a_clip_is_the_gradient_of_the_class_asked_for_by_default_of_the_right_one(trained, monkeypatch):
+    model, experiment, _ = trained
+    monkeypatch.setattr(insight, "data_of", lambda data: experiment)  # what the model's settings name
+    networks, images = insight.networks_of(model), insight.images_of(experiment, 5)
+    key = "/".join(experiment.index.loc[5, ["database", "subject", "clip"]])
+    for target, k in ((None, experiment.target_N[5]), ("negative", 0)):
+        maps = insight.saliency(model, key, target=target)
+        assert list(maps) == [region.name for region in experiment.streams]
+        for got, expected in zip(maps.values(), insight.pixel_gradients(networks, images, int(k)), strict=True):
+            np.testing.assert_allclose(got, expected, rtol=1e-5)
+            assert len(got) == experiment.length_N[5]
+
+
+def test_a_clip_or_a_class_that_is_not_there_is_refused_with_what_is(trained):
+    model, experiment, _ = trained
+    with pytest.raises(MerjaxError, match=r"no clip 'casme2/sub01/EP3' under megc3; did you mean casme2/sub01/EP03"):
+        insight.saliency(model, "casme2/sub01/EP3", data=experiment)
+    with pytest.raises(MerjaxError, match="no class 'fear'; write one of negative, positive, surprise"):
+        insight.saliency(model, "casme2/sub01/EP03", data=experiment, target="fear")
+
+
+def test_a_model_without_regions_is_refused(trained):
+    model, _, _ = trained
+    other = replace(model, config=make_config(BASE, {"method": "ststnet"}))
+    with pytest.raises(MerjaxError, match="method ststnet, which has no regions"):
+        insight.regions(other)
 
 
 def test_a_model_that_reads_after_the_padding_has_no_decision_on_the_way(trained):

@@ -19,6 +19,7 @@ from merjax.methods.flow_networks import FlowNumbers
 from merjax.methods.numbers import kept_fields
 from merjax.methods.spatial_stage import SpatialNumbers
 from merjax.methods.temporal_stage import TemporalNumbers
+from merjax.models.health import examine_model
 from merjax.models.learned import Learned, by_name, from_names
 from merjax.models.model import Model
 from merjax.protocols import Fold
@@ -56,7 +57,7 @@ def models(result) -> dict[str, Model]:
 
 
 def test_a_loaded_model_predicts_its_held_out_clips_as_the_sweep_did(result, models, small_store):
-    assert models.keys() == set(result.plan.data[0]["folds"])
+    assert models.keys() == {fold.name for fold in result.plan.groups[0].folds}
     saved = result.predictions[result.predictions["selection"] == "fixed"].set_index(["fold", "clip", "subject"])
     for fold, model in models.items():
         table = model(small_store)
@@ -72,11 +73,11 @@ def test_a_loaded_model_predicts_its_held_out_clips_as_the_sweep_did(result, mod
 def test_a_flow_networks_model_predicts_as_the_sweep_did(tmp_path, monkeypatch):
     """One stage, whose batch normalisation has running averages beside the parameters."""
     experiment = experiment_of(flow_images())
-    monkeypatch.setattr(merjax.sweeps.plan, "load_data", lambda data: experiment)
+    monkeypatch.setattr(merjax.sweeps.plan, "data_of", lambda data: experiment)
     base = BASE | {"method": "ststnet", "engine": {"steps_per_call": 2, "chunk": 4, "save_models": True}}
     plan = open_folder(tmp_path, make_plan(make_sweep({"base": base}, "peer"), 1))
     take_chunks(tmp_path)
-    saved = read_predictions(tmp_path, plan).set_index("fold")
+    saved = read_predictions(tmp_path, plan.chunks).set_index("fold")
     assert not runs_without_model(tmp_path, plan, plan.chunks)
     for fold in experiment.folds:
         model = merjax.load_model(model_folder(tmp_path, "base", 0, fold.name))
@@ -120,7 +121,7 @@ def motion_run(tmp_path_factory):
     base["engine"] = SMALL["engine"] | {"save_models": True}
     folder = tmp_path_factory.mktemp("motion") / "run"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(merjax.sweeps.plan, "load_data", lambda data: experiment)
+        patch.setattr(merjax.sweeps.plan, "data_of", lambda data: experiment)
         plan = open_folder(folder, make_plan(make_sweep({"base": base}, "motion"), 1))
         take_chunks(folder)
     return folder, plan, experiment
@@ -128,7 +129,7 @@ def motion_run(tmp_path_factory):
 
 def test_a_model_of_motion_is_saved_and_predicts_as_the_sweep_did(motion_run, monkeypatch):
     folder, plan, experiment = motion_run
-    saved = read_predictions(folder, plan).set_index("fold")
+    saved = read_predictions(folder, plan.chunks).set_index("fold")
     assert not runs_without_model(folder, plan, plan.chunks)
     monkeypatch.setattr(merjax.models, "every_clip", lambda store, data: experiment)  # of tiny pictures
     for fold in experiment.folds:
@@ -140,7 +141,7 @@ def test_a_model_of_motion_is_saved_and_predicts_as_the_sweep_did(motion_run, mo
 
 def test_a_card_of_a_fold_across_databases_has_that_folds_scores(motion_run):
     folder, plan, experiment = motion_run
-    saved = read_predictions(folder, plan)
+    saved = read_predictions(folder, plan.chunks)
     add_scores(folder, plan, saved)
     told = []
     for fold in experiment.folds:
@@ -198,7 +199,7 @@ def test_the_card_says_what_the_model_is(result, models, small_store):
         assert card["held_out_subjects"] == [fold] == sorted(set(subjects_of(experiment)) & {fold})
         assert card["classes"] == ["negative", "positive", "surprise"]
         assert card["trial"] == "a/b"
-        assert card["data"]["store_hash"] == result.plan.data[0]["store_hash"]
+        assert card["data"]["store_hash"] == result.plan.groups[0].store_hash
         assert card["pictures"]["sizes"]["mouth"] == [60, 160]
         assert len(card["numbers"]["spatial"]["mean_RxC"]) == 6
         assert card["numbers"]["temporal"]["read_after"] == 3
@@ -237,7 +238,7 @@ def test_runs_that_were_finished_without_models_are_told(small_store, tmp_path):
     base = {"data": {"store": str(small_store)}, "engine": {"save_models": True}}
     plan = plan_sweep(as_sweep({"base": base}, {}))
     assert runs_without_model(tmp_path, plan, plan.chunks) == plan.runs == 3
-    place = model_folder(tmp_path, "base", 0, plan.data[0]["folds"][1])
+    place = model_folder(tmp_path, "base", 0, plan.groups[0].folds[1].name)
     place.mkdir(parents=True)
     (place / "card.json").write_text("{}")
     assert runs_without_model(tmp_path, plan, plan.chunks) == 2
@@ -261,3 +262,14 @@ def test_variables_come_back_from_the_names_in_a_models_file():
         assert by_name(variables).keys() == flat.keys()
         assert jax.tree.structure(from_names(flat)) == jax.tree.structure(variables)
         assert all(a is b for a, b in zip(jax.tree.leaves(from_names(flat)), jax.tree.leaves(variables), strict=True))
+
+
+def test_a_saved_model_is_found_whole_and_one_without_its_parameters_is_not(result, tmp_path):
+    folder = next((result.folder / "models" / "a-b" / "seed0").iterdir())
+    found = list(examine_model(folder))
+    assert not any(finding.fails for finding in found)
+    assert [finding.found for finding in found if finding.what == "classes"] == ["negative, positive, surprise"]
+    (tmp_path / "card.json").write_text((folder / "card.json").read_text())
+    (lost,) = examine_model(tmp_path)
+    assert lost.fails
+    assert "train it again" in lost.todo

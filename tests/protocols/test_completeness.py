@@ -168,8 +168,8 @@ def real_sheets(tmp_path_factory) -> list[Release]:
 def read_all(root: Path) -> list[Release]:
     coding, classes = ANNOTATIONS / "CASME2-coding-20140508.xlsx", ANNOTATIONS / "CASME2-ObjectiveClasses.xlsx"
     return [
-        read_casme2(root / "casme2", coding, classes),
-        read_samm(root / "samm", ANNOTATIONS / "SAMM_Micro_FACS_Codes_v2.xlsx"),
+        read_casme2(root / "casme2", annotations=coding, classes=classes),
+        read_samm(root / "samm", annotations=ANNOTATIONS / "SAMM_Micro_FACS_Codes_v2.xlsx"),
         read_smic(root / "smic"),
     ]
 

@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.model_selection import LeaveOneGroupOut
 
-from merjax.protocols import Fold, assert_disjoint, make_folds, split_hash
+from merjax.protocols import Fold, FoldId, assert_disjoint, make_folds, split_hash
+from merjax.protocols.inner_subjects import inner_folds
 from merjax.system.errors import MerjaxError
 
 KINDS = ("loso", "loso:samm", "cross_database", "group:3")
@@ -155,6 +156,19 @@ def test_the_hash_tells_splits_apart_and_passes_over_clips_on_no_side():
 def test_the_hash_is_pinned():
     """It is stored with results: if this fails, results of older versions no longer match their splits."""
     assert split_hash(INDEX, make_folds(INDEX, "loso")) == "a346805510b3ab61"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_name_alone_tells_which_fold_it_is(kind):
+    """Plans and model cards hold names only; what is read from one is what the fold was made with."""
+    folds = make_folds(INDEX, kind)
+    assert [FoldId.of_name(fold.name) for fold in folds] == [fold.id for fold in folds]
+    across = {(fold.id.train_databases, fold.id.test_database) for fold in folds}
+    assert (across == {((), "")}) == (kind != "cross_database")
+    inner = inner_folds(INDEX, make_folds(INDEX, "loso"), np.zeros(len(INDEX), int), 0.5)
+    assert [FoldId.of_name(fold.name) for fold in inner] == [fold.id for fold in inner]
+    assert inner[0].id.inside == "casme2/1"
+    assert FoldId.of_name("inside casme2+smic->samm").inside == "casme2+smic->samm"
 
 
 def test_a_subject_on_both_sides_is_an_error():

@@ -14,15 +14,16 @@ from support.small_experiment import BASE, small_experiment
 import merjax.sweeps.plan
 from merjax.cli.report import print_report
 from merjax.cli.terminal import print_not_run
+from merjax.report.beside import published_texts
 from merjax.report.comparison import compare
 from merjax.report.files import write_report
-from merjax.report.published.beside import published_texts
-from merjax.report.published.tables import row_of, table_of
 from merjax.report.section import Section
+from merjax.scoring.parts import Part
+from merjax.scoring.published.tables import TABLES
 from merjax.stores.from_flow_images import prepare_flow_images
 from merjax.sweeps.folder import refuse_another
 from merjax.sweeps.plan import NotRun, make_plan, plan_from_json
-from merjax.sweeps.result import read_run
+from merjax.sweeps.result import open_sweep
 from merjax.sweeps.sweep_file import make_sweep, read_sweep
 from merjax.system.errors import MerjaxError
 
@@ -32,7 +33,7 @@ TRIALS = {"base": BASE, "trials": {"gray": {}, "motion": {"data.input": "flow"},
 @pytest.fixture
 def stores(monkeypatch):
     """Any store that a config names holds gray frames and no motion."""
-    monkeypatch.setattr(merjax.sweeps.plan, "load_data", lambda data: replace(small_experiment(), input=data.input))
+    monkeypatch.setattr(merjax.sweeps.plan, "data_of", lambda data: replace(small_experiment(), input=data.input))
 
 
 def test_a_trial_that_lacks_data_leaves_the_plan_and_the_others_stay(stores):
@@ -60,12 +61,17 @@ def test_a_sweep_that_can_run_nothing_is_refused(stores):
 
 def test_reports_print_the_published_row_beside_the_reason(tmp_path, capsys):
     folder = write_fake_run(
-        tmp_path / "r", name="table8_megc", clips=megc_clips(), skills={"ststnet": 0.6}, chunk_runs=80
+        tmp_path / "r",
+        published="table8",
+        rows={"ststnet": "Liong et al. [27]"},
+        clips=megc_clips(),
+        skills={"ststnet": 0.6},
+        chunk_runs=80,
     )
     plan = json.loads((folder / "plan.json").read_text())
-    absent = NotRun("lbp_top", "the store holds no frames")
+    absent = NotRun("lbp_top", "the store holds no frames", "LBP-TOP [39]")
     (folder / "plan.json").write_text(json.dumps(plan | {"not_run": [absent._asdict()]}))
-    run = read_run(folder)
+    run = open_sweep(folder)
     sections = [Section(comparison) for comparison in compare([run])]
     (table,) = published_texts(sections[0], run)
     cells = {row[0]: row[1:] for row in table.rows}
@@ -106,9 +112,10 @@ def test_the_peers_tables_run_what_flow_images_allow_and_say_what_they_do_not(na
     assert {trial.name for trial in plan.trials} == networks
     assert {absent.trial for absent in plan.not_run} == {trial.name for trial in sweep.trials} - networks
     assert all("no frames" in absent.reason for absent in plan.not_run)
-    assert [len(data["folds"]) for data in plan.data] == [3] * len(plan.data)
-    table = table_of(sweep.name)
-    rows = {trial.name: row_of(table, trial.name, "FULL") for trial in sweep.trials}
-    published = {"proposed method", "LBP-TOP"} | ({"HOOF"} if table.number == 9 else
-        {"Bi-WOOF", "OFF-ApexNet", "STSTNet", "Dual-Inception"})  # fmt: skip
+    assert [len(group.folds) for group in plan.groups] == [3] * len(plan.groups)
+    table = TABLES[plan.published]
+    rows = {trial.name: table.row(trial.published, Part("FULL")) for trial in (*plan.trials, *sweep.trials)}
+    published = {"proposed method", "LBP-TOP"} | ({"HOOF"} if plan.published == "table9" else
+        {"Bi-WOOF", "OFF-ApexNet", "STSTNet", "Dual-Inception", "RCN-A"})  # fmt: skip
+    assert {absent.trial for absent in plan.not_run if absent.published} <= published
     assert {trial for trial, row in rows.items() if row} == published

@@ -24,17 +24,18 @@ from support.report_command import page_of, report, word, words
 import merjax
 from merjax.report.comparison import compare
 from merjax.report.figures import confusion_figure, score_figure, subject_figure, svg
-from merjax.report.mistakes import apex_crops, confident_mistakes
+from merjax.report.mistakes import confident_mistakes, target_crops
 from merjax.report.page import render_page
 from merjax.report.section import Section, warnings_of
 from merjax.report.tables import TextTable, latex, markdown
 from merjax.report.texts import data_text, score_texts
+from merjax.scoring.parts import Part
 from merjax.scoring.scores import score_controls, score_entries
 from merjax.scoring.shuffled import over_permutations, shuffled_notes
 from merjax.scoring.written import number
 from merjax.stores.store import open_store
 from merjax.sweeps.provenance import note_sitting
-from merjax.sweeps.result import read_run, read_runs
+from merjax.sweeps.result import open_sweep, open_sweeps
 from merjax.system.console import duration
 from merjax.system.files import safe_name
 
@@ -219,11 +220,12 @@ def test_oracle_scores_are_called_leaking_wherever_they_stand(tmp_path):
 def test_curves_are_drawn_of_the_trials_that_have_them(tmp_path):
     """A stage's figure names the trials that have such a stage; what is fitted in one step has no curve."""
     folder = write_fake_run(tmp_path / "r", skills={"network": 0.4, "machine": 0.4})
-    run = read_run(folder)
+    run = open_sweep(folder)
     network = run.curves[run.curves["trial"] == "network"]
     machine = run.curves[(run.curves["trial"] == "machine") & (run.curves["stage"] == "spatial")]
     machine = machine[machine["step"] == 0].assign(stage="svm")
-    page = render_page([replace(run, curves=pd.concat([network, machine]))], [Section(compare([run])[0])], crops=False)
+    vars(run)["curves"] = pd.concat([network, machine])  # where the result keeps what it has read
+    page = render_page([run], [Section(compare([run])[0])], crops=False)
     captions = [c for c in re.findall(r"<figcaption>(.*?)</figcaption>", page) if "curves" in c]
     assert [c.split("curves of ")[1] for c in captions] == ["the spatial stage", "the temporal stage"]
     figures = [base64.b64decode(s).decode() for s in re.findall(r"svg\+xml;base64,([^\"]+)", page)][-2:]
@@ -295,7 +297,7 @@ def test_the_interval_over_permutations_is_as_wide_as_their_luck(tmp_path):
     folder = write_fake_run(
         tmp_path / "r", settings={"control": "shuffle"}, clips=clips, skills={"a": 0.0}, folds=folds
     )
-    entry = compare([read_run(folder)])[0].base
+    entry = compare([open_sweep(folder)])[0].base
     fold_N = entry.predictions["fold"].str[-2:].astype(int).to_numpy()
     label_N = entry.predictions["label"].to_numpy()
     scores, over_folds, over_subjects = [], [], []
@@ -303,8 +305,8 @@ def test_the_interval_over_permutations_is_as_wide_as_their_luck(tmp_path):
         answer_FxK = np.random.default_rng(draw).integers(0, 3, (12, 3))
         lucky = replace(entry, predictions=entry.predictions.assign(prediction=answer_FxK[fold_N, label_N]))
         scores.append(balanced_accuracy_score(label_N, lucky.predictions["prediction"]))
-        over_folds.append(np.ptp(over_permutations(lucky, "FULL")["UAR"]) / 3.92)
-        over_subjects.append(np.ptp(score_entries([lucky], ["FULL"])[["UAR_low", "UAR_high"]].to_numpy()) / 3.92)
+        over_folds.append(np.ptp(over_permutations(lucky, Part("FULL"))["UAR"]) / 3.92)
+        over_subjects.append(np.ptp(score_entries([lucky], [Part("FULL")])[["UAR_low", "UAR_high"]].to_numpy()) / 3.92)
     assert np.mean(over_folds) == pytest.approx(np.std(scores), rel=0.25)
     assert np.mean(over_subjects) < 0.7 * np.std(scores)
 
@@ -315,7 +317,7 @@ def test_what_chance_does_now_and_then_is_no_evidence_yet(tmp_path):
     group_N = np.unique((clips["database"] + clips["subject"]).to_numpy(), return_inverse=True)[1] % 12
     folds = {f"group {g:02d}": group_N == g for g in range(12)}
     settings = {"settings": {"control": "shuffle"}, "clips": clips, "skills": {"a": 0.0}}
-    entry = compare([read_run(write_fake_run(tmp_path / "r", folds=folds, **settings))])[0].base
+    entry = compare([open_sweep(write_fake_run(tmp_path / "r", folds=folds, **settings))])[0].base
     right_F = np.array([3, 2, 5, 4, 3, 2, 2, 2, 1, 2, 2, 5]) / 6 - 0.3
     fold_N = entry.predictions["fold"].str[-2:].astype(int).to_numpy()
     label_N = entry.predictions["label"].to_numpy()
@@ -323,7 +325,9 @@ def test_what_chance_does_now_and_then_is_no_evidence_yet(tmp_path):
     heard = []
     for lift in np.arange(0, 0.6, 0.02):
         answer_N = np.where(place_N < right_F[fold_N] + lift, label_N, (label_N + 1) % 3)
-        notes = shuffled_notes([replace(entry, predictions=entry.predictions.assign(prediction=answer_N))], "FULL")
+        notes = shuffled_notes(
+            [replace(entry, predictions=entry.predictions.assign(prediction=answer_N))], Part("FULL")
+        )
         heard.append("one such trial in forty" in notes[0] if notes else None)
     assert list(dict.fromkeys(heard)) == [None, True, False]
     assert "EVIDENCE OF A LEAK" in notes[0]
@@ -334,12 +338,12 @@ def test_of_a_single_fold_the_subjects_are_drawn(tmp_path):
     clips = megc_clips()
     settings = {"settings": {"control": "shuffle"}, "clips": clips, "skills": {"a": 0.5}}
     folder = write_fake_run(tmp_path / "r", folds={"all": np.ones(len(clips), bool)}, **settings)
-    entry = compare([read_run(folder)])[0].base
-    (row,) = score_entries([entry], ["FULL"]).to_dict("records")
-    for name, (low, high) in over_permutations(entry, "FULL").items():
+    entry = compare([open_sweep(folder)])[0].base
+    (row,) = score_entries([entry], [Part("FULL")]).to_dict("records")
+    for name, (low, high) in over_permutations(entry, Part("FULL")).items():
         assert (low, high) == pytest.approx((row[f"{name}_low"], row[f"{name}_high"]))
         assert high - low > 0.05
-    (note,) = shuffled_notes([entry], "FULL")
+    (note,) = shuffled_notes([entry], Part("FULL"))
     assert "1 in all" in note
 
 
@@ -353,14 +357,14 @@ def test_what_permutations_differ_in_is_part_of_the_evidence(tmp_path):
         seeds=(0, 1, 2),
         chunk_runs=80,
     )
-    entry = compare([read_run(folder)])[0].base
+    entry = compare([open_sweep(folder)])[0].base
     lucky = entry.predictions["seed"].eq(0) & (entry.predictions.index % 2 == 0)
     told = entry.predictions["prediction"].where(~lucky, entry.predictions["label"])
     entry = replace(entry, predictions=entry.predictions.assign(prediction=told))
-    chance = score_controls(entry, ["FULL"]).set_index("entry").loc["chance"]
-    assert score_entries([entry], ["FULL"])["UAR_low"].iloc[0] > chance["UAR"]
-    assert over_permutations(entry, "FULL")["UAR"][0] < chance["UAR"]
-    assert shuffled_notes([entry], "FULL") == []
+    chance = score_controls(entry, [Part("FULL")]).set_index("entry").loc["chance"]
+    assert score_entries([entry], [Part("FULL")])["UAR_low"].iloc[0] > chance["UAR"]
+    assert over_permutations(entry, Part("FULL"))["UAR"][0] < chance["UAR"]
+    assert shuffled_notes([entry], Part("FULL")) == []
 
 
 @pytest.fixture(scope="module")
@@ -390,7 +394,7 @@ def test_an_oracles_looks_are_told_beside_it(chosen):
 
 def test_figures_say_what_they_are_without_the_page(chosen):
     """Confusion matrices and subjects, as the files that are passed on, and the scores: trial, choice, and what clips."""
-    section = Section(compare([read_run(chosen)])[0])
+    section = Section(compare([open_sweep(chosen)])[0])
     for entry in section.comparison.entries:
         own = warnings_of([entry])
         for figure in (
@@ -415,7 +419,7 @@ def test_what_has_one_look_has_no_inflation(tmp_path):
         selections={"fixed": 0.0, "oracle": 0.0},
         settings={"method": "hoof", "selection": {"rules": ["fixed", "oracle"]}},
     )
-    section = Section(compare([read_run(folder)])[0])
+    section = Section(compare([open_sweep(folder)])[0])
     assert section.inflation.empty
     assert section.budgets.empty
     assert section.without_choice == ["a, oracle (leaks)"]
@@ -457,7 +461,7 @@ def test_each_row_of_a_csv_file_has_its_own_datas_hash(tmp_path):
 
 
 def test_clips_used_have_a_total_and_absent_databases_a_row(tmp_path):
-    entry = compare([read_run(write_fake_run(tmp_path / "r", clips=small_clips(("smic", "casme2"))))])[0].base
+    entry = compare([open_sweep(write_fake_run(tmp_path / "r", clips=small_clips(("smic", "casme2"))))])[0].base
     rows = {row[0]: row[1:3] for row in data_text(entry).rows}
     assert rows == {
         "SMIC-HS": ("12 / 164", "4 / 16"),
@@ -474,20 +478,20 @@ def test_macro_f1_has_a_column_of_its_own_and_chance_says_what_its_brackets_are(
         f1_score(r["label"], r["prediction"], average="macro")
         for _, r in rows[rows["trial"] == "focal"].groupby("seed")
     ]
-    table = score_texts(Section(compare([read_run(folder)])[0]))[0]
+    table = score_texts(Section(compare([open_sweep(folder)])[0]))[0]
     at = table.columns.index("macro F1")
     assert {row[0]: row[at] for row in table.rows}["focal"] == f"{np.mean(own):.3f}"
     notes = " ".join(table.notes)
     assert "no interval over subjects" in notes
     assert "UF1 is the macro F1" in notes
-    smic = next(t for t in score_texts(Section(compare([read_run(folder)])[0])) if "SAMM" in t.title)
+    smic = next(t for t in score_texts(Section(compare([open_sweep(folder)])[0])) if "SAMM" in t.title)
     assert "A class is rare here" in " ".join(smic.notes)
 
 
 def test_device_versions_and_time_of_the_training_are_on_the_page(tmp_path):
     folder = write_fake_run(tmp_path / "r", clips=CASME2)
     assert "device, versions, time not recorded by the run" in words(page_of(folder))
-    plan = read_run(folder).plan
+    plan = open_sweep(folder).plan
     for chunk in plan.chunks:
         note_sitting(folder, chunk, 90.0)
     note_sitting(folder, plan.chunks[0], 60.0)  # it was stopped and taken up again
@@ -511,7 +515,7 @@ def test_runs_of_one_split_stand_in_one_table_and_others_apart(tmp_path):
     a = write_fake_run(tmp_path / "a", clips=clips, skills={"x": 0.5})
     b = write_fake_run(tmp_path / "b", clips=clips, skills={"x": 0.9})
     other = write_fake_run(tmp_path / "c", name="third", clips=small_clips(("samm",)), data={"split_hash": "2" * 16})
-    together = compare(read_runs([a, b]))
+    together = compare(open_sweeps([a, b]))
     assert len(together) == 1
     assert [entry.label for entry in together[0].entries] == [f"{a}: x", f"{b}: x"]
     assert not Section(together[0]).differences.empty
@@ -568,7 +572,7 @@ def test_rescore_prints_the_reported_score_to_four_digits(reported):
 
 
 def test_mistakes_are_the_wrong_predictions_of_highest_probability(tmp_path):
-    entry = compare([read_run(write_fake_run(tmp_path / "r", seeds=(0, 1), skills={"a": 0.3}))])[0].base
+    entry = compare([open_sweep(write_fake_run(tmp_path / "r", seeds=(0, 1), skills={"a": 0.3}))])[0].base
     best = {}
     for row in entry.predictions.to_dict("records"):
         if row["prediction"] != row["label"]:
@@ -598,6 +602,24 @@ def test_crops_of_mistakes_come_from_the_store_if_it_is_the_same(small_store, tm
         assert why in words(page)
 
 
+def test_an_apex_at_the_onset_shows_the_middle_frame_and_says_so(small_store):
+    """The onset shows no expression: nothing that is measured to the apex is measured to it, and no picture calls it apex."""
+    store = open_store(small_store)
+    row = store.index.iloc[1]
+    own = (row["database"], row["subject"], row["clip"])
+    middle = store.crops["face"][row["first_row"] + row["n_frames"] // 2]
+    for apex in (row["onset"], pd.NA):
+        index = store.index.copy()
+        index.loc[1, "apex"] = apex
+        png, which = target_crops(replace(store, index=index), *own, whole_face=True)
+        assert which == "middle frame, no apex after the onset is given"
+        np.testing.assert_array_equal(cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_UNCHANGED), middle)
+    png, which = target_crops(store, *own, whole_face=True)
+    assert which == f"apex, frame {row['apex']}"
+    apex = store.crops["face"][row["first_row"] + row["apex"] - row["onset"]]
+    np.testing.assert_array_equal(cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_UNCHANGED), apex)
+
+
 @pytest.mark.parametrize("whole_face", [False, True])
 def test_crops_of_a_colour_store_keep_their_colours(small_store, tmp_path, whole_face):
     """Red is red: the store holds RGB, the PNG file is read back by OpenCV as BGR."""
@@ -605,8 +627,8 @@ def test_crops_of_a_colour_store_keep_their_colours(small_store, tmp_path, whole
     colour = {name: np.stack([crop, crop // 2, crop // 4], -1) for name, crop in store.crops.items()}
     row = store.index.iloc[1]
     own = (row["database"], row["subject"], row["clip"])
-    png, which = apex_crops(replace(store, crops=colour), *own, whole_face=whole_face)
-    gray, _ = apex_crops(store, *own, whole_face=whole_face)
+    png, which = target_crops(replace(store, crops=colour), *own, whole_face=whole_face)
+    gray, _ = target_crops(store, *own, whole_face=whole_face)
     picture = cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_UNCHANGED)
     plain = cv2.imdecode(np.frombuffer(gray, np.uint8), cv2.IMREAD_UNCHANGED)
     assert which.startswith("apex, frame")
@@ -617,8 +639,8 @@ def test_crops_of_a_colour_store_keep_their_colours(small_store, tmp_path, whole
 
 
 def test_a_figure_draws_each_score_where_it_is(tmp_path):
-    section = Section(compare([read_run(write_fake_run(tmp_path / "r"))])[0])
-    figure = score_figure(section.scores_and_controls, "FULL")
+    section = Section(compare([open_sweep(write_fake_run(tmp_path / "r"))])[0])
+    figure = score_figure(section.scores_and_controls, Part("FULL"))
     drawn = {line.get_label(): line.get_xdata() for line in figure.axes[0].lines}
     own = section.scores_and_controls.query("part == 'FULL'")
     for name in ("UF1", "UAR", "accuracy"):
@@ -627,10 +649,16 @@ def test_a_figure_draws_each_score_where_it_is(tmp_path):
 
 
 def test_tables_escape_what_means_something_in_latex_and_markdown():
-    table = TextTable("50 % of a_b", ("trial", "x"), (("a & b|c", number(-0.5)),), ("± 1 → 2",))
+    rows = (("a & b|c", number(-0.5), "~ ^ \\ # $ {x}"), ("d", "≥ 1 – 2", ""))
+    table = TextTable("50 % of a_b", ("trial_1", "x", "x"), rows, ("± 1 → 2", "<_>"))
     text = latex(table, "t")
-    assert r"50 \% of a\_b" in text
-    assert r"a \& b|c & $-$0.500 \\" in text
-    assert r"$\pm$ 1 $\rightarrow$ 2" in text
+    assert r"\caption{50 \% of a\_b. $\pm$ 1 $\rightarrow$ 2 $<$\_$>$}" in text
+    assert r"\label{tab:t}" in text
+    assert r"\begin{tabular}{lrr}" in text
+    assert r"trial\_1 & x & x \\" in text  # two columns may have one head
+    assert r"a \& b|c & $-$0.500 & \textasciitilde \space \textasciicircum \space \textbackslash" in text
+    assert r"\# \$ \{x\} \\" in text
+    assert r"d & $\geq$ 1 -- 2 &  \\" in text
+    assert [text.count(rule) for rule in (r"\toprule", r"\midrule", r"\bottomrule")] == [1, 1, 1]
     assert r"| a & b\|c | −0.500 |" in markdown(table)
     assert number(float("nan")) == "–"

@@ -13,13 +13,14 @@ from support.places import CHECKOUT
 
 from merjax.config import flatten, read_yaml
 from merjax.protocols import SCHEMES
+from merjax.report.beside import published_texts
 from merjax.report.comparison import compare
-from merjax.report.published.beside import published_texts
-from merjax.report.published.tables import OURS, TABLES, row_of, table_of
 from merjax.report.section import Section
+from merjax.scoring.published.paper import PAPER
+from merjax.scoring.published.tables import TABLES
 from merjax.stores.store import open_store
 from merjax.sweeps.plan import make_plan
-from merjax.sweeps.result import read_run
+from merjax.sweeps.result import open_sweep
 from merjax.sweeps.sweep_file import make_sweep, read_sweep
 from merjax.synthesis.demo_store import make_demo_store, releases_of
 from merjax.system.errors import MerjaxError
@@ -40,24 +41,24 @@ def store(tmp_path_factory) -> Path:
 @tables
 def test_at_full_scale_clips_and_folds_are_the_papers(number, store):
     plan = make_plan(read_sweep(SWEEPS[number], (f"data.store={store}",)), 1)
-    table = TABLES[number]
+    table = PAPER[f"table{number}"]
     scheme, own = SCHEMES[table.protocol], SCHEMES[table.protocol].expected_subjects
-    across = [row.part for row in table.rows if "->" in row.part]
-    for data in plan.data:
-        assert data["protocol"] == table.protocol
-        assert data["clips"] == sum(map(sum, scheme.expected.values()))
-        assert data["subjects"] == sum(own.values())
-        assert data["folds"] == across if across else len(data["folds"]) == sum(own.values())
+    across = tuple(row.part.fold for row in table.rows if row.part.fold)
+    for group in plan.groups:
+        assert group.protocol == table.protocol
+        assert group.clips == sum(map(sum, scheme.expected.values()))
+        assert group.subjects == sum(own.values())
+        assert group.folds == across if across else len(group.folds) == sum(own.values())
     settings = flatten(plan.trials[0].config)
     assert (settings["data.input"], settings["data.frames"], settings["data.whole_face"]) == ("gray", "all", False)
 
 
 @tables
 def test_every_published_row_of_ours_has_its_trial_and_every_trial_its_row(number):
-    sweep, table = read_sweep(SWEEPS[number]), TABLES[number]
-    assert table_of(sweep.name) is table
-    assert table_of(read_sweep(SWEEPS[number], scale="small").name) is table
-    matched = {t.name: [r for r in table.rows if row_of(table, t.name, r.part) is r] for t in sweep.trials}
+    sweep, table = read_sweep(SWEEPS[number]), PAPER[f"table{number}"]
+    assert TABLES[sweep.published] is table
+    assert read_sweep(SWEEPS[number], scale="small").published == sweep.published
+    matched = {t.name: [r for r in table.rows if table.row(t.published, r.part) is r] for t in sweep.trials}
     assert {name for name, rows in matched.items() if not rows} == UNPUBLISHED.get(number, set())
     assert [row for row in table.rows if not any(row in rows for rows in matched.values())] == []
 
@@ -80,30 +81,27 @@ def test_the_small_scale_changes_what_it_says_and_nothing_else(number):
 
 @tables
 def test_the_report_prints_the_published_scores_beside_ours_and_says_what_the_clips_are(number, tmp_path):
-    sweep, table = read_sweep(SWEEPS[number], scale="small"), TABLES[number]
+    sweep, table = read_sweep(SWEEPS[number], scale="small"), PAPER[f"table{number}"]
     scheme = SCHEMES[table.protocol]
     clips = fake_clips({name: [3] * len(scheme.classes) for name in scheme.expected}, dict.fromkeys(scheme.expected, 3))
-    pairs = [row.part for row in table.rows if "->" in row.part]
-    across = {pair: (clips["database"] == pair.split("->")[1]).to_numpy() for pair in pairs}
+    pairs = [row.part.fold for row in table.rows if row.part.fold]
+    across = {pair.name: (clips["database"] == pair.test_database).to_numpy() for pair in pairs}
     folder = write_fake_run(
         tmp_path / "run",
-        name=sweep.name,
+        published=sweep.published,
+        rows={trial.name: trial.published for trial in sweep.trials},
         clips=clips,
         folds=across or None,
         skills={trial.name: 0.6 for trial in sweep.trials},
         data={"protocol": table.protocol, "statement": "Made by merjax."},
     )
-    read = read_run(folder)
+    read = open_sweep(folder)
     (text,) = published_texts(Section(compare([read])[0]), read)
     assert "NOT COMPARABLE" in text.title
     assert any("Nothing is reproduced" in note for note in text.notes)
     published = [float(cell) for row in text.rows for cell in row[2::2] if cell not in ("–", "")]
     assert sorted(published) == sorted(score for row in table.rows for score in row.scores.values())
     assert not any(row[0].endswith("(paper)") for row in text.rows)  # all stand in rows of ours
-
-
-def test_the_names_of_the_papers_own_method_are_taken():
-    assert all(read_sweep(SWEEPS[n]).trials[0].name in OURS for n in (6, 10, 11, 12, 13))
 
 
 def test_a_file_without_a_small_section_says_so():
@@ -127,7 +125,8 @@ def test_every_layout_gets_people_of_its_own():
 
 def test_made_clips_never_take_the_place_of_others(store, tmp_path):
     def ask(place):
-        make_demo_store(read_sweep(SWEEPS[7], (f"data.store={place}",), scale="small"), QUIET)
+        sweep = read_sweep(SWEEPS[7], (f"data.store={place}",), scale="small")
+        make_demo_store(sweep.store, sweep.synthesize, sweep.name, QUIET)
 
     with pytest.raises(MerjaxError, match="holds real recordings"):
         ask(store)

@@ -19,7 +19,7 @@ from merjax.scoring.megc_log import (
     read_log,
     rescore,
 )
-from merjax.sweeps.result import read_run
+from merjax.sweeps.result import open_sweep
 from merjax.system.errors import MerjaxError
 
 MEGC3 = SCHEMES["megc3"]
@@ -51,7 +51,7 @@ def test_a_log_comes_back_as_it_was(predictions, log):
 
 
 def test_pooled_scores_of_a_log_are_scikit_learns_to_four_digits(predictions, log):
-    rows = rescore(read_log(log, MEGC3), MEGC3).set_index("part")
+    rows = rescore(log).table.set_index("part")
     for part, own in [("FULL", predictions), *predictions.groupby("database")]:
         truth, prediction = own["label"], own["prediction"]
         assert f"{rows.loc[part, 'UF1']:.4f}" == f"{f1_score(truth, prediction, average='macro'):.4f}"
@@ -65,9 +65,9 @@ def test_the_real_list_of_442_clips_is_whole(shared, tmp_path):
     listed = listed.rename(columns={"data": "database"}).assign(prediction=0)
     path = tmp_path / "log.txt"
     path.write_text(log_text(listed))
-    log = read_log(path, MEGC3)
-    check_against_counts(log, MEGC3, "log")
-    row = rescore(log, MEGC3).iloc[0]
+    scores = rescore(path)
+    row = scores.table.iloc[0]
+    assert scores.absent == ""
     assert (f"{row['UF1']:.3f}", f"{row['UAR']:.3f}") == ("0.241", "0.333")
 
 
@@ -75,9 +75,9 @@ def test_a_log_in_other_spellings_and_of_one_database_is_taken(predictions, tmp_
     casme2 = predictions[predictions["database"] == "casme2"]
     path = tmp_path / "log.txt"
     path.write_text(log_text(casme2).replace("casme2", "CASME-II").replace("\n", "\r\n\r\n"))
-    log = read_log(path, MEGC3)
-    check_against_counts(log, MEGC3, "log")
-    assert rescore(log, MEGC3)["part"].tolist() == ["casme2"]
+    scores = rescore(path)
+    assert scores.table["part"].tolist() == ["casme2"]
+    assert "NOT THE WHOLE PROTOCOL" in scores.absent
 
 
 def test_a_log_without_a_whole_database_is_told_loudly(predictions, log):
@@ -172,18 +172,22 @@ def test_unreadable_logs_and_databases_outside_the_protocol_are_refused(tmp_path
 
 def test_written_logs_rescore_to_the_reported_scores(tmp_path):
     folder = write_fake_run(tmp_path / "r", seeds=(0, 1), diverged=[("focal", 2)])
-    section = Section(compare([read_run(folder)])[0])
+    section, unpredicted = Section(compare([open_sweep(folder)])[0]), []
     logs = write_logs(tmp_path / "out", [section])
     assert [path.name for path in logs] == [f"{t}-seed{s}.txt" for t in ("focal", "cross-entropy") for s in (0, 1)]
     for entry in section.comparison.entries:
         values = []
         for path in logs:
             if path.name.startswith(entry.label):
-                log = read_log(path, MEGC3)
-                check_against_list(log, tmp_path / "out/logs/clips.csv", str(path))
-                values.append(rescore(log, MEGC3).set_index("part").loc["FULL", "UF1"])
+                scores = rescore(path, clips=tmp_path / "out/logs/clips.csv")
+                values.append(scores.table.set_index("part").loc["FULL", "UF1"])
+                assert scores.absent == ""
+                unpredicted.append(scores.unpredicted)
         reported = section.scores.set_index(["part", "entry"]).loc[("FULL", entry.label), "UF1"]
         assert np.mean(values) == pytest.approx(reported)
+    assert [n > 0 for n in unpredicted] == [True, True, False, False]  # of focal, whose third fold diverged
+    with pytest.raises(MerjaxError, match='no protocol "megc5"; write any of megc3, au5'):
+        rescore(logs[0], protocol="megc5")
 
 
 def test_cross_database_folds_get_a_log_each(tmp_path):
@@ -191,7 +195,7 @@ def test_cross_database_folds_get_a_log_each(tmp_path):
     samm_N = (clips["database"] == "samm").to_numpy(bool)
     folds = {"casme2->samm": samm_N, "smic->samm": samm_N}
     section = Section(
-        compare([read_run(write_fake_run(tmp_path / "r", clips=clips, folds=folds, skills={"a": 0.5}))])[0]
+        compare([open_sweep(write_fake_run(tmp_path / "r", clips=clips, folds=folds, skills={"a": 0.5}))])[0]
     )
     names = {path.name for path in write_logs(tmp_path / "out", [section])}
     assert names == {"a-seed0-casme2-to-samm.txt", "a-seed0-smic-to-samm.txt"}

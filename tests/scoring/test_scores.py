@@ -9,10 +9,11 @@ from sklearn import metrics as reference
 from support.fake_runs import loso, megc_clips, small_clips, write_fake_run
 
 from merjax.config import make_config
+from merjax.protocols import FoldId
 from merjax.report.comparison import compare
-from merjax.scoring.entry import Entry
+from merjax.scoring.entry import Entry, GroupData
 from merjax.scoring.metrics import SCORES, accuracy, confusion_matrix, interval, subject_bootstrap
-from merjax.scoring.parts import of_part, part_names
+from merjax.scoring.parts import Part, of_part, parts_of
 from merjax.scoring.scores import (
     COVERAGE,
     are_paired,
@@ -27,8 +28,7 @@ from merjax.scoring.scores import (
     share_losing_a_class,
 )
 from merjax.sweeps.folder import read_plan, read_predictions
-from merjax.sweeps.result import read_run
-from merjax.sweeps.sweep_file import Trial
+from merjax.sweeps.result import open_sweep
 
 UAR = reference.balanced_accuracy_score
 
@@ -37,7 +37,7 @@ def macro_f1(truth, prediction):
     return reference.f1_score(truth, prediction, average="macro")
 
 
-def parts_of(rows):
+def rows_by_part(rows):
     yield "FULL", rows
     yield from rows.groupby("database")
 
@@ -50,14 +50,16 @@ def seeds_of(rows):
 def run_rows(tmp_path_factory):
     """A comparison over three databases and three seeds, and its saved predictions read without the report's code."""
     folder = write_fake_run(tmp_path_factory.mktemp("runs") / "r", clips=megc_clips(), seeds=(0, 1, 2), chunk_runs=40)
-    return compare([read_run(folder)])[0], pd.concat(map(pd.read_parquet, sorted(folder.glob("predictions-*.parquet"))))
+    return compare([open_sweep(folder)])[0], pd.concat(
+        map(pd.read_parquet, sorted(folder.glob("predictions-*.parquet")))
+    )
 
 
 def test_every_score_is_scikit_learns_of_the_saved_predictions(run_rows):
     comparison, rows = run_rows
     scores = score_entries(comparison.entries, comparison.parts).set_index(["part", "trial"])
-    assert set(comparison.parts) == {"FULL", "smic", "casme2", "samm"}
-    for part, of_part_rows in parts_of(rows):
+    assert {part.name for part in comparison.parts} == {"FULL", "smic", "casme2", "samm"}
+    for part, of_part_rows in rows_by_part(rows):
         for trial, own in of_part_rows.groupby("trial"):
             got = scores.loc[(part, trial)]
             for name, score in (("UF1", macro_f1), ("UAR", UAR), ("accuracy", reference.accuracy_score)):
@@ -72,7 +74,7 @@ def test_every_score_is_scikit_learns_of_the_saved_predictions(run_rows):
 def test_class_scores_and_subject_scores_are_scikit_learns(run_rows):
     comparison, rows = run_rows
     classes = score_classes(comparison.entries, comparison.parts).set_index(["part", "entry"])
-    for part, of_part_rows in parts_of(rows):
+    for part, of_part_rows in rows_by_part(rows):
         for trial, own in of_part_rows.groupby("trial"):
             f1 = np.mean([reference.f1_score(s["label"], s["prediction"], average=None) for s in seeds_of(own)], axis=0)
             recall = np.mean(
@@ -90,7 +92,7 @@ def test_intervals_and_chance_are_those_of_a_plain_loop_with_scikit_learn(run_ro
     """Subjects drawn one by one, answers drawn one by one, other random numbers, scikit-learn's scores: the same intervals up
     to the noise of the draws."""
     comparison, rows = run_rows
-    got = score_entries(comparison.entries[:1], ("samm",)).iloc[0]
+    got = score_entries(comparison.entries[:1], [Part("samm")]).iloc[0]
     own = rows[(rows["trial"] == got["trial"]) & (rows["database"] == "samm")]
     truths, answers = ([seed[name].to_numpy() for seed in seeds_of(own)] for name in ("label", "prediction"))
     of_subject = [np.flatnonzero((seeds_of(own)[0]["subject"] == s).to_numpy()) for s in own["subject"].unique()]
@@ -102,7 +104,7 @@ def test_intervals_and_chance_are_those_of_a_plain_loop_with_scikit_learn(run_ro
             np.mean([by_scikit_learn(t[clips], a[clips]) for t, a in zip(truths, answers, strict=True)], axis=0)
         )
     compare_quantiles(got, drawn)
-    chance = score_controls(comparison.base, ("samm",)).set_index("entry").loc["chance"]
+    chance = score_controls(comparison.base, [Part("samm")]).set_index("entry").loc["chance"]
     drawn = [by_scikit_learn(truths[0], rng.choice(truths[0], len(truths[0]))) for _ in range(300)]
     compare_quantiles(chance, drawn)
     np.testing.assert_allclose([chance[name] for name in SCORES], np.mean(drawn, 0), atol=0.012)
@@ -127,7 +129,7 @@ def test_every_interval_of_a_report_is_its_own_draws_scored_with_scikit_learn(ru
     comparison, rows = run_rows
     scores = score_entries(comparison.entries, comparison.parts).set_index(["part", "trial"])
     differences = score_differences(comparison.base, comparison.entries[1:], comparison.parts).set_index("part")
-    for part, of_part_rows in parts_of(rows):
+    for part, of_part_rows in rows_by_part(rows):
         drawn = {}
         for trial, own in of_part_rows.groupby("trial"):
             person = (own["database"] + "/" + own["subject"]).to_numpy(str)
@@ -156,13 +158,13 @@ def test_every_interval_of_a_report_is_its_own_draws_scored_with_scikit_learn(ru
 def test_a_difference_is_that_of_the_scores_and_its_interval_is_paired(tmp_path):
     """A trial that differs from the base in one clip has a narrow interval of the difference; unpaired it would be wide."""
     folder = write_fake_run(tmp_path / "r", clips=megc_clips(), skills={"a": 0.6}, chunk_runs=100)
-    base = compare([read_run(folder)])[0].base
+    base = compare([open_sweep(folder)])[0].base
     other = base.predictions.copy()
     changed = other.index[other["prediction"] != other["label"]][0]
     other.loc[changed, "prediction"] = other.loc[changed, "label"]
     entry = type(base)(**{**vars(base), "label": "b", "predictions": other})
-    row = score_differences(base, [entry], ["FULL"]).iloc[0]
-    scores = score_entries([base, entry], ["FULL"])
+    row = score_differences(base, [entry], [Part("FULL")]).iloc[0]
+    scores = score_entries([base, entry], [Part("FULL")])
     assert row["accuracy"] == pytest.approx(1 / 442)
     for name in SCORES:
         assert row[name] == pytest.approx(scores[name][1] - scores[name][0])
@@ -214,11 +216,9 @@ def test_clips_drawn_one_by_one_would_cover_less():
 
 def entry_of(clips, prediction_N, label):
     """An entry of one seed, as a run would give it."""
-    config = make_config()
-    trial = Trial(label, {}, config)
-    data = {"protocol": "megc3", "classes": ["a", "b", "c"], "folds": ["x"], "statement": ""}
+    data = GroupData("", "", "", "", "megc3", ("a", "b", "c"), (FoldId("x"),), len(clips), 0, 0)
     predictions = clips.assign(prediction=prediction_N, fold="x", seed=0)
-    return Entry(label, trial, "fixed", "", data, (0,), (0,), 1, predictions)
+    return Entry(label, label, make_config(), {}, "fixed", "", data, (0,), (0,), 1, 1.0, 1, predictions)
 
 
 def test_paired_differences_cover_the_difference_of_two_trials_and_find_one(monkeypatch):
@@ -243,7 +243,7 @@ def test_paired_differences_cover_the_difference_of_two_trials_and_find_one(monk
             entry_of(clips, answers(own), name)
             for own, name in ((skill, "base"), (skill, "equal"), (np.minimum(skill + 0.2, 1), "better"))
         )
-        rows = score_differences(base, [equal, better], ["casme2"]).set_index("entry")
+        rows = score_differences(base, [equal, better], [Part("casme2")]).set_index("entry")
         for name in SCORES:
             covered[name] += rows.loc["equal", f"{name}_low"] <= 0 <= rows.loc["equal", f"{name}_high"]
             found[name] += rows.loc["better", f"{name}_low"] > 0
@@ -257,14 +257,14 @@ def test_resamples_that_lose_a_class_are_counted(run_rows):
     clips = pd.DataFrame({"database": "smic", "subject": list("aabbccdd"), "label": [0, 1] * 3 + [0, 2], "seed": 0})
     assert share_losing_a_class(clips, ("x", "y", "z")) == pytest.approx(0.75**4, abs=0.04)
     assert share_losing_a_class(clips[clips["label"] < 2], ("x", "y", "z")) == pytest.approx(0.25**4, abs=0.01)
-    assert share_losing_a_class(of_part(run_rows[0].base.predictions, "FULL"), ("x", "y", "z")) == 0
+    assert share_losing_a_class(of_part(run_rows[0].base.predictions, Part("FULL")), ("x", "y", "z")) == 0
 
 
 def test_controls_are_majority_and_chance_of_each_part(run_rows):
     comparison, rows = run_rows
     controls = score_controls(comparison.base, comparison.parts).set_index(["part", "entry"])
     assert controls.loc[("FULL", "majority"), "UF1"] == pytest.approx(0.241, abs=5e-4)
-    for part, own in parts_of(rows):
+    for part, own in rows_by_part(rows):
         one = own[(own["trial"] == own["trial"].iloc[0]) & (own["seed"] == 0)]
         majority = np.full(len(one), one["label"].mode()[0])
         assert controls.loc[(part, "majority"), "UF1"] == pytest.approx(
@@ -275,8 +275,8 @@ def test_controls_are_majority_and_chance_of_each_part(run_rows):
 
 def test_diverged_runs_count_as_wrong(tmp_path):
     folder = write_fake_run(tmp_path / "r", skills={"a": 1.0}, diverged=[("a", 0), ("a", 3)])
-    entry = compare([read_run(folder)])[0].base
-    row = score_entries([entry], ["FULL"]).iloc[0]
+    entry = compare([open_sweep(folder)])[0].base
+    row = score_entries([entry], [Part("FULL")]).iloc[0]
     lost = (entry.predictions["prediction"] < 0).mean()
     assert lost > 0
     assert row["accuracy"] == pytest.approx(1 - lost)
@@ -291,8 +291,9 @@ def test_cross_database_folds_are_scored_by_themselves(tmp_path):
         "casme2->samm": database_N == "samm",
         "samm->casme2": database_N == "casme2",
     }
-    comparison = compare([read_run(write_fake_run(tmp_path / "r", clips=clips, folds=folds))])[0]
-    assert comparison.parts == tuple(folds)
+    comparison = compare([open_sweep(write_fake_run(tmp_path / "r", clips=clips, folds=folds))])[0]
+    assert [part.name for part in comparison.parts] == list(folds)
+    assert comparison.parts[0].title == "CASME II & SMIC-HS → SAMM"
     scores = score_entries(comparison.entries, comparison.parts)
     assert set(scores["clips"][scores["part"] == "casme2->samm"]) == {10}
     assert (comparison.base.predictions.groupby("clip").size() > 1).any()  # pooled, clips would count twice
@@ -305,14 +306,15 @@ def test_parts_of_one_database_and_of_an_incomplete_set(tmp_path):
     ):
         clips = small_clips(databases)
         predictions = clips.assign(fold="x", seed=0)
-        assert part_names({"protocol": "megc3", "folds": ["x"]}, predictions) == expected
-        assert len(of_part(predictions, expected[0])) == len(clips)
+        parts = parts_of("megc3", [FoldId("x")], predictions)
+        assert tuple(part.name for part in parts) == expected
+        assert len(of_part(predictions, parts[0])) == len(clips)
 
 
 def test_resampling_draws_the_same_subjects_for_all_seeds(tmp_path):
     """With predictions that are equal in all seeds, the draws are those of one seed."""
     folder = write_fake_run(tmp_path / "r", skills={"a": 1.0}, seeds=(0, 1, 2), chunk_runs=100)
-    entry = compare([read_run(folder)])[0].base
+    entry = compare([open_sweep(folder)])[0].base
     predictions = entry.predictions.assign(prediction=0)
     one_seed = predictions[predictions["seed"] == 0]
     for name, draws in resampled(predictions, entry.classes).items():
@@ -333,7 +335,7 @@ def test_selections_and_controls_are_entries_of_their_own(tmp_path):
         selections={"fixed": 0.0, "inner": 0.1, "oracle": 0.4},
         settings={"control": "shuffle"},
     )
-    entries = compare([read_run(folder)])[0].entries
+    entries = compare([open_sweep(folder)])[0].entries
     assert [entry.label for entry in entries] == [
         "a, shuffled labels",
         "a, inner subjects, shuffled labels",
@@ -343,22 +345,22 @@ def test_selections_and_controls_are_entries_of_their_own(tmp_path):
     kept = write_fake_run(
         tmp_path / "k", skills={"a": 0.5}, selections={"inner": 0.0}, settings={"selection": {"after": "keep"}}
     )
-    assert compare([read_run(kept)])[0].base.label == "a, inner subjects, model kept"
-    assert score_entries(entries, ["FULL"])["selection"].tolist() == ["fixed", "inner", "oracle (leaks)"]
+    assert compare([open_sweep(kept)])[0].base.label == "a, inner subjects, model kept"
+    assert score_entries(entries, [Part("FULL")])["selection"].tolist() == ["fixed", "inner", "oracle (leaks)"]
 
 
 def test_unfinished_trials_are_scored_on_complete_seeds_or_marked_partial(tmp_path):
     clips = small_clips()
     n_folds = len(loso(clips))
     folder = write_fake_run(tmp_path / "r", clips=clips, seeds=(0, 1), chunk_runs=n_folds, unfinished=(1, 2))
-    run = read_run(folder)
+    run = open_sweep(folder)
     entries = compare([run])[0].entries
     assert [entry.label for entry in entries] == ["focal, 1 of 2 seeds", "cross-entropy, 1 of 2 seeds"]
     assert [entry.seeds for entry in entries] == [(0,), (1,)]
     assert len(run.missing) == 2 * n_folds
     assert are_paired(*entries)
     folder = write_fake_run(tmp_path / "s", clips=clips, chunk_runs=n_folds - 2, unfinished=(1, 2))
-    entry = compare([read_run(folder)])[0].base
+    entry = compare([open_sweep(folder)])[0].base
     assert entry.is_partial
     assert entry.label == f"focal, partial: {n_folds - 2} of {n_folds} folds"
     assert not are_paired(entry, entries[0])
@@ -370,8 +372,9 @@ def test_the_sweeps_table_pools_no_cross_database_folds(tmp_path):
     folds = {f"{a}->{b}": (clips["database"] == b).to_numpy() for a, b in (("casme2", "smic"), ("smic", "casme2"))}
     folder = write_fake_run(tmp_path / "run", clips=clips, folds=folds)
     plan = read_plan(folder)
-    predictions = read_predictions(folder, plan)
-    table, controls = score_table(entries_of(plan, predictions)), control_table(entries_of(plan, predictions))
+    predictions = read_predictions(folder, plan.chunks)
+    entries = open_sweep(folder).entries
+    table, controls = score_table(entries), control_table(entries)
     for part, fold in (("CASME II → SMIC-HS", "casme2->smic"), ("SMIC-HS → CASME II", "smic->casme2")):
         rows = table[table["part"] == part]
         assert list(rows["trial"]) == [trial.name for trial in plan.trials]

@@ -8,10 +8,8 @@ import numpy as np
 import pytest
 
 from merjax.cli.prepare import main
-from merjax.config import DataConfig
 from merjax.datasets import read_casme2
 from merjax.faces.flow import dense_flow, fixed_point, flow_picture
-from merjax.stores.clip_crops import CropSettings
 from merjax.stores.clip_motion import FlowSettings
 from merjax.stores.preparation import prepare_store
 from merjax.stores.store import CROPS, open_store
@@ -37,8 +35,7 @@ def short(release):
 
 @pytest.fixture(scope="module")
 def store(short, tmp_path_factory):
-    settings = CropSettings(flow=FlowSettings(every=True))
-    return prepare_store([short], tmp_path_factory.mktemp("flow") / "store", settings=settings, workers=1)
+    return prepare_store(short, tmp_path_factory.mktemp("flow") / "store", flow="every", workers=1)
 
 
 def test_pictures_go_from_onset_to_apex_or_to_the_middle(store):
@@ -63,32 +60,31 @@ def test_every_frame_of_every_crop_has_its_motion_against_the_onset(store):
 
 
 def test_an_experiment_sees_the_motion_of_the_frames_that_it_asks_for(store):
-    data = DataConfig(store=str(store.path), input="flow", frames="count:3")
-    experiment = load_data(data)
+    experiment = load_data(store, input="flow", frames="count:3")
     assert experiment.channels == 3
     assert experiment.subtracted_row_S is None
     assert len(experiment.index) == 2  # the clip without an apex is not in the protocol
     for region, frames in zip(experiment.streams, experiment.frames, strict=True):
         np.testing.assert_array_equal(frames[experiment.row_S], store.frame_flow[region.name][[0, 4, 8, 9, 13, 17]])
-    (face,) = load_data(replace(data, whole_face=True)).frames
+    (face,) = load_data(store, input="flow", frames="count:3", whole_face=True).frames
     assert face.shape == (27, 160, 160, 3)
     with pytest.raises(MerjaxError, match="whose flow to the onset is nothing"):
-        load_data(replace(data, frames="count:1"))
+        load_data(store, input="flow", frames="count:1")
 
 
 def test_a_stopped_preparation_goes_on_and_broken_motion_is_computed_anew(short, store, tmp_path):
-    out, settings = tmp_path / "store", CropSettings(flow=FlowSettings(every=True))
+    out = tmp_path / "store"
 
     def stop(done, total):
         if done == 2:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        prepare_store([short], out, settings=settings, workers=1, progress=stop)
+        prepare_store([short], out, flow="every", workers=1, progress=stop)
     partial = out.with_name("store.partial")
     for name in ("pictures", "flow_mouth"):
         np.load(partial / f"{name}.npy", mmap_mode="r+")[:] = 9
-    finished = prepare_store([short], out, settings=settings, workers=1)
+    finished = prepare_store([short], out, flow="every", workers=1)
     assert finished.hash == store.hash
     np.testing.assert_array_equal(finished.flow, store.flow)
     np.testing.assert_array_equal(finished.frame_flow["mouth"], store.frame_flow["mouth"])
@@ -111,7 +107,7 @@ def test_motion_of_dropped_clips_is_left_out(short, store, tmp_path):
     made = prepare_store(
         [replace(short, clips=(broken, *short.clips[1:]))],
         tmp_path / "store",
-        settings=CropSettings(flow=FlowSettings(to="mid", side=14)),
+        flow=FlowSettings(to="mid", side=14),
         workers=1,
     )
     assert made.flow.shape == (2, 14, 14, 3)

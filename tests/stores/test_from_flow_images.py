@@ -6,9 +6,8 @@ import pandas as pd
 import pytest
 
 from merjax.cli.prepare import main
-from merjax.config import DataConfig
 from merjax.protocols import SCHEMES, label_clips
-from merjax.report.mistakes import apex_crops
+from merjax.report.mistakes import target_crops
 from merjax.stores.from_flow_images import prepare_flow_images
 from merjax.stores.store import open_store
 from merjax.system.errors import MerjaxError
@@ -56,7 +55,7 @@ def test_pictures_and_classes_are_those_of_files_and_list(material, tmp_path):
 def test_an_experiment_finds_each_clips_picture(material, tmp_path):
     """In au5 only three of the five clips are left: their pictures must be theirs."""
     store = make(material, tmp_path)
-    experiment = load_data(DataConfig(store=str(store.path), protocol="au5"))
+    experiment = load_data(store, protocol="au5")
     assert experiment.index["clip"].tolist() == ["EP02_01f", "EP01_11f", "006_1_2"]
     np.testing.assert_array_equal(experiment.flow_NxHxWx3, store.flow[2:])
     with pytest.raises(MerjaxError, match="no frames"):
@@ -65,7 +64,7 @@ def test_an_experiment_finds_each_clips_picture(material, tmp_path):
 
 def test_reports_show_the_pictures_of_mistaken_clips(material, tmp_path):
     store = make(material, tmp_path)
-    png, what = apex_crops(store, "samm", "006", "006_1_2", whole_face=False)
+    png, what = target_crops(store, "samm", "006", "006_1_2", whole_face=False)
     shown = cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_GRAYSCALE)
     assert what == "u, v and strain"
     np.testing.assert_array_equal(shown[::4, ::4], np.hstack([*np.moveaxis(store.flow[4], -1, 0)]))
@@ -73,7 +72,7 @@ def test_reports_show_the_pictures_of_mistaken_clips(material, tmp_path):
 
 def test_a_store_of_crops_says_that_it_has_no_flow(small_store):
     with pytest.raises(MerjaxError, match="--flow-images DIR --clips CSV"):
-        _ = load_data(DataConfig(store=str(small_store))).flow_NxHxWx3
+        _ = load_data(small_store).flow_NxHxWx3
 
 
 def test_the_hash_follows_pixels_and_labels_and_not_the_order(material, tmp_path):

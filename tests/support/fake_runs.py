@@ -9,6 +9,7 @@ import pandas as pd
 
 from merjax.config import make_config
 from merjax.protocols import SCHEMES
+from merjax.scoring.entry import GroupData
 from merjax.sweeps.folder import write_chunk
 from merjax.sweeps.plan import Chunk, Plan
 from merjax.sweeps.sweep_file import Trial
@@ -83,6 +84,8 @@ def write_fake_run(
     data: Mapping[str, Any] | None = None,
     settings: Mapping[str, Any] | None = None,
     unfinished: Sequence[int] = (),
+    published: str = "",
+    rows: Mapping[str, str] | None = None,
     diverged: Sequence[tuple[str, int]] = (),
     chunk_runs: int = 6,
 ) -> Path:
@@ -96,9 +99,11 @@ def write_fake_run(
         skills: by trial name, the probability of knowing a clip's label.
         seeds: of the runs.
         selections: if given, a column `selection` and what each value adds to the skill.
-        data: overrides what the plan says of the data.
+        data: overrides what the plan says of the data, by the keys of plan.json.
         settings: of all trials' configs.
         unfinished: numbers of chunks to leave out.
+        published: the published table that it repeats.
+        rows: by trial name, the published row beside it.
         diverged: (trial, fold number) whose predictions are -1.
         chunk_runs: runs per chunk.
     """
@@ -111,6 +116,7 @@ def write_fake_run(
         "store": "nowhere",
         "store_hash": "0" * 32,
         "split_hash": "1" * 16,
+        "label_hash": "2" * 16,
         "protocol": protocol,
         "classes": list(classes),
         "folds": list(folds),
@@ -120,15 +126,24 @@ def write_fake_run(
         "dropped": [],
         "left_out": [],
         "statement": "",
+        "work": {"spatial": 1.0, "temporal": 1.0},
     } | dict(data or {})
     trials = tuple(
-        Trial(trial, {"loss.gamma": float(i)}, make_config(settings or {}, {"loss.gamma": i}))
+        Trial(
+            trial,
+            {"loss.gamma": float(i)},
+            make_config(settings or {}, {"loss.gamma": i}),
+            (),
+            (rows or {}).get(trial, ""),
+        )
         for i, trial in enumerate(skills)
     )
     runs = [(t, f) for t in range(len(trials)) for f in range(len(folds))]
     cut = [(seed, runs[i : i + chunk_runs]) for seed in seeds for i in range(0, len(runs), chunk_runs)]
     chunks = tuple(Chunk(n, 0, seed, tuple(part), chunk_runs) for n, (seed, part) in enumerate(cut))
-    plan = Plan(name, trials, tuple(seeds), (0,) * len(trials), chunks, (described,))
+    plan = Plan(
+        name, trials, tuple(seeds), (0,) * len(trials), chunks, (GroupData.from_json(described),), published=published
+    )
     folder.mkdir(parents=True)
     write_json(folder / "plan.json", plan.to_json())
     for chunk in chunks:

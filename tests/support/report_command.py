@@ -10,7 +10,7 @@ from merjax.cli.main import main
 from merjax.report.comparison import compare
 from merjax.report.page import render_page
 from merjax.report.section import Section
-from merjax.sweeps.result import read_runs
+from merjax.sweeps.result import open_sweeps
 
 
 class Result(NamedTuple):
@@ -36,7 +36,7 @@ def word(name: str, *arguments) -> Result:
 
 
 def page_of(*folders, crops=True) -> str:
-    runs = read_runs(folders)
+    runs = open_sweeps(folders)
     return render_page(runs, [Section(comparison) for comparison in compare(runs)], crops=crops)
 
 

@@ -76,7 +76,7 @@ class TinyCNN(SimpleCNN):
 def use_small_experiment(setattr=setattr) -> None:
     """Let plans and work open the small experiment, whatever store a config names, and train tiny networks; pass
     `monkeypatch.setattr` in tests."""
-    setattr(merjax.sweeps.plan, "load_data", lambda data: small_experiment())
+    setattr(merjax.sweeps.plan, "data_of", lambda data: small_experiment())
     use_tiny_networks(setattr)
 
 

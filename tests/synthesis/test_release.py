@@ -13,7 +13,7 @@ import pytest
 
 from merjax.cli import synthesize
 from merjax.datasets import read_casme2, read_samm, read_smic
-from merjax.synthesis import default_portraits, release, synthesize_release
+from merjax.synthesis import release, synthesize_release
 from merjax.synthesis.clip_plans import plan_clips
 from merjax.synthesis.layouts import CASME2, LAYOUTS
 from merjax.synthesis.rendering import envelope
@@ -25,7 +25,7 @@ GROUPS = [CASME2.groups[name] for name in ("negative", "positive", "surprise")]
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     out = tmp_path_factory.mktemp("made") / "release"
-    return synthesize_release(default_portraits(), out, clips_per_subject=3, subjects=1, fields=True, workers=2)
+    return synthesize_release(out, clips_per_subject=3, subjects=1, fields=True, workers=2)
 
 
 def frames_of(folder):
@@ -99,7 +99,7 @@ def test_the_coded_apex_is_where_the_true_field_is_found(made):
 
 def test_frames_do_not_depend_on_the_number_of_workers_but_on_the_seed(tmp_path, made):
     settings = {"clips_per_subject": 3, "subjects": 1}
-    alone = synthesize_release(default_portraits(), tmp_path / "alone", workers=1, **settings)
+    alone = synthesize_release(tmp_path / "alone", workers=1, **settings)
     assert frames_of(alone) == frames_of(made)
     assert (alone / release.MARKER).read_bytes() == (made / release.MARKER).read_bytes()
     other = plan_clips(GROUPS, 200.0, 1, 3, (1.0, 3.0), seed=1)
@@ -113,7 +113,7 @@ def test_a_subjects_clips_do_not_depend_on_how_many_subjects_there_are():
 
 @pytest.mark.parametrize(("layout", "read"), [("samm", read_samm), ("smic", read_smic)])
 def test_the_other_layouts_are_read_without_a_discrepancy(tmp_path, layout, read):
-    out = synthesize_release(default_portraits(), tmp_path / layout, clips_per_subject=3, subjects=1, layout=layout)
+    out = synthesize_release(tmp_path / layout, clips_per_subject=3, subjects=1, layout=layout)
     release_read, stated = read(out), json.loads((out / release.MARKER).read_text())["clips"]
     assert not release_read.discrepancies
     assert release_read.synthetic == release.STATEMENT
@@ -145,21 +145,21 @@ def test_an_interrupted_synthesis_leaves_nothing(tmp_path):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        synthesize_release(default_portraits(), tmp_path / "release", clips_per_subject=2, subjects=1, progress=stop)
+        synthesize_release(tmp_path / "release", clips_per_subject=2, subjects=1, progress=stop)
     assert not list(tmp_path.iterdir())
 
 
 def test_a_folder_with_files_is_refused_untouched_and_an_empty_one_is_filled(tmp_path):
     (tmp_path / "mine.txt").write_text("keep")
     with pytest.raises(MerjaxError, match="this folder holds files"):
-        synthesize_release(default_portraits(), tmp_path)
+        synthesize_release(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
     empty = tmp_path / "empty"
     empty.mkdir()
-    synthesize_release(default_portraits(), empty, clips_per_subject=1, subjects=1)
+    synthesize_release(empty, clips_per_subject=1, subjects=1)
     assert (empty / release.MARKER).is_file()
     with pytest.raises(MerjaxError, match="synthesised release already"):
-        synthesize_release(default_portraits(), empty)
+        synthesize_release(empty)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Where progress is shown, and how: terminals, notebooks with widgets, notebooks without."""
 
+import io
 import sys
 from types import SimpleNamespace
 
@@ -8,7 +9,8 @@ from rich.console import Console
 from rich.progress import BarColumn, TextColumn
 
 import merjax.system.console
-from merjax.system.console import bars, counted, default_console, duration, is_watched
+from merjax.synthesis import synthesize_release
+from merjax.system.console import bars, counted, default_console, duration, is_watched, told
 
 
 def test_a_caller_from_python_sees_progress_in_a_terminal_or_a_notebook_and_else_nothing(monkeypatch):
@@ -64,6 +66,29 @@ def test_other_counts_are_shown_there_too_and_a_hidden_bar_is_not(notebook):
     with bars(notebook.console, TextColumn("{task.description}"), hidden=True) as drawn:
         drawn.add_task("nothing to do")
     assert not notebook.shown
+
+
+@pytest.fixture
+def terminal(monkeypatch):
+    """What a terminal shows, in the place of this process's own console."""
+    screen = io.StringIO()
+    watched = Console(file=screen, force_terminal=True, width=100)
+    monkeypatch.setattr(merjax.system.console, "Console", lambda quiet=False: watched)
+    return screen
+
+
+def test_a_function_called_from_a_terminal_draws_a_bar_by_default(terminal, tmp_path):
+    synthesize_release(tmp_path / "made", subjects=1, clips_per_subject=1)
+    assert "making clips" in terminal.getvalue()
+    assert "1/1" in terminal.getvalue()
+
+
+def test_whoever_gives_progress_is_told_and_nothing_is_drawn(terminal):
+    seen = []
+    with told("counting", lambda done, total: seen.append((done, total))) as progress:
+        progress(1, 2)
+    assert seen == [(1, 2)]
+    assert not terminal.getvalue()
 
 
 def test_durations_are_said_as_people_do():

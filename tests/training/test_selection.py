@@ -23,7 +23,7 @@ from merjax.report.section import Section
 from merjax.scoring.metrics import accuracy, uf1
 from merjax.scoring.shuffled import over_permutations, shuffled_notes
 from merjax.sweeps.plan import Plan
-from merjax.sweeps.result import read_run
+from merjax.sweeps.result import open_sweep
 from merjax.sweeps.running.take_chunks import take_chunks
 from merjax.sweeps.running.train_chunk import _open, train_chunk
 from merjax.system.errors import MerjaxError
@@ -162,7 +162,7 @@ def noisy_section(tmp_path_factory) -> Section:
         folder = tmp_path_factory.mktemp("noisy") / "run"
         small_plan(folder, base=base, trials=trials, seeds=3)
         take_chunks(folder)
-    return Section(compare([read_run(folder)])[0])
+    return Section(compare([open_sweep(folder)])[0])
 
 
 def test_an_oracle_adds_to_every_trial_and_shuffled_labels_stay_at_chance_by_the_other_rules(noisy_section):
@@ -216,7 +216,7 @@ def test_keeping_the_inner_model_tests_that_very_model_and_trains_no_other(engin
     use_small_experiment(monkeypatch.setattr)
     selection = {"selection": {"rules": ["inner"], "after": "keep", "looks": 5}}
     plan = small_plan(base=BASE | selection)
-    assert list(plan.data[0]["work"]) == ["inner spatial", "inner temporal"]
+    assert list(plan.groups[0].cost) == ["inner spatial", "inner temporal"]
     table = predicted(plan, engine)
     experiment = small_experiment()
     inner = trained_by(jobs, experiment.held_out_inside(0.2), specs_of(ALL), engine)
@@ -239,7 +239,7 @@ def test_what_the_inner_rule_chooses_hangs_on_nothing_of_the_held_out_subject(by
         target_N=np.where(fold.test_N, (experiment.target_N + 1) % 3, experiment.target_N),
         target_NxR=np.where(fold.test_N[:, None], 0, experiment.target_NxR),
     )
-    monkeypatch.setattr(merjax.sweeps.plan, "load_data", lambda data: changed)
+    monkeypatch.setattr(merjax.sweeps.plan, "data_of", lambda data: changed)
     table = predicted(small_plan(base=BASE | ALL), engine)
     own = table[(table["selection"] == "inner") & (table["fold"] == fold.name)]
     before = by_rule["inner"][by_rule["inner"]["fold"] == fold.name]

@@ -12,10 +12,10 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
-import pandas as pd
 from filelock import FileLock
 from jaxtyping import Float, UInt8
 
+from merjax.datasets.clip import target_frame
 from merjax.faces.crops import Points, face_points
 from merjax.faces.flow import dense_flow
 from merjax.faces.regions import FACE
@@ -36,7 +36,7 @@ class FaceClip(NamedTuple):
 
     Attributes:
         faces_TxHxW: the face crops, gray, onset to offset.
-        target: position of the apex, or of the middle frame where the release gives none after the onset.
+        target: position of the frame that motion is measured to, see `merjax.datasets.clip.target_frame`.
         points_68x2: landmarks (x, y) of the first frame in pixels of the crop.
     """
 
@@ -103,10 +103,8 @@ def read_face_clip(store: Store, n: int) -> FaceClip:
     faces = np.asarray(store.crops[FACE.name][row["first_row"] : row["first_row"] + row["n_frames"]])
     if faces.ndim == 4:
         faces = np.stack([cv2.cvtColor(face, cv2.COLOR_RGB2GRAY) for face in faces])
-    late = not pd.isna(row["apex"]) and row["apex"] > row["onset"]
-    target = int(row["apex"] - row["onset"]) if late else len(faces) // 2
     landmarks = np.load(store.path / "landmarks.npy", mmap_mode="r")
-    return FaceClip(faces, target, face_points(np.asarray(landmarks[n], float)))
+    return FaceClip(faces, target_frame(row), face_points(np.asarray(landmarks[n], float)))
 
 
 def _shared(store: Store, method: str, folder: Path) -> np.ndarray:

@@ -72,9 +72,9 @@ class CurveLogs(Listener):
         pause = max(form.seconds, 0.1 * progress.seconds) if form.seconds else 0
         if time.monotonic() < before.at + pause and progress.step < progress.steps:
             return
-        folds = self.plan.data[chunk.group]["folds"]
+        folds = self.plan.groups[chunk.group].folds
         for p, (trial, fold) in enumerate(chunk.runs):
-            place = place_of(self.folder, self.plan.trials[trial].name, chunk.seed, folds[fold])
+            place = place_of(self.folder, self.plan.trials[trial].name, chunk.seed, folds[fold].name)
             new = {name: values[p, before.steps :] for name, values in progress.history.items()}
             form.write(place, stage, before.steps, new)
         self.written[chunk.number, stage] = _Written(progress.step, time.monotonic())

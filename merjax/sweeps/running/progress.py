@@ -140,7 +140,7 @@ class Stopwatch(Listener):
 
 def costs_of(plan: Plan, chunk: Chunk) -> Mapping[str, float]:
     """1e9 multiply-adds of the trainings of one of a chunk's runs, by their names and in their order."""
-    return plan.data[chunk.group]["work"]
+    return plan.groups[chunk.group].cost
 
 
 def total_cost(plan: Plan, chunks: Sequence[Chunk]) -> float:

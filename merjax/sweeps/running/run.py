@@ -45,8 +45,12 @@ def run_sweep(
 ) -> SweepResult:
     """Train a sweep over all folds and seeds, or go on with it, or read it where it is finished.
 
-    >>> result = merjax.run_sweep("sweeps/quickstart.yaml", loss={"gamma": 1.5})
-    >>> result.scores
+    >>> result = merjax.run_sweep("sweeps/quickstart.yaml", loss={"gamma": 1.5})  # doctest: +SKIP
+    >>> few = {"data": {"store": "stores/mine", "frames": "count:4"}, "spatial": {"epochs": 1}, "temporal": {"epochs": 1}}
+    >>> trials = {"focal": {"loss.gamma": 2}, "cross-entropy": {"loss.gamma": 0}}
+    >>> result = merjax.run_sweep({"base": few, "trials": trials}, out="runs/mine", engine={"save_models": True})
+    >>> result.scores["trial"].tolist()
+    ['focal', 'cross-entropy', 'majority', 'chance']
 
     Args:
         sweep: a sweep file; or what one says, as a mapping (its base being settings); or a single trial's config; or what
@@ -164,7 +168,7 @@ def merge_sweep(sweep: SweepFile, folders: Sequence[Path], out: Path) -> SweepRe
             "a search is not divided, so there is nothing to merge; the sweep's own line prints its scores"
         )
     there = read_plan(folders[0])
-    not_run = {trial for trial, _ in there.not_run}
+    not_run = {absent.trial for absent in there.not_run}
     refuse_other_trials(there, [t for t in sweep.trials if t.name not in not_run], sweep.seeds, folders[0])
     merge(folders, out)
     return finish(out)

@@ -25,7 +25,6 @@ import pandas as pd
 from filelock import FileLock, Timeout
 
 from merjax.config import flatten, identity
-from merjax.protocols.inner_subjects import outer_name
 from merjax.scoring.metrics import SCORES
 from merjax.scoring.predictions import confusion_of
 from merjax.scoring.scores import seed_scores
@@ -66,7 +65,7 @@ def search(sweep: SweepFile, folder: Path, batch: int, make: Make, train: Train)
                 plan = _plan_of(waiting, place) or _begin(waiting, sweep, place, make)
                 here = place / _batch_name(plan)
                 train(here, plan)
-                scores = inner_scores(plan, read_predictions(here, plan), sweep.searched.metric)
+                scores = inner_scores(plan, read_predictions(here, plan.chunks), sweep.searched.metric)
                 for trial in waiting:
                     study.tell(trial.number, scores[trial_name(trial.number)])
                 table(study, sweep).to_csv(place / "search.csv", index=False)
@@ -108,14 +107,15 @@ def fold_scores(plan: Plan, predictions: pd.DataFrame, metric: str) -> pd.DataFr
         A row per (proposal, fold): number, fold (the outer one), score (the metric, of the clips pooled over seeds), and loss,
         their mean log-loss (infinite where a run diverged).
     """
-    classes = plan.data[0]["classes"]
+    classes = plan.groups[0].classes
+    outer = {fold.name: fold.inside for group in plan.groups for fold in group.folds}
     rows = []
     for (trial, fold), own in predictions.groupby(["trial", "fold"], sort=False):
         probability_NxK = own[[f"p_{name}" for name in classes]].to_numpy()
         right_N = probability_NxK[np.arange(len(own)), own["label"]]
         loss = -np.log(np.maximum(right_N, 1e-12)).mean()
         score = float(SCORES[metric](confusion_of(own, len(classes))))
-        rows.append((_number(str(trial)), outer_name(str(fold)), score, loss if np.isfinite(loss) else np.inf))
+        rows.append((_number(str(trial)), outer[str(fold)], score, loss if np.isfinite(loss) else np.inf))
     return pd.DataFrame(rows, columns=["number", "fold", "score", "loss"])
 
 
@@ -156,7 +156,7 @@ def _scores_on_disk(place: Path, numbers: set[int], metric: str) -> pd.DataFrame
         MerjaxError: a proposal whose predictions are not there.
     """
     batches = [(path.parent, read_plan(path.parent)) for path in sorted(place.glob("trials-*/plan.json"))]
-    found = pd.concat([fold_scores(plan, read_predictions(batch, plan), metric) for batch, plan in batches])
+    found = pd.concat([fold_scores(plan, read_predictions(batch, plan.chunks), metric) for batch, plan in batches])
     if absent := numbers - set(found["number"]):
         raise MerjaxError(
             f"{place} lacks the predictions of {', '.join(map(trial_name, sorted(absent)))}, which the search's storage holds "

@@ -100,8 +100,8 @@ def _full_device_told() -> Iterator[None]:
 
 def _signature(plan: Plan, chunk: Chunk, engine: Engine) -> str:
     """What a checkpoint depends on, beside the plan's trials, which the folder vouches for."""
-    data = plan.data[chunk.group]
-    parts = (plan.version, data["store_hash"], data["split_hash"], chunk.seed, chunk.runs, chunk.width)
+    data = plan.groups[chunk.group]
+    parts = (plan.version, data.store_hash, data.split_hash, chunk.seed, chunk.runs, chunk.width)
     return hashlib.blake2b(
         repr((*parts, engine.steps_per_call, len(engine.devices))).encode(), digest_size=8
     ).hexdigest()

@@ -8,7 +8,7 @@ import pandas as pd
 
 from merjax.config import Config
 from merjax.engine import Checkpointer, Engine, Progress, train, walk
-from merjax.methods.registry import METHODS
+from merjax.methods.registry import method_of
 from merjax.methods.runs import RunId, Trained, training_labels
 from merjax.models.learned import Learned, remember
 from merjax.sweeps.plan import Chunk, Plan, open_experiment
@@ -58,7 +58,7 @@ def train_chunk(
     devices = len(group.engine.devices)
     width = -(-max(chunk.width, len(specs)) // devices) * devices
     padded = specs + [specs[0]] * (width - len(specs))  # programs have one width; the padding's results are thrown away
-    jobs = METHODS[group.config.method].jobs
+    jobs = method_of(group.config.method).jobs
     inner = outer = None
     learned: dict[str, Learned] = {}
     if group.inside:

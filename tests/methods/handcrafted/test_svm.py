@@ -14,7 +14,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 
 import merjax
-from merjax.config import DataConfig, make_config
+from merjax.config import make_config
 from merjax.engine import walk
 from merjax.methods.handcrafted import features
 from merjax.methods.handcrafted import svm as method
@@ -38,7 +38,7 @@ def store(small_store, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def experiment(store):
-    return load_data(DataConfig(store=str(store.path)))
+    return load_data(store)
 
 
 def fitted(experiment, specs):

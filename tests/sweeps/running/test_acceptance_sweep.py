@@ -35,8 +35,8 @@ def store(tmp_path_factory) -> Path:
     """A clip each of twelve people: eight smile before SMIC's camera, four are surprised before CASME II's."""
     faces, place = sorted(LONDON.glob("*.jpg"))[::8][:PEOPLE], tmp_path_factory.mktemp("london")
     options = {"clips_per_subject": 1, "workers": 1}
-    smic = synthesize_release(faces[:8], place / "smic", layout="smic", emotions=("happiness",), **options)
-    casme2 = synthesize_release(faces[8:], place / "casme2", emotions=("surprise",), **options)
+    smic = synthesize_release(place / "smic", portraits=faces[:8], layout="smic", emotions=("happiness",), **options)
+    casme2 = synthesize_release(place / "casme2", portraits=faces[8:], emotions=("surprise",), **options)
     return prepare_store([read_smic(smic), read_casme2(casme2)], place / "store", workers=1).path
 
 
@@ -90,15 +90,15 @@ def swept(plan, tmp_path_factory) -> tuple[pd.DataFrame, list[tuple[str, str]], 
             take_chunks(folder)
         finally:
             jax.monitoring.unregister_event_duration_listener(hear)
-    curves = read_curves(folder, plan)
+    curves = read_curves(folder, plan.chunks)
     assert np.isfinite(curves["loss"]).all()
     assert curves.groupby("stage").size().to_dict() == {"spatial": plan.runs, "temporal": 2 * plan.runs}
-    return read_predictions(folder, plan), programs, compiled
+    return read_predictions(folder, plan.chunks), programs, compiled
 
 
 def test_each_stage_is_compiled_once_for_all_trials_seeds_and_folds(plan, swept):
     predictions, programs, compiled = swept
-    assert (plan.runs, len(plan.trials), len(plan.data), len(plan.chunks)) == (216, 6, 1, 18)
+    assert (plan.runs, len(plan.trials), len(plan.groups), len(plan.chunks)) == (216, 6, 1, 18)
     assert len(predictions) == 6 * SEEDS * PEOPLE
     assert sorted(programs) == sorted((s, p) for s in ("spatial", "temporal") for p in ("start", "advance", "apply"))
     assert compiled

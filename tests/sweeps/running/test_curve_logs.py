@@ -180,7 +180,7 @@ def test_logs_grow_while_runs_train_and_a_kill_neither_doubles_nor_loses_a_step(
         pd.DataFrame({"trial": "base", "fold": fold, "seed": 0, "stage": "spatial", "step": range(6)}).assign(
             loss=(f + np.arange(6) / 8).astype(np.float32)
         )
-        for f, fold in enumerate(plan.data[0]["folds"])
+        for f, fold in enumerate(fold.name for fold in plan.groups[0].folds)
     )
     write_chunk(tmp_path, chunk, pd.DataFrame({"x": [1]}), curves)
     again.finished(chunk)

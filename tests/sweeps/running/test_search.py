@@ -123,7 +123,7 @@ def test_ties_go_to_the_smaller_loss_and_then_to_the_earlier_proposal():
 def test_a_folds_scores_are_of_its_inner_clips_over_all_seeds_and_of_no_other(tmp_path):
     search(sweep(4, seeds=[3, 5]), tmp_path, 4, plan_one, Trainer(ideals=(0, 1, 4, 1)))
     plan = read_plan(tmp_path / "search" / "trials-0000")
-    predictions = read_predictions(tmp_path / "search" / "trials-0000", plan)
+    predictions = read_predictions(tmp_path / "search" / "trials-0000", plan.chunks)
     scores = fold_scores(plan, predictions, "UF1").set_index(["number", "fold"])
     assert len(scores) == 4 * len(FOLDS)
     for (number, fold), row in scores.iterrows():
@@ -216,7 +216,7 @@ def test_a_tested_subjects_labels_have_no_part_in_its_choice(whole_search, tmp_p
     own = (altered.index["subject"] == "sub01").to_numpy()
     altered.target_N[own] = (altered.target_N[own] + 1) % 3
     altered.target_NxR[own] = np.stack([np.minimum(altered.target_N, 1), altered.target_N], 1)[own]
-    monkeypatch.setattr(merjax.sweeps.plan, "load_data", lambda data: altered)
+    monkeypatch.setattr(merjax.sweeps.plan, "data_of", lambda data: altered)
     other = Real(tmp_path / "run")
     assert other.of_fold["casme2/sub01"] == whole_search.of_fold["casme2/sub01"]
     columns = ["number", "fold", "score", "loss"]
@@ -239,7 +239,7 @@ def test_proposals_of_a_batch_share_programs_unless_a_shape_differs(tmp_path):
     trainer = Trainer()
     search(sweep(trials=4), tmp_path, 4, plan_one, trainer)
     units = {trial.config.temporal.units for trial in trainer.plans[0].trials}
-    assert len(trainer.plans[0].data) == len(units)
+    assert len(trainer.plans[0].groups) == len(units)
 
 
 @pytest.mark.parametrize("batches", [0, 1])

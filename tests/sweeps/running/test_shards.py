@@ -137,8 +137,8 @@ def test_merged_folders_hold_what_each_shard_finished(tmp_path):
         note_sitting(tmp_path / f"part{i}", Shard(i, 2).of(plan)[0], 60.0)
     merged = merge([tmp_path / "part1", tmp_path / "part2"], tmp_path / "all")
     assert all(is_finished(tmp_path / "all", chunk) for chunk in plan.chunks)
-    assert read_predictions(tmp_path / "all", merged)["chunk"].tolist() == [0, 1, 2]
-    assert read_curves(tmp_path / "all", merged)["step"].tolist() == [0, 1, 2]
+    assert read_predictions(tmp_path / "all", merged.chunks)["chunk"].tolist() == [0, 1, 2]
+    assert read_curves(tmp_path / "all", merged.chunks)["step"].tolist() == [0, 1, 2]
     for i in (1, 2):
         card = model_folder(tmp_path / "all", "base", 0, f"casme2/sub{i:02d}") / "card.json"
         assert card.read_text() == f"{i}"

@@ -15,7 +15,7 @@ from merjax.sweeps.folder import claimed, read_predictions, write_chunk
 from merjax.sweeps.plan import balanced_width, make_plan, plan_from_json
 from merjax.sweeps.sweep_file import read_sweep
 from merjax.system.errors import MerjaxError
-from merjax.training.data import load_data
+from merjax.training.data import data_of
 
 SWEEP = """\
 base:
@@ -46,8 +46,8 @@ def finished(sweep_file, tmp_path_factory):
 def test_every_clip_is_predicted_once_per_trial_by_the_fold_that_held_it_out(finished, sweep_file):
     out, _ = finished
     plan = plan_from_json(json.loads((out / "plan.json").read_text()))
-    predictions = read_predictions(out, plan)
-    experiment = load_data(plan.trials[0].config.data)
+    predictions = read_predictions(out, plan.chunks)
+    experiment = data_of(plan.trials[0].config.data)
     keys = ["database", "subject", "clip"]
     for _, own in predictions.groupby("trial"):
         merged = experiment.index.assign(truth=experiment.target_N).merge(own, on=keys, validate="one_to_one")

@@ -145,7 +145,7 @@ def test_a_store_that_is_mounted_elsewhere_is_the_same_store(tmp_path):
     small_plan(tmp_path, base=BASE | {"data": {"store": "/here"}})
     moved = small_plan(base=BASE | {"data": {"store": "/there"}})
     assert open_folder(tmp_path, moved).trials[0].config.data.store == "/there"
-    other = replace(moved, data=tuple(data | {"store_hash": "another"} for data in moved.data))
+    other = replace(moved, groups=tuple(replace(group, store_hash="another") for group in moved.groups))
     with pytest.raises(MerjaxError, match="the clips differ"):
         open_folder(tmp_path, other)
 

@@ -6,25 +6,25 @@ from merjax.config import flatten, make_config
 from merjax.datasets.clip import DATABASES
 from merjax.protocols import SCHEMES
 from merjax.report.comparison import Comparison
-from merjax.report.published.peers import table_beside
-from merjax.report.published.tables import PublishedRow, PublishedTable, row_of
 from merjax.report.section import Section, records, warnings_of
 from merjax.report.tables import TextTable
 from merjax.scoring.entry import Entry
 from merjax.scoring.metrics import SCORES
-from merjax.scoring.parts import part_title
+from merjax.scoring.parts import Part
+from merjax.scoring.published.rows import PublishedRow, PublishedTable
+from merjax.scoring.published.tables import TABLES
 from merjax.scoring.written import number, with_interval
 from merjax.sweeps.plan import NotRun
-from merjax.sweeps.result import Run
+from merjax.sweeps.result import SweepResult
 
 _NOT = "NOT COMPARABLE"
 # settings that are told of elsewhere on a report, or have no bearing on scores
 _ELSEWHERE = ("data.store", "data.protocol", "data.folds", "method", "control", "selection.", "engine.")
 
 
-def published_texts(section: Section, run: Run) -> list[TextTable]:
-    """Published scores beside those of a run that repeats them; none for other runs."""
-    table = table_beside(run.plan.name)
+def published_texts(section: Section, run: SweepResult) -> list[TextTable]:
+    """Published scores beside those of a sweep that names their table; none for others."""
+    table = TABLES.get(run.plan.published)
     entries = [entry for entry in section.comparison.entries if entry.run == run.name]
     if table is None or not entries or table.protocol != section.comparison.protocol:
         return []
@@ -35,7 +35,7 @@ def published_texts(section: Section, run: Run) -> list[TextTable]:
     notes: list[str] = []
     rows: list[tuple[str, ...]] = []
     for part, printed in pairs:
-        suffix = f" on {part_title(part)}" if len(pairs) > 1 else ""
+        suffix = f" on {part.title}" if len(pairs) > 1 else ""
         beside = _beside(table, section, entries, run.plan.not_run, (part, printed), scores, notes, all_alike)
         rows += [(label + suffix, *cells) for label, *cells in beside]
     lacking = any(_NOT in row[0] for row in rows)
@@ -58,17 +58,18 @@ def published_texts(section: Section, run: Run) -> list[TextTable]:
     ]
 
 
-def _lack(row: dict, entry: Entry) -> str:
+def _lack(row: dict, entry: Entry, part: Part) -> str:
     """What was tested of how much, where that is not all that the protocol has; "" where it is."""
-    scheme, part = SCHEMES[entry.data["protocol"]], row["part"]
-    databases = [part.split("->")[1]] if "->" in part else [part] if part in DATABASES else list(scheme.expected)
+    scheme = SCHEMES[entry.data.protocol]
+    one = part.fold.test_database if part.fold else part.name
+    databases = [one] if one in DATABASES else list(scheme.expected)
     counts = [
         (row["clips"], sum(sum(scheme.expected[name]) for name in databases), "clips"),
         (row["subjects"], sum(scheme.expected_subjects[name] for name in databases), "subjects"),
     ]
-    if "->" in part:  # what was trained on counts as well
-        used = {name for fold in entry.data["folds"] for side in fold.split("->") for name in side.split("+")}
-        counts.append((entry.data["clips"], sum(sum(scheme.expected[name]) for name in used), "clips of all folds"))
+    if part.fold:  # what was trained on counts as well
+        used = {name for fold in entry.data.folds for name in (*fold.train_databases, fold.test_database)}
+        counts.append((entry.data.clips, sum(sum(scheme.expected[name]) for name in used), "clips of all folds"))
     return ", ".join(f"{n}/{m} {what}" for n, m, what in counts if n != m)
 
 
@@ -89,12 +90,12 @@ def _settings(entries: Sequence[Entry]) -> str:
     return f"Settings beside what sets the trials apart that are not the defaults (these follow the paper): {each or 'none'}."
 
 
-def _matched_parts(ours: Sequence[str], printed: Sequence[str]) -> list[tuple[str, str]]:
+def _matched_parts(ours: Sequence[Part], printed: Sequence[Part]) -> list[tuple[Part, Part]]:
     """Pairs of parts to lay side by side: the common ones, or else the first of each."""
     return [(part, part) for part in ours if part in printed] or [(ours[0], printed[0])]
 
 
-def _comparability(comparison: Comparison, pairs: Sequence[tuple[str, str]]) -> str:
+def _comparability(comparison: Comparison, pairs: Sequence[tuple[Part, Part]]) -> str:
     """Whether published numbers may be compared with these, and why not."""
     part, printed = pairs[0]
     if comparison.statement:
@@ -103,14 +104,14 @@ def _comparability(comparison: Comparison, pairs: Sequence[tuple[str, str]]) -> 
             "here."
         )
     if part != printed:
-        return f"{_NOT}: published on {part_title(printed)}, these are scores on {part_title(part)}."
+        return f"{_NOT}: published on {printed.title}, these are scores on {part.title}."
     folds = comparison.base.config.data.folds
-    if "->" not in printed and not folds.startswith("loso"):
+    if not printed.fold and not folds.startswith("loso"):
         return f"{_NOT}: published with leave-one-subject-out, these are scores with folds {folds}."
-    if printed in DATABASES:
+    if printed.name in DATABASES:
         return (
-            f"{_NOT}: published is the {part_title(part)} part of a training on all databases, here only "
-            f"{part_title(part)} was used."
+            f"{_NOT}: published is the {part.title} part of a training on all databases, here only "
+            f"{part.title} was used."
         )
     return "published: as printed there, without intervals; merjax: this run."
 
@@ -120,7 +121,7 @@ def _beside(
     section: Section,
     entries: Sequence[Entry],
     not_run: Sequence[NotRun],
-    parts: tuple[str, str],
+    parts: tuple[Part, Part],
     scores: Sequence[str],
     notes: list[str],
     count: bool,
@@ -129,13 +130,13 @@ def _beside(
     other ones. With `count`, entries that were tested on other clips than the protocol's say so."""
     part, printed = parts
     own = {row["entry"]: row for row in records(section.scores, part)}
-    pairs = [(entry, row_of(table, entry.trial, printed)) for entry in entries if entry.label in own]
-    absent = [(trial.trial, row_of(table, trial.trial, printed)) for trial in not_run]
+    pairs = [(entry, table.row(entry.published, printed)) for entry in entries if entry.label in own]
+    absent = [(trial.trial, table.row(trial.published, printed)) for trial in not_run]
     matched = [row for _, row in pairs] + [row for _, row in absent]
     rows = []
     for entry, published in pairs:
         ours = [with_interval(own[entry.label], name) for name in scores]
-        lack = _lack(own[entry.label], entry) if count else ""
+        lack = _lack(own[entry.label], entry, part) if count else ""
         label = entry.label + (f" [{_NOT}, {lack}]" if lack else "") + _marks(published, notes)
         rows.append((label, *_alternating(ours, published, scores)))
     for name, published in absent:

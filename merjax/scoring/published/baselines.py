@@ -1,39 +1,31 @@
-"""What the peers' own papers and ports print of themselves, to four digits, for sweeps that repeat one of them.
+"""What the baselines' own papers and ports print of themselves, to four digits, for sweeps that repeat one of them.
 
 The paper's Table 8 has most of them too, cut after two digits; RCN-A and the port of STSTNet are not in it.
 """
 
-import re
-
-from merjax.report.published.tables import STSTNET, PublishedRow, PublishedTable, table_of
+from merjax.scoring.parts import Part
+from merjax.scoring.published.paper import STSTNET
+from merjax.scoring.published.rows import PublishedRow, PublishedTable
 
 _PARTS = ("FULL", "smic", "casme2", "samm")
 _UNCHECKED = "Noted from memory of the article and not checked against it."
 _PORT = "STSTNet's PyTorch port, as it reports itself, on FULL alone and without an interval."
 
 
-def table_beside(sweep: str) -> PublishedTable | None:
-    """The published scores that belong beside a sweep's: of the paper's table that it repeats, or of the peer that it is named
-    after ("ststnet"); None for other sweeps."""
-    table = table_of(sweep)
-    if table is not None and table.number == 8:
-        return table._replace(rows=(*table.rows, *_RCN, *_STSTNET_PORT))
-    if table is not None:
-        return table
-    match = re.match(r"(ststnet|off_apexnet|dual_inception|rcn_a)(?![a-z0-9_])", re.sub(r"[- ]", "_", sweep.lower()))
-    return PEERS[match[1]] if match else None
-
-
 def _rows(method: str, where: str, scores: tuple[float, ...], notes: tuple[str, ...]) -> tuple[PublishedRow, ...]:
     """Rows of UF1 and UAR, alternating, over as many parts as there are pairs."""
     return tuple(
-        PublishedRow(method, part, dict(zip(("UF1", "UAR"), scores[2 * i : 2 * i + 2], strict=True)), (), notes, where)
+        PublishedRow(
+            method, Part(part), dict(zip(("UF1", "UAR"), scores[2 * i : 2 * i + 2], strict=True)), notes, where
+        )
         for i, part in enumerate(_PARTS[: len(scores) // 2])
     )
 
 
 def _table(*rows: PublishedRow) -> PublishedTable:
-    return PublishedTable(0, f"{rows[0].method} with leave-one-subject-out on MEGC 2019", "megc3", rows)
+    return PublishedTable(
+        "published scores", f"{rows[0].method} with leave-one-subject-out on MEGC 2019", "megc3", rows
+    )
 
 
 _RCN = _rows(
@@ -44,7 +36,9 @@ _RCN = _rows(
 )
 _STSTNET_PORT = _rows("STSTNet, PyTorch port", "as it reports itself", (0.7209, 0.7250), (_PORT,))
 
-PEERS: dict[str, PublishedTable] = {
+FURTHER = (*_RCN, *_STSTNET_PORT)  # what Table 8 lacks
+
+BASELINES: dict[str, PublishedTable] = {
     "ststnet": _table(
         *_rows(
             "STSTNet",

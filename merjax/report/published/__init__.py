@@ -1,1 +1,0 @@
-"""Published scores, beside those of a sweep that repeats them."""

@@ -1,0 +1,20 @@
+"""What is said of a clip whatever the database."""
+
+from pathlib import Path
+
+import pytest
+
+from merjax.datasets.clip import Clip, index_of, late_apex, target_frame
+
+
+@pytest.mark.parametrize(
+    ("apex", "to", "position"),
+    [(49, "apex", 3), (46, "apex", 4), (None, "apex", 4), (49, "mid", 4), (54, "apex", 8)],
+)
+def test_a_clips_target_is_its_apex_if_that_comes_after_the_onset_else_the_middle(apex, to, position):
+    clip = Clip("casme2", "sub01", "a", (Path(),) * 9, 46, apex, 54, "disgust", "4", None, 200.0)
+    assert target_frame(clip, to) == position
+    other = Clip("samm", "006", "b", (Path(),) * 2, 1, None, 2, "anger", "4", None, 200.0)
+    for row in (index_of([clip, other]).iloc[0], index_of([clip]).iloc[0]):  # a column with and without a missing value
+        assert target_frame(row, to) == position
+        assert late_apex(row) == late_apex(clip)

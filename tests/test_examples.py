@@ -1,0 +1,82 @@
+"""The examples in the docstrings of the public names, run as they are written, in a folder that holds what they name.
+
+`data/` has made releases, `stores/mine` is the store of `data/casme2`, `runs/mine` is what the example of `run_sweep` trains.
+An example that shows no output is only run.
+"""
+
+import doctest
+import inspect
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import merjax
+
+TRAINED = {"Model", "SweepResult", "insight", "load_model", "make_report", "open_sweep", "rescore", "run_sweep"}
+MODEL = "runs/mine/models/focal/seed0/casme2-sub01"
+
+
+class Lenient(doctest.OutputChecker):
+    def check_output(self, want: str, got: str, optionflags: int) -> bool:
+        return not want or super().check_output(want, got, optionflags)
+
+
+def texts(name: str) -> Iterator[tuple[str, str]]:
+    """The docstrings of a public name, and of what it offers."""
+    thing = getattr(merjax, name)
+    yield name, inspect.getdoc(thing) or ""
+    if inspect.isclass(thing) or inspect.ismodule(thing):
+        for inside, own in vars(thing).items():
+            mine = getattr(own, "__module__", None) == getattr(thing, "__module__", thing.__name__)
+            if mine and (not inside.startswith("_") or inside == "__call__"):
+                yield f"{name}.{inside}", inspect.getdoc(own) or ""
+
+
+def run(name: str, **names: object) -> int:
+    """Run the examples of a public name; how many there were."""
+    runner = doctest.DocTestRunner(Lenient(), optionflags=doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE)
+    said: list[str] = []
+    known = {"merjax": merjax, **names}
+    for title, text in texts(name):
+        examples = doctest.DocTestParser().get_doctest(text, known, title, None, None)
+        runner.run(examples, out=said.append, clear_globs=False)
+        known |= examples.globs
+    assert not runner.summarize(verbose=False).failed, "".join(said)
+    return runner.tries
+
+
+@pytest.fixture(scope="module")
+def place(small_release, small_store, tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("examples")
+    (folder / "data").mkdir()
+    (folder / "stores").mkdir()
+    (folder / "data" / "casme2").symlink_to(small_release)
+    (folder / "stores" / "mine").symlink_to(small_store)
+    for layout in ("samm", "smic"):
+        merjax.synthesize_release(folder / "data" / layout, layout=layout, subjects=1, clips_per_subject=1)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def trained(place) -> Path:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(place)
+        assert run("run_sweep")
+    return place
+
+
+@pytest.mark.parametrize("name", sorted({*merjax.__all__} - TRAINED))
+def test_examples(name, place, monkeypatch):
+    monkeypatch.chdir(place)
+    functions = inspect.isfunction(getattr(merjax, name))
+    assert run(name) or not functions
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", sorted(TRAINED))
+def test_examples_with_a_trained_model(name, trained, monkeypatch):
+    monkeypatch.chdir(trained)
+    asked = {"Model", "insight"} & {name}
+    names = {"model": merjax.load_model(MODEL), "insight": merjax.insight} if asked else {}
+    assert run(name, **names)
