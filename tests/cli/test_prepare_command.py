@@ -238,6 +238,7 @@ def one_clip(small_release):
     return cut_short(read_casme2(small_release), clips=1)
 
 
+@pytest.mark.usefixtures("prepared_here")
 def test_colour_crops_have_three_channels_whose_gray_is_the_gray_stores(small_release, tmp_path):
     release = one_clip(small_release)
     gray, rgb = (prepare_store([release], tmp_path / c, colour=c, workers=1) for c in ("gray", "rgb"))
@@ -252,6 +253,7 @@ def test_colour_crops_have_three_channels_whose_gray_is_the_gray_stores(small_re
     assert skin[0] > skin[2]  # red above blue: the channels are not swapped
 
 
+@pytest.mark.usefixtures("prepared_here")
 def test_aligned_crops_begin_with_the_same_frame_and_the_setting_is_kept(small_release, tmp_path):
     release = one_clip(small_release)
     first, frame = (prepare_store([release], tmp_path / a, align=a, workers=1) for a in ("first", "frame"))
@@ -263,6 +265,7 @@ def test_aligned_crops_begin_with_the_same_frame_and_the_setting_is_kept(small_r
         assert (one[-1] != other[-1]).any()
 
 
+@pytest.mark.usefixtures("prepared_here")
 def test_a_partial_store_of_other_settings_is_not_continued(small_release, tmp_path):
     release = cut_short(read_casme2(small_release))
 
@@ -276,6 +279,7 @@ def test_a_partial_store_of_other_settings_is_not_continued(small_release, tmp_p
     assert np.load(tmp_path / "store.partial" / "nose.npy", mmap_mode="r").shape[1:] == (80, 120, 3)
 
 
+@pytest.mark.usefixtures("prepared_here")
 def test_crops_that_were_lost_after_their_journal_line_are_made_again(small_release, small_store, tmp_path):
     release = cut_short(read_casme2(small_release))
 
@@ -295,6 +299,7 @@ def test_crops_that_were_lost_after_their_journal_line_are_made_again(small_rele
         np.testing.assert_array_equal(own, expected)
 
 
+@pytest.mark.usefixtures("prepared_here")
 def test_a_tightly_cropped_release_prepares(small_release, tmp_path):
     """Cropped as CASME II's `Cropped` is, from brows to chin and ear to ear, where dlib by itself finds nothing."""
     release = cut_short(read_casme2(small_release))
