@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 import merjax
+from merjax.cli.report import main as report_command
 
 TRAINED = {"Model", "SweepResult", "insight", "load_model", "make_report", "open_sweep", "rescore", "run_sweep"}
 MODEL = "runs/mine/models/focal/seed0/casme2-sub01"
@@ -65,7 +66,7 @@ def trained(place) -> Path:
         patch.chdir(place)
         assert run("run_sweep")
         shutil.copytree("runs/mine", "runs/other")
-        merjax.make_report("runs/mine")  # whose logs the example of `rescore` scores again
+        report_command(["runs/mine", "--log-megc"])  # whose logs the example of `rescore` scores again
     return place
 
 
