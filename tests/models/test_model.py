@@ -9,7 +9,7 @@ import pytest
 from sklearn.metrics import f1_score
 from support.flow_experiment import BASE, experiment_of, flow_images
 from support.small_experiment import BASE as SMALL
-from support.small_experiment import FRAMES, SIDE, STREAMS, SUBJECTS, small_experiment
+from support.small_experiment import FRAMES, SIDE, STREAMS, SUBJECTS, small_experiment, use_tiny_networks
 
 import merjax
 import merjax.models.model
@@ -43,6 +43,14 @@ SETTINGS = {
     "selection": {"rules": ["fixed", "oracle"], "looks": 3},
     "engine": {"save_models": True, "workers": 1},
 }
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _tiny():
+    """What is kept of a network does not depend on its size."""
+    with pytest.MonkeyPatch.context() as patch:
+        use_tiny_networks(patch.setattr)
+        yield
 
 
 @pytest.fixture(scope="module")
