@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from sklearn.metrics import balanced_accuracy_score, f1_score
 from support.commands import run
+from support.report_command import word
 from support.small_command import tiny_networks
 
 from merjax.config import make_config
@@ -132,7 +133,7 @@ def test_plan_prints_groups_and_computes_nothing(sweep_file, own, tmp_path):
 )
 def test_wrong_input_is_a_sentence_and_exit_code_2(sweep_file, tmp_path, arguments, sentence):
     words = arguments if arguments[0].endswith(".yaml") else [sweep_file, *arguments]
-    result = run(*words, "--out", tmp_path / "out")
+    result = word("sweep", *words, "--out", tmp_path / "out")
     assert result.returncode == 2, result.stderr
     assert sentence in result.stderr
     assert "Traceback" not in result.stderr
@@ -149,7 +150,7 @@ def test_class_weights_that_mean_nothing_are_refused_before_anything_is_trained(
 
 def test_a_folder_of_something_else_is_left_alone(sweep_file, tmp_path):
     (tmp_path / "notes.txt").write_text("mine")
-    result = run(sweep_file, "--out", tmp_path)
+    result = word("sweep", sweep_file, "--out", tmp_path)
     assert result.returncode == 2
     assert "holds no sweep" in result.stderr
     assert [p.name for p in tmp_path.iterdir()] == ["notes.txt"]
