@@ -29,8 +29,7 @@ def test_all_tables_intervals_and_the_page_show_it(tmp_path, monkeypatch, capsys
     own = open_sweep(folder)
     whole = own.predictions[own.predictions["trial"] == scores["trial"].iloc[0]]
     assert np.isclose(scores["error"].iloc[0], zero_one_loss(whole["label"], whole["prediction"]))
-    assert (scores["error_low"].iloc[0] <= scores["error"].iloc[0]) and (
-        scores["error"].iloc[0] <= scores["error_high"].iloc[0]
-    )
+    low, score, high = (scores[f"error{end}"].iloc[0] for end in ("_low", "", "_high"))
+    assert low <= score <= high
     print_scores(own.plan, own.scores, Console(width=200))
     assert "error" in capsys.readouterr().out
