@@ -116,7 +116,7 @@ def test_overrides_can_give_an_apex(tmp_path):
 )
 def test_the_long_release_is_named_as_another_product(tmp_path, top, start):
     write_frames(tmp_path / top / "s03" / "s3_sur_01", range(5), "image{:06d}.jpg")
-    with pytest.raises(MerjaxError, match=r"this is SMIC-E, .*another product.* cannot give the 164"):
+    with pytest.raises(MerjaxError, match=r"this is SMIC-E, .*cut differently and cannot give the 164"):
         read_smic(tmp_path / start)
 
 

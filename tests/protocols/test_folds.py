@@ -94,7 +94,7 @@ def test_one_pair_is_the_fold_of_that_name_however_it_is_ordered():
 
 @pytest.mark.parametrize("pair", ["casme2+samm:samm", "casme2:fer2013", "casme2+smic+samm:casme2", "casme2:casme2"])
 def test_what_is_no_pair_is_refused(pair):
-    with pytest.raises(MerjaxError, match="is no pair; write it like casme2\\+smic:samm"):
+    with pytest.raises(MerjaxError, match="is not a pair; write it like casme2\\+smic:samm"):
         make_folds(INDEX, f"cross_database:{pair}")
 
 
