@@ -178,5 +178,5 @@ def test_every_descriptor_of_a_made_clip_is_finite(store, method, size):
 
 
 def test_a_store_without_frames_is_refused(store):
-    with pytest.raises(MerjaxError, match="no frames, from which hoof"):
+    with pytest.raises(MerjaxError, match="no frames, but hoof"):
         clip_features(replace(store, crops={}), "hoof")

@@ -114,7 +114,7 @@ def test_fits_do_not_depend_on_what_is_fitted_beside_them(experiment, monkeypatc
 
 def test_machines_that_stop_short_are_counted(experiment, monkeypatch):
     monkeypatch.setattr("sklearn.svm.LinearSVC.__init__", functools.partialmethod(_hasty, LinearSVC.__init__))
-    with pytest.warns(UserWarning, match="3 of 3 support vector machines .hoof. stopped short"):
+    with pytest.warns(UserWarning, match="3 of 3 support vector machines .hoof. did not reach the solver"):
         trained = fitted(experiment, specs_of(experiment))
     assert not trained.curves["svm"]["converged"].any()
 
