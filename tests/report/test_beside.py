@@ -50,7 +50,7 @@ def test_real_full_scores_stand_beside_the_printed_ones(tmp_path):
     [
         (("smic", "casme2", "samm"), {"statement": "Made up."}, {}, "these clips are synthetic"),
         (("casme2",), {"statement": "Made up."}, {}, "these clips are synthetic"),
-        (("casme2",), {}, {}, "published on FULL, these are scores on CASME II"),
+        (("casme2",), {}, {}, "the published scores are on FULL, these are on CASME II"),
         (("smic", "casme2", "samm"), {}, {"data.folds": "group:5"}, "scores with folds group:5"),
     ],
 )

@@ -210,7 +210,7 @@ def test_oracle_scores_are_called_leaking_wherever_they_stand(tmp_path):
     for path in (*(out / "latex").iterdir(), out / "report.md"):
         assert "oracle (leaks)" in path.read_text()
     page = (out / "report.html").read_text()
-    assert words(page).count("no estimate of accuracy on new people") >= 6
+    assert words(page).count("does not estimate accuracy on new people") >= 6
     figures = [base64.b64decode(s).decode() for s in re.findall(r"svg\+xml;base64,([^\"]+)", page)]
     assert "oracle (leaks)" in figures[0]
     for caption in re.findall(r"<figcaption>(.*?)</figcaption>", page):
@@ -285,7 +285,7 @@ def test_few_permutations_are_no_evidence(tmp_path):
     settings = {"settings": {"control": "shuffle"}, "clips": clips, "skills": {"a": 0.5}, "folds": folds}
     text = report(write_fake_run(tmp_path / "r", **settings)).stdout
     assert "EVIDENCE OF A LEAK" not in text
-    assert "It may be chance, for permutations are few (one per fold and seed, 3 in all)" in text
+    assert "It may be chance, since permutations are few (one per fold and seed, 3 in all)" in text
 
 
 def test_the_interval_over_permutations_is_as_wide_as_their_luck(tmp_path):
@@ -385,7 +385,7 @@ def chosen(tmp_path_factory):
 
 def test_an_oracles_looks_are_told_beside_it(chosen):
     result = report(chosen)
-    assert "The oracle chose among 40 looks in 800 epochs" in result.stdout
+    assert "The oracle chose among 40 snapshots in 800 epochs" in result.stdout
     assert "would leak more" in words((chosen / "report/report.html").read_text())
     table = pd.read_csv(chosen / "report/inflation.csv")
     assert set(table["looks"]) == {40}
@@ -404,7 +404,7 @@ def test_figures_say_what_they_are_without_the_page(chosen):
             drawn = " ".join(figure.get_suptitle().split())
             assert drawn.startswith(entry.label)
             assert "Synthetic data" in drawn
-            assert ("no estimate of accuracy on new people" in drawn) == (entry.selection == "oracle")
+            assert ("does not estimate accuracy on new people" in drawn) == (entry.selection == "oracle")
     figures = [base64.b64decode(s).decode() for s in re.findall(r"svg\+xml;base64,([^\"]+)", page_of(chosen))]
     for text in figures[:-2]:  # the last ones are training curves
         assert "Synthetic data" in text
@@ -423,7 +423,7 @@ def test_what_has_one_look_has_no_inflation(tmp_path):
     assert section.inflation.empty
     assert section.budgets.empty
     assert section.without_choice == ["a, oracle (leaks)"]
-    assert "one look, no choice" in " ".join(warnings_of(section.comparison.entries))
+    assert "one snapshot, no choice" in " ".join(warnings_of(section.comparison.entries))
     assert "Inflation" not in report(folder).stdout
 
 
