@@ -72,8 +72,8 @@ def test_another_chunk_size_for_a_folder_that_was_begun_is_told_of(tmp_path, unt
     carry_out(tmp_path, plan, 1, told)
     assert told.told[0] == (
         "warned",
-        f"{tmp_path} was begun with chunks of 4 runs and keeps them, whatever engine.chunk says now (2); "
-        "choose another --out to cut the sweep anew",
+        f"{tmp_path} was started with chunks of 4 runs and keeps them, although engine.chunk is now 2; "
+        "choose another --out to cut the sweep again",
     )
     assert told.told[1:] == [("finished", 0), ("finished", 1)]
 
