@@ -31,9 +31,7 @@ class Row:
 
 
 Key = tuple[str, str]
-Overrides = (
-    str | Path | Mapping[str, Any]
-)  # a YAML file, or its content: database -> "subject/clip" -> field -> value
+Overrides = str | Path | Mapping[str, Any]  # a YAML file, or its content: database -> "subject/clip" -> field -> value
 CORRECTABLE = ("onset", "apex", "offset", "emotion", "action_units", "objective_class")
 
 

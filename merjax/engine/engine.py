@@ -165,7 +165,9 @@ class Engine:
         runs, variables = self._place(runs), self._place(variables)
         batch = min(batch, len(samples.unit_S))
         total = -(-len(samples.unit_S) // batch)
-        per_call = -(-total // -(-total // self.steps_per_call))  # calls of one size: the last is filled up, and what was added is dropped
+        per_call = -(
+            -total // -(-total // self.steps_per_call)
+        )  # calls of one size: the last is filled up, and what was added is dropped
         pieces = []
         for place, batches in in_order(samples, batch, per_call):
             program = self.program(stage, "apply", outputs, 2, variables, runs, batches)

@@ -153,7 +153,9 @@ def _run(
 
 def _start_worker() -> None:
     cv2.setNumThreads(1)
-    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # the reason for leaving a clip out already tells of an unreadable image
+    cv2.utils.logging.setLogLevel(
+        cv2.utils.logging.LOG_LEVEL_SILENT
+    )  # the reason for leaving a clip out already tells of an unreadable image
     threading.Thread(target=_die_with_parent, daemon=True).start()
 
 

@@ -73,10 +73,10 @@ def test_what_the_jobs_would_refuse_is_refused_before_they_are_submitted(tmp_pat
     sweep = read_sweep(small)
     with pytest.raises(MerjaxError, match="--slurm is 0; write how many jobs"):
         check(sweep, 0, tmp_path / "run", None)
-    with pytest.raises(MerjaxError, match="a search is not divided"):
+    with pytest.raises(MerjaxError, match="a search cannot be divided"):
         check(make_sweep({"base": BASE, "search": SEARCH}, "small"), 2, tmp_path / "run", None)
     small_plan(tmp_path / "other", base=BASE)
-    with pytest.raises(MerjaxError, match="holds the trials base, this sweep has focal, cross-entropy"):
+    with pytest.raises(MerjaxError, match="holds the trials base, but this sweep has focal, cross-entropy"):
         check(sweep, 2, tmp_path / "other", None)
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "thesis.tex").touch()

@@ -116,7 +116,7 @@ def test_what_does_not_fit_is_listed(material, tmp_path):
         ("s01_ne_01,0", "s01_ne_01,7", 'line 2: label is "7"; write negative'),
         ("s01,s01_ne_01", ",s01_ne_01", "line 2: subject and clip"),
         ("sub02,EP01_11f", "sub01,EP02_01f", "listed twice"),
-        ("46.0,59.0", "46.0,apex", 'line 4: apex is "apex", which is no frame number'),
+        ("46.0,59.0", "46.0,apex", 'line 4: apex is "apex", which is not a frame number'),
         ("clip,label", "clip,class", "has no column label"),
     ],
 )
@@ -133,7 +133,7 @@ def test_the_command_line_makes_a_store_and_says_what_is_missing(material, tmp_p
     out = capsys.readouterr().out
     assert "5 of 5 clips, 5 subjects, no frames; flow of 4x6 pixels" in out
     assert "flow_sheet.png" in out
-    for wrong, sentence in ((line[:2], "belong together"), ([*line, "--smic", "x"], "a store of its own")):
+    for wrong, sentence in ((line[:2], "must be given together"), ([*line, "--smic", "x"], "a store of its own")):
         with pytest.raises(SystemExit):
             main([*wrong, "--out", str(tmp_path / "other")])
         assert sentence in capsys.readouterr().err
