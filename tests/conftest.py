@@ -35,7 +35,10 @@ _MARKERS = {
     "stores": "",
     "sweeps/running": "trains",
     "synthesis": "",
+    "test_docs.py": "trains",
+    "test_examples.py": "trains",
     "test_notebooks.py": "trains",
+    "test_wheel.py": "trains",
     "training/test_selection.py": "trains",
 }
 _FIXTURES = {"small_release": "compiles", "small_store": "compiles", "shared": "compiles"}  # clips are made, or stores
@@ -106,3 +109,14 @@ def small_store(small_release, tmp_path_factory, worker_id) -> Path:
         prepare_store([read_casme2(small_release)], folder)
 
     return made_once(tmp_path_factory, worker_id, "small_store", make)
+
+
+@pytest.fixture
+def prepared_here(monkeypatch) -> None:
+    """Stores are prepared in this process: a worker process needs seconds to start, more than a few short clips take."""
+    from merjax.stores import preparation
+
+    def run(jobs, folder, settings, model, workers):
+        return (preparation._prepare_job(*job, folder, settings, model) for job in jobs)
+
+    monkeypatch.setattr(preparation, "_run", run)

@@ -6,12 +6,14 @@ An example that shows no output is only run.
 
 import doctest
 import inspect
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 import merjax
+from merjax.cli.report import main as report_command
 
 TRAINED = {"Model", "SweepResult", "insight", "load_model", "make_report", "open_sweep", "rescore", "run_sweep"}
 MODEL = "runs/mine/models/focal/seed0/casme2-sub01"
@@ -63,6 +65,8 @@ def trained(place) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(place)
         assert run("run_sweep")
+        shutil.copytree("runs/mine", "runs/other")
+        report_command(["runs/mine", "--log-megc"])  # whose logs the example of `rescore` scores again
     return place
 
 

@@ -76,7 +76,9 @@ def test_an_installed_wheel_works_from_an_empty_folder(bin_folder, tmp_path):
     def run(*line: str) -> str:
         kept = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "XLA_FLAGS")}
         program = [str(bin_folder / line[0]), *line[1:]]
-        done = subprocess.run(program, cwd=tmp_path, env=kept, capture_output=True, text=True, timeout=900, check=False)
+        done = subprocess.run(
+            program, cwd=tmp_path, env=kept, capture_output=True, text=True, timeout=1800, check=False
+        )
         assert done.returncode == 0, done.stderr
         return done.stdout
 

@@ -30,8 +30,9 @@ def make_report(
 ) -> Path:
     """Report one or several sweeps, finished or not: a page, Markdown, CSV files, LaTeX tables and figures.
 
-    >>> merjax.make_report("runs/quickstart")
-    >>> merjax.make_report(["runs/a", "runs/b"], out="compared", base="focal")
+    >>> merjax.make_report("runs/mine").name
+    'report.html'
+    >>> merjax.make_report(["runs/mine", "runs/other"], out="compared", base="focal")
 
     Trials that share protocol and folds are compared; the others are shown in sections of their own.
 

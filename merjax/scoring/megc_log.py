@@ -48,13 +48,17 @@ class Scores:
 def rescore(log: str | Path, *, clips: str | Path | None = None, protocol: str = "megc3") -> Scores:
     """Score a log of per-clip predictions again, whoever wrote it, after checking that it is complete.
 
-    >>> merjax.rescore("report/logs/focal-seed0.txt", clips="report/logs/clips.csv").table
+    >>> logs = "runs/mine/report/logs"
+    >>> merjax.rescore(f"{logs}/focal-seed0.txt", clips=f"{logs}/clips.csv").table
 
     Args:
         log: a file in the format that `merjax.scoring.megc_log` describes.
         clips: a CSV file of the clips that the log must have (columns database, subject, clip; label is compared if there);
             if None, each database in it must have the protocol's published number of clips per class and of subjects.
         protocol: "megc3" or "au5".
+
+    Returns:
+        Pooled UF1, UAR and accuracy of the whole log and of each database, with intervals over subjects.
 
     Raises:
         MerjaxError: the log cannot be read, a clip occurs twice, clips are missing or do not belong there, or the protocol is

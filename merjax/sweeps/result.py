@@ -42,7 +42,7 @@ class MissingRun(NamedTuple):
 class SweepResult:
     """The content of a sweep's folder, finished or not. Tables are read when they are first used, and kept.
 
-    >>> result = merjax.open_sweep("runs/quickstart")
+    >>> result = merjax.open_sweep("runs/mine")
     >>> result.scores
     >>> result.predictions.groupby("trial").size()
     >>> result.report()
@@ -180,7 +180,7 @@ class SweepResult:
 def open_sweep(folder: str | Path) -> SweepResult:
     """Open a sweep's folder, finished or not.
 
-    >>> result = merjax.open_sweep("runs/quickstart")
+    >>> result = merjax.open_sweep("runs/mine")
     >>> result.missing
     ()
 

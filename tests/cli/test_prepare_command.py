@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from filelock import FileLock
 from support.places import CHECKOUT
+from support.short_clips import FRAMES, cut_short, with_changed_frames
 
 from merjax.cli import check
 from merjax.cli.prepare import main
@@ -234,10 +235,10 @@ def test_an_unwritable_output_is_a_sentence(small_release, tmp_path):
 
 
 def one_clip(small_release):
-    release = read_casme2(small_release)
-    return release.__class__("casme2", release.root, release.clips[:1], (), release.synthetic)
+    return cut_short(read_casme2(small_release), clips=1)
 
 
+@pytest.mark.usefixtures("prepared_here")
 def test_colour_crops_have_three_channels_whose_gray_is_the_gray_stores(small_release, tmp_path):
     release = one_clip(small_release)
     gray, rgb = (prepare_store([release], tmp_path / c, colour=c, workers=1) for c in ("gray", "rgb"))
@@ -252,6 +253,7 @@ def test_colour_crops_have_three_channels_whose_gray_is_the_gray_stores(small_re
     assert skin[0] > skin[2]  # red above blue: the channels are not swapped
 
 
+@pytest.mark.usefixtures("prepared_here")
 def test_aligned_crops_begin_with_the_same_frame_and_the_setting_is_kept(small_release, tmp_path):
     release = one_clip(small_release)
     first, frame = (prepare_store([release], tmp_path / a, align=a, workers=1) for a in ("first", "frame"))
@@ -263,8 +265,9 @@ def test_aligned_crops_begin_with_the_same_frame_and_the_setting_is_kept(small_r
         assert (one[-1] != other[-1]).any()
 
 
+@pytest.mark.usefixtures("prepared_here")
 def test_a_partial_store_of_other_settings_is_not_continued(small_release, tmp_path):
-    release = read_casme2(small_release)
+    release = cut_short(read_casme2(small_release))
 
     def stop(done, total):
         if done == 2:
@@ -276,8 +279,9 @@ def test_a_partial_store_of_other_settings_is_not_continued(small_release, tmp_p
     assert np.load(tmp_path / "store.partial" / "nose.npy", mmap_mode="r").shape[1:] == (80, 120, 3)
 
 
+@pytest.mark.usefixtures("prepared_here")
 def test_crops_that_were_lost_after_their_journal_line_are_made_again(small_release, small_store, tmp_path):
-    release = read_casme2(small_release)
+    release = cut_short(read_casme2(small_release))
 
     def stop(done, total):
         if done == 3:
@@ -289,33 +293,32 @@ def test_crops_that_were_lost_after_their_journal_line_are_made_again(small_rele
     crops[:] = 0
     crops.flush()
     prepare_store([release], tmp_path / "store")
-    made, expected = (open_store(path).crops["mouth"] for path in (tmp_path / "store", small_store))
-    np.testing.assert_array_equal(made, expected)
+    made, whole = (open_store(path) for path in (tmp_path / "store", small_store))
+    for clip, first in zip(made.index.itertuples(), whole.index["first_row"], strict=False):
+        own, expected = (x.crops["mouth"][row:][:FRAMES] for x, row in ((made, clip.first_row), (whole, first)))
+        np.testing.assert_array_equal(own, expected)
 
 
+@pytest.mark.usefixtures("prepared_here")
 def test_a_tightly_cropped_release_prepares(small_release, tmp_path):
     """Cropped as CASME II's `Cropped` is, from brows to chin and ear to ear, where dlib by itself finds nothing."""
-    copy = tmp_path / "copy"
-    shutil.copytree(small_release, copy)
-    for clip in read_casme2(copy).clips:
-        for path in clip.frames:
-            image = cv2.imread(str(path))
-            cv2.imwrite(str(path), image[130:370, 215:425])
-    store = prepare_store([read_casme2(copy)], tmp_path / "store")
-    assert len(store.index) == 9
+    release = cut_short(read_casme2(small_release))
+    cropped = with_changed_frames(release, lambda image: image[130:370, 215:425], tmp_path)
+    store = prepare_store([cropped], tmp_path / "store")
+    assert len(store.index) == len(release.clips)
     assert store.dropped.empty
 
 
 def test_faces_that_dlib_misses_at_first_are_padded_and_enlarged(small_release, tmp_path):
     """Cropped and so small that the plain detector finds none of them: what more patience finds is prepared."""
-    copy = tmp_path / "copy"
-    shutil.copytree(small_release, copy)
-    clips = read_casme2(copy).clips
-    for path in [path for clip in clips for path in clip.frames]:
-        image = cv2.imread(str(path))[150:350, 235:405]
-        cv2.imwrite(str(path), cv2.resize(image, (42, 50), interpolation=cv2.INTER_AREA))
+
+    def shrunk(image):
+        return cv2.resize(image[150:350, 235:405], (42, 50), interpolation=cv2.INTER_AREA)
+
+    release = with_changed_frames(cut_short(read_casme2(small_release), clips=9), shrunk, tmp_path)
+    clips = release.clips
     assert not any(dlib.get_frontal_face_detector()(read_image(clip.frames[0]), 0) for clip in clips)
-    store = prepare_store([read_casme2(copy)], tmp_path / "store")
+    store = prepare_store([release], tmp_path / "store")
     assert len(store.index) >= 3
     assert len(store.index) + len(store.dropped) == len(clips)
     assert store.dropped["reason"].str.startswith("dlib finds no face").all()

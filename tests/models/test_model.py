@@ -9,9 +9,10 @@ import pytest
 from sklearn.metrics import f1_score
 from support.flow_experiment import BASE, experiment_of, flow_images
 from support.small_experiment import BASE as SMALL
-from support.small_experiment import FRAMES, SIDE, STREAMS, SUBJECTS, small_experiment
+from support.small_experiment import FRAMES, SIDE, STREAMS, SUBJECTS, small_experiment, use_tiny_networks
 
 import merjax
+import merjax.models.model
 import merjax.sweeps.plan
 from merjax.config import make_config
 from merjax.engine import State, Variables
@@ -42,6 +43,14 @@ SETTINGS = {
     "selection": {"rules": ["fixed", "oracle"], "looks": 3},
     "engine": {"save_models": True, "workers": 1},
 }
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _tiny():
+    """What is kept of a network does not depend on its size."""
+    with pytest.MonkeyPatch.context() as patch:
+        use_tiny_networks(patch.setattr)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -131,7 +140,7 @@ def test_a_model_of_motion_is_saved_and_predicts_as_the_sweep_did(motion_run, mo
     folder, plan, experiment = motion_run
     saved = read_predictions(folder, plan.chunks).set_index("fold")
     assert not runs_without_model(folder, plan, plan.chunks)
-    monkeypatch.setattr(merjax.models, "every_clip", lambda store, data: experiment)  # of tiny pictures
+    monkeypatch.setattr(merjax.models.model, "every_clip", lambda store, data: experiment)  # of tiny pictures
     for fold in experiment.folds:
         model = merjax.load_model(model_folder(folder, "base", 0, fold.name))
         own = model(experiment.store)[fold.test_N]
@@ -159,7 +168,7 @@ def test_a_card_of_a_fold_across_databases_has_that_folds_scores(motion_run):
 
 def test_clips_prepared_in_another_way_are_refused(motion_run, models, small_store, monkeypatch):
     folder, _, experiment = motion_run
-    monkeypatch.setattr(merjax.models, "every_clip", lambda store, data: experiment)
+    monkeypatch.setattr(merjax.models.model, "every_clip", lambda store, data: experiment)
     model = merjax.load_model(model_folder(folder, "base", 0, experiment.folds[0].name))
     assert model.card["preparation"] == {"align": "first", "flow algorithm": "dis"}
     store, flow = experiment.store, experiment.store.meta["settings"]["flow"]

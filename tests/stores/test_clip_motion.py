@@ -72,6 +72,7 @@ def test_an_experiment_sees_the_motion_of_the_frames_that_it_asks_for(store):
         load_data(store, input="flow", frames="count:1")
 
 
+@pytest.mark.usefixtures("prepared_here")
 def test_a_stopped_preparation_goes_on_and_broken_motion_is_computed_anew(short, store, tmp_path):
     out = tmp_path / "store"
 
@@ -91,6 +92,7 @@ def test_a_stopped_preparation_goes_on_and_broken_motion_is_computed_anew(short,
     assert sorted(path.name for path in out.iterdir()) == sorted(path.name for path in store.path.iterdir())
 
 
+@pytest.mark.usefixtures("prepared_here")
 def test_crops_alone_have_the_hash_they_always_had(short, store, tmp_path):
     """Motion adds to a store and changes nothing in one that has none."""
     plain = prepare_store([short], tmp_path / "plain", workers=1)
@@ -100,6 +102,7 @@ def test_crops_alone_have_the_hash_they_always_had(short, store, tmp_path):
     np.testing.assert_array_equal(plain.crops["nose"], store.crops["nose"])
 
 
+@pytest.mark.usefixtures("prepared_here")
 def test_motion_of_dropped_clips_is_left_out(short, store, tmp_path):
     blank = tmp_path / "blank.png"
     cv2.imwrite(str(blank), np.zeros((480, 640), np.uint8))

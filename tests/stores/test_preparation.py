@@ -16,7 +16,6 @@ from merjax.datasets import read_casme2
 from merjax.faces import landmarks
 from merjax.faces.crops import cut, read_image, region_boxes
 from merjax.stores import clip_crops as cropping
-from merjax.stores import preparation
 from merjax.stores.preparation import prepare_store
 from merjax.stores.store import CROPS, open_store
 from merjax.system.errors import MerjaxError
@@ -83,6 +82,7 @@ def test_a_second_preparation_gives_the_same_hash_and_other_pixels_another(short
     assert changed.hash != short_store.hash
 
 
+@pytest.mark.usefixtures("prepared_here")
 def test_an_interrupted_preparation_leaves_no_store_and_is_continued(short, short_store, tmp_path, monkeypatch):
     out = tmp_path / "store"
     seen = []
@@ -104,6 +104,7 @@ def test_an_interrupted_preparation_leaves_no_store_and_is_continued(short, shor
     assert not out.with_name("store.partial").exists()
 
 
+@pytest.mark.usefixtures("prepared_here")
 def test_a_half_written_journal_line_is_done_again(short, short_store, tmp_path):
     out = tmp_path / "store"
 
@@ -139,6 +140,7 @@ def test_a_script_that_prepares_runs_once(release, short_store, tmp_path):
     assert result.stdout.splitlines() == ["once", f"{short_store.hash} True None"]
 
 
+@pytest.mark.usefixtures("prepared_here")
 def test_a_clip_without_a_face_and_one_without_a_picture_are_listed(short, tmp_path):
     cv2.imwrite(str(tmp_path / "blank.png"), np.full((480, 640), 90, np.uint8))
     (tmp_path / "broken.jpg").write_bytes(b"no picture")
@@ -173,11 +175,9 @@ def test_a_store_of_another_format_is_refused(store, tmp_path):
         open_store(copy)
 
 
+@pytest.mark.usefixtures("prepared_here")
 def test_a_release_in_which_no_face_is_found_makes_no_store(short, tmp_path, monkeypatch):
     monkeypatch.setattr(landmarks, "detect", lambda image, model: None)
-    monkeypatch.setattr(
-        preparation, "_run", lambda jobs, *rest: (preparation._prepare_job(*j, *rest[:3]) for j in jobs)
-    )
     with pytest.raises(MerjaxError, match="none of the"):
         prepare_store([short], tmp_path / "store")
     assert not (tmp_path / "store").exists()

@@ -2,13 +2,26 @@
 
 from dataclasses import replace
 
+import cv2
+
 FRAMES = 9
 
 
-def cut_short(release):
-    """The release with four of its clips and the first nine frames of each, the fifth being the apex."""
-    clips = [
+def cut_short(release, clips=4):
+    """The release with so many of its clips and the first nine frames of each, the fifth being the apex."""
+    cut = [
         replace(clip, frames=clip.frames[:FRAMES], apex=clip.onset + FRAMES // 2, offset=clip.onset + FRAMES - 1)
-        for clip in release.clips[:4]
+        for clip in release.clips[:clips]
     ]
+    return replace(release, clips=tuple(cut))
+
+
+def with_changed_frames(release, change, folder):
+    """The release with `change` applied to every frame, a colour image, and written to a folder of its own."""
+    clips = []
+    for n, clip in enumerate(release.clips):
+        paths = tuple(folder / f"{n}-{t}.png" for t in range(len(clip.frames)))
+        for path, frame in zip(paths, clip.frames, strict=True):
+            cv2.imwrite(str(path), change(cv2.imread(str(frame))))
+        clips.append(replace(clip, frames=paths))
     return replace(release, clips=tuple(clips))

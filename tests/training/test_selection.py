@@ -154,7 +154,7 @@ def noisy_jobs(experiment, specs, on_call=None):
 def noisy_section(tmp_path_factory) -> Section:
     """Thirty people, a trial that learns and one on shuffled labels, by all rules, from chunks to the report's numbers."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("small_experiment.SUBJECTS", 30)
+        patch.setattr("support.small_experiment.SUBJECTS", 30)
         use_small_experiment(patch.setattr)
         patch.setitem(METHODS, "local_regions", METHODS["local_regions"]._replace(jobs=noisy_jobs))
         trials = {"learns": {}, "shuffled": {"control": "shuffle"}}

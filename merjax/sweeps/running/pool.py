@@ -1,5 +1,6 @@
 """Carries out a plan: in this process, or by one pinned worker process per core."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -134,10 +135,10 @@ def _run_workers(arguments: list[str], plan: Plan, crew: _Crew, stopping: Callab
         try:
             for i in range(crew.workers):
                 log = Path(logs) / f"{i}.log"
-                core = ["--core", str(mine[i % len(mine)])] if _on_cpu() else []
+                own = ["--parent", str(os.getpid()), *(["--core", str(mine[i % len(mine)])] if _on_cpu() else [])]
                 with log.open("w") as errors:
                     process = subprocess.Popen(
-                        [sys.executable, "-m", "merjax.sweeps.running.worker", *arguments, *core],
+                        [sys.executable, "-m", "merjax.sweeps.running.worker", *arguments, *own],
                         stdout=subprocess.PIPE,
                         stderr=errors,
                         text=True,

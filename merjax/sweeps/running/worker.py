@@ -21,6 +21,8 @@ def main() -> None:
     parser.add_argument("--core", type=int, help="the one core to run on")
     parser.add_argument("--shard", default="1/1", help="the share of the chunks to train")
     parser.add_argument("--log", choices=("jsonl", "tensorboard"), help="write training curves in this format too")
+    # told, and not asked of the system: the sweep may be killed while this process still imports
+    parser.add_argument("--parent", type=int, required=True, help="the process of the sweep that started this one")
     arguments = parser.parse_args()
     if arguments.core is not None and hasattr(os, "sched_setaffinity"):
         # before JAX is imported: XLA sizes its thread pool by the cores that it may use, and processes with one pinned thread
@@ -31,10 +33,10 @@ def main() -> None:
     from merjax.sweeps.running.take_chunks import take_chunks
     from merjax.system.jax_setup import prepare_backend
 
-    parent, shard, listener = os.getppid(), parse_shard(arguments.shard), MessageWriter()
+    shard, listener = parse_shard(arguments.shard), MessageWriter()
 
     def is_orphan() -> bool:
-        return os.getppid() != parent  # the sweep was killed, and nobody reads the messages
+        return os.getppid() != arguments.parent  # the sweep was killed, and nobody reads the messages
 
     prepare_backend()
     pass_on_warnings(listener)

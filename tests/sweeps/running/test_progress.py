@@ -3,6 +3,7 @@
 import io
 import re
 
+import jax
 import numpy as np
 import pytest
 from rich.console import Console
@@ -12,6 +13,7 @@ import merjax.sweeps.running.progress
 from merjax.engine import Progress, RunArrays
 from merjax.engine.engine import _last_loss
 from merjax.methods.memory import bytes_per_device, capacity, runs_that_fit
+from merjax.nn.region_cnn import init_regions
 from merjax.sweeps.plan import splitting_keys
 from merjax.sweeps.running.progress import Stopwatch, SweepProgress, costs_of, seconds_left, total_cost
 from merjax.system.errors import MerjaxError
@@ -128,8 +130,9 @@ def test_as_many_runs_fit_as_leave_a_reserve():
 def test_programs_of_more_runs_report_more_memory_and_nothing_is_trained():
     config = small_plan().trials[0].config
     one, two = (bytes_per_device(small_experiment(), config, n) for n in (1, 2))
-    parameters = 4 * 3 * 250 * 1024  # of the largest layer with Adam's moments: the least that a further run adds
-    assert two - one > parameters
+    shapes = jax.eval_shape(lambda: init_regions(jax.random.key(0), (2, 4)))
+    parameters = sum(leaf.size for leaf in jax.tree.leaves(shapes))
+    assert two - one > 4 * 3 * parameters  # with Adam's moments, in float32: the least that a further run adds
     assert capacity(small_experiment(), config) is None  # a CPU's memory is not the limit
 
 

@@ -212,7 +212,7 @@ def test_what_a_kill_leaves_of_a_finished_chunk_and_of_the_plan_is_cleared(unint
 def test_a_full_disk_is_a_sentence_and_loses_nothing(uninterrupted, tmp_path):
     disk = tmp_path / "disk"
     disk.mkdir()
-    line = ["mount", "-t", "tmpfs", "-o", "size=30m", "tmpfs", str(disk)]
+    line = ["mount", "-t", "tmpfs", "-o", "size=600k", "tmpfs", str(disk)]
     if shutil.which("mount") is None or subprocess.run(line, capture_output=True, check=False).returncode:
         pytest.skip("mounting a small disk is not permitted here")
     try:
