@@ -148,9 +148,7 @@ def print_store(store: "Store", console: Console) -> None:
     if "flow_frame" in index:
         without = int((index["apex"].isna() | (index["apex"] <= index["onset"])).sum())
         if store.meta["settings"]["flow"]["to"] == "apex" and without:
-            console.print(
-                f"motion is measured to the middle frame in {without} clips, which have no apex after the onset"
-            )
+            console.print(f"motion goes to the middle frame in {without} clips, which have no apex after the onset")
         if store.meta.get("flow_cut_off", 0) > 5e-5:
             console.print(
                 f"{store.meta['flow_cut_off']:.2%} of the motion in frames is larger than the store can hold and was cut off"

@@ -22,9 +22,7 @@ def check(sweep: SweepFile, shards: int, folder: Path, log: Log | None) -> None:
     if shards < 1:
         raise MerjaxError(f"--slurm is {shards}; write how many jobs are to share the sweep, 1 or more")
     if sweep.search:
-        raise MerjaxError(
-            "a search cannot be divided: what it proposes depends on all scores before; leave --slurm out"
-        )
+        raise MerjaxError("a search cannot be divided: proposals depend on all scores before; leave --slurm out")
     refuse_missing(log)
     refuse_folder(folder, plan_sweep(sweep, Shard(1, shards)))
 

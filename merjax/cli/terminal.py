@@ -114,9 +114,7 @@ def print_plan(
     if finished:
         say(console, f"{len(finished)} of {len(plan.chunks)} chunks are finished already")
     seconds, timed = seconds_left(plan, mine, workers)
-    origin = (
-        "at the rate of the last sweep on this machine" if timed else "a rough guess, as no sweep was timed here yet"
-    )
+    origin = "at the rate of the last sweep on this machine" if timed else "a rough guess: no sweep was timed here yet"
     say(
         console,
         f"{len(mine)} chunks here, {workers} worker(s): about {duration(seconds)} ({origin}), plus compilation",

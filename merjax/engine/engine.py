@@ -165,9 +165,8 @@ class Engine:
         runs, variables = self._place(runs), self._place(variables)
         batch = min(batch, len(samples.unit_S))
         total = -(-len(samples.unit_S) // batch)
-        per_call = -(
-            -total // -(-total // self.steps_per_call)
-        )  # calls of one size: the last is filled up, and what was added is dropped
+        # calls of one size: the last is filled up, and the results of what was added are dropped
+        per_call = -(-total // -(-total // self.steps_per_call))
         pieces = []
         for place, batches in in_order(samples, batch, per_call):
             program = self.program(stage, "apply", outputs, 2, variables, runs, batches)
@@ -210,7 +209,7 @@ class Engine:
         return self._identity(split(tree, len(self.devices)))
 
     def program(self, stage: Stage, name: str, f: Callable, per_run: int, *args: Any) -> jax.stages.Compiled:
-        """`f` of the stage, compiled for arguments of these shapes; the first `per_run` arguments have a leading axis of runs."""
+        """`f` of the stage, compiled for arguments of these shapes; the first `per_run` of them have a leading axis of runs."""
         shapes = tuple((x.shape, str(x.dtype)) for x in jax.tree.leaves(args))
         if (stage, name, shapes) not in self.programs:
             mapped = _on_prepared(

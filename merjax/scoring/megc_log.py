@@ -141,8 +141,8 @@ def check_against_counts(log: pd.DataFrame, scheme: LabelScheme, source: str) ->
         if (found, subjects) != (expected, expected_subjects):
             raise MerjaxError(
                 f"{source}: {DATABASES[str(database)].title} has {len(own)} clips ({_counts(found)} "
-                f"{'/'.join(scheme.classes)}) of {subjects} subjects, but {scheme.name} has {sum(expected)} ({_counts(expected)}) "
-                f"of {expected_subjects}; complete the log, or give the list of its clips with --clips"
+                f"{'/'.join(scheme.classes)}) of {subjects} subjects, but {scheme.name} has {sum(expected)} "
+                f"({_counts(expected)}) of {expected_subjects}; complete the log, or give the list of its clips with --clips"
             )
 
 

@@ -21,9 +21,7 @@ from merjax.scoring.written import number
 
 _JUDGED = ("UF1", "UAR")
 _FEW = 10  # permutations: an interval from fewer is too narrow to prove a leak
-_SURE = (
-    0.99  # level of the interval that counts as evidence: by that of 95 %, one in forty sound trials lies above chance
-)
+_SURE = 0.99  # level of the interval that counts as evidence: at 95 %, one in forty sound trials lies above chance
 
 
 def over_permutations(entry: Entry, part: Part, level: float = LEVEL) -> dict[str, tuple[float, float]]:

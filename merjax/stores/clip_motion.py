@@ -31,8 +31,8 @@ class FlowSettings:
 
     @classmethod
     def of_word(cls, word: str) -> "FlowSettings":
-        """The settings that a word stands for: "apex" or "mid", the frame that a clip's picture shows the motion to; or "every",
-        the same as "apex" with the motion of every frame as well.
+        """The settings that a word stands for: "apex" or "mid", the frame to which a clip's picture shows the motion; or
+        "every", the same as "apex" with the motion of every frame as well.
 
         Raises:
             MerjaxError: the word is another one.

@@ -153,9 +153,8 @@ def _run(
 
 def _start_worker() -> None:
     cv2.setNumThreads(1)
-    cv2.utils.logging.setLogLevel(
-        cv2.utils.logging.LOG_LEVEL_SILENT
-    )  # the reason for leaving a clip out already tells of an unreadable image
+    # an unreadable image is reported in the store, as the reason for leaving out its clip
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
     threading.Thread(target=_die_with_parent, daemon=True).start()
 
 

@@ -232,9 +232,7 @@ def refuse_other_trials(there: Plan, trials: Sequence[Trial], seeds: Sequence[in
         )
         for key, value in was.items():
             if now[key] != value:
-                raise MerjaxError(
-                    f'{folder}: trial "{old.name}" had {key} {value}, but now it has {now[key]}; {_ADVICE}'
-                )
+                raise MerjaxError(f'{folder}: trial "{old.name}" had {key} {value}, now it has {now[key]}; {_ADVICE}')
     if there.seeds != tuple(seeds):
         raise MerjaxError(f"{folder} holds the seeds {list(there.seeds)}, but this sweep has {list(seeds)}; {_ADVICE}")
 

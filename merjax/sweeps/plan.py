@@ -168,9 +168,8 @@ def make_plan(sweep: SweepFile, workers: int, capacity: Capacity = lambda experi
     group_of_trial = tuple(keys.index(program_group(trial.config)) for trial in able)
     firsts = [able[group_of_trial.index(g)].config for g in range(len(keys))]
     for trial, group in zip(able, group_of_trial, strict=True):
-        region_mask(
-            trial.config.regions, experiments[group].streams
-        )  # raises here what would otherwise be raised in a worker
+        # raises here what would otherwise be raised in a worker
+        region_mask(trial.config.regions, experiments[group].streams)
         class_weights(trial.config.loss.alpha, np.ones(1))
         if trains_inner(trial.config.selection):
             experiments[group].held_out_inside(trial.config.selection.inner)

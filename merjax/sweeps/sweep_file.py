@@ -15,7 +15,7 @@ small: ../configs/small.yaml            # what --scale small changes: settings o
 published: table7                       # a table of `merjax.scoring.published` whose scores reports print beside these; each
                                         # trial names its row: cross-entropy: {loss.gamma: 0, published: CE}
 
-In place of trials and axes, a file may hold a search (see `merjax.sweeps.running.search`; needs `pip install 'merjax[search]'`):
+In place of trials and axes, a file may hold a search (`merjax.sweeps.running.search`; needs `pip install 'merjax[search]'`):
 
 search:
   sampler: tpe                          # or random, or one of Optuna's samplers by name, such as GPSampler

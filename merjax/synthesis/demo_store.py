@@ -37,9 +37,8 @@ def make_demo_store(store: Path, synthesize: Mapping[str, Any], name: str, conso
     wanted = releases_of(synthesize, name)
     folder = store.with_name(store.name + "-releases")
     folder.mkdir(parents=True, exist_ok=True)
-    with FileLock(
-        store.with_name(f".{store.name}.making")
-    ):  # two sweeps may begin at once: one makes the store, both use it
+    # two sweeps may begin at once: one makes the store, both use it
+    with FileLock(store.with_name(f".{store.name}.making")):
         for layout, settings in wanted.items():
             _refuse_other_settings(folder / layout / MARKER, settings, name)
         if (store / "store.json").is_file():

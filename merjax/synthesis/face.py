@@ -88,9 +88,7 @@ def normalised_convolution(
     total_HxW = weights_HxP @ weights_PxW + np.float32(damping)
     channels = []
     for values_P in values_PxC.T.astype(np.float32):
-        moved = values_P.nonzero()[
-            0
-        ]  # points that do not move only hold the field: they count in the sum of the weights alone
+        moved = values_P.nonzero()[0]  # the other points only hold the field: they count in the sum of weights alone
         channels.append((weights_HxP[:, moved] * values_P[moved]) @ weights_PxW[moved] / total_HxW)
     return np.stack(channels, -1)
 

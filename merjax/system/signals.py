@@ -31,9 +31,8 @@ class StopRequests:
 
 
 _ENDS = (signal.SIGTERM, *([signal.SIGUSR2] if hasattr(signal, "SIGUSR2") else []))
-STOPPED = frozenset(
-    128 + number for number in _ENDS
-)  # exit codes of processes that were asked to stop and saved everything
+# exit codes of processes that were asked to stop and saved everything
+STOPPED = frozenset(128 + number for number in _ENDS)
 
 
 @contextmanager

@@ -102,7 +102,7 @@ def test_a_plan_counts_what_is_finished(say, tmp_path):
     assert "1 chunks here" in out
     code, _, err = say("mine.yaml", "loss.gamma=1", "--plan")
     assert code == 2
-    assert "had loss.gamma 2.0, but now it has 1.0" in err
+    assert "had loss.gamma 2.0, now it has 1.0" in err
 
 
 def test_the_plan_of_a_search_tells_how_it_goes_and_that_its_trials_are_examples(say, tmp_path):

@@ -128,5 +128,5 @@ def test_the_long_release_beside_the_short_one_does_no_harm(tmp_path):
 
 def test_empty_clip_folders_are_not_taken_for_the_long_release(tmp_path):
     write_frames(tmp_path / "HS" / "s3" / "micro" / "negative" / "s3_ne_01", [], "")
-    with pytest.raises(MerjaxError, match="1 clip folders and not one"):
+    with pytest.raises(MerjaxError, match="there are 1 clip folders but no"):
         read_smic(tmp_path)

@@ -482,7 +482,7 @@ def test_macro_f1_has_a_column_of_its_own_and_chance_says_what_its_brackets_are(
     at = table.columns.index("macro F1")
     assert {row[0]: row[at] for row in table.rows}["focal"] == f"{np.mean(own):.3f}"
     notes = " ".join(table.notes)
-    assert "no interval over subjects" in notes
+    assert "not an interval over subjects" in notes
     assert "UF1 is the macro F1" in notes
     smic = next(t for t in score_texts(Section(compare([open_sweep(folder)])[0])) if "SAMM" in t.title)
     assert "A class is rare here" in " ".join(smic.notes)
@@ -542,8 +542,8 @@ def test_an_unfinished_run_shows_what_is_finished_and_says_what_is_missing(tmp_p
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["{tmp}/none"], "no sweep's folder"),
-        (["{tmp}/empty"], "no sweep's folder"),
+        (["{tmp}/none"], "not a sweep's folder"),
+        (["{tmp}/empty"], "not a sweep's folder"),
         (["{tmp}/begun"], "none of the 4 chunks of this run is finished"),
         (["{tmp}/mine", "{tmp}/mine"], "given twice"),
         ([], "give the folders of one or more sweeps"),

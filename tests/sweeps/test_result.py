@@ -98,7 +98,7 @@ def test_the_folder_of_a_search_opens_what_its_folds_chose_last(tmp_path):
     result = open_sweep(tmp_path)
     assert (result.folder, result.name) == (tmp_path / "chosen-of-10", "of 10")
     assert result.tried["chosen_for"].tolist() == ["", "x"]
-    with pytest.raises(MerjaxError, match="no sweep's folder"):
+    with pytest.raises(MerjaxError, match="not a sweep's folder"):
         open_sweep(tmp_path / "search")
 
 

@@ -97,7 +97,7 @@ def test_another_sweep_is_refused_in_the_same_folder(finished, sweep_file):
     out, _ = finished
     result = run(sweep_file, "loss.gamma=1", "temporal.units=16", "--out", out)
     assert result.returncode == 2
-    assert 'trial "focal" had temporal.units 8, but now it has 16' in result.stderr
+    assert 'trial "focal" had temporal.units 8, now it has 16' in result.stderr
 
 
 def test_plan_prints_groups_and_computes_nothing(finished, sweep_file, tmp_path):
