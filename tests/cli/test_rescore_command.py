@@ -1,4 +1,4 @@
-"""The word rescore: wrong logs are a sentence; its help teaches the format."""
+"""The word rescore: a wrong log gives one sentence, and its help explains the format."""
 
 import pytest
 from support.report_command import word

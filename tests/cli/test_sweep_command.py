@@ -1,4 +1,4 @@
-"""The sweep command's words: what it prints as it was typed, what its flags tell, and what they refuse."""
+"""The sweep command: what it prints as it was typed, what its flags print, and what they refuse."""
 
 import shlex
 from pathlib import Path

@@ -256,7 +256,7 @@ def test_runs_that_were_finished_without_models_are_told(small_store, tmp_path):
 
 
 def test_a_model_keeps_what_belongs_to_the_run_and_not_what_belongs_to_clips():
-    """Other clips bring labels and features of their own; all else is the run's, and its inference must not fit it anew."""
+    """Other clips have labels and features of their own; all else is the run's, and inference must not fit it again."""
     of_clips = {"target_N", "target_NxR", "features_SxRxD"}
     for numbers in (SpatialNumbers, TemporalNumbers, FlowNumbers):
         assert set(numbers._fields) - set(kept_fields(numbers)) == of_clips & set(numbers._fields)

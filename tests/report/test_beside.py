@@ -1,4 +1,4 @@
-"""Published numbers beside ours: each in its trial's row, and never shown as comparable when they are not."""
+"""Published numbers beside ours: each is in its trial's row, and marked if it cannot be compared."""
 
 import pytest
 from support.fake_runs import megc_clips, small_clips, write_fake_run

@@ -277,7 +277,7 @@ def test_shuffled_labels_above_chance_are_evidence_unless_an_oracle_chose(tmp_pa
 
 
 def test_few_permutations_are_no_evidence(tmp_path):
-    """Three folds: a fold's clips that look alike get one answer, which is the right one for a third of them by chance."""
+    """Three folds: clips of a fold that look alike get one answer, which is right for a third of them by chance."""
     clips = megc_clips()
     subject_N = (clips["database"] + clips["subject"]).to_numpy()
     groups = np.unique(subject_N, return_inverse=True)[1] % 3
@@ -289,7 +289,7 @@ def test_few_permutations_are_no_evidence(tmp_path):
 
 
 def test_the_interval_over_permutations_is_as_wide_as_their_luck(tmp_path):
-    """Twelve folds, each of which answers every class by a label drawn at random: the deviation over 60 such experiments,
+    """Twelve folds, each of which gives every class an answer drawn at random: the deviation over 60 such experiments,
     and what the intervals hold it to be. That over subjects, of whom six share a fold's luck, is far too narrow."""
     clips = megc_clips()
     group_N = np.unique((clips["database"] + clips["subject"]).to_numpy(), return_inverse=True)[1] % 12
@@ -312,7 +312,7 @@ def test_the_interval_over_permutations_is_as_wide_as_their_luck(tmp_path):
 
 
 def test_what_chance_does_now_and_then_is_no_evidence_yet(tmp_path):
-    """Twelve folds as unlike as a dozen real ones were, lifted step by step: silence, a doubt, an accusation."""
+    """Twelve folds as different as real ones, with rising scores: first no sentence, then a doubt, then evidence."""
     clips = megc_clips()
     group_N = np.unique((clips["database"] + clips["subject"]).to_numpy(), return_inverse=True)[1] % 12
     folds = {f"group {g:02d}": group_N == g for g in range(12)}
@@ -334,7 +334,7 @@ def test_what_chance_does_now_and_then_is_no_evidence_yet(tmp_path):
 
 
 def test_of_a_single_fold_the_subjects_are_drawn(tmp_path):
-    """As across databases, where a part is a fold: with one seed, its interval is that of any score."""
+    """This is the case across databases, where a part is a fold: with one seed, its interval is that of any score."""
     clips = megc_clips()
     settings = {"settings": {"control": "shuffle"}, "clips": clips, "skills": {"a": 0.5}}
     folder = write_fake_run(tmp_path / "r", folds={"all": np.ones(len(clips), bool)}, **settings)
@@ -348,7 +348,7 @@ def test_of_a_single_fold_the_subjects_are_drawn(tmp_path):
 
 
 def test_what_permutations_differ_in_is_part_of_the_evidence(tmp_path):
-    """Three permutations, of which one scores high by chance: over subjects alone it would be above chance, over seeds not."""
+    """One of three permutations scores high by chance: over subjects alone this would be above chance, but not over seeds."""
     folder = write_fake_run(
         tmp_path / "r",
         skills={"a": 0.0},
@@ -369,7 +369,7 @@ def test_what_permutations_differ_in_is_part_of_the_evidence(tmp_path):
 
 @pytest.fixture(scope="module")
 def chosen(tmp_path_factory):
-    """A run with oracles of 40 looks in 800 epochs, on synthetic clips."""
+    """A run with oracles of 40 snapshots in 800 epochs, on synthetic clips."""
     return write_fake_run(
         tmp_path_factory.mktemp("chosen") / "r",
         skills={"a": 0.4},
@@ -393,7 +393,7 @@ def test_an_oracles_looks_are_told_beside_it(chosen):
 
 
 def test_figures_say_what_they_are_without_the_page(chosen):
-    """Confusion matrices and subjects, as the files that are passed on, and the scores: trial, choice, and what clips."""
+    """Figures of confusion matrices, subjects and scores name their trial, the choice of the budget, and what the clips are."""
     section = Section(compare([open_sweep(chosen)])[0])
     for entry in section.comparison.entries:
         own = warnings_of([entry])
@@ -622,7 +622,7 @@ def test_an_apex_at_the_onset_shows_the_middle_frame_and_says_so(small_store):
 
 @pytest.mark.parametrize("whole_face", [False, True])
 def test_crops_of_a_colour_store_keep_their_colours(small_store, tmp_path, whole_face):
-    """Red is red: the store holds RGB, the PNG file is read back by OpenCV as BGR."""
+    """Red stays red: the store holds RGB, and OpenCV reads the PNG file back as BGR."""
     store = open_store(small_store)
     colour = {name: np.stack([crop, crop // 2, crop // 4], -1) for name, crop in store.crops.items()}
     row = store.index.iloc[1]

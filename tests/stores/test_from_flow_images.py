@@ -1,4 +1,4 @@
-"""Ready flow images: what the list says is what the store holds, and nothing is dropped in silence."""
+"""Ready flow images: the store holds what the list says, and everything that is dropped is reported."""
 
 import cv2
 import numpy as np
@@ -53,7 +53,7 @@ def test_pictures_and_classes_are_those_of_files_and_list(material, tmp_path):
 
 
 def test_an_experiment_finds_each_clips_picture(material, tmp_path):
-    """In au5 only three of the five clips are left: their pictures must be theirs."""
+    """In au5 only three of the five clips are left: each must keep its own picture."""
     store = make(material, tmp_path)
     experiment = load_data(store, protocol="au5")
     assert experiment.index["clip"].tolist() == ["EP02_01f", "EP01_11f", "006_1_2"]
@@ -140,7 +140,7 @@ def test_the_command_line_makes_a_store_and_says_what_is_missing(material, tmp_p
 
 
 def test_megc_2019_is_complete(shared, tmp_path):
-    """442 published images, 68 subjects, 250/109/83; and the channel that is called strain is that of the other two."""
+    """442 published images, 68 subjects, 250/109/83; and the channel called strain is the strain of the other two."""
     main(
         ["--flow-images", str(shared / "flow/megc2019/images"), "--out", str(tmp_path / "store")]
         + ["--clips", str(shared / "annotations/protocol_megc2019_442.csv")]

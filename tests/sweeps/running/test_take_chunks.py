@@ -1,4 +1,4 @@
-"""What a sweep says and does where it cannot simply go on: others at work, no room, another chunk size, inner subjects."""
+"""What a sweep does when it cannot simply go on: other processes train, memory or disk is full, the chunk size changed."""
 
 import errno
 from dataclasses import replace
@@ -29,7 +29,7 @@ def _small(monkeypatch):
 
 @pytest.fixture
 def untrained(monkeypatch):
-    """Chunks are given a table each in place of a training."""
+    """Each chunk gets a table instead of a training."""
     table = pd.DataFrame({"trial": ["base"], "step": [0]})
     monkeypatch.setattr(merjax.sweeps.running.take_chunks, "train_chunk", lambda *args: (table, table, {}))
 
