@@ -99,7 +99,7 @@ class PeerConfig:
     shuffle: bool = True
     optimiser: Literal["adam", "sgd"] = "adam"
     learning_rate: float = traced(1e-4)
-    halve_every: float = traced(0.0)  # the learning rate halves each time so many epochs have passed; 0: never
+    halve_every: float = traced(0.0)  # epochs after each of which the learning rate halves again; 0: never
     weight_decay: float = traced(0.0)
     beta1: float = traced(0.9)  # the momentum, with "sgd"
     beta2: float = traced(0.999)

@@ -40,7 +40,7 @@ def read_casme2(
     classes: str | Path | None = None,
     overrides: Overrides | None = None,
 ) -> Release:
-    """The clips of a CASME II release: what its sheets and folders say of them; no image is read.
+    """The clips of a CASME II release: what its sheets and folders say about them; no image is read.
 
     >>> release = merjax.read_casme2("data/casme2")
     >>> clip = release.clips[0]

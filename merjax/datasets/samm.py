@@ -33,7 +33,7 @@ _LAYOUT = FolderLayout(
 def read_samm(
     root: str | Path, *, annotations: str | Path | None = None, overrides: Overrides | None = None
 ) -> Release:
-    """The clips of a SAMM release: what its sheet and folders say of them; no image is read.
+    """The clips of a SAMM release: what its sheet and folders say about them; no image is read.
 
     >>> release = merjax.read_samm("data/samm", overrides={"samm": {"001/001_1_1": {"emotion": "contempt"}}})
     >>> release.clips[0].key, release.clips[0].emotion, release.clips[0].fps

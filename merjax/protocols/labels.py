@@ -18,7 +18,7 @@ ANGER = ("eyes", "eyes+mouth")
 
 @dataclass(frozen=True)
 class LabelledClips:
-    """The N clips of an index that are in a protocol, and what each is to be recognised as.
+    """The N clips of an index that are in a protocol, and the targets of each.
 
     Attributes:
         scheme: the label scheme.
