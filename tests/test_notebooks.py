@@ -9,7 +9,7 @@ import nbclient
 import pytest
 from support.commands import checkout_environment
 from support.places import CHECKOUT
-from support.small_command import sitecustomized
+from support.small_command import tiny_networks
 
 FIGURES = {
     "first_tour": {"regions", "motion", "curves", "features", "evidence", "saliency", "decision"},
@@ -42,8 +42,7 @@ def test_scripts_are_notebooks_that_say_what_they_do(name):
 def test_the_tour_with_tiny_networks_on_clips_that_are_there(small_release, small_store, tmp_path):
     shutil.copytree(small_release, tmp_path / "release")
     shutil.copytree(small_store, tmp_path / "store")
-    path = sitecustomized(tmp_path, "from support.small_experiment import use_tiny_networks\n\nuse_tiny_networks()\n")
-    run("first_tour", tmp_path, {"PYTHONPATH": path})
+    run("first_tour", tmp_path, tiny_networks(tmp_path))
 
 
 @pytest.mark.long

@@ -42,8 +42,8 @@ def print_rescored(path: Path, protocol: str, clips: Path | None, console: Conso
         MerjaxError: see `merjax.scoring.megc_log`.
     """
     from merjax.report.tables import TextTable, print_table
-    from merjax.report.texts import HEADS
     from merjax.scoring.megc_log import rescore
+    from merjax.scoring.metrics import SCORES
     from merjax.scoring.parts import Part
     from merjax.scoring.scores import DRAWS
     from merjax.scoring.written import number
@@ -52,10 +52,7 @@ def print_rescored(path: Path, protocol: str, clips: Path | None, console: Conso
     rows = [
         (
             Part(row["part"]).title,
-            *(
-                f"{number(row[s], 4)} [{number(row[f'{s}_low'], 4)}, {number(row[f'{s}_high'], 4)}]"
-                for s in ("UF1", "UAR", "accuracy")
-            ),
+            *(f"{number(row[s], 4)} [{number(row[f'{s}_low'], 4)}, {number(row[f'{s}_high'], 4)}]" for s in SCORES),
             str(row["clips"]),
             str(row["subjects"]),
         )
@@ -66,7 +63,7 @@ def print_rescored(path: Path, protocol: str, clips: Path | None, console: Conso
     if scores.unpredicted:
         notes.append(f"{scores.unpredicted} clips have no prediction (-1); they are scored as wrong.")
     print_table(
-        TextTable(f"{path} ({protocol})", ("part", *HEADS.values(), "clips", "subjects"), tuple(rows), tuple(notes)),
+        TextTable(f"{path} ({protocol})", ("part", *SCORES, "clips", "subjects"), tuple(rows), tuple(notes)),
         console,
     )
 

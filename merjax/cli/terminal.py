@@ -13,6 +13,7 @@ from merjax.cli.printing import say
 from merjax.config import SelectionConfig, flatten
 from merjax.methods.registry import method_of
 from merjax.scoring.entry import LEAKS, SELECTIONS
+from merjax.scoring.metrics import SCORES
 from merjax.sweeps.plan import Chunk, Plan, left_out_sentences, splitting_keys
 from merjax.sweeps.result import SweepResult
 from merjax.sweeps.running.progress import seconds_left
@@ -35,14 +36,14 @@ def print_scores(plan: Plan, scores: pd.DataFrame, console: Console) -> None:
     )  # as a line of its own, since a table breaks its title at its width
     table = Table()
     table.add_column("trial")
-    for name in ("UF1", "UAR", "accuracy"):
+    for name in SCORES:
         table.add_column(name, justify="right")
     last = int(scores["diverged"].notna().sum()) - 1  # of the trials' rows; the controls, which train nothing, follow
     for i, row in enumerate(scores.to_dict("records")):
-        sd = [row.get(f"{name}_sd") for name in ("UF1", "UAR", "accuracy")]
+        sd = [row.get(f"{name}_sd") for name in SCORES]
         cells = [
             f"{row[name]:.3f}" + (f" ± {s:.3f}" if s is not None and s == s else "")
-            for name, s in zip(("UF1", "UAR", "accuracy"), sd, strict=True)
+            for name, s in zip(SCORES, sd, strict=True)
         ]
         note = f" ({row['diverged']:.0f} runs diverged)" if row.get("diverged", 0) > 0 else ""
         part = "" if row["part"] == "together" else f" [{row['part']}]"

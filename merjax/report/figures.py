@@ -26,10 +26,10 @@ _STYLE: Any = {
     "figure.constrained_layout.use": True,
 }
 _WIDTH = 5.2  # inches: readable on a phone's screen and in one column of a page
-_LOOK = {"UF1": ("#0072B2", "o"), "UAR": ("#D55E00", "s"), "accuracy": ("#009E73", "^")}
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#999999")
 _SUBJECTS = 36  # the most that one column of bars shows
 _LINES = ("-", "--", ":", "-.")
+_MARKERS = ("o", "s", "^", "D", "v")
 
 
 def score_figure(rows: pd.DataFrame, part: Part, warnings: Sequence[str] = (), *, difference: bool = False) -> Figure:
@@ -47,8 +47,8 @@ def score_figure(rows: pd.DataFrame, part: Part, warnings: Sequence[str] = (), *
         _entitle(figure, "", warnings)
         axes = figure.subplots()
         for i, name in enumerate(SCORES):
-            colour, marker = _LOOK[name]
-            at = np.arange(len(own)) + 0.22 * (i - 1)
+            colour, marker = _COLOURS[i % len(_COLOURS)], _MARKERS[i % len(_MARKERS)]
+            at = np.arange(len(own)) + 0.66 / len(SCORES) * (i - (len(SCORES) - 1) / 2)
             value, low, high = (own[f"{name}{end}"].to_numpy(float) for end in ("", "_low", "_high"))
             axes.hlines(at, low, high, color=colour, lw=1.6)
             axes.plot(value, at, marker, color=colour, ms=4.5, label=name)

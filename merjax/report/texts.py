@@ -17,7 +17,6 @@ from merjax.scoring.shuffled import shuffled_notes
 from merjax.scoring.written import number, with_interval
 
 FEW_SUBJECTS = 20
-HEADS = {"UF1": "UF1", "UAR": "UAR", "accuracy": "accuracy"}
 
 
 def score_texts(section: Section) -> list[TextTable]:
@@ -58,7 +57,7 @@ def _score_text(section: Section, part: Part) -> TextTable:
         )
     return TextTable(
         f"Scores on {part.title} ({comparison.protocol})",
-        ("trial", *HEADS.values(), "macro F1", "clips", "subjects"),
+        ("trial", *SCORES, "macro F1", "clips", "subjects"),
         tuple(rows),
         (*notes, *warnings_of(comparison.entries)),
     )
@@ -146,7 +145,7 @@ def _difference_text(
         )
         for row in rows
     )
-    return TextTable(title, ("trial", *HEADS.values(), *more), tuple(cells), notes)
+    return TextTable(title, ("trial", *SCORES, *more), tuple(cells), notes)
 
 
 def class_texts(section: Section) -> list[TextTable]:

@@ -25,6 +25,12 @@ def sitecustomized(folder: Path, code: str) -> str:
     return os.pathsep.join([str(site), checkout_environment()["PYTHONPATH"]])
 
 
+def tiny_networks(folder: Path) -> dict[str, str]:
+    """The part of an environment in which every process trains `TinyCNN` for the paper's networks."""
+    code = "from support.small_experiment import use_tiny_networks\n\nuse_tiny_networks()\n"
+    return {"PYTHONPATH": sitecustomized(folder, code)}
+
+
 def small_environment(folder: Path) -> dict[str, str]:
     """The environment in which `python -m merjax...` works on the small experiment, whatever store a config names."""
     return checkout_environment() | {"PYTHONPATH": sitecustomized(folder, _SITE), "COLUMNS": "200"}

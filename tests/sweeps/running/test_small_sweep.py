@@ -9,6 +9,8 @@ import pandas as pd
 import pytest
 from sklearn.metrics import balanced_accuracy_score, f1_score
 from support.commands import run
+from support.report_command import word
+from support.small_command import tiny_networks
 
 from merjax.config import make_config
 from merjax.sweeps.folder import claimed, read_predictions, write_chunk
@@ -36,9 +38,15 @@ def sweep_file(small_store, tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def finished(sweep_file, tmp_path_factory):
+def own(tmp_path_factory) -> dict[str, str]:
+    """What all commands of this file have in their environment: tiny networks, and a memory of times of their own."""
+    return tiny_networks(tmp_path_factory.mktemp("tiny")) | {"MERJAX_CACHE": str(tmp_path_factory.mktemp("cache"))}
+
+
+@pytest.fixture(scope="module")
+def finished(sweep_file, own, tmp_path_factory):
     out = tmp_path_factory.mktemp("runs") / "mine"
-    result = run(sweep_file, "--out", out, MERJAX_CACHE=str(out.parent / "cache"))
+    result = run(sweep_file, "--out", out, **own)
     assert result.returncode == 0, result.stderr
     return out, result
 
@@ -75,34 +83,34 @@ def test_printed_scores_are_those_of_the_saved_predictions(finished):
     assert "says nothing about people" in " ".join(result.stdout.split())
 
 
-def test_a_second_call_computes_nothing_and_prints_the_same(finished, sweep_file):
+def test_a_second_call_computes_nothing_and_prints_the_same(finished, sweep_file, own):
     out, first = finished
     stamps = {path: path.stat().st_mtime_ns for path in out.glob("predictions-*.parquet")}
-    second = run(sweep_file, "--out", out)
+    second = run(sweep_file, "--out", out, **own)
     assert second.returncode == 0
     assert second.stdout == first.stdout
     assert stamps == {path: path.stat().st_mtime_ns for path in out.glob("predictions-*.parquet")}
 
 
-def test_a_lost_chunk_is_computed_again_with_the_same_result(finished, sweep_file):
+def test_a_lost_chunk_is_computed_again_with_the_same_result(finished, sweep_file, own):
     out, _ = finished
     path = sorted(out.glob("predictions-*.parquet"))[-1]
     before = pd.read_parquet(path)
     path.unlink()
-    assert run(sweep_file, "--out", out, MERJAX_CACHE=str(out.parent / "cache")).returncode == 0
+    assert run(sweep_file, "--out", out, **own).returncode == 0
     pd.testing.assert_frame_equal(pd.read_parquet(path), before)
 
 
-def test_another_sweep_is_refused_in_the_same_folder(finished, sweep_file):
+def test_another_sweep_is_refused_in_the_same_folder(finished, sweep_file, own):
     out, _ = finished
-    result = run(sweep_file, "loss.gamma=1", "temporal.units=16", "--out", out)
+    result = run(sweep_file, "loss.gamma=1", "temporal.units=16", "--out", out, **own)
     assert result.returncode == 2
     assert 'trial "focal" had temporal.units 8, now it has 16' in result.stderr
 
 
-def test_plan_prints_groups_and_computes_nothing(finished, sweep_file, tmp_path):
-    out, _ = finished
-    result = run(sweep_file, "--plan", "--out", tmp_path / "none", MERJAX_CACHE=str(out.parent / "cache"))
+@pytest.mark.usefixtures("finished")
+def test_plan_prints_groups_and_computes_nothing(sweep_file, own, tmp_path):
+    result = run(sweep_file, "--plan", "--out", tmp_path / "none", **own)
     assert result.returncode == 0
     assert "2 trials, 6 runs" in result.stdout
     assert "group 0: 6 runs in chunks of 3, 3 folds, 9 clips" in result.stdout
@@ -125,7 +133,7 @@ def test_plan_prints_groups_and_computes_nothing(finished, sweep_file, tmp_path)
 )
 def test_wrong_input_is_a_sentence_and_exit_code_2(sweep_file, tmp_path, arguments, sentence):
     words = arguments if arguments[0].endswith(".yaml") else [sweep_file, *arguments]
-    result = run(*words, "--out", tmp_path / "out")
+    result = word("sweep", *words, "--out", tmp_path / "out")
     assert result.returncode == 2, result.stderr
     assert sentence in result.stderr
     assert "Traceback" not in result.stderr
@@ -142,7 +150,7 @@ def test_class_weights_that_mean_nothing_are_refused_before_anything_is_trained(
 
 def test_a_folder_of_something_else_is_left_alone(sweep_file, tmp_path):
     (tmp_path / "notes.txt").write_text("mine")
-    result = run(sweep_file, "--out", tmp_path)
+    result = word("sweep", sweep_file, "--out", tmp_path)
     assert result.returncode == 2
     assert "holds no sweep" in result.stderr
     assert [p.name for p in tmp_path.iterdir()] == ["notes.txt"]
