@@ -11,7 +11,7 @@ nox.options.error_on_missing_interpreters = True
 
 PYTHONS = ("3.11", "3.13")
 FAST = ("-m", "not compiles and not trains and not long")
-# what a new version of jax, flax, optax, orbax or grain breaks first: compiled layers, and a sweep from plan to scores
+# tests that a new version of jax, flax, optax, orbax or grain breaks first: compiled layers, and a sweep from plan to scores
 TRAINED = ("tests/nn/layers", "tests/engine", "tests/sweeps/running/test_run.py", "tests/training/test_selection.py")
 
 
@@ -26,7 +26,7 @@ def newest(session: nox.Session) -> None:
 def lowest(session: nox.Session) -> None:
     """With the lower bounds of pyproject.toml."""
     session.install("--resolution", "lowest-direct", "-e", ".[dev]")
-    # what merjax does not depend on directly is the newest, of which an old matplotlib uses what has a new name by now
+    # indirect dependencies are the newest ones; an old matplotlib uses names of them that have changed
     test(session, "-W", "ignore::DeprecationWarning")
 
 

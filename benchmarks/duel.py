@@ -47,7 +47,7 @@ def main(
     sides: dict[str, Callable[..., Work]],
     settings: Callable[[argparse.ArgumentParser], None] = lambda parser: None,
 ) -> None:
-    """The command line of a benchmark: `--against torch` duels, `--worker side` is one process of it.
+    """The command line of a benchmark: `--against torch` compares both sides, `--worker side` is one of their processes.
 
     Args:
         module: the benchmark's name for `python -m`.
@@ -121,7 +121,7 @@ def _answer(worker: subprocess.Popen) -> int:
 
 
 def _serve(work: Work) -> None:
-    """Warm up, then do the work once for every line that comes in."""
+    """Warm up, then do the work once for every line on the standard input."""
     for _ in range(2):
         units = work()
     print(units, flush=True)

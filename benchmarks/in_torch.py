@@ -9,7 +9,7 @@ from benchmarks import duel
 
 
 def begin() -> None:
-    """Let everything be made on the duel's device, and use the threads that it allows."""
+    """Make everything on the benchmark's device, and use the threads that it allows."""
     torch.manual_seed(0)
     torch.set_num_threads(duel.threads())
     torch.set_default_device({"cpu": "cpu", "gpu": "cuda"}[os.environ[duel.DEVICE]])

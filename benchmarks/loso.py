@@ -1,6 +1,6 @@
 """Whole folds of the paper's method, both stages, features and predictions: `python -m benchmarks.loso --against torch`.
 
-Clips of random pixels; every fold trains the six regions' networks frame by frame, then the LSTMs on their features, and
+The clips have random pixels. Every fold trains the six regions' networks frame by frame, then the LSTMs on their features, and
 predicts the clips that it held out. Ours goes through the engine as a sweep does: one stream of batches, held-out clips
 at weight 0 in them, chunks of two folds.
 """

@@ -1,7 +1,7 @@
 """Host memory while a store as large as the three databases together trains: `python -m benchmarks.memory`.
 
 One run of the paper's method, both stages, on noise: 442 clips of 68 frames lie on disk and are mapped, as a store's are.
-The budget is small, for memory does not depend on it: the moments of all frames are taken, the spatial stage trains some calls,
+The budget is small, as memory does not depend on it: the moments of all frames are taken, the spatial stage trains some calls,
 features are computed of every frame, and the temporal stage trains an epoch. Peak memory is the process's own, read from
 /proc (Linux): what it holds itself, and with the pages of the store that happen to be mapped, which the system takes back
 when it needs them.

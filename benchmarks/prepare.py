@@ -23,7 +23,7 @@ from merjax.synthesis import synthesize_release
 
 
 def linked_release(folder: Path, clips: int) -> Release:
-    """A release of so many clips in which synthesised ones appear again and again, under other subjects' names."""
+    """A release of `clips` clips that repeats synthesised ones under other subjects' names."""
     made = read_casme2(synthesize_release(folder / "made", invent=4, clips_per_subject=6))
     copies = []
     for i in range(clips):

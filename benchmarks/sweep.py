@@ -3,7 +3,7 @@
 Trains the spatial and the temporal stage at a fixed chunk size on the clips of a store: a number of runs, twice as many
 runs, and the same runs on every clip twice. Time should double, within 15 %, and peak memory stay flat. Compilation is not
 counted: every case is trained once before it is timed. Then the spatial stage's training, with its stream of batches,
-masks, logged curves and checkpoints, is set against the bare compiled steps on batches that are already there. Figures are
+masks, logged curves and checkpoints, is compared with the bare compiled steps on batches that are already there. Figures are
 good on an idle machine only.
 """
 
@@ -53,7 +53,7 @@ def main() -> None:
 
 
 def seconds(data: TrainingData, config: Config, runs: int, engine: Engine, repeats: int) -> float:
-    """The fastest training of so many runs, in chunks of `CHUNK`."""
+    """The time of the fastest of several trainings of `runs` runs, in chunks of `CHUNK`."""
     specs = [RunId(config, 0, run % len(data.folds)) for run in range(runs)]
     walk(jobs(data, specs[:CHUNK]), train(engine, seed=0))
     taken = []

@@ -1,6 +1,6 @@
 """merjax: micro-expression recognition from local facial regions, trained as array programs.
 
-    release = merjax.read_casme2("data/casme2")                     # what a release says of its clips
+    release = merjax.read_casme2("data/casme2")                     # what a release says about its clips
     store = merjax.prepare_store(release, "stores/mine")            # landmarks, six regions, crops
     result = merjax.run_sweep("sweeps/quickstart.yaml")             # train all folds, seeds and trials
     merjax.make_report(result)                                      # a page with tables and figures
@@ -76,12 +76,12 @@ _MODULES = {
 _PLACES = {name: f"merjax.{module}" for module, names in _MODULES.items() for name in names}
 
 
-if not TYPE_CHECKING:  # which would take every name for one that is there
+if not TYPE_CHECKING:  # a type checker would believe that every name exists
 
     def __getattr__(name: str) -> Any:
         if name not in _PLACES:
             raise AttributeError(f"module 'merjax' has no attribute '{name}'")
-        module = import_module(_PLACES[name])  # not before it is asked for: a worker pins its core before JAX comes in
+        module = import_module(_PLACES[name])  # not earlier: a worker pins its core before JAX is imported
         return module if name == "insight" else getattr(module, name)
 
 

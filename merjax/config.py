@@ -1,9 +1,10 @@
 """Every setting of a trial, typed, with its default and its reason.
 
-A field declared with `traced()` is a number that enters the compiled programs as data: trials that differ in traced fields
-only share one compilation and are trained side by side. All other fields decide shapes or code, and split groups, but for
-those of `engine`, which say how the work is done and never what comes out: a sweep has one set of them, its first trial's.
-Those of `selection` split groups, since runs that train side by side are looked at together, but do not reach training.
+A field declared with `traced()` is a number that enters the compiled programs as data: trials that differ only in traced
+fields share one compilation and are trained side by side. All other fields decide shapes or code and split groups, except
+those of `engine`: they say how the work is done and never change its results, so a sweep has one set of them, its first
+trial's. The fields of `selection` split groups, since runs that train side by side are tested together, but they do not
+change the training.
 """
 
 import difflib
@@ -86,19 +87,19 @@ class TemporalConfig:
 
 @dataclass(frozen=True)
 class PeerConfig:
-    """The one network of a peer, trained on each clip's flow image; see `merjax.methods.flow_networks`. The method
+    """The network of a baseline that is trained on each clip's flow image; see `merjax.methods.flow_networks`. The method
     "local_regions" does not use it.
 
-    Values of the peers' papers stand in sweeps/ststnet.yaml and its like.
+    sweeps/ststnet.yaml and the files of the other baselines hold the values of their papers.
     """
 
     epochs: float = 500.0  # passes over the training clips
     batch: int = 64  # clips
-    # an order of its own for every epoch; or False: always the store's order, an epoch's last batch being short
+    # True gives every epoch an order of its own; False always takes the store's order, and an epoch's last batch is short
     shuffle: bool = True
     optimiser: Literal["adam", "sgd"] = "adam"
     learning_rate: float = traced(1e-4)
-    halve_every: float = traced(0.0)  # epochs after which the learning rate halves, again and again; 0: never
+    halve_every: float = traced(0.0)  # epochs after each of which the learning rate halves again; 0: never
     weight_decay: float = traced(0.0)
     beta1: float = traced(0.9)  # the momentum, with "sgd"
     beta2: float = traced(0.999)
@@ -117,25 +118,25 @@ class SvmConfig:
 class SelectionConfig:
     """After how much of its last stage's budget a run is tested; see `merjax.training.selection`.
 
-    One training serves all rules, and each has rows of its own in the predictions and in every table.
+    One training serves all rules, and each rule has rows of its own in the predictions and in every table.
     """
 
-    # any of: fixed (the whole budget), inner (as many epochs as are best on training subjects held out for that),
-    # oracle (as many as are best on the held-out subject itself: it leaks, and shows by how much)
+    # any of: fixed (the whole budget), inner (as many epochs as are best on training subjects held out for this),
+    # oracle (as many as are best on the held-out subject itself: this leaks, and shows how much the leak gains)
     rules: tuple[str, ...] = ("fixed",)
     inner: float = 0.2  # share of a fold's training subjects that `inner` holds out, alike in classes
-    # after `inner` has chosen: the model of that budget trained on all training subjects, or the one it was chosen with
+    # once `inner` has chosen: test the model trained on all training subjects for that budget, or the one it was chosen with
     after: Literal["retrain", "keep"] = "retrain"
     looks: int = 20  # moments of the last stage to choose among, evenly spaced; the last one is its end
 
 
 @dataclass(frozen=True)
 class EngineConfig:
-    """How the work is done; results are equal whatever is said here, to float tolerance."""
+    """How the work is done. Results do not depend on these settings, up to float tolerance."""
 
     mapping: Literal["auto", "vmap", "map"] = "auto"  # runs side by side, or one after another; auto: by backend
     chunk: int = 0  # runs on the devices together; 0: as many as fit
-    steps_per_call: int = 8  # optimiser steps between two looks at the clock
+    steps_per_call: int = 8  # optimiser steps of one jitted call; stops and checkpoints wait for its end
     checkpoint_minutes: float = 5.0  # least time between two checkpoints of a running chunk
     save_models: bool = False  # keep what each run learnt, with a card; see merjax.models
     workers: int = 0  # processes that share the chunks; 0: one per core on a CPU, one on a GPU or TPU
@@ -145,9 +146,9 @@ class EngineConfig:
 class Config:
     """All settings of one trial and their defaults, such as `Config().loss.gamma`; this file explains each beside it."""
 
-    # local_regions, the paper's method; a baseline of its Tables 8 and 9, one network on each clip's flow image: ststnet,
-    # off_apexnet, dual_inception, rcn_a, or one from elsewhere as `package.module:NAME`; or a handcrafted one: lbp_top, hoof,
-    # mdmo, bi_woof (merjax.methods.registry knows them all, and refuses others)
+    # local_regions, the paper's method; a baseline of its Tables 8 and 9, which is one network on each clip's flow image:
+    # ststnet, off_apexnet, dual_inception, rcn_a, or a network from elsewhere as `package.module:NAME`; or a handcrafted
+    # method: lbp_top, hoof, mdmo, bi_woof (merjax.methods.registry lists them all and refuses others)
     method: str = "local_regions"
     data: DataConfig = field(default_factory=DataConfig)
     # region kinds or names whose features reach the classifier: [eyes, nose, mouth] is Table 5's "no cheeks"
@@ -230,19 +231,19 @@ def program_group(config: Config) -> tuple[tuple[str, Any], ...]:
 
 
 def identity(config: Config) -> dict[str, Any]:
-    """What a trial is, wherever its store lies, however the engine runs it, whenever it is looked at: the root of its
-    randomness."""
+    """The settings that a trial's randomness comes from: all but where its store lies, how the engine runs it and when it is
+    tested."""
     aside = ("engine.", "selection.")
     return {k: v for k, v in flatten(config).items() if not k.startswith(aside) and k != "data.store"}
 
 
 def is_number(value: Any) -> bool:
-    """Whether a value of a YAML file is a number; true and false are none."""
+    """Whether a value of a YAML file is a number; true and false are not."""
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _unknown(key: str, said: str) -> str:
-    """What to write in place of a key that is none; OmegaConf finds near names within one section only."""
+    """What to write in place of an unknown key; OmegaConf finds similar names within one section only."""
     if "Did you mean" in said:
         return f"{said} ({key})"
     known = [*flatten(Config())]

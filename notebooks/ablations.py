@@ -9,13 +9,13 @@
 # %% [markdown]
 # # The ablations: Tables 5, 6 and 7
 #
-# What do regions, the CNN and the loss each do for the paper's method? The sweep files of the paper's tables answer on a
-# licence holder's store: `python -m merjax.sweep sweeps/table5_regions.yaml data.store=stores/all`. This notebook runs the
-# same files at `--scale small`: same trials, same folds, on clips of nine invented people in the layouts of the three
-# databases. It shows how the tables are read. **Its numbers are of made clips: they say nothing about people, and nothing
-# of the paper is reproduced by them.**
+# How much do regions, the CNN and the loss each add to the paper's method? With a store of licensed recordings, the sweep
+# files of the paper's tables answer this: `python -m merjax.sweep sweeps/table5_regions.yaml data.store=stores/all`. This
+# notebook runs the same files at `--scale small`: the same trials and folds, on clips of nine invented people in the
+# layouts of the three databases. It shows how the tables are read. **Its numbers are for made clips: they say nothing about
+# people, and they do not reproduce anything of the paper.**
 #
-# With your own store, set `SCALE = "full"` and name the store. Small: about a quarter of an hour on two cores.
+# With your own store, set `SCALE = "full"` and name the store. The small scale takes about a quarter of an hour on two cores.
 
 # %%
 import os
@@ -41,7 +41,7 @@ plt.rcParams |= {"axes.spines.top": False, "axes.spines.right": False, "figure.c
 
 
 def show(name: str) -> None:
-    """Keep a figure as a file, and show it where there is a screen."""
+    """Save a figure as a file, and show it if there is a screen."""
     plt.savefig(FIGURES / f"{name}.png", dpi=110, bbox_inches="tight")
     plt.show()
     plt.close()
@@ -50,8 +50,8 @@ def show(name: str) -> None:
 # %% [markdown]
 # ## The sweeps
 #
-# Three files, read as the command line reads them. Table 5 leaves out cheeks and nose; to see what every region does, two
-# more trials leave out eyes and mouth, which the paper does not print.
+# The three files are read as the command line reads them. Table 5 leaves out cheeks and nose; to see what every region
+# adds, two more trials leave out eyes and mouth, which the paper does not print.
 
 # %%
 settings = {"data.store": STORE or str(HERE / "store")}
@@ -78,9 +78,10 @@ print(statement)
 # %% [markdown]
 # ## The three tables
 #
-# UF1 on all databases together, with 95 % intervals of a bootstrap over subjects. Circles are what the paper printed, of
-# real recordings: next to made clips they are a reminder of the claim and no yardstick. "proposed model", "all regions" and
-# "focal, inverse frequency" are one and the same setting, trained anew in each table: same seed, same scores.
+# The figure shows UF1 on all databases together, with 95 % intervals of a bootstrap over subjects. Circles are the paper's
+# scores on real recordings: they recall what the paper claims, but made clips cannot be compared with them. "proposed
+# model", "all regions" and "focal, inverse frequency" are the same setting, trained again in each table: same seed, same
+# scores.
 
 # %%
 figure, axes = plt.subplots(
@@ -107,8 +108,8 @@ show("tables")
 # %% [markdown]
 # ## Differences
 #
-# The honest question is not which score is higher but whether a difference would survive other subjects: both trials are
-# scored on the same resampled subjects. An interval that holds 0 is no evidence of a difference.
+# What matters is not which score is higher but whether a difference would hold for other subjects. So both trials are scored on
+# the same resampled subjects. An interval that contains 0 gives no evidence of a difference.
 
 # %%
 figure, axes = plt.subplots(
@@ -126,11 +127,11 @@ axes[-1].set_xlabel("difference in UF1, paired 95 % interval over subjects")
 show("differences")
 
 # %% [markdown]
-# ## Which region carries which class
+# ## Which region shows which class
 #
-# Leave one kind of region out, train again, and look at each class: what its recall loses is what only that region
-# showed. Happiness moves cheeks and mouth, surprise eyes and mouth (Table 1 of the paper), so that one of a pair can make up
-# for the other. (`notebooks/first_tour.py` asks trained networks the same question, without training again.)
+# One kind of region is left out, and the networks are trained again. What a class then loses in recall was shown by that region
+# alone. Happiness moves cheeks and mouth, surprise eyes and mouth (Table 1 of the paper), so one of the two can make up for the
+# other. (`notebooks/first_tour.py` asks trained networks the same question, without training again.)
 
 # %%
 part = sections[5].comparison.parts[0]
@@ -153,8 +154,8 @@ show("regions_by_class")
 # %% [markdown]
 # ## As numbers
 #
-# The same with everything else (intervals for each database, confusion matrices, subjects, curves) stands in the pages that
-# `merjax report` writes for each folder.
+# The pages that `merjax report` writes for each folder show the same and much more: intervals for each database, confusion
+# matrices, subjects, curves.
 
 # %%
 pd.concat({number: result.scores for number, result in results.items()}, names=["table"]).round(3)

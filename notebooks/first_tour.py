@@ -10,10 +10,10 @@
 # # A first tour of merjax
 #
 # From two photographs to scores of held-out people, and into the trained networks: synthesise clips, look at regions and
-# motion, train, predict, report, and ask which region carried a decision and when it was taken. The identities are invented
+# motion, train, predict, report, and see which region led to a decision and when it was taken. The identities are invented
 # and the motion is a script, so nothing here says anything about people.
 #
-# Open it with `jupyter lab` (jupytext pairs it with an `.ipynb`), or run it as it is, in some minutes:
+# Open it with `jupyter lab` (jupytext pairs it with an `.ipynb`), or run it as it is, which takes some minutes:
 # `python -c "exec(open('notebooks/first_tour.py').read())"`.
 
 # %%
@@ -40,7 +40,7 @@ plt.rcParams |= {"axes.spines.top": False, "axes.spines.right": False, "figure.c
 
 
 def show(name: str) -> None:
-    """Keep a figure as a file, and show it where there is a screen."""
+    """Save a figure as a file, and show it if there is a screen."""
     plt.savefig(FIGURES / f"{name}.png", dpi=110, bbox_inches="tight")
     plt.show()
     plt.close()
@@ -68,7 +68,8 @@ store
 # %% [markdown]
 # ## Regions
 #
-# The six boxes of the paper's Fig. 5, from dlib's 68 points on the clip's first frame. Right and left are the subject's.
+# These are the six boxes of the paper's Fig. 5, from dlib's 68 points on the clip's first frame. Right and left are the
+# subject's.
 
 # %%
 clip = max(release.clips, key=lambda clip: clip.emotion == "happiness")
@@ -94,8 +95,8 @@ show("regions")
 # %% [markdown]
 # ## Motion
 #
-# Invisible in stills, plain in differences and in optical flow: onset against apex. In the flow, the hue is the direction (the
-# disc shows which) and white is at rest.
+# From onset to apex, the motion cannot be seen in single pictures, but it is clear in their difference and in optical flow. In
+# the flow, the hue shows the direction (see the disc), and white means no motion.
 
 # %%
 onset, apex = (read_image(clip.frames[i]) for i in (0, clip.apex - clip.onset))
@@ -123,8 +124,8 @@ show("motion")
 # %% [markdown]
 # ## Training
 #
-# Leave-one-subject-out, focal loss against cross-entropy. The same call with a licensed store gives honest numbers.
-# `save_models` keeps what each fold's networks learnt.
+# Focal loss is compared with cross-entropy, with leave-one-subject-out. The same call with a licensed store gives real scores.
+# `save_models` saves what each fold's networks learnt.
 
 # %%
 budget = 1 if TINY else 8
@@ -157,8 +158,8 @@ show("curves")
 # %% [markdown]
 # ## Prediction
 #
-# A saved model is one call away, and takes any store of the same kind. This one never saw the subject of the clip above; all
-# other rows are of people that it was trained on, and prove nothing.
+# One call loads a saved model, which takes any store of the same kind. This one never saw the subject of the clip above; all
+# other rows show people that it was trained on, so they prove nothing.
 
 # %%
 cards = sorted((HERE / "run/models/focal").glob("*/*/card.json"))
@@ -170,20 +171,20 @@ model(store).query("subject == @clip.subject")
 # %% [markdown]
 # ## Report
 #
-# What `merjax report data/tour/run` writes: a page that stands alone, with intervals, confusion matrices, subjects
+# This writes what `merjax report data/tour/run` writes: a self-contained page with intervals, confusion matrices, subjects
 # and the most confident mistakes.
 
 # %%
 merjax.make_report(HERE / "run", HERE / "report")
 
 # %% [markdown]
-# ## What a region's networks say over time
+# ## The features of each region over time
 #
-# The 20 spatial features of each region, frame by frame from onset over apex to offset, in the clip above, by the networks that
-# held its subject out. Each line is a feature less its value at the onset; black is the distance of all 20 from there. The
-# network sees single frames: that the curves rise and fall with the expression is learnt from their looks alone. The step
-# after the first frame is the sensor's noise, which the onset's difference to itself lacks. A star marks the regions that are
-# responsible for this emotion in the paper's Table 1.
+# The figure shows the 20 spatial features of each region in the clip above, frame by frame from onset over apex to offset,
+# by the networks that held its subject out. Each line is a feature minus its value at the onset; black is the distance of
+# all 20 from there. The network sees single frames, so it has learnt from their appearance alone that the curves rise and
+# fall with the expression. The step after the first frame is the sensor's noise, which the onset's difference to itself
+# lacks. A star marks the regions that show this emotion in the paper's Table 1.
 
 # %%
 every_frame = merjax.load_data(store, input="difference", frames="all")
@@ -205,11 +206,11 @@ figure.suptitle(f"{clip.key}: {clip.emotion}, AU {clip.action_units}")
 show("features")
 
 # %% [markdown]
-# ## Which region carries which emotion
+# ## Which region shows which emotion
 #
-# Two questions to the networks of every fold about the clips that it held out. Left: how much probability the right class loses
-# when a region is switched off at the classifier's door. Right: the region's share of the gradient of the right class's score
-# with respect to all pixels. Frames mark Table 1.
+# The networks of every fold answer two questions about the clips that it held out. Left: how much probability the right class
+# loses when a region is switched off at the classifier's input. Right: the region's share of the gradient of the right class's
+# score with respect to all pixels. Frames mark the regions of Table 1.
 
 # %%
 data = merjax.load_data(store, input="difference", frames="count:9")
@@ -239,7 +240,7 @@ for axis, (column, (title, colours)) in zip(axes, panels.items(), strict=True):
 show("evidence")
 
 # %% [markdown]
-# And in pixels: the gradient of the right class's score in the frame nearest the apex, on the face it belongs to.
+# The same in pixels: the gradient of the right class's score in the frame nearest to the apex, drawn on the face.
 
 # %%
 number = data.index.query("subject == @clip.subject and clip == @clip.name").index[0]
@@ -266,9 +267,9 @@ show("saliency")
 # %% [markdown]
 # ## When the decision is taken
 #
-# The probability of the right class if each clip had ended after its first, second, ... last frame, of the held-out clips. Time
-# is stretched so that all clips have their apex at the same place; at the onset there is nothing to see, and the answer is what
-# the network says of a face at rest.
+# For the held-out clips, the figure shows the probability of the right class if a clip had ended after its first, second,
+# ... last frame. Time is stretched so that all clips have their apex at the same place. At the onset there is nothing to
+# see yet, and the value is the network's answer for a face at rest.
 
 # %%
 phase = np.linspace(0, 2, 41)

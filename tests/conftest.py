@@ -18,7 +18,7 @@ TESTS = Path(__file__).resolve().parent
 os.environ["XLA_FLAGS"] = os.environ.get("XLA_FLAGS", "") + " --xla_force_host_platform_device_count=4"
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 
-if "PYTEST_XDIST_WORKER" not in os.environ:  # the workers, and whatever tests start, share what one has compiled
+if "PYTEST_XDIST_WORKER" not in os.environ:  # the workers, and all processes of tests, share what one has compiled
     os.environ["MERJAX_CACHE"] = tempfile.mkdtemp(prefix="merjax-tests-")
     os.environ["JAX_COMPILATION_CACHE_DIR"] = os.environ["MERJAX_CACHE"] + "/programs"
     os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.2"
@@ -43,7 +43,7 @@ _MARKERS = {
 }
 _FIXTURES = {"small_release": "compiles", "small_store": "compiles", "shared": "compiles"}  # clips are made, or stores
 
-# files that take longest, longest first: begun first, so that no core waits for them in the end
+# files that take longest, longest first: they start first, so that no core waits for them in the end
 _LONGEST_FIRST = (
     "test_acceptance_sweep.py",
     "test_notebooks.py",
@@ -74,7 +74,7 @@ def marker_of(path: Path) -> str:
 
 @pytest.fixture(scope="module", autouse=True)
 def forget_programs() -> Iterator[None]:
-    """Let go of a file's compiled programs: each holds memory maps, of which a process has 65,530, and then it dies."""
+    """Free a file's compiled programs: each holds memory maps, and a process dies when it has more than 65,530 of them."""
     yield
     if "jax" in sys.modules:
         sys.modules["jax"].clear_caches()

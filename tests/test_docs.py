@@ -1,6 +1,6 @@
 """Every example in README and docs/ does what it says: run in the order of its page, or at least understood by its parser.
 
-A block's first line names its language and, after it, what is to be done with it: nothing (run it), `file=NAME` (a file that
+A block's first line names its language and then how the test treats it: nothing (run it), `file=NAME` (a file that
 later blocks use), `minutes` (run it under `-m long`), `show` (a cluster or data that nobody has here: its line must parse),
 `install` (run by `.ci/run` and by the test of the wheel).
 """
@@ -22,7 +22,7 @@ PAGES = ("README.md", *(f"docs/{name}.md" for name in ("data", "methods", "sweep
 
 
 class Block(NamedTuple):
-    """A fenced block of a page: its language, what is to be done with it, its text, and where it stands."""
+    """A fenced block of a page: its language, how the test treats it, its text, and its place."""
 
     language: str
     how: str
@@ -47,7 +47,7 @@ def as_merjax(words: list[str], where: str) -> list[str]:
     """`python -m merjax.sweep ...` and `merjax WORD ...` as WORD and its arguments."""
     if words[:3] == ["python", "-m", "merjax.sweep"]:
         return ["sweep", *words[3:]]
-    assert words[0] == "merjax", f"{where}: {shlex.join(words)} is no command of merjax"
+    assert words[0] == "merjax", f"{where}: {shlex.join(words)} is not a command of merjax"
     return words[1:]
 
 

@@ -26,7 +26,7 @@ FLOORS = (
     ("system",),
 )
 FLOOR = {room: -number for number, rooms in enumerate(FLOORS) for room in rooms}
-# These know nothing but what stands here, whatever lies below them.
+# These may import only the packages listed here, whatever lies below them.
 ONLY = {"system": set(), "nn": set(), "config": {"system"}, "engine": {"system"}}
 # Packages whose __init__ imports no module of merjax when it is loaded: a worker process loads them before it has chosen its
 # core, which is too late once JAX is there. merjax itself loads its version.
@@ -61,7 +61,7 @@ def is_module(path: Path) -> bool:
 
 
 def imports(tree: ast.Module) -> Iterator[ast.Import | ast.ImportFrom]:
-    """All but those for type checkers only."""
+    """All imports except those for type checkers only."""
     for node in ast.iter_child_nodes(tree):
         if isinstance(node, ast.Import | ast.ImportFrom):
             yield node
@@ -70,7 +70,7 @@ def imports(tree: ast.Module) -> Iterator[ast.Import | ast.ImportFrom]:
 
 
 def faults(package: Path) -> list[str]:
-    """What breaks the plan, with the file and line of each import."""
+    """The imports that break the plan, each with its file and line."""
     rooms = {path.stem for path in package.iterdir() if path.is_dir() or path.suffix == ".py"} - {"__pycache__"}
     found = [f"merjax/{room} stands on no floor" for room in sorted(rooms - FLOOR.keys())]
     for path in sorted(package.rglob("*.py")):

@@ -1,4 +1,4 @@
-"""What the project promises about itself: its README, its continuous integration, what it carries."""
+"""What the project promises: its README, its continuous integration, and the files that it includes."""
 
 import re
 import subprocess

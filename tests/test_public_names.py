@@ -1,4 +1,4 @@
-"""The front door from Python: every public name is there, typed, described, imported when it is used and not before."""
+"""The public names from Python: every name is there, typed, described, and imported only when it is used."""
 
 import ast
 import inspect
@@ -52,7 +52,7 @@ def test_a_type_checker_sees_each_name_at_the_place_where_it_is_found():
 
 
 def test_importing_merjax_loads_nothing_but_the_version():
-    """A worker pins its core before JAX comes in, and `merjax --version` answers at once."""
+    """A worker pins its core before JAX is imported, and `merjax --version` answers at once."""
     line = (
         "import json, sys; before = {*sys.modules}; import merjax; dir(merjax); merjax.__version__;"
         "print(json.dumps(sorted({*sys.modules} - before)))"

@@ -14,7 +14,7 @@ SCRIPT = CHECKOUT / "tests" / "typed" / "user_script.py"
 
 
 def strictly_checked(*paths: Path) -> list[str]:
-    """What mypy says of scripts, strictly; of merjax it sees what a user's mypy sees."""
+    """What strict mypy says about scripts; it sees the same of merjax as a user's mypy."""
     how = [
         "--strict",
         "--follow-imports=silent",

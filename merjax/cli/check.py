@@ -1,4 +1,4 @@
-"""`merjax check`: counts of releases beside the published ones; makes nothing."""
+"""`merjax check`: prints counts of releases beside the published ones, and makes nothing."""
 
 from collections.abc import Sequence
 
@@ -17,13 +17,13 @@ examples:
   merjax check --casme2 /data/CASME2 --samm /data/SAMM --smic /data/SMIC_all_raw
         is the composite of all three complete?
   merjax check --samm /data/SAMM --samm-annotations SAMM_Micro_FACS_Codes_v2.xlsx
-        a sheet that lies elsewhere
+        a sheet in another place
   merjax check --casme2 /data/CASME2 --audit-aus
         also list the clips whose objective class is not the one that the rule of action units gives
   merjax check --samm /data/SAMM --overrides corrections.yaml
         with corrections of annotated rows (`merjax prepare --help` shows such a file)
 
-When all is as it should be, `merjax prepare` with the same flags and --out STORE makes the clip store.
+If all counts are right, `merjax prepare` with the same flags and --out STORE makes the clip store.
 """
 
 
@@ -49,13 +49,13 @@ def _parser() -> Parser:
     parser.add_argument(
         "--audit-aus",
         action="store_true",
-        help="also list the clips whose objective class is not what the rule of action units gives",
+        help="also list the clips whose objective class is not the one that the rule of action units gives",
     )
     return parser
 
 
 def release_words(argv: Sequence[str]) -> list[str]:
-    """Those words of a line that `merjax check` takes: what `merjax prepare --check` became."""
+    """The words of a line that `merjax check` takes; it replaces `merjax prepare --check`."""
     _, unknown = _parser().parse_known_args(argv)
     kept = list(argv)
     for word in unknown:

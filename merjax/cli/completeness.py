@@ -1,4 +1,4 @@
-"""What the words `check` and `prepare` print of releases."""
+"""What the words `check` and `prepare` print about releases."""
 
 from collections.abc import Sequence
 
@@ -31,7 +31,7 @@ def print_completeness(report: CheckReport, console: Console) -> None:
 
 
 def print_audit(index: pd.DataFrame, console: Console) -> None:
-    """Print the clips whose objective class is not what the AU rule gives, and how often both agree."""
+    """Print the clips whose objective class is not the one that the AU rule gives, and how often both agree."""
     audit = audit_aus(index)
     for row in audit.to_dict("records"):
         name = f"{row['database']}/{row['subject']}/{row['clip']}"

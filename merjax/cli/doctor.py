@@ -16,23 +16,23 @@ if TYPE_CHECKING:
     from merjax.system.health import Finding
 
 _ABOUT = """\
-Say whether all that merjax needs is on this machine: packages, devices, the landmark model, memory, disk; or, with a folder,
-whether the clip store, the sweep or the saved model in it is whole. Whatever is not as it should be comes with what to do."""
+Check whether all that merjax needs is on this machine: packages, devices, the landmark model, memory, disk; or, with a folder,
+whether the clip store, the sweep or the saved model in it is whole. For everything that is wrong, it says what to do."""
 
 _EPILOG = """\
 examples:
   merjax doctor
         is everything installed, and what does JAX find to train on?
   merjax doctor stores/all
-        a clip store: are all its files there, with as many frames as the index speaks of?
+        a clip store: are all its files there, with as many frames as the index says?
   merjax doctor stores/all --full
-        the same, and every pixel: is the content hash the one that the store was made with?
+        also read every pixel: is the content hash the one that the store was made with?
   merjax doctor runs/mine
         a sweep's folder: which chunks are finished, can their predictions be read?
   merjax doctor runs/mine/models/focal/seed0/casme2-sub01
         a saved model: what is it, and do its parameters load?
 
-The exit code is 0 when all that is needed is there, and 2 otherwise.
+The exit code is 0 if all that is needed is there, and 2 otherwise.
 """
 
 
@@ -44,13 +44,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     console = Console()
     failed = print_findings(findings, console)
     if failed:
-        say(console, f"{failed} of these need something to be done; what to do stands behind each arrow")
+        say(console, f"{failed} of these need something to be done; the lines with an arrow say what")
         sys.exit(2)
     say(console, "all that is needed is there")
 
 
 def print_findings(findings: "Iterable[Finding]", console: Console) -> int:
-    """Print each as soon as it is known; returns how many of them fail."""
+    """Print each finding as soon as it is known; returns how many of them fail."""
     failed = 0
     for finding in findings:
         failed += finding.fails
@@ -86,7 +86,7 @@ def _landmarks(path: Path | None) -> "Finding":
 
 
 def _folder(folder: Path, full: bool) -> "Iterator[Finding]":
-    """What kind of folder it is, by the file that each kind has, and what was found in it."""
+    """The findings in a folder, whose kind is known by the file that each kind has."""
     if not folder.is_dir():
         raise MerjaxError(f"{folder} is not a folder; name a clip store, a sweep's folder or a saved model")
     if (folder / "store.json").is_file():
@@ -109,7 +109,7 @@ def _folder(folder: Path, full: bool) -> "Iterator[Finding]":
 
 
 def _nearby(folder: Path) -> str:
-    """Where to look instead: folders of a search, of several sweeps or stores hold what can be looked at one level below."""
+    """Where to look instead: the folder of a search, or of several sweeps or stores, holds them one level below."""
     inside = [path.parent for name in ("store.json", "plan.json", "card.json") for path in folder.glob(f"*/{name}")]
     return f"; look at {', '.join(str(path) for path in sorted(inside)[:5])}" if inside else ""
 
@@ -119,6 +119,6 @@ def _parser() -> Parser:
     parser.add_argument(
         "folder", nargs="?", type=Path, metavar="FOLDER", help="a clip store, a sweep's folder or a model"
     )
-    parser.add_argument("--full", action="store_true", help="of a store: read all its pixels and compare their hash")
+    parser.add_argument("--full", action="store_true", help="for a store: read all its pixels and compare their hash")
     parser.add_argument("--landmark-model", type=Path, metavar="FILE", help="dlib's 68-point model (default: found)")
     return parser

@@ -1,4 +1,4 @@
-"""`merjax merge`: bring the folders of a sweep's shards together, and print its scores."""
+"""`merjax merge`: put the results of a sweep's shards into one folder, and print its scores."""
 
 import shlex
 from collections.abc import Sequence
@@ -11,13 +11,13 @@ from merjax.cli.sweep import add_sweep_flags
 from merjax.system.errors import MerjaxError, command
 
 _ABOUT = """\
-Bring the folders that the shards of one sweep wrote together in one folder, and print the sweep's scores. The words before
-the folders, and --scale, are those of the line that trained the shards, without --shard: they say which sweep it was."""
+Copy what the shards of one sweep wrote into one folder, and print the sweep's scores. The words before the folders, and
+--scale, are those of the line that trained the shards, without --shard: they say which sweep it was."""
 
 _EPILOG = """\
 examples:
   merjax merge sweeps/mine.yaml runs/mine
-        the shards shared one folder: print the scores of what lies in it
+        the shards shared one folder: print its scores
   merjax merge sweeps/mine.yaml node1/runs/mine node2/runs/mine --out runs/mine
         each shard had a folder of its own
   merjax merge table7_loss loss.gamma=1.5 shard1 shard2 shard3 --out runs/gamma
@@ -25,7 +25,7 @@ examples:
   merjax merge table7_loss --scale small shard1 shard2
         shards of the small scale
 
-Where chunks are missing, the error says which, and what to run for them.
+If chunks are missing, the error says which ones, and what to run for them.
 """
 
 

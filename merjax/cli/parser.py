@@ -22,10 +22,10 @@ class Parser(argparse.ArgumentParser):
         )
 
     def read(self, argv: Sequence[str] | None = None) -> argparse.Namespace:
-        """Parse a line whose flags and words may stand in any order; None takes the process's own line.
+        """Parse a line whose flags and words may come in any order; None takes the process's own line.
 
         Raises:
-            MerjaxError: the line is wrong; the sentence names a flag that is near, where there is one.
+            MerjaxError: the line is wrong; the message names a similar flag, if there is one.
         """
         known, unknown = self.parse_known_intermixed_args(argv)
         if unknown:
@@ -52,5 +52,5 @@ def positive(text: str) -> int:
 
 
 def is_setting(word: str) -> bool:
-    """Whether a word is `key=value`, and not a folder whose name holds an equals sign."""
+    """Whether a word is `key=value` and not a folder whose name holds an equals sign."""
     return "=" in word and not Path(word).is_dir()

@@ -1,4 +1,4 @@
-"""`merjax prepare`: the clips of releases, or published flow images, into a clip store."""
+"""`merjax prepare`: makes a clip store from the clips of releases, or from published flow images."""
 
 import argparse
 import shlex
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 _ABOUT = """\
 Read releases of CASME II, SAMM and SMIC, find dlib's 68 landmarks on each clip's first frame, cut the six regions and the
-whole face out of every frame, and write a clip store: crops as memory maps, an index table, and contact_sheet.png, which
-is worth a look."""
+whole face out of every frame, and write a clip store: crops as memory maps, an index table, and contact_sheet.png. Look at
+that sheet to check the boxes."""
 
 _EXAMPLES = """\
 examples:
@@ -31,7 +31,7 @@ examples:
         the folder of the release, raw or cropped; sheets are found in it or beside it, by their columns
   merjax prepare --casme2 /data/CASME2/Cropped --casme2-annotations coding.xlsx --casme2-classes classes.xlsx \\
                            --out stores/casme2
-        sheets that lie elsewhere: the coding sheet, and the objective classes of Davison et al. 2017
+        sheets in other places: the coding sheet, and the objective classes of Davison et al. 2017
   merjax prepare --samm /data/SAMM --samm-annotations SAMM_Micro_FACS_Codes_v2.xlsx --out stores/samm
         SAMM, with its sheet of FACS codes
   merjax prepare --smic /data/SMIC_all_raw --out stores/smic
@@ -46,12 +46,12 @@ examples:
   merjax prepare --flow-images megc2019/images --clips megc2019.csv --out stores/megc_flow
         published flow images as they are, for the methods that take flow; the store holds no frames
 
-Are the releases complete? `merjax check` with the same flags says so before anything is made. No clip is dropped in silence:
-what cannot be used is listed with its reason, here and in the store's discrepancies.parquet, and the others are prepared. A
-preparation that was stopped goes on where it stopped when the same line is run again.
+To see whether the releases are complete, run `merjax check` with the same flags first. Clips that cannot be used are listed
+with their reasons, here and in the store's discrepancies.parquet, and all others are prepared. A preparation that was stopped
+goes on where it stopped when the same line is run again.
 
-The 68 landmarks come from dlib's model, which was trained on the iBUG 300-W photographs, whose licence excludes commercial
-use: use it, and what is derived from it, for research only.
+The 68 landmarks come from dlib's model. It was trained on the iBUG 300-W photographs, and their licence excludes commercial
+use: use the model, and what is derived from it, for research only.
 """
 
 
@@ -62,7 +62,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     asked = _parser().read(typed)
     if asked.check or asked.audit_aus:
         line = ["merjax", "check", *(word for word in release_words(typed) if word != "--check")]
-        raise MerjaxError(f"--check and --audit-aus have become a word of their own; write: {shlex.join(line)}")
+        raise MerjaxError(f"--check and --audit-aus are now a word of their own; write: {shlex.join(line)}")
     if asked.out is None:
         raise MerjaxError(
             "--out is missing: name the folder of the clip store to make, or write `merjax check` to only count"
@@ -96,7 +96,7 @@ def flow_settings(asked: argparse.Namespace) -> "FlowSettings | None":
     """The motion that a command line asks for.
 
     Raises:
-        MerjaxError: details of it without `--flow`.
+        MerjaxError: there are details of it without `--flow`.
     """
     if asked.flow is None:
         for flag in ("flow_algorithm", "flow_size"):
@@ -116,10 +116,10 @@ def flow_settings(asked: argparse.Namespace) -> "FlowSettings | None":
 def _from_flow_images(asked: argparse.Namespace) -> "Store":
     if not (asked.flow_images and asked.clips):
         raise MerjaxError(
-            "--flow-images DIR and --clips CSV belong together: the pictures, and the list of what they show"
+            "--flow-images DIR and --clips CSV must be given together: the pictures, and the list of what they show"
         )
     if asked.casme2 or asked.samm or asked.smic or asked.flow:
-        raise MerjaxError("--flow-images makes a store of its own: leave the releases and --flow away")
+        raise MerjaxError("--flow-images makes a store of its own: leave out the releases and --flow")
 
     from merjax.stores.from_flow_images import prepare_flow_images
 
@@ -127,7 +127,7 @@ def _from_flow_images(asked: argparse.Namespace) -> "Store":
 
 
 def print_store(store: "Store", console: Console) -> None:
-    """What a store holds beside what was published, and everything on which the releases do not agree."""
+    """Print what a store holds beside the published counts, and everything on which sheets and folders do not agree."""
     from merjax.datasets import DATABASES
 
     index, counts = store.index, store.meta["counts"]
@@ -148,10 +148,10 @@ def print_store(store: "Store", console: Console) -> None:
     if "flow_frame" in index:
         without = int((index["apex"].isna() | (index["apex"] <= index["onset"])).sum())
         if store.meta["settings"]["flow"]["to"] == "apex" and without:
-            console.print(f"motion goes to the middle frame in {without} clips that have no apex after the onset")
+            console.print(f"motion goes to the middle frame in {without} clips, which have no apex after the onset")
         if store.meta.get("flow_cut_off", 0) > 5e-5:
             console.print(
-                f"{store.meta['flow_cut_off']:.2%} of the motion in frames is larger than can be kept, and cut off"
+                f"{store.meta['flow_cut_off']:.2%} of the motion in frames is larger than the store can hold and was cut off"
             )
     for row in store.discrepancies.to_dict("records"):
         name = "/".join(row[key] for key in ("database", "subject", "clip") if row[key])
@@ -177,15 +177,15 @@ def _parser() -> Parser:
     what = parser.add_argument_group("what to make")
     what.add_argument("--out", type=Path, metavar="STORE", help="folder of the clip store to make")
     what.add_argument("--colour", choices=("gray", "rgb"), default="gray", help="channels of the crops (default: gray)")
-    what.add_argument("--align", choices=("first", "frame"), default="first", help="boxes stand where the first frame's"
+    what.add_argument("--align", choices=("first", "frame"), default="first", help="boxes stay where the first frame's"
         " landmarks put them (first, default), or follow the head's rotation, scaling and translation, smoothed over 0.1 s"
         " (frame; for clips in which the head moves; several times slower)")  # fmt: skip
     motion = parser.add_argument_group("motion")
     motion.add_argument("--flow", nargs="?", const="apex", choices=("apex", "mid", "every"), help="also a picture of each"
         " clip's motion (u, v and optical strain of the face) for the methods that take flow: from the onset to the apex, or"
-        " to the middle frame where the release gives no apex (apex, default), or always to the middle frame (mid);"
-        " every: as apex, and for data.input: flow the motion of each crop from the onset to every frame: beside the"
-        " crops, three times their size on disk (200 KB per frame, 6 GB for 30,000), and 25 ms per frame and core")  # fmt: skip
+        " to the middle frame if the release gives no apex (apex, default), or always to the middle frame (mid);"
+        " every: as apex, and also, for data.input: flow, the motion of each crop from the onset to every frame; this takes"
+        " three times the crops' size on disk (200 KB per frame, 6 GB for 30,000) and 25 ms per frame and core")  # fmt: skip
     motion.add_argument("--flow-algorithm", choices=("dis", "tvl1"), help="dense inverse search (dis, default), or TV-L1,"
         " which needs OpenCV's contrib modules")  # fmt: skip
     motion.add_argument(

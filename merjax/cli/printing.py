@@ -1,4 +1,4 @@
-"""How every word prints a sentence: as it is written, whatever brackets it holds, and never broken at a width."""
+"""How every word of the command line prints sentences: unchanged, even with brackets, and without line breaks."""
 
 from rich.console import Console
 from rich.text import Text

@@ -1,4 +1,4 @@
-"""The flags that name releases, which `prepare` and `check` share, and the reading of what they name."""
+"""The flags that name releases, which `prepare` and `check` share, and the function that reads these releases."""
 
 import argparse
 from collections.abc import Callable
@@ -16,7 +16,7 @@ FILE: dict[str, Any] = {"type": Path, "metavar": "FILE"}
 
 
 def add_release_flags(parser: Parser) -> None:
-    """One group of flags for each database, and the corrections of all."""
+    """Add one group of flags for each database, and the flag for corrections of all."""
     casme2 = parser.add_argument_group("CASME II")
     casme2.add_argument("--casme2", **FOLDER, help="folder of the release, raw or cropped")
     casme2.add_argument("--casme2-annotations", **FILE, help="its coding sheet (default: found in DIR or beside it)")
@@ -25,7 +25,7 @@ def add_release_flags(parser: Parser) -> None:
     samm.add_argument("--samm", **FOLDER, help="folder of the release")
     samm.add_argument("--samm-annotations", **FILE, help="its sheet of FACS codes (default: found in DIR or beside it)")
     smic = parser.add_argument_group("SMIC-HS")
-    smic.add_argument("--smic", **FOLDER, help="folder of the release, raw or cropped; SMIC-E is another product")
+    smic.add_argument("--smic", **FOLDER, help="folder of the release, raw or cropped; not that of SMIC-E")
     all_of_them = parser.add_argument_group("all databases")
     all_of_them.add_argument("--overrides", **FILE, help="YAML file of corrections to annotated rows (see below)")
 
@@ -34,7 +34,7 @@ def read_releases(asked: argparse.Namespace) -> "list[Release]":
     """The releases that a command line names.
 
     Raises:
-        MerjaxError: none is named, a sheet without its release, or a release that cannot be read.
+        MerjaxError: no release is named, a sheet is named without its release, or a release cannot be read.
     """
     for flag in ("casme2_annotations", "casme2_classes", "samm_annotations"):
         database = flag.partition("_")[0]

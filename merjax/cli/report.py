@@ -35,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = _parser()
     asked = parser.read(argv)
     if asked.rescore:
-        raise MerjaxError(f"--rescore has become a word of its own; write: {_rescore_line(asked)}")
+        raise MerjaxError(f"--rescore is now a word of its own; write: {_rescore_line(asked)}")
     if asked.protocol or asked.clips:
         parser.error("--protocol and --clips are flags of `merjax rescore LOG`")
     if not asked.runs:
@@ -56,7 +56,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def print_report(runs: "Sequence[SweepResult]", sections: "Sequence[Section]", console: Console) -> None:
-    """The tables of a report in a terminal."""
+    """Print the tables of a report in a terminal."""
     from merjax.report.beside import published_texts
     from merjax.report.page import separate_sentence
     from merjax.report.tables import print_table

@@ -19,12 +19,12 @@ examples:
   merjax rescore runs/a/report/logs/focal-seed0.txt --clips runs/a/report/logs/clips.csv
                                                 a log that `merjax report --log-megc` wrote, of made clips or of a subset
 
-The log format: a line "database subject" (casme2 sub01), below it a line "clip truth prediction" per clip (EP02_01f 1 1),
-classes numbered from 0 (megc3: 0 negative, 1 positive, 2 surprise). A log with a clip twice is refused, and so is one with
-missing clips: each database in it must have the protocol's published number of clips per class and of subjects (one that is
-absent as a whole is told loudly: what is left is no score of the protocol), or, with --clips, the log must have exactly the
-clips of that CSV file (columns database, subject, clip; a column label is compared too). `merjax report --log-megc` writes
-such a file beside its logs.
+The log has a line "database subject" (casme2 sub01) and below it a line "clip truth prediction" per clip (EP02_01f 1 1).
+Classes are numbered from 0 (megc3: 0 negative, 1 positive, 2 surprise). A log that holds a clip twice is refused, and so is one
+that lacks clips: each database in it must have the protocol's published number of clips per class and of subjects. If a whole
+database is absent, a warning says that these are not scores of the protocol. With --clips, the log must have exactly the clips
+of that CSV file (columns database, subject, clip; a column label is compared too). `merjax report --log-megc` writes such a
+file beside its logs.
 """
 
 

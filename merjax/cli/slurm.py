@@ -14,15 +14,15 @@ from merjax.system.errors import MerjaxError
 
 
 def check(sweep: SweepFile, shards: int, folder: Path, log: Log | None) -> None:
-    """Find now what the jobs would find when their turn comes. The plan is not kept: it depends on the jobs' devices.
+    """Find faults now that the jobs would find when they start. The plan is not kept, since it depends on the jobs' devices.
 
     Raises:
-        MerjaxError: a number below 1, a search, a store or a folder that does not do.
+        MerjaxError: the number is below 1, the sweep is a search, or its store or folder cannot be used.
     """
     if shards < 1:
         raise MerjaxError(f"--slurm is {shards}; write how many jobs are to share the sweep, 1 or more")
     if sweep.search:
-        raise MerjaxError("a search is not divided: what it proposes depends on all scores before; leave --slurm out")
+        raise MerjaxError("a search cannot be divided: proposals depend on all scores before; leave --slurm out")
     refuse_missing(log)
     refuse_folder(folder, plan_sweep(sweep, Shard(1, shards)))
 
@@ -35,8 +35,8 @@ def submit(
     Args:
         line: sweep file, settings, `--out` and `--log`, as on the command line.
         shards: how many.
-        folder: where submitit keeps scripts and what the jobs print.
-        parameters: what submitit's executors take: `timeout_min`, `gpus_per_node`, `slurm_partition`, ...
+        folder: where submitit keeps scripts and the jobs' output.
+        parameters: parameters of submitit's executors: `timeout_min`, `gpus_per_node`, `slurm_partition`, ...
         cluster: "local" runs the jobs here; None finds Slurm.
 
     Returns:

@@ -34,10 +34,10 @@ examples:
   python -m merjax.sweep --show quickstart > mine.yaml     one of them, to start your own from
 
 `merjax sweep` is the same program. A sweep that was stopped goes on where it stopped when the same line is run again; a
-finished one only prints its table. All settings with their defaults and reasons stand in merjax/config.py. Clip stores are
+finished one only prints its table. merjax/config.py lists all settings with their defaults and reasons. Clip stores are
 made with `merjax prepare`.
 
-a sweep file (merjax/sweeps/sweep_file.py says all of it; `--list` shows examples):
+a sweep file (merjax/sweeps/sweep_file.py describes all keys; `--list` shows examples):
   base: ../configs/quickstart.yaml          a config file, or settings themselves: {data: {store: stores/all}}
   trials:                                   named points ...
     focal: {loss.gamma: 2, loss.alpha: inverse}
@@ -51,9 +51,9 @@ a sweep file (merjax/sweeps/sweep_file.py says all of it; `--list` shows example
   search: {sampler: tpe, trials: 40, metric: UF1, space: {loss.gamma: {low: 0, high: 5}, temporal.units: [32, 64]}}
                                             in place of trials and axes; needs pip install 'merjax[search]'
 
-several machines: start `--shard 1/3`, `--shard 2/3`, `--shard 3/3` of the same line, on one folder or on several; then
-`merjax merge FILE DIR ...` brings the folders together and prints the scores. `--slurm 3` submits the three to Slurm (needs
-pip install 'merjax[slurm]'; `--slurm-set timeout_min=60 slurm_partition=gpu`).
+several machines: run the same line with `--shard 1/3`, `--shard 2/3`, `--shard 3/3`, on one folder or on several; then
+`merjax merge FILE DIR ...` puts the results into one folder and prints the scores. `--slurm 3` submits the three to Slurm
+(needs pip install 'merjax[slurm]'; `--slurm-set timeout_min=60 slurm_partition=gpu`).
 
 memory: engine.chunk=8 puts at most 8 runs on the devices together; without it, as many as the memory of a GPU or TPU allows.
 """
@@ -61,7 +61,7 @@ memory: engine.chunk=8 puts at most 8 runs on the devices together; without it, 
 
 @command
 def main(argv: Sequence[str] | None = None, prog: str = "merjax sweep") -> None:
-    """Run the command line; without `argv`, the process's own. `prog` is how the help calls it."""
+    """Run the command line; without `argv`, the process's own. `prog` is the program's name in its help."""
     typed = list(sys.argv[1:] if argv is None else argv)
     asked = _parser(prog).read(typed)
     file = QUICKSTART if not asked.words or "=" in asked.words[0] else asked.words.pop(0)
@@ -69,9 +69,7 @@ def main(argv: Sequence[str] | None = None, prog: str = "merjax sweep") -> None:
         if "=" not in word:
             raise MerjaxError(f"`{word}` is not a setting; after the sweep file come words such as loss.gamma=1.5")
     if asked.merge:
-        raise MerjaxError(
-            f"--merge has become a word of its own; write: merjax merge {_line(file, asked, asked.merge)}"
-        )
+        raise MerjaxError(f"--merge is now a word of its own; write: merjax merge {_line(file, asked, asked.merge)}")
     if asked.list:
         _print_list(Console())
     elif asked.show:
@@ -90,7 +88,7 @@ def _run(file: str, asked: argparse.Namespace, typed: Sequence[str], console: Co
     sweep = read_sweep(Path(file), asked.words, asked.scale)
     folder = asked.out or Path("runs") / sweep.name
     trains = not asked.plan and asked.slurm is None
-    # only who trains looks for the other processes of a cluster
+    # look for the other processes of a cluster only if this one is to train
     shard = parse_shard(asked.shard) if asked.shard else own_shard() if trains else array_shard()
     if asked.plan:
         _print_plan(sweep, folder, shard, console)
@@ -159,7 +157,7 @@ def _show(name: str) -> None:
 
 
 def _line(file: str, asked: argparse.Namespace, folders: Sequence[str | Path]) -> str:
-    """What `merjax merge` takes to bring a line's folders together: its file, settings, scale and output too."""
+    """The arguments of `merjax merge` for the shards of a line: its file, settings, folders, scale and output."""
     out = ["--out", str(asked.out)] if asked.out else []
     return shlex.join([file, *asked.words, *map(str, folders), *_scale(asked), *out])
 
@@ -169,7 +167,7 @@ def _scale(asked: argparse.Namespace) -> list[str]:
 
 
 def _parameters(words: list[str]) -> dict[str, Any]:
-    """`timeout_min=60 slurm_partition=gpu` as submitit takes it."""
+    """`timeout_min=60 slurm_partition=gpu` in the form that submitit takes."""
     from omegaconf import OmegaConf
 
     return cast(dict[str, Any], OmegaConf.to_container(OmegaConf.from_dotlist(words)))
@@ -182,8 +180,8 @@ def add_sweep_flags(parser: Parser) -> None:
         "--scale",
         choices=SCALES,
         default="full",
-        help="small: lay the file's `small` section over it (made clips, few people, short budgets), to try the sweep on two"
-        " cores in minutes; its store and results are other folders (default: %(default)s)",
+        help="small: apply the file's `small` section (made clips, few people, short budgets), to try the sweep on two cores"
+        " in minutes; its store and results have folders of their own (default: %(default)s)",
     )
 
 
@@ -200,13 +198,13 @@ def _parser(prog: str) -> Parser:
     parser.add_argument("--show", metavar="NAME", help="print the sweep file of that name, to start your own from")
     parser.add_argument("--slurm", type=int, metavar="N", help="submit N shards to Slurm, and do nothing here")
     parser.add_argument(
-        "--slurm-set", nargs="+", default=[], metavar="key=value", help="what submitit takes, such as timeout_min=60"
+        "--slurm-set", nargs="+", default=[], metavar="key=value", help="parameters of submitit, such as timeout_min=60"
     )
     parser.add_argument(
         "--plan",
         action="store_true",
-        help="print what would be done, and train nothing; it makes the clips of a sweep that makes its own, and compiles the"
-        " programs to tell their memory (the sweep then finds them compiled)",
+        help="print what would be done, and train nothing; this makes the clips of a sweep that makes its own, and compiles the"
+        " programs to measure their memory (the sweep then finds them compiled)",
     )
     parser.add_argument(
         "--shard",

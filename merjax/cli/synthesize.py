@@ -9,15 +9,15 @@ from merjax.cli.parser import Parser, positive
 from merjax.system.errors import command
 
 LAYOUTS = ("casme2", "samm", "smic")
-NOISE, DRIFT, FLICKER = 1.5, 0.3, 0.004  # Camera's own, said again so that --help loads nothing
+NOISE, DRIFT, FLICKER = 1.5, 0.3, 0.004  # the defaults of Camera, repeated so that --help loads nothing
 
 _ABOUT = """\
-Make labelled micro-expression clips from photographs of faces, written exactly as a database's owner would find them:
-frames in the release's folders, the annotation sheets beside them. Everything after it (reading, preparing, training,
-reporting) then runs as it does on a licensed copy.
+Make labelled micro-expression clips from photographs of faces, written exactly as in a release of a database: frames in
+the release's folders, the annotation sheets beside them. All later steps (reading, preparing, training, reporting) then
+run as they do on a licensed copy.
 
 Each clip is one photograph, moved along scripted action units (onset, apex, offset), with drift, flicker and sensor
-noise. SYNTHETIC.json in the release says so, and lists the script of every clip. What is measured on such clips says
+noise. SYNTHETIC.json in the release says so, and lists the script of every clip. What is measured on such clips shows
 whether software works; it says nothing about people."""
 
 _EXAMPLES = """\
@@ -25,7 +25,7 @@ examples:
   merjax synthesize --out release
         2 subjects (photographs that ship with matplotlib and scikit-image), 9 clips each, 1-3 px
   merjax synthesize --out release --invent 12 --clips 6
-        12 invented subjects, enough to leave one out
+        12 invented subjects, enough for leave-one-subject-out
   merjax synthesize --out release --portraits faces/ --emotions happiness surprise
         one subject per photograph in faces/, two emotions
   merjax synthesize --out release --peak 8 12 --noise 0 --fields
@@ -70,7 +70,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 def _parser() -> Parser:
     parser = Parser("merjax synthesize", _ABOUT, _EXAMPLES)
     add = parser.add_argument
-    add("--out", type=Path, required=True, metavar="DIR", help="folder to make; must not exist or be empty")
+    add("--out", type=Path, required=True, metavar="DIR", help="folder to make; it must not exist, or be empty")
     add("--portraits", type=Path, nargs="+", default=[], metavar="PATH", help="photographs of one frontal face each, or"
         " folders of them; one subject each (default: two photographs inside installed packages)")  # fmt: skip
     add("--layout", choices=LAYOUTS, default="casme2", help="database whose layout is written (default: %(default)s)")
@@ -93,6 +93,6 @@ def _parser() -> Parser:
     add("--fields", action="store_true", help="also write each clip's true displacement, onset to apex, below"
         " true_fields/ as npz")  # fmt: skip
     add("--landmark-model", type=Path, metavar="FILE", help="dlib's 68-point model (default: looked up)")
-    add("--seed", type=int, default=0, metavar="N", help="of everything random (default: %(default)s)")
+    add("--seed", type=int, default=0, metavar="N", help="seed of everything random (default: %(default)s)")
     add("--workers", type=positive, metavar="N", help="clips made at a time (default: one per core)")
     return parser

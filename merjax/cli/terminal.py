@@ -1,4 +1,4 @@
-"""What a sweep says in the terminal: what it would do, and what came out."""
+"""What a sweep prints in the terminal: its plan, its scores and what is missing."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,18 +22,18 @@ from merjax.sweeps.sweep_file import SweepFile
 from merjax.system.console import duration
 from merjax.training.selection import trains_inner, trains_outer
 
-_SHOWN = 10  # of a search's proposals, of what diverged
+_SHOWN = 10  # the most proposals of a search, or diverged trials, that are printed
 
 
 def print_scores(plan: Plan, scores: pd.DataFrame, console: Console) -> None:
-    """The table of scores, with what is to be known about the data."""
+    """Print the table of scores, with what one must know about the data."""
     data = plan.groups[0]
     title = f"{plan.name}: {data.protocol}, {data.clips} clips of {data.subjects} subjects, {len(data.folds)} folds" + (
         f", {len(plan.seeds)} seeds" if len(plan.seeds) > 1 else ""
     )
     console.print(
         title, style="italic", markup=False, highlight=False, soft_wrap=True
-    )  # a table breaks its title at its width
+    )  # as a line of its own, since a table breaks its title at its width
     table = Table()
     table.add_column("trial")
     for name in SCORES:
@@ -59,13 +59,13 @@ def print_scores(plan: Plan, scores: pd.DataFrame, console: Console) -> None:
 
 
 def print_not_run(plan: Plan, console: Console) -> None:
-    """The trials that lack data, and what they lack."""
+    """Print the trials that lack data, and what they lack."""
     for trial in plan.not_run:
         console.print(str(trial), style="bold yellow", markup=False, highlight=False, soft_wrap=True)
 
 
 def print_diverged(predictions: pd.DataFrame, console: Console) -> None:
-    """Which runs diverged."""
+    """Print which runs diverged."""
     runs = predictions.loc[predictions["prediction"] < 0, ["trial", "seed", "fold"]].drop_duplicates()
     trials = list(runs.groupby(["trial", "seed"], sort=False)["fold"])
     for (trial, seed), folds in trials[:_SHOWN]:
@@ -77,12 +77,12 @@ def print_diverged(predictions: pd.DataFrame, console: Console) -> None:
 def print_plan(
     plan: Plan, shard: Shard, workers: int, memory: Sequence[int], console: Console, finished: Sequence[Chunk] = ()
 ) -> None:
-    """What a sweep would do.
+    """Print what a sweep would do.
 
     Args:
         plan: the plan.
-        shard: the share that is asked about.
-        workers: processes on this machine.
+        shard: the share of the work to print.
+        workers: number of processes on this machine.
         memory: bytes that each group's training takes on each device of a process.
         console: where to print.
         finished: chunks that need not be trained again.
@@ -118,12 +118,12 @@ def print_plan(
     origin = "at the rate of the last sweep on this machine" if timed else "a rough guess: no sweep was timed here yet"
     say(
         console,
-        f"{len(mine)} chunks here, {workers} worker(s): about {duration(seconds)} ({origin}), and the compilation",
+        f"{len(mine)} chunks here, {workers} worker(s): about {duration(seconds)} ({origin}), plus compilation",
     )
 
 
 def print_search_plan(sweep: SweepFile, plan: Plan, batch: int, folder: Path, console: Console) -> None:
-    """What a search would do, beside what its proposals are."""
+    """Print what a search would do, without its proposals."""
     spec, table = sweep.searched, folder / "search" / "search.csv"
     scored = int((pd.read_csv(table)["state"] == "complete").sum()) if table.is_file() else 0
     folds = len(plan.groups[0].folds)
@@ -138,21 +138,21 @@ def print_search_plan(sweep: SweepFile, plan: Plan, batch: int, folder: Path, co
 
 
 def print_scale(sweep: SweepFile, console: Console) -> None:
-    """What the small scale changes, if it was asked for."""
+    """Print what the small scale changes, if it was asked for."""
     if sweep.small:
         changed = ", ".join(f"{key}={value}" for key, value in sweep.small.items())
         say(console, f"scale small: {changed}")
 
 
 def _again(selection: SelectionConfig) -> str:
-    """What the rules of selection make of a run."""
+    """How the rules of selection change the steps of a run, in words."""
     if not trains_inner(selection):
         return ""
     return " and again without the inner subjects" if trains_outer(selection) else " without the inner subjects"
 
 
 def print_search(tried: pd.DataFrame, console: Console) -> None:
-    """The best proposals of a search, what their scores are of, and what was done with them."""
+    """Print the best proposals of a search, what they were scored on, and which ones the folds chose."""
     metric = tried.columns[2]
     complete = tried[tried["state"] == "complete"].sort_values(metric, ascending=False, kind="stable")
     folds = {trial: len(names.split(", ")) for trial, names in complete[["trial", "chosen_for"]].to_numpy() if names}
@@ -173,7 +173,7 @@ def print_search(tried: pd.DataFrame, console: Console) -> None:
 
 
 def print_result(result: SweepResult, console: Console) -> None:
-    """What a finished sweep came to: its scores, with what a search tried before them."""
+    """Print the scores of a finished sweep and, for a search, first what it tried."""
     if result.tried is not None:
         print_search(result.tried, console)
     print_scores(result.plan, result.scores, console)
@@ -182,7 +182,7 @@ def print_result(result: SweepResult, console: Console) -> None:
 
 
 def print_shard(result: SweepResult, shard: Shard, line: str, console: Console) -> None:
-    """What a finished shard leaves to do; `line` is what `merjax merge` takes to bring the folders together."""
+    """Print what is left to do after a shard; `line` holds the arguments of `merjax merge` for its folders."""
     missing = len(result.missing_chunks)
     say(
         console,
@@ -194,13 +194,13 @@ def print_shard(result: SweepResult, shard: Shard, line: str, console: Console) 
 
 
 def missing_sentence(result: SweepResult, line: str) -> str:
-    """What merged folders lack, and how to come by it."""
+    """A sentence about what merged folders lack, and how to train it."""
     numbers = [chunk.number for chunk in result.missing_chunks]
     listed = ", ".join(map(str, numbers[:_MOST_NUMBERS])) + (", ..." if len(numbers) > _MOST_NUMBERS else "")
     return (
-        f"{len(numbers)} of {len(result.plan.chunks)} chunks are in none of the folders: {listed} (counted from 0; of N "
-        "shards, chunk k is the work of shard k mod N + 1). Let those shards finish and merge again; or train here what is "
-        f"missing, on top of what was merged into {result.folder}:\n  python -m merjax.sweep {line}"
+        f"{len(numbers)} of {len(result.plan.chunks)} chunks are in none of the folders: {listed} (counted from 0; with N "
+        "shards, shard k mod N + 1 trains chunk k). Let those shards finish and merge again; or train what is missing here, "
+        f"in addition to what was merged into {result.folder}:\n  python -m merjax.sweep {line}"
     )
 
 

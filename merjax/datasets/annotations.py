@@ -18,7 +18,7 @@ from merjax.system.errors import MerjaxError
 
 @dataclass(frozen=True)
 class Row:
-    """What is annotated of one clip; `Clip` describes the fields. None where a cell holds no number."""
+    """The annotations of one clip; `Clip` describes the fields. A field is None where its cell holds no number."""
 
     subject: str
     name: str
@@ -31,14 +31,12 @@ class Row:
 
 
 Key = tuple[str, str]
-Overrides = (
-    str | Path | Mapping[str, Any]
-)  # a YAML file, or what one says: database -> "subject/clip" -> field -> value
+Overrides = str | Path | Mapping[str, Any]  # a YAML file, or its content: database -> "subject/clip" -> field -> value
 CORRECTABLE = ("onset", "apex", "offset", "emotion", "action_units", "objective_class")
 
 
 class Corrections(NamedTuple):
-    """The user's corrections of one database's rows: where they were read, and what they change."""
+    """The user's corrections of one database's rows: where they were read from, and what they change."""
 
     source: str
     of_clips: Mapping[Key, Mapping[str, int | str | None]]
@@ -52,10 +50,11 @@ def rows_of(
     Args:
         sheet: has `CLIP_COLUMNS`.
         database: for the discrepancies.
-        subject_of: a Subject cell as the MEGC lists write it, or None if it is no subject.
+        subject_of: turns a Subject cell into the subject as the MEGC lists write it, or None if it is not a subject.
 
     Returns:
-        the rows, and a discrepancy for each row without subject or file name and for each number that is none.
+        The rows, and a discrepancy for each row without subject or file name and for each cell that should hold a number but
+        does not.
     """
     rows, discrepancies = [], []
     for number, cells in sheet.rows:
@@ -91,14 +90,14 @@ def _integer(text: str) -> int | None:
 
 def _no_number(column: str, text: str, where: str) -> str:
     cell = (
-        f"'{text}'" if text else "empty (or a formula without its value: save the sheet anew in a spreadsheet program)"
+        f"'{text}'" if text else "empty (or a formula without its value: save the sheet again in a spreadsheet program)"
     )
-    read_as = {"apex": ": read as no apex", "objective_class": ": the AU rule stands in for it"}
+    read_as = {"apex": ": read as no apex", "objective_class": ": the AU rule is used instead"}
     return f"{column.replace('_', ' ')} is {cell} in {where}{read_as.get(column, '')}"
 
 
 def unique(rows: Iterable[Row], database: str) -> tuple[dict[Key, Row], list[Discrepancy]]:
-    """Rows by (subject, clip); a repeated row counts once, rows that contradict each other not at all."""
+    """Rows by (subject, clip); a repeated row counts once, and rows that contradict each other are left out."""
     by_key: dict[Key, list[Row]] = {}
     for row in rows:
         by_key.setdefault((row.subject, row.name), []).append(row)
@@ -122,10 +121,10 @@ def read_overrides(overrides: Overrides | None, database: str) -> Corrections:
         casme2:
           sub04/EP12_01f: {apex: 290, emotion: disgust}
 
-    or from a mapping that says the same. Subjects and clips are written as in the MEGC lists; `apex: null` takes an apex away.
+    or from a mapping of the same form. Subjects and clips are written as in the MEGC lists; `apex: null` removes an apex.
 
     Raises:
-        MerjaxError: they are not of that form, or name an unknown database or field.
+        MerjaxError: they do not have that form, or name an unknown database or field.
     """
     if overrides is None:
         return Corrections("", {})

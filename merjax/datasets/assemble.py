@@ -1,4 +1,4 @@
-"""Rows and folders brought together: clips, and everything on which the two do not agree."""
+"""Rows and folders joined: the clips, and everything on which rows and folders do not agree."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -23,16 +23,16 @@ def assemble(
     *,
     counters: bool = False,
 ) -> Release:
-    """The release of a database: its rows, corrected, beside its folders.
+    """The release of a database: its corrected rows joined with its folders.
 
     Args:
         database: a key of `DATABASES`.
         root: the folder that the user gave.
-        rows: what is annotated.
+        rows: the annotations.
         folders: the clip folders; their names match the rows' in any case.
-        discrepancies: those met before.
+        discrepancies: those found earlier.
         overrides: see `read_overrides`.
-        counters: frame numbers are a camera's counters: a number that is skipped is no file that is missing.
+        counters: frame numbers are a camera's counters, so a skipped number does not mean a missing file.
 
     Raises:
         MerjaxError: the overrides do not fit, or not one row has a usable folder.
@@ -85,9 +85,9 @@ def _joined(database: str, row: Row, folders: Sequence[Folder], counters: bool) 
 
 
 def _clip(database: str, row: Row, frames: Frames, counters: bool) -> tuple[Clip | None, list[str]]:
-    """The clip of a row, or None, and what is to be said about it."""
+    """The clip of a row, or None, and the discrepancies to report about it."""
     if row.onset is None or row.offset is None or row.onset >= row.offset:
-        return None, [f"onset {row.onset} and offset {row.offset} are no interval"]
+        return None, [f"onset {row.onset} and offset {row.offset} are not an interval"]
     interval, late = _without_missing_last_frame(_Interval(row.onset, row.apex, row.offset), frames)
     interval, outside = _with_apex_inside(interval)
     numbers = list(range(interval.onset, interval.offset + 1))
@@ -126,8 +126,8 @@ class _Interval(NamedTuple):
 def _without_missing_last_frame(interval: _Interval, frames: Frames) -> tuple[_Interval, list[str]]:
     """The interval, ending one frame earlier if only its last frame is missing.
 
-    Copies of CASME II lack the last frame of sub12/EP09_06; one frame of neutral face is no reason to lose a clip of
-    the MEGC list. An apex on that frame moves with it.
+    Copies of CASME II lack the last frame of sub12/EP09_06. A clip of the MEGC list should not be lost for one frame of
+    neutral face. An apex on that frame moves with it.
     """
     onset, apex, offset = interval
     missing = [number for number in range(onset, offset + 1) if number not in frames]
@@ -141,7 +141,7 @@ def _without_missing_last_frame(interval: _Interval, frames: Frames) -> tuple[_I
 
 
 def _with_apex_inside(interval: _Interval) -> tuple[_Interval, list[str]]:
-    """The interval, without an apex outside of it: nobody can know which of the three numbers is wrong."""
+    """The interval, without its apex if that lies outside: nobody can know which of the three numbers is wrong."""
     onset, apex, offset = interval
     if apex is None or onset <= apex <= offset:
         return interval, []
@@ -150,7 +150,7 @@ def _with_apex_inside(interval: _Interval) -> tuple[_Interval, list[str]]:
 
 
 def synthetic_statement(folder: Path) -> str:
-    """What the SYNTHETIC.json in or above a folder states; "" without one.
+    """The statement of the SYNTHETIC.json in or above a folder; "" if there is none.
 
     A note that cannot be read still makes the release synthetic: it must never pass for a real one.
     """

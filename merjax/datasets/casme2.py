@@ -1,7 +1,7 @@
 """CASME II (Yan et al. 2014): 255 clips of 26 subjects at 200 fps, raw or cropped.
 
-`sub01/EP02_01f/img46.jpg` (raw) or `reg_img46.jpg` (cropped), with the coding sheet and, apart from it, the objective
-classes of Davison et al. 2017.
+Images are `sub01/EP02_01f/img46.jpg` (raw) or `reg_img46.jpg` (cropped). They come with the coding sheet and, in a file of
+their own, the objective classes of Davison et al. 2017.
 """
 
 import re
@@ -40,7 +40,7 @@ def read_casme2(
     classes: str | Path | None = None,
     overrides: Overrides | None = None,
 ) -> Release:
-    """The clips of a CASME II release: what its sheets and folders say of them; no image is read.
+    """The clips of a CASME II release: what its sheets and folders say about them; no image is read.
 
     >>> release = merjax.read_casme2("data/casme2")
     >>> clip = release.clips[0]
@@ -49,18 +49,19 @@ def read_casme2(
 
     Args:
         root: the folder of subjects (`sub01`, ...), or a folder above it.
-        annotations: the coding sheet (2014 or newer); None looks for it from the clips up to beside `root`.
+        annotations: the coding sheet (2014 or newer); None looks for it in the clips' folder and above, up to the folder that
+            holds `root`.
         classes: the sheet of objective classes; None takes the coding sheet's own column, or looks for such a sheet.
-            Without either, clips have no objective class, and the AU rule stands in for it.
+            Without either, clips have no objective class, and the AU rule is used instead.
         overrides: corrections of annotated rows, as a YAML file or a mapping such as
             `{"casme2": {"sub04/EP12_01f": {"apex": 290}}}`; see `merjax.datasets.annotations.read_overrides`.
 
     Returns:
-        The usable clips, onset, apex and offset being numbers of frames, and every discrepancy with its reason; a clip that
-        is left out is in `release.dropped`.
+        The usable clips and every discrepancy with its reason. Onset, apex and offset are frame numbers. The clips that are
+        left out are in `release.dropped`.
 
     Raises:
-        MerjaxError: nothing usable was found; the sentence says where and what to do.
+        MerjaxError: nothing usable was found; the message says where it was looked for and what to do.
     """
     root = Path(root)
     base, folders = find_folders(root, _LAYOUT)
@@ -88,9 +89,9 @@ def _find_class_sheet(places: list[Path]) -> Sheet | None:
 
 
 def _with_classes(rows: list[Row], sheet: Sheet | None) -> tuple[list[Row], list[Discrepancy]]:
-    """Rows with the classes of a sheet, and what does not join."""
+    """Rows with the classes of a sheet, and a discrepancy for each row that has no match."""
     if sheet is None:
-        reason = "no sheet of objective classes: the AU rule stands in for them; give one by --casme2-classes"
+        reason = "no sheet of objective classes: the AU rule is used instead; give one by --casme2-classes"
         return rows, [Discrepancy("casme2", "", "", reason, dropped=False)]
     classes: dict[Key, str] = {
         (_subject(cells["subject"]) or "", cells["clip"]): cells["objective_class"] for _, cells in sheet.rows
@@ -99,7 +100,7 @@ def _with_classes(rows: list[Row], sheet: Sheet | None) -> tuple[list[Row], list
     for row in rows:
         text = classes.get((row.subject, row.name), "")
         if not text.isdecimal():
-            reason = f"no objective class in {sheet.path.name}: the AU rule stands in for it"
+            reason = f"no objective class in {sheet.path.name}: the AU rule is used instead"
             discrepancies.append(Discrepancy("casme2", row.subject, row.name, reason, dropped=False))
         joined.append(replace(row, objective_class=int(text) if text.isdecimal() else None))
     for subject, name in sorted(set(classes) - {(row.subject, row.name) for row in rows}):

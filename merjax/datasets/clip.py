@@ -11,7 +11,7 @@ from merjax.datasets.shown import as_html, as_text, clips_by, several
 
 @dataclass(frozen=True)
 class Database:
-    """What the publishers of a database say that it holds.
+    """What a database holds according to its publishers.
 
     Attributes:
         name: "casme2", "samm" or "smic".
@@ -82,9 +82,9 @@ class Clip:
 
 @dataclass(frozen=True)
 class Discrepancy:
-    """Something a release's sheet and folders do not agree on; `dropped` where the clip cannot be used for it.
+    """Something on which a release's sheet and folders do not agree; `dropped` if the clip cannot be used because of it.
 
-    `subject` and `name` are "" where the whole release is meant.
+    `subject` and `name` are "" if it concerns the whole release.
     """
 
     database: str
@@ -96,7 +96,7 @@ class Discrepancy:
 
 @dataclass(frozen=True)
 class Release:
-    """All that was read of one database: usable clips, and every discrepancy with its reason.
+    """All that was read from one database: usable clips, and every discrepancy with its reason.
 
     A notebook shows it as a table of its clips, by emotion, and one of the clips that are left out.
 
@@ -175,8 +175,8 @@ def discrepancy_table(discrepancies: Sequence[Discrepancy]) -> pd.DataFrame:
 def target_frame(clip: Clip | pd.Series, to: str = "apex") -> int:
     """Position of the frame in which a clip shows its expression, counted from 0, the onset.
 
-    It is the frame that motion is measured to, and the one that a report shows: the apex, or the frame in the middle where
-    the release gives no apex after the onset.
+    Motion is measured to this frame, and a report shows it. It is the apex, or the frame in the middle if the release gives no
+    apex after the onset.
 
     >>> target_frame(pd.Series({"onset": 46, "apex": 59, "n_frames": 40}))
     13

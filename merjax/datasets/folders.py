@@ -1,4 +1,4 @@
-"""Where a release keeps its clips: folders found from any of the usual top folders, frames by their number."""
+"""Where a release keeps its clips: finds their folders from any of the usual top folders, and their frames by number."""
 
 import os
 import re
@@ -9,7 +9,7 @@ from pathlib import Path
 from merjax.system.errors import MerjaxError
 
 IMAGES = (".jpg", ".jpeg", ".bmp", ".png")
-_DEPTH = 5  # top folders, doubled by archives, stay well above this
+_DEPTH = 5  # real releases are less deep, even if an archive was unpacked into a folder of its own name
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,7 @@ class FolderLayout:
     """How one database names its folders.
 
     Attributes:
-        flag: the command-line flag that the folder came from, for sentences to the user.
+        flag: the command-line flag that the folder came from, for messages to the user.
         example: a clip's path below the folder of subjects.
         subject: pattern of a subject's folder.
         clips: the clip folders of a subject's folder.
@@ -56,13 +56,13 @@ def find_folders(root: Path, layout: FolderLayout) -> tuple[Path, list[Folder]]:
         layout: the names to look for.
 
     Raises:
-        MerjaxError: there is no such folder, nothing in it looks like the release, it holds no image, or two copies
-            of the release are there.
+        MerjaxError: there is no such folder, nothing in it looks like the release, it holds no image, or it holds two copies
+            of the release.
     """
     if not root.is_dir():
         raise MerjaxError(f"{root}: no such folder; point {layout.flag} at the unpacked release")
     found = [(base, clips) for base, clips in _bases(root.resolve(), layout, _DEPTH) if not layout.foreign(base)]
-    bases = {base.resolve(): (base, clips) for base, clips in found}  # a linked folder is no second copy
+    bases = {base.resolve(): (base, clips) for base, clips in found}  # a linked folder is not a second copy
     if not bases:
         here = ", ".join(f"'{folder.name}'" for folder in subfolders(root)[:5]) or "no folders"
         raise MerjaxError(
@@ -76,7 +76,7 @@ def find_folders(root: Path, layout: FolderLayout) -> tuple[Path, list[Folder]]:
     folders = [Folder(layout.key(clip), clip, frames_of(clip)) for clip in clips]
     if not any(folder.frames for folder in folders):
         raise MerjaxError(
-            f"{base}: {len(folders)} clip folders and not one {', '.join(IMAGES)} image in them; "
+            f"{base}: there are {len(folders)} clip folders but no {', '.join(IMAGES)} image in them; "
             "unpack the release's images there"
         )
     return base, folders

@@ -33,7 +33,7 @@ _LAYOUT = FolderLayout(
 def read_samm(
     root: str | Path, *, annotations: str | Path | None = None, overrides: Overrides | None = None
 ) -> Release:
-    """The clips of a SAMM release: what its sheet and folders say of them; no image is read.
+    """The clips of a SAMM release: what its sheet and folders say about them; no image is read.
 
     >>> release = merjax.read_samm("data/samm", overrides={"samm": {"001/001_1_1": {"emotion": "contempt"}}})
     >>> release.clips[0].key, release.clips[0].emotion, release.clips[0].fps
@@ -41,8 +41,8 @@ def read_samm(
 
     Args:
         root: the folder of subjects (`006`, ...), or a folder above it.
-        annotations: the sheet of FACS codes, which holds the objective classes as well; None looks for it from the clips up
-            to beside `root`.
+        annotations: the sheet of FACS codes, which holds the objective classes as well; None looks for it in the clips' folder
+            and above, up to the folder that holds `root`.
         overrides: corrections of annotated rows, as a YAML file or a mapping; see
             `merjax.datasets.annotations.read_overrides`.
 
@@ -50,7 +50,7 @@ def read_samm(
         The usable clips, and every discrepancy with its reason; see `merjax.read_casme2`.
 
     Raises:
-        MerjaxError: nothing usable was found; the sentence says where and what to do.
+        MerjaxError: nothing usable was found; the message says where it was looked for and what to do.
     """
     root = Path(root)
     base, folders = find_folders(root, _LAYOUT)

@@ -1,4 +1,4 @@
-"""Annotation sheets, matched by their columns wherever they stand: Excel workbooks and CSV files."""
+"""Annotation sheets, Excel workbooks and CSV files, found by the names of their columns."""
 
 import contextlib
 import csv
@@ -85,7 +85,7 @@ def choose_sheet(
         folders: where to look.
         needed: keys of `SPELLINGS`.
         clip: how the database names its clips; a sheet of another database has the same columns.
-        flag: the command-line flag for this sheet, for sentences to the user.
+        flag: the command-line flag for this sheet, for messages to the user.
 
     Raises:
         MerjaxError: the given sheet does not fit, or none or several were found.
@@ -114,7 +114,7 @@ def _names_clips(sheet: Sheet, clip: re.Pattern[str]) -> bool:
 
 
 def find_sheets(folders: Iterable[Path], needed: Sequence[str]) -> list[Sheet]:
-    """Every sheet with the needed columns that lies directly in one of the folders; other files are passed over."""
+    """Every sheet with the needed columns that lies directly in one of the folders; other files are skipped."""
     sheets = []
     for folder in folders:
         for path in sorted(folder.iterdir()):
@@ -135,7 +135,7 @@ def _read_tables(path: Path) -> list[tuple[str, list[list[str]]]]:
     try:
         return _read_csv(path) if suffix == ".csv" else _read_workbook(path)
     except (zipfile.BadZipFile, KeyError, ValueError, csv.Error) as error:
-        raise MerjaxError(f"{path}: not a readable {suffix} file ({error}); fetch it again or save it anew") from error
+        raise MerjaxError(f"{path}: not a readable {suffix} file ({error}); fetch it or save it again") from error
 
 
 def _read_csv(path: Path) -> list[tuple[str, list[list[str]]]]:
@@ -145,7 +145,7 @@ def _read_csv(path: Path) -> list[tuple[str, list[list[str]]]]:
 
 def _read_workbook(path: Path) -> list[tuple[str, list[list[str]]]]:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # openpyxl warns of spreadsheet extensions that have no bearing on values
+        warnings.simplefilter("ignore")  # openpyxl warns about spreadsheet extensions that do not affect values
         workbook = openpyxl.load_workbook(path, data_only=True)
     return [
         (sheet.title, [[_text(cell) for cell in row] for row in sheet.iter_rows(values_only=True)])
@@ -160,7 +160,7 @@ def _text(cell: object) -> str:
 
 
 def _columns(cells: Sequence[str]) -> dict[str, int]:
-    """Position of each known column in a header row; the first of several spelt alike."""
+    """Position of each known column in a header row; the first if several have the same spelling."""
     plain = [re.sub(r"[^a-z]", "", cell.lower()) for cell in cells]
     at = {}
     for column, spellings in SPELLINGS.items():

@@ -1,4 +1,4 @@
-"""What a release, a store or training data shows of itself, in a terminal and in a notebook."""
+"""How a release, a store or training data is shown in a terminal and in a notebook."""
 
 from collections.abc import Sequence
 from html import escape
@@ -10,11 +10,11 @@ def clips_by(column: str, index: pd.DataFrame) -> pd.DataFrame:
     """Clips, subjects and frames of each database and class.
 
     Args:
-        column: of `index`, what tells classes apart, such as emotion.
+        column: the column of `index` that holds the classes, such as emotion.
         index: a row per clip: database, subject, n_frames, and `column`.
 
     Returns:
-        A row per database and class, in the order of the index, then one of all together.
+        A row per database and class, in the order of the index, then one row for all of them.
     """
     rows = [(*key, *_counts(group)) for key, group in index.groupby(["database", column], sort=False)]
     rows.append(("all", "", *_counts(index)))
@@ -35,7 +35,7 @@ def several(number: int, noun: str) -> str:
 
 
 def as_text(sentences: Sequence[str], tables: Sequence[pd.DataFrame]) -> str:
-    """Sentences, then tables, those without rows left away."""
+    """Sentences, then the tables that have rows."""
     return "\n".join([*filter(None, sentences), *(t.to_string(index=False) for t in tables if len(t))])
 
 

@@ -1,7 +1,7 @@
 """SMIC-HS (Li et al. 2013): 164 clips of 16 subjects at 100 fps, three classes, no sheet.
 
-`HS/s1/micro/negative/s1_ne_01/image072643.bmp`: the folders say everything. Beside `micro` lies `non_micro`, beside
-`HS` lie the other cameras' `VIS` and `NIR`; neither belongs to the 164.
+The folders hold all annotations: `HS/s1/micro/negative/s1_ne_01/image072643.bmp`. `non_micro` lies beside `micro`, and the
+other cameras' `VIS` and `NIR` lie beside `HS`; none of these belongs to the 164.
 """
 
 import os
@@ -51,8 +51,8 @@ _LAYOUT = FolderLayout(
 def read_smic(root: str | Path, *, overrides: Overrides | None = None) -> Release:
     """The clips of a SMIC-HS release; onset and offset are the first and last file, and there is no apex.
 
-    SMIC has no sheet: its folders say everything. The frame numbers are the camera's counters: where they skip, the clip is
-    what is there, and a discrepancy says so.
+    SMIC has no sheet: its folders hold all annotations. The frame numbers are the camera's counters. Where they skip numbers,
+    the clip has the frames that are there, and a discrepancy says so.
 
     >>> release = merjax.read_smic("data/smic")
     >>> release.clips[0].key, release.clips[0].emotion, release.clips[0].apex
@@ -60,7 +60,7 @@ def read_smic(root: str | Path, *, overrides: Overrides | None = None) -> Releas
 
     Args:
         root: the folder of subjects (`HS`), or a folder above it.
-        overrides: corrections of what the folders say, as a YAML file or a mapping, which may give apexes; see
+        overrides: corrections of these annotations, as a YAML file or a mapping, which may give apexes; see
             `merjax.datasets.annotations.read_overrides`.
 
     Returns:
@@ -75,7 +75,7 @@ def read_smic(root: str | Path, *, overrides: Overrides | None = None) -> Releas
     except MerjaxError:
         if root.is_dir() and _is_long_release(root):
             raise MerjaxError(
-                f"{root}: this is SMIC-E, the release of long clips, another product: its 157 clips are cut "
+                f"{root}: this is SMIC-E, the release of long clips: its 157 clips are cut "
                 "differently and cannot give the 164 of MEGC 2019; point --smic at SMIC_all_raw or SMIC_all_cropped"
             ) from None
         raise
@@ -93,7 +93,7 @@ def read_smic(root: str | Path, *, overrides: Overrides | None = None) -> Releas
 
 
 def _contradiction(folder: Folder, emotion: str) -> str:
-    """Why a folder is no clip of its emotion; "" if it is."""
+    """Why a folder is not a clip of its emotion; "" if it is."""
     subject, name = folder.key
     if not folder.frames:
         return "folder without images"

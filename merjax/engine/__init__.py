@@ -1,4 +1,4 @@
-"""Trains many runs at once. Knows stages, runs and batches; no dataset, path or region."""
+"""Trains many runs at once. The engine knows stages, runs and batches, but no dataset, path or region."""
 
 from merjax.engine.batches import Samples
 from merjax.engine.engine import Budget, Checkpointer, Engine, Progress, Saved

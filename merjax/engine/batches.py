@@ -31,8 +31,8 @@ def training_stream(
 ) -> grain.DatasetIterator:
     """An endless stream of `steps_per_call` batches at a time; its state is small and can be saved.
 
-    Shuffled, each pass over the samples has an order of its own, and batches run on across passes, so that none is short.
-    Unshuffled, all passes are alike: batches of the samples in their order, the last one filled up with empty places.
+    If shuffled, each pass over the samples has an order of its own, and a batch may span two passes, so that none is short.
+    If not, all passes are alike: batches of the samples in their order, the last one filled up with empty places.
     """
     count = len(samples.unit_S)
     if shuffle:

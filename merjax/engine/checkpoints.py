@@ -1,4 +1,4 @@
-"""What a running chunk leaves on disk so that a stop loses little: a checkpoint per stage, by orbax."""
+"""Checkpoints of a running chunk, one per stage and written by orbax, so that a stop loses little work."""
 
 import logging
 import shutil
@@ -15,18 +15,19 @@ from merjax.engine import Saved
 from merjax.system.errors import MerjaxError, full_disk_told
 from merjax.system.signals import Interrupted
 
-_KEPT = 2  # a damaged newest one leaves another
+_KEPT = 2  # if the newest is damaged, there is another
 
 
 class Checkpoints:
     """The checkpoints of one chunk.
 
     Args:
-        folder: theirs alone; made when needed.
-        signature: of whatever must be equal for a checkpoint to be of use; another one's are set aside.
+        folder: holds nothing else; made when needed.
+        signature: of all settings that must be equal for a checkpoint to be usable; checkpoints with another signature are
+            set aside.
         seconds: least time between two checkpoints of a stage.
-        stopping: asked after every call; once true, the stage is saved and `Interrupted` raised.
-        warn: hears of checkpoints that cannot be used.
+        stopping: is called after every call; once it returns true, the stage is saved and `Interrupted` is raised.
+        warn: is called with a sentence for each checkpoint that cannot be used.
     """
 
     def __init__(
@@ -41,32 +42,32 @@ class Checkpoints:
         self.stopping, self.warn = stopping, warn
         self.last_save = time.monotonic()
         self.managers: dict[str, ocp.CheckpointManager] = {}
-        logging.getLogger("absl").setLevel(logging.ERROR)  # orbax tells of every file it touches
+        logging.getLogger("absl").setLevel(logging.ERROR)  # orbax reports every file that it touches
 
     def restore(self, stage: str, like: Any) -> Saved | None:
-        """The newest sound checkpoint of a stage; None where there is none."""
+        """The newest undamaged checkpoint of a stage, or None."""
         if not (self.folder / stage).is_dir():
             return None
         manager = self._manager(stage)
         for step in sorted(manager.all_steps(), reverse=True):
             try:
                 found = manager.restore(step, args=_restore_args(like))
-            except Exception as error:  # whatever a damaged file makes orbax raise
+            except Exception as error:  # a damaged file makes orbax raise errors of many kinds
                 self._set_aside(stage, step, f"cannot be read ({_first_line(error)})")
                 continue
             if found.meta["signature"] != self.signature:
-                self._set_aside(stage, step, "is of other settings")
+                self._set_aside(stage, step, "was made with other settings")
                 continue
             history = {name: np.array(values) for name, values in found.arrays["history"].items()}
             return Saved(found.arrays["state"], history, found.meta["done"], found.meta["stream"])
         return None
 
     def after_call(self, stage: str, saved: Callable[[], Saved], finished: bool) -> None:
-        """Save where it is time to, or where the stage ends or is to end.
+        """Save if it is time to, if the stage is finished or if a stop was asked for.
 
         Raises:
             Interrupted: a stop was asked for, and the stage is saved.
-            MerjaxError: saving failed; older checkpoints are as they were.
+            MerjaxError: saving failed; older checkpoints are unchanged.
         """
         stopping = self.stopping()
         if not (stopping or finished or time.monotonic() - self.last_save >= self.seconds):
@@ -83,7 +84,7 @@ class Checkpoints:
             raise Interrupted
 
     def discard(self) -> None:
-        """Remove them all: the chunk is finished."""
+        """Remove all checkpoints: the chunk is finished."""
         self.close()
         shutil.rmtree(self.folder, ignore_errors=True)
 

@@ -1,4 +1,4 @@
-"""The engine: a chunk of runs advances together through compiled programs."""
+"""The engine: it trains a chunk of runs together through compiled programs."""
 
 import functools
 import time
@@ -15,7 +15,7 @@ from merjax.engine.mapping import Mapping, default_mapping, join, over_runs, spl
 from merjax.engine.stage import Batch, RunArrays, Stage, State, Variables, advance, outputs, prepared, start
 from merjax.system.jax_setup import compiler_options
 
-SNAPSHOTS = "snapshots"  # in a history, beside the metrics: the outputs on the way
+SNAPSHOTS = "snapshots"  # in a history, beside the metrics: the outputs during training
 
 
 class Progress(NamedTuple):
@@ -28,17 +28,17 @@ class Progress(NamedTuple):
     loss: tuple[float, float]  # lowest and highest of the runs that did not diverge; NaN if all did
     seconds: float
     diverged: int  # runs whose loss is not finite, in the last step that held training samples of theirs
-    # the metrics of all steps so far, `[P, step]`, those of an earlier process among them
+    # the metrics of all steps so far, `[P, step]`, including those of an earlier process
     history: MappingOf[str, np.ndarray] = MappingProxyType({})
     inner: bool = False  # whether this is the training that leaves the inner subjects out
 
 
 class Saved(NamedTuple):
-    """A stage under way: all that is needed to go on as if nothing had happened.
+    """A stage that is being trained: all that is needed to go on as if it had not been stopped.
 
     Attributes:
         state: of the runs, leaves `[P, ...]`.
-        history: metrics `[P, steps]` and the snapshots, NaN where they are still to come.
+        history: metrics `[P, steps]` and the snapshots, NaN for steps that are still to come.
         done: steps taken.
         stream: the stream's own state, before the batches of the next step.
     """
@@ -50,7 +50,7 @@ class Saved(NamedTuple):
 
 
 class Checkpointer(Protocol):
-    """Where a stage's progress is kept; see `merjax.engine.checkpoints`."""
+    """Keeps a stage's progress; see `merjax.engine.checkpoints`."""
 
     def restore(self, stage: str, like: Any) -> Saved | None:
         """What was kept of a stage."""
@@ -60,9 +60,9 @@ class Checkpointer(Protocol):
 
 
 class Budget(NamedTuple):
-    """How long a stage trains: steps of `batch` samples, and every how many steps their outputs are taken down (0: never).
+    """How long a stage trains: steps of `batch` samples, and after how many steps each its outputs are recorded (0: never).
 
-    `shuffle` False gives the samples in their order in every epoch, whose last batch may be short.
+    If `shuffle` is False, every epoch takes the samples in their order, and its last batch may be short.
     """
 
     batch: int
@@ -81,9 +81,9 @@ class Engine:
     Runs are given and returned with a leading axis P, which must be a multiple of the device count.
 
     Args:
-        mapping: how the runs of one device share it; by backend when None.
+        mapping: how the runs of one device share it; None chooses by backend.
         steps_per_call: optimiser steps per jitted call.
-        devices: the devices to use; all local ones when None.
+        devices: the devices to use; None means all local ones.
     """
 
     def __init__(
@@ -117,8 +117,8 @@ class Engine:
             keeper: keeps progress, and gives back what was kept.
 
         Returns:
-            The runs' states, leaves `[P, ...]`, and the history: the metrics of every step, `[P, steps]`, and, if the
-            budget asks for it, under `SNAPSHOTS`: the stage's outputs for every sample on the way, `[P, snapshots, S, ...]`.
+            The runs' states, leaves `[P, ...]`, and the history: the metrics of every step, `[P, steps]`, and, if the budget
+            asks for them, under `SNAPSHOTS` the stage's outputs for every sample during training, `[P, snapshots, S, ...]`.
         """
         n_runs = len(runs.key)
         placed = self._place(runs)
@@ -165,7 +165,8 @@ class Engine:
         runs, variables = self._place(runs), self._place(variables)
         batch = min(batch, len(samples.unit_S))
         total = -(-len(samples.unit_S) // batch)
-        per_call = -(-total // -(-total // self.steps_per_call))  # equal calls: the last is filled up and thrown away
+        # calls of one size: the last is filled up, and the results of what was added are dropped
+        per_call = -(-total // -(-total // self.steps_per_call))
         pieces = []
         for place, batches in in_order(samples, batch, per_call):
             program = self.program(stage, "apply", outputs, 2, variables, runs, batches)
@@ -208,14 +209,14 @@ class Engine:
         return self._identity(split(tree, len(self.devices)))
 
     def program(self, stage: Stage, name: str, f: Callable, per_run: int, *args: Any) -> jax.stages.Compiled:
-        """`f` of the stage, compiled for arguments of these shapes; of the runs' own are the first `per_run`."""
+        """`f` of the stage, compiled for arguments of these shapes; the first `per_run` of them have a leading axis of runs."""
         shapes = tuple((x.shape, str(x.dtype)) for x in jax.tree.leaves(args))
         if (stage, name, shapes) not in self.programs:
             mapped = _on_prepared(
                 stage, over_runs(functools.partial(f, stage), self.mapping, per_run, stage.runs_per_pass), per_run
             )
             in_axes = (0,) * per_run + (None,) * (len(args) - per_run)
-            # only a state is given up to its successor; parameters and runs are used again
+            # only a state's memory is reused for its successor; parameters and runs are needed again
             donate = (0,) if name == "advance" else ()
             pmapped = jax.pmap(mapped, in_axes=in_axes, devices=self.devices, donate_argnums=donate)
             options = compiler_options() | (_QUICK if name == "start" and self.devices[0].platform == "cpu" else {})
@@ -234,7 +235,7 @@ def _progress(
 
 
 def _last_loss(before_P: np.ndarray, loss_PxK: np.ndarray, runs: RunArrays, unit_KxB: np.ndarray) -> np.ndarray:
-    """Each run's newest loss. A batch of held-out samples alone has none: NaN there is no sign of divergence."""
+    """Each run's newest loss. A batch of held-out samples alone has no loss, so a NaN there does not mean divergence."""
     last_P = before_P
     for loss_P, unit_B in zip(loss_PxK.T, np.asarray(unit_KxB), strict=True):
         trained_P = (np.asarray(runs.weight_N)[:, unit_B[unit_B >= 0]] > 0).any(1)
@@ -243,7 +244,7 @@ def _last_loss(before_P: np.ndarray, loss_PxK: np.ndarray, runs: RunArrays, unit
 
 
 def _on_prepared(stage: Stage, f: Callable, per_run: int) -> Callable:
-    """`f`, which takes prepared batches after its first `per_run` arguments, on batches as they come."""
+    """`f` takes prepared batches after its first `per_run` arguments; this is `f` for batches that are not yet prepared."""
 
     def on_batches(*args: Any) -> Any:
         own, shared = args[:per_run], args[per_run:]

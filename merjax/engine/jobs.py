@@ -1,8 +1,8 @@
 """A method's stages as data, and the one walk over them.
 
 A method is a generator: it yields a `StageJob` for each stage, is sent the `StageResult` that a visit made of it, and returns
-what all of its stages gave together. What is done at each stage is the visit's affair: train it (`train` below), weigh what
-memory it takes (`merjax.engine.rehearsal`), take down what it learnt or recall what it learnt before (`merjax.models.learned`).
+what all of its stages gave together. A visit decides what is done at each stage: train it (`train` below), weigh the memory
+that it takes (`merjax.engine.rehearsal`), record what it learnt or recall what it learnt before (`merjax.models.learned`).
 
 >>> trained = walk(local_regions.jobs(data, specs), train(engine, seed=0))
 """
@@ -40,7 +40,8 @@ class StageResult(NamedTuple):
         variables: what the runs learnt, leaves `[P, ...]`.
         outputs: the stage's outputs for every sample with these variables, leaves `[P, S, ...]`.
         curves: by metric, of every step, `[P, steps]`; none where nothing was trained.
-        snapshots: the outputs on the way, `[P, snapshots, S, ...]`; None where the budget asks for none or nothing was trained.
+        snapshots: the outputs during training, `[P, snapshots, S, ...]`; None if the budget asks for none or nothing was
+            trained.
     """
 
     variables: Variables

@@ -1,4 +1,4 @@
-"""How the axis of runs is laid over devices, and over one device's time or width."""
+"""How the axis of runs is spread over devices, and how the runs of one device share it."""
 
 from collections.abc import Callable
 from typing import Any, Literal
@@ -16,7 +16,7 @@ def default_mapping(backend: str) -> Mapping:
 def over_runs(f: Callable, mapping: Mapping, per_run: int, runs_per_pass: int = 1) -> Callable:
     """Let `f` of one run take a leading axis of runs in its first `per_run` arguments; the others are shared.
 
-    Mapped one after another, as many runs go runs_per_pass as are said.
+    With "map", runs go one after another, `runs_per_pass` of them at a time.
     """
     if mapping == "vmap":
         return lambda *args: jax.vmap(f, (0,) * per_run + (None,) * (len(args) - per_run))(*args)

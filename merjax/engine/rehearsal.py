@@ -1,4 +1,4 @@
-"""What memory a method's stages would take: their training programs are compiled, and nothing is trained."""
+"""How much memory a method's stages would take: their training programs are compiled, and nothing is trained."""
 
 import functools
 
@@ -15,8 +15,8 @@ def weigh(engine: Engine, bytes_of: dict[str, int]) -> Visit:
     """The visit that weighs; the variables and outputs that it gives are zeros.
 
     Args:
-        engine: that the runs would be trained by.
-        bytes_of: is filled in: by stage, what the compiled training program takes on each device, namely arguments, outputs
+        engine: the one that would train the runs.
+        bytes_of: is filled in, by stage, with what the compiled training program takes on each device: arguments, outputs
             and temporaries.
     """
 

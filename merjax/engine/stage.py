@@ -1,4 +1,4 @@
-"""One optimisation as a few pure functions, and one run's share in it."""
+"""One optimisation as a few pure functions, and what is one run's own in it."""
 
 import zlib
 from collections.abc import Callable
@@ -17,9 +17,9 @@ Numbers = Any
 class Batch(NamedTuple):
     """Samples that all runs see together.
 
-    `inputs` is whatever the stage's functions take; `unit_B` tells which unit (clip) each of the B samples belongs to, by
-    which a run looks up its own weights and targets. -1 stands for no unit: a place that a short batch leaves empty, of
-    weight 0 in every run.
+    `inputs` is whatever the stage's functions take. `unit_B` tells which unit (clip) each of the B samples belongs to; a run
+    looks up its own weights and targets by it. -1 stands for no unit: a place that a short batch leaves empty, of weight 0
+    in every run.
     """
 
     inputs: Any
@@ -45,8 +45,8 @@ class Variables(NamedTuple):
 
     Attributes:
         params: what the optimiser moves.
-        statistics: what training gathers on its way and inference uses, such as the running averages of batch
-            normalisation; most stages have none.
+        statistics: what training gathers and inference uses, such as the running averages of batch normalisation; most
+            stages have none.
     """
 
     params: Params
@@ -54,7 +54,7 @@ class Variables(NamedTuple):
 
 
 class State(NamedTuple):
-    """A run under optimisation."""
+    """A run that is being trained."""
 
     variables: Variables
     opt_state: optax.OptState
@@ -73,16 +73,17 @@ class Stage(NamedTuple):
     """One optimisation.
 
     Attributes:
-        name: tells the stages of a method apart, in randomness and in messages.
+        name: distinguishes the stages of a method, in randomness and in messages.
         init: (key, numbers) -> variables.
         loss: (variables, batch, weight_B, numbers, key) -> outcome; the loss divides by the sum of the weights, so that a
-            sample of weight 0 is as good as absent, and is so in the statistics.
+            sample of weight 0 counts as absent, in the statistics too.
         apply: (variables, batch, numbers) -> outputs in inference mode, with a leading axis B.
         optimiser: numbers -> gradient transformation; built inside the program, since its numbers are traced.
         prepare: inputs of K batches -> what the runs take their batches from; done once for all runs of a call.
         take: (what `prepare` gave, k) -> the inputs of batch k.
         runs_per_pass: how many runs share a pass over their common inputs where runs go one after another.
-        metrics: names of the metrics that the loss gives. Declared, since to find them out is to trace the loss once more.
+        metrics: names of the metrics that the loss gives. They are declared, since finding them out would trace the loss once
+            more.
     """
 
     name: str
@@ -103,7 +104,7 @@ def start(stage: Stage, run: RunArrays) -> State:
 
 
 def prepared(stage: Stage, batches: Batch) -> Batch:
-    """K batches as `advance` and `outputs` want them."""
+    """K batches in the form that `advance` and `outputs` take."""
     return Batch(stage.prepare(batches.inputs), batches.unit_B)
 
 
@@ -130,7 +131,7 @@ def advance(
         weight_B = _weights(run, batch)
         variables = variables._replace(params=params)
         loss, metrics, statistics = stage.loss(variables, batch, weight_B, run.numbers, key)
-        # a batch of held-out samples alone is no step: momentum, weight decay and averages must not move the run
+        # a batch of held-out samples alone takes no step: momentum, weight decay and averages must not change the run
         return loss, (metrics, statistics, weight_B.sum() > 0)
 
     def step(k: jax.Array, carry: tuple[State, dict]) -> tuple[State, dict]:
@@ -166,4 +167,4 @@ def _stage_key(stage: Stage, run: RunArrays) -> jax.Array:
     return jax.random.fold_in(jax.random.wrap_key_data(jnp.asarray(run.key)), zlib.crc32(stage.name.encode()))
 
 
-_START = 0x57A127  # a fold-in of its own, apart from any step number
+_START = 0x57A127  # a fold-in of its own, different from every step number

@@ -1,1 +1,1 @@
-"""Pictures of faces and points on them: landmarks, region boxes, crops, motion. Knows no database."""
+"""Pictures of faces and points on them: landmarks, region boxes, crops, motion. This package knows no database."""

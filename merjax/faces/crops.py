@@ -69,15 +69,15 @@ def cut(
 ) -> UInt8[np.ndarray, "height width *channels"]:
     """Resample one region out of an image, low-passed first where it shrinks.
 
-    Under a warp the kernel is Lanczos's, which puts a pixel within 0.017 px of its place, measured at any fraction on natural
-    images. Boxes at rest take the cubic kernel, at a fifth of the time: it is up to 0.03 px off, to and fro with the fraction,
-    which is the same in all frames then and no motion.
+    Under a warp the kernel is Lanczos's, which puts a pixel within 0.017 px of its place, measured at all fractions of a pixel
+    on natural images. Boxes that do not move take the cubic kernel, in a fifth of the time. It is up to 0.03 px off, depending
+    on the fraction; the fraction is then the same in all frames, so the error adds no motion.
 
     Args:
         image: gray, or with channels last. Places outside of it repeat its border.
-        region: says the crop's size.
+        region: gives the crop's size.
         box: the crop's place in the first frame.
-        warp: where the first frame's pixels lie in this one; None where they have not moved.
+        warp: where the first frame's pixels lie in this one; None if they have not moved.
     """
     map_x, map_y = _grid(region, box)
     kernel = cv2.INTER_CUBIC
@@ -97,7 +97,7 @@ def read_image(path: Path, colour: Colour = "gray") -> Image:
     """Read an image file as gray values, `rows x columns`, or as RGB, `rows x columns x 3`.
 
     Raises:
-        MerjaxError: what the file holds is no image, or the first part of one.
+        MerjaxError: the file does not hold an image, or holds only the first part of one.
     """
     try:
         content = np.frombuffer(path.read_bytes(), np.uint8)
@@ -126,7 +126,7 @@ def _middle_of_extent(points: Float[np.ndarray, "n 2"]) -> tuple[float, float]:
 
 
 def _span(positions_HxW: np.ndarray, size: int) -> tuple[int, int]:
-    """First and last + 1 of the pixels of an axis that positions along it need; at least the border's pixel."""
+    """The first pixel of an axis that positions along it need, and the last + 1; at least the pixel at the border."""
     corners = positions_HxW[[0, 0, -1, -1], [0, -1, 0, -1]].tolist()  # the map is affine: its extremes are there
     first = min(max(int(min(corners)) - _MARGIN, 0), size - 1)
     return first, min(max(int(max(corners)) + _MARGIN + 2, first + 1), size)

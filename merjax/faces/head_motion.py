@@ -1,20 +1,21 @@
 """How a face moves as a whole during a clip: a similarity per frame, smooth in time.
 
-dlib's points tremble by as much as a micro-expression moves. What is taken for the head's motion is therefore fitted to
-points that expressions hardly move, and smoothed over about the time in which an expression comes and goes.
+dlib's points tremble by as much as a micro-expression moves. The head's motion is therefore fitted to points that expressions
+hardly move, and smoothed over about the time in which an expression comes and goes.
 
 Measured at d = 105 on 4 portraits, turned by 2 degrees, scaled by 2 % and shifted by 6 px within 0.4 s, with action units
-of 2 px: of 3 to 7 px of motion in a region, 0.1 to 0.3 px remain. (A fifth one wears glasses, over which dlib's points
-slide: 0.7 px remain.)
+of 2 px: of 3 to 7 px of motion in a region, 0.1 to 0.3 px remain. (A fifth portrait wears glasses, and dlib's points slide
+over them: 0.7 px remain.)
 """
 
 import numpy as np
 from jaxtyping import Float
 
-# Top of the nose's bridge, corners of the eyes. Its lower points go up with AU 9: half of that would be taken for the head's.
+# The top of the nose's bridge and the corners of the eyes. The lower points of the nose move up with AU 9, and half of that
+# would be taken for the head's motion.
 STABLE = (27, 28, 36, 39, 42, 45)
 SMOOTHING = 0.1  # seconds, of the Gaussian: at 200 frames per second a point's tremble of .17 px falls to .03 px
-_OUTLYING = 1.5  # residuals of so many medians weigh half
+_OUTLYING = 1.5  # residuals of this many medians weigh half
 _ROUNDS = 5
 
 Points = Float[np.ndarray, "T 68 2"]
@@ -35,14 +36,14 @@ def head_motion(points_Tx68x2: Points, fps: float) -> Warps:
     centre = stable_TxNx2[0].mean(0)
     motion_Tx4 = np.stack([similarity(stable_TxNx2[0] - centre, target - centre) for target in stable_TxNx2])
     smooth_Tx3x3 = _matrices(smoothed(motion_Tx4, fps * SMOOTHING), centre)
-    # the first frame's own boxes are cut out of it: what its points tremble must move no frame
+    # the boxes come from the first frame: the tremble of its points must not move any frame
     return (smooth_Tx3x3 @ np.linalg.inv(smooth_Tx3x3[0]))[:, :2]
 
 
 def similarity(source_Nx2: Float[np.ndarray, "N 2"], target_Nx2: Float[np.ndarray, "N 2"]) -> Float[np.ndarray, "4"]:
     """(a, b, x, y) of the similarity (p, q) -> (a p - b q + x, b p + a q + y) between two sets of points.
 
-    Fitted by least squares, repeated with Cauchy weights: one point that goes its own way does not take the others along.
+    It is fitted by least squares, repeated with Cauchy weights, so that a single outlying point hardly changes it.
     """
     (p, q), one, zero = source_Nx2.T, np.ones(len(source_Nx2)), np.zeros(len(source_Nx2))
     design_Nx2x4 = np.stack([np.stack([p, -q, one, zero], 1), np.stack([q, p, zero, one], 1)], 1)
@@ -60,7 +61,7 @@ def similarity(source_Nx2: Float[np.ndarray, "N 2"], target_Nx2: Float[np.ndarra
 def smoothed(series_TxD: Float[np.ndarray, "T D"], deviation: float) -> Float[np.ndarray, "T D"]:
     """Series smoothed by local parabolas under a Gaussian of `deviation` frames.
 
-    Parabolas, not means: a drift that speeds up passes unchanged, up to the first and the last frame.
+    Unlike means, parabolas leave a drift that speeds up unchanged, even at the first and the last frame.
     """
     frame_T = np.arange(len(series_TxD))
     smooth_TxD = np.empty_like(series_TxD)

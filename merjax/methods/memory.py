@@ -12,11 +12,11 @@ from merjax.training.data import TrainingData
 
 SHARE = 0.85  # of a device's memory: the rest is left to the other programs and to fragmentation
 
-SMALLER = "choose a smaller engine.chunk, and another --out, since a folder keeps the chunks that it was begun with"
+SMALLER = "choose a smaller engine.chunk, and another --out, since a folder keeps the chunks that it was started with"
 
 
 def bytes_per_device(data: TrainingData, config: Config, per_device: int) -> int:
-    """What the larger of the stages' compiled training programs takes on a device that holds `per_device` runs."""
+    """Bytes that the largest of the stages' compiled training programs takes on a device that holds `per_device` runs."""
     if not method_of(config.method).compiles:
         return 0
     mapping = None if config.engine.mapping == "auto" else config.engine.mapping
@@ -28,8 +28,8 @@ def bytes_per_device(data: TrainingData, config: Config, per_device: int) -> int
 
 
 def capacity(data: TrainingData, config: Config) -> int | None:
-    """How many runs fit on this machine's devices together; None on a CPU, whose memory is not the limit, or
-    for a method that leaves the devices alone.
+    """How many runs fit on this machine's devices together. None on a CPU, where memory is not the limit, and for a method
+    that does not use the devices.
 
     Raises:
         MerjaxError: not even one fits.
@@ -43,14 +43,15 @@ def capacity(data: TrainingData, config: Config) -> int | None:
 
 
 def runs_that_fit(one: int, two: int, limit: int) -> int:
-    """How many runs fit into a share of `limit` bytes, if one run takes `one` and two take `two`: all others as the second.
+    """How many runs fit into a share of `limit` bytes, if one run takes `one` and two take `two`, and every further run takes
+    as much as the second.
 
     Raises:
-        MerjaxError: none does.
+        MerjaxError: not even one fits.
     """
     if one > SHARE * limit:
         raise MerjaxError(
-            f"one run takes {one / 2**30:.1f} GiB, the device has {limit / 2**30:.1f} GiB; "
+            f"one run takes {one / 2**30:.1f} GiB, but the device has {limit / 2**30:.1f} GiB; "
             "make the batches (spatial.batch, peer.batch) or engine.steps_per_call smaller"
         )
     each = max(two - one, 1)

@@ -1,8 +1,8 @@
-"""The numbers that a stage's programs take as data: what is common to those of all stages.
+"""The numbers that a stage's programs take as data: what all stages have in common.
 
 Each stage declares its own as a NamedTuple, which is the `numbers` of its runs. Shapes are those of one run; stacked runs add a
 leading axis P. Fields marked `InModel` are kept in a saved model: a run's hyper-parameters and what was fitted on its training
-clips. The others belong to the clips (labels, features), and other clips bring their own.
+clips. The other fields belong to the clips (labels, features); other clips have their own.
 """
 
 from dataclasses import fields
@@ -22,7 +22,7 @@ StageConfig = SpatialConfig | TemporalConfig | PeerConfig
 
 
 class OptimiserNumbers(Protocol):
-    """What the optimisers take of a stage's numbers."""
+    """The numbers of a stage that the optimisers use."""
 
     @property
     def learning_rate(self) -> Real: ...
@@ -47,5 +47,5 @@ def kept_fields(numbers: type) -> tuple[str, ...]:
 
 
 def kept_numbers(numbers: Any) -> dict[str, np.ndarray]:
-    """What a saved model keeps of a stage's numbers, by name."""
+    """The numbers of a stage that a saved model keeps, by name."""
     return {name: np.asarray(getattr(numbers, name)) for name in sorted(kept_fields(type(numbers)))}

@@ -12,11 +12,11 @@ Schedule = Callable[[jax.Array], jax.Array]  # steps taken -> learning rate
 
 
 def adamw(numbers: OptimiserNumbers, schedule: Schedule | None = None) -> optax.GradientTransformation:
-    """Adam with decoupled weight decay (Loshchilov and Hutter 2019); plain Adam where the decay is 0.
+    """Adam with decoupled weight decay (Loshchilov and Hutter 2019); plain Adam if the decay is 0.
 
     Args:
         numbers: those of the stage; each may be traced.
-        schedule: the learning rate, where it is not the same throughout.
+        schedule: the learning rate, if it changes during training.
     """
     return optax.adamw(
         schedule or numbers.learning_rate, numbers.beta1, numbers.beta2, weight_decay=numbers.weight_decay

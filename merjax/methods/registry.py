@@ -1,4 +1,4 @@
-"""Every method that a config can name: the stages that it trains, and what is to be known of it beforehand."""
+"""Every method that a config can name: the stages that it trains, and what must be known about it before training."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -18,12 +18,12 @@ class Method(NamedTuple):
 
     Attributes:
         jobs: (data, specs, on_call) -> the stages of these runs, one after another, and in the end what they gave: see
-            `merjax.engine.jobs`. Where a method computes something itself, outside of its stages, it calls `on_call`.
+            `merjax.engine.jobs`. A method that computes something itself, outside of its stages, calls `on_call`.
         refuse: raises MerjaxError for data whose store lacks what the method needs.
         steps: (config, frames, clips) -> optimiser steps by stage, in the order in which they train.
-        cost: (data, config) -> what one run takes by stage, roughly, in units of 1e9 multiply-adds at the speed of the
+        cost: (data, config) -> the rough cost of one run by stage, in units of 1e9 multiply-adds at the speed of the
             convolutions.
-        compiles: whether it has stages; what scikit-learn fits is not compiled for the devices, and has no model to keep.
+        compiles: whether it has stages; what scikit-learn fits is not compiled for the devices and has no model to keep.
     """
 
     jobs: Callable[..., Jobs[Trained]]
@@ -45,13 +45,13 @@ METHODS = {
 
 
 def method_of(name: str) -> Method:
-    """The method of a config: one of `METHODS`, or a flow network that is defined outside of merjax.
+    """The method that a config names: one of `METHODS`, or a flow network that is defined outside of merjax.
 
     Args:
         name: a key of `METHODS`, or `package.module:NAME`, see `merjax.methods.flow_networks.network_of`.
 
     Raises:
-        MerjaxError: there is no such method; with what may have been meant.
+        MerjaxError: there is no such method; the message says which one may be meant.
     """
     if name in METHODS:
         return METHODS[name]

@@ -1,4 +1,4 @@
-"""Runs as every method trains them: what tells them apart, what they train on, what they give."""
+"""Runs as every method trains them: what distinguishes them, what they train on, what they give."""
 
 import hashlib
 import json
@@ -15,7 +15,7 @@ from merjax.training.data import TrainingData
 
 
 class RunId(NamedTuple):
-    """One training of the whole method: a trial's config, a seed, a fold's number."""
+    """One training of the whole method: a trial's config, a seed and the number of a fold."""
 
     config: Config
     seed: int
@@ -26,8 +26,8 @@ class Trained(NamedTuple):
     """What a chunk of runs gave.
 
     Attributes:
-        snapshots_PxLxNxK: class probabilities of every clip, held out or not, by every run, at L moments of the last stage;
-            the last moment is its end, and the only one where the config's selection asks for no other.
+        snapshots_PxLxNxK: class probabilities of every clip, held out or not, by every run, at L moments of the last stage.
+            The last moment is its end; it is the only one unless the config's selection asks for more.
         step_L: the optimiser steps that the last stage had taken at these moments.
         curves: by stage and metric, `[P, steps]`.
     """
@@ -43,23 +43,24 @@ class Trained(NamedTuple):
 
 
 def run_key(spec: RunId, fold_name: str) -> np.ndarray:
-    """Key data of a run's randomness: a hash of its seed, its trial and its fold, and of nothing else."""
+    """Key data of a run's randomness: a hash of its seed, its trial and its fold, and nothing else."""
     text = json.dumps([spec.seed, identity(spec.config), fold_name])
     return np.frombuffer(hashlib.blake2b(text.encode(), digest_size=8).digest(), np.uint32)
 
 
 def training_steps(stage: StageConfig, samples: int) -> int:
-    """Optimiser steps of a stage: its epochs in batches of the common stream, each with a short one where it stays in order."""
+    """Optimiser steps of a stage: its epochs in batches of the common stream; in fixed order, every epoch ends with a short
+    batch."""
     return max(1, round(stage.epochs * steps_per_epoch(stage, samples)))
 
 
 def steps_per_epoch(stage: StageConfig, samples: int) -> float:
-    """Steps that show every sample once."""
+    """The number of steps in which every sample is used once."""
     return samples / stage.batch if shuffles(stage) else -(-samples // stage.batch)
 
 
 def shuffles(stage: StageConfig) -> bool:
-    """Whether every epoch has an order of its own; only flow networks may keep to the store's."""
+    """Whether every epoch has an order of its own; only flow networks may keep the store's order."""
     return stage.shuffle if isinstance(stage, PeerConfig) else True
 
 

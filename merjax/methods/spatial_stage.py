@@ -45,7 +45,7 @@ class SpatialNumbers(NamedTuple):
 
 @functools.cache
 def spatial_stage(classes_R: tuple[int, ...], channels: int = 1, network: Network = "shallow") -> Stage:
-    """The stage for regions with k(r) classes each and images of so many channels."""
+    """The stage for regions with k(r) classes each and images with `channels` channels."""
 
     def init(key, numbers: SpatialNumbers):
         return Variables(init_regions(key, classes_R, channels, network))
@@ -60,7 +60,7 @@ def spatial_stage(classes_R: tuple[int, ...], channels: int = 1, network: Networ
         share_B = weight_B / jnp.maximum(weight_B.sum(), 1e-9)
         right_RxB = logits_RxBxK.argmax(-1) == target_RxB
         mask_R = numbers.mask_R
-        # the regions' networks share nothing, so the sum trains each by its own mean loss
+        # the regions' networks share nothing, so the sum trains each of them by its own mean loss
         total = (loss_RxB @ share_B * mask_R).sum()
         return Outcome(total, {"loss": total, "accuracy": (right_RxB @ share_B * mask_R).sum() / mask_R.sum()})
 
@@ -75,13 +75,13 @@ def spatial_stage(classes_R: tuple[int, ...], channels: int = 1, network: Networ
 def frame_samples(
     frames: Sequence[np.ndarray], row_S: np.ndarray, clip_S: np.ndarray, onset_row_S: np.ndarray | None
 ) -> Samples:
-    """Samples of the spatial stage: a frame each.
+    """Samples of the spatial stage: each is a frame.
 
     Args:
         frames: per region, the store's `frames x H x W` (gray) or `frames x H x W x 3` (RGB, motion).
         row_S: each sample's row in the store.
         clip_S: the clip it belongs to.
-        onset_row_S: the row of its clip's onset frame, which is subtracted; None for the frame as it is.
+        onset_row_S: the row of its clip's onset frame, which is subtracted; None if nothing is subtracted.
 
     Inputs of K batches are one array `[K, C, H, W, B]` per region, of the frames' type or, for differences, int16.
     """
@@ -104,7 +104,7 @@ def normalised(
     mean_RxC: Float[Array | np.ndarray, "R C"],
     scale_RxC: Float[Array | np.ndarray, "R C"],
 ) -> tuple[Float[Array, "C H W B"], ...]:
-    """The input in units of the full gray range, less the training mean and divided by the training scale of each region and
+    """The input in units of the full gray range, minus the training mean and divided by the training scale of each region and
     channel."""
     mean_RxCx1x1x1, scale_RxCx1x1x1 = (x_RxC[..., None, None, None] for x_RxC in (mean_RxC, scale_RxC))
     return tuple((x.astype(jnp.float32) / 255 - mean_RxCx1x1x1[r]) / scale_RxCx1x1x1[r] for r, x in enumerate(inputs))

@@ -76,7 +76,7 @@ def temporal_stage(regions: int, classes: int, units: int, steps: int) -> Stage:
 
 
 def clip_samples(length_N: np.ndarray) -> Samples:
-    """Samples of the temporal stage: a clip each.
+    """Samples of the temporal stage: each is a clip.
 
     Args:
         length_N: frames in use of each clip; their features lie one clip after another.

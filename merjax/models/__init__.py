@@ -1,1 +1,1 @@
-"""A trained run: kept, loaded, used on other clips, and looked into."""
+"""A trained run: saved, loaded, used on other clips, and examined."""

@@ -1,4 +1,4 @@
-"""Model cards: what a saved model is, what it was trained on, and what it is worth; for programs and for people."""
+"""Model cards: what a saved model is, what it was trained on, and how well it scores; for programs and for people."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -21,7 +21,7 @@ CARD_FORMAT = 1
 
 
 class RunFacts(NamedTuple):
-    """Which run a model is of.
+    """Which run a model comes from.
 
     Attributes:
         sweep, trial, seed: their names and number.
@@ -45,7 +45,7 @@ def make_card(
 
     Args:
         facts: which run.
-        experiment: what it trained on.
+        experiment: the data that it trained on.
         numbers: by stage and name, its hyper-parameters and what was fitted on its training clips.
     """
     data, config, fold = facts.data, facts.config, experiment.folds[facts.fold]
@@ -71,7 +71,7 @@ def make_card(
 
 
 def _pictures(config: Config, experiment: TrainingData) -> dict[str, Any]:
-    """What the method sees of a clip, and in how many rows and columns of pixels."""
+    """What the method takes from a clip, and the height and width of its pictures in pixels."""
     if config.method != "local_regions":
         height, width = experiment.flow_NxHxWx3.shape[1:3]
         return {"input": "one picture of the clip's optical flow: u, v, strain", "sizes": {"flow": [height, width]}}
@@ -85,9 +85,10 @@ def _pictures(config: Config, experiment: TrainingData) -> dict[str, Any]:
 
 
 def preparation(config: Config, store: Store) -> dict[str, Any]:
-    """How the pictures that the method sees were made, as far as the store tells.
+    """How the method's pictures were made, as far as the store tells.
 
-    Motion is computed from gray values in either colour; the one picture of a clip depends on more than each frame's does.
+    Motion is computed from gray values, whatever the colour. A clip's single flow picture depends on more settings than the
+    motion of each frame.
     """
     settings = store.meta.get("settings", {})
     flow = settings.get("flow", {})
@@ -104,15 +105,15 @@ def refuse_other_preparation(card: dict[str, Any], config: Config, store: Store)
     """Refuse a store whose pictures were made in another way than those that a model was trained on.
 
     Raises:
-        MerjaxError: naming what differs.
+        MerjaxError: they differ; the message names the settings.
     """
     known, here = card.get("preparation"), preparation(config, store)
-    if not known or not here:  # an earlier card or a store made by hand does not tell
+    if not known or not here:  # an earlier card, or a store made by hand, does not say
         return
     if differing := [key for key in sorted({*known, *here}) if known.get(key) != here.get(key)]:
         raise MerjaxError(
-            f"the model was trained on clips prepared with {_said(known, differing)}, those of {store.path} were prepared "
-            f"with {_said(here, differing)}; prepare them alike"
+            f"the model was trained on clips prepared with {_said(known, differing)}, but those of {store.path} were prepared "
+            f"with {_said(here, differing)}; prepare them in the same way"
         )
 
 
@@ -133,13 +134,13 @@ def _markdown(card: dict[str, Any]) -> str:
         f"# {card['sweep']}: {card['trial']}, seed {card['seed']}, fold {card['fold']}",
         *([f"**{data['statement']}**"] if data["statement"] else []),
         f"Recognises {', '.join(card['classes'])} ({data['protocol']}) by the method {card['method']}. It never saw the "
-        f"clips of {', '.join(card['held_out_subjects'])}; all other scores of it are of people that it was trained on.",
+        f"clips of {', '.join(card['held_out_subjects'])}; its scores on all other clips are for people that it trained on.",
         "## Scores of the trial" + (f" on {part.title}" if part.fold else ""),
         *(
             f"- {name} {score['mean']:.3f} [{score['interval'][0]:.3f}, {score['interval'][1]:.3f}]"
             for name, score in scores.items()
         ),
-        f"{_of_which_clips(part)}; 95 % of bootstrap samples of the subjects in brackets."
+        f"{_of_which_clips(part)}; brackets hold 95 % of bootstrap samples of the subjects."
         if scores
         else "Not known yet: they are written when all folds of the sweep are finished.",
         "## What is done to the pictures",
@@ -164,6 +165,6 @@ def _of_which_clips(part: Part) -> str:
 
 
 def scored_part(card: dict[str, Any]) -> Part:
-    """What a card's scores are of: all folds pooled, but a fold across databases by itself, as its clips recur in others."""
+    """What a card's scores cover: all folds pooled, or, across databases, the fold alone, since its clips recur in others."""
     fold = FoldId.of_name(card["fold"])
     return Part.of_fold(fold) if fold.test_database else TOGETHER

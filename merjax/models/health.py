@@ -16,7 +16,7 @@ def examine_model(folder: Path) -> Iterator[Finding]:
     except MerjaxError as error:
         yield Finding("model", str(error), "train it again with engine.save_models=true, into another --out")
         return
-    except Exception as error:  # a damaged checkpoint: whatever orbax, JSON or a file system raise
+    except Exception as error:  # for a damaged checkpoint, orbax, JSON and the file system raise errors of many kinds
         reason = " ".join(str(error).split())[:200]
         yield Finding("model", f"cannot be loaded ({reason})", "it is damaged: train it again, into another --out")
         return

@@ -1,7 +1,7 @@
-"""What trained networks look at: features over time, the decision after each frame, regions, pixels.
+"""What trained networks use: features over time, the decision after each frame, regions, pixels.
 
 `regions` and `saliency` take a saved model and open the data that it was trained on. The functions below them take one run's
-networks (`networks_of`) and arrays, and return arrays. The clips to ask about are those that the run held out.
+networks (`networks_of`) and arrays, and return arrays. Ask about the clips that the run held out.
 
 >>> model = merjax.load_model("runs/mine/models/focal/seed0/casme2-sub01")
 >>> networks, data = insight.networks_of(model), merjax.load_data("stores/mine", frames="count:4")
@@ -56,14 +56,14 @@ def networks_of(model: Model) -> Networks:
     """The networks of a saved model.
 
     Raises:
-        MerjaxError: a model of another method than local_regions; or one that was trained with `temporal.mask: false`, which
-            decides after the padding only.
+        MerjaxError: the model's method is not local_regions; or it was trained with `temporal.mask: false` and decides only
+            after the padding.
     """
     if model.config.method != "local_regions":
         raise MerjaxError(f"the model is of the method {model.config.method}, which has no regions to ask about")
     if not model.config.temporal.mask:
         raise MerjaxError(
-            "the model reads its LSTMs after the padding (temporal.mask: false), so that there is no decision on the way; "
+            "the model reads its LSTMs after the padding (temporal.mask: false), so there is no decision after each frame; "
             "train one with temporal.mask: true"
         )
     spatial, temporal = model.learned["spatial"], model.learned["temporal"]
@@ -78,20 +78,20 @@ def networks_of(model: Model) -> Networks:
 
 
 def images_of(data: TrainingData, clip: int) -> Images:
-    """The frames in use of a clip, given by its row, as the networks are given them: per region `[C, H, W, T]`."""
+    """The frames in use of a clip, given by its row, as the networks take them: per region `[C, H, W, T]`."""
     sample_T = np.flatnonzero(data.clip_S == clip)
     return tuple(x[0] for x in frames_of(data).gather(sample_T[None]))
 
 
 def regions(model: Model, *, data: TrainingData | None = None) -> pd.DataFrame:
-    """What each region does for the right class, in the clips that a model's run held out.
+    """How much each region adds to the right class, in the clips that a model's run held out.
 
     >>> evidence = insight.regions(model)
     >>> evidence.groupby("region")[["drop", "saliency"]].mean().shape
     (6, 2)
 
     Args:
-        model: of a run.
+        model: the model of a run.
         data: the data that it was trained on; None opens the store that its settings name.
 
     Returns:
@@ -100,7 +100,7 @@ def regions(model: Model, *, data: TrainingData | None = None) -> pd.DataFrame:
         absolute gradient of the right class's score (`pixel_gradients`).
 
     Raises:
-        MerjaxError: no such store, or a model without regions or without decisions on the way (see `networks_of`).
+        MerjaxError: there is no such store, or the model has no regions or no decisions after each frame (see `networks_of`).
     """
     networks = networks_of(model)
     data = data or data_of(model.config.data)
@@ -130,8 +130,8 @@ def saliency(
     (4, 60, 160)
 
     Args:
-        model: of a run.
-        clip: "database/subject/clip", as `Clip.key` and the index of a store have it.
+        model: the model of a run.
+        clip: "database/subject/clip", as in `Clip.key` and in the index of a store.
         target: the class in question; None for the right one.
         data: the data that the model was trained on; None opens the store that its settings name.
 
@@ -139,7 +139,7 @@ def saliency(
         By region, `frames in use x height x width`, in 1 / gray level (of 255).
 
     Raises:
-        MerjaxError: no such clip, class or store, or a model without regions (see `networks_of`).
+        MerjaxError: there is no such clip, class or store, or the model has no regions (see `networks_of`).
     """
     networks = networks_of(model)
     data = data or data_of(model.config.data)
@@ -191,12 +191,12 @@ def after_each_frame(
 ) -> Float[np.ndarray, "T K"]:
     """A clip's class probabilities if it had ended after its first, second, ... last frame.
 
-    The LSTMs run forward in time, so that these are the decisions on the way, and the last one is the clip's.
+    The LSTMs run forward in time, so these are the decisions during the clip, and the last one is the clip's own.
 
     Args:
         networks: of a run.
         features_TxRxD: the clip's spatial features.
-        steps: pad to so many frames, so that clips of all lengths share one compilation.
+        steps: the number of frames to pad to, so that clips of all lengths share one compilation.
     """
     frames = len(features_TxRxD)
     padded_TxRxD = np.zeros((steps or frames, *features_TxRxD.shape[1:]), np.float32)
@@ -208,9 +208,9 @@ def after_each_frame(
 def without_each_region(
     networks: Networks, features_NxTxRxD: Float[np.ndarray, "N T R 20"], length_N: Int[np.ndarray, "N"]
 ) -> Float[np.ndarray, "R N K"]:
-    """Class probabilities with one region after the other switched off at the classifier's door, without training again.
+    """Class probabilities with each region in turn switched off at the classifier's input, without training again.
 
-    What the classifier then sees is nothing that it was trained on; `regions` in a sweep trains without a region.
+    The classifier was not trained on such input; to train without a region, set `regions` in a sweep.
     """
     others_RxR = np.asarray(networks.mask_R) * (1 - np.eye(len(networks.mask_R), dtype=np.float32))
     return np.stack([probabilities(networks, features_NxTxRxD, length_N, mask_R) for mask_R in others_RxR])
@@ -219,8 +219,8 @@ def without_each_region(
 def pixel_gradients(networks: Networks, images: Images, target: int) -> tuple[Float[np.ndarray, "T _ _"], ...]:
     """How much each pixel of each frame of a clip moves the decision: |d log p(target) / d gray value|, per region.
 
-    Simonyan, Vedaldi and Zisserman 2014, "Deep Inside Convolutional Networks", Sec. 3, through both stages. Over colour
-    channels it is summed.
+    As in Simonyan, Vedaldi and Zisserman 2014, "Deep Inside Convolutional Networks", Sec. 3, through both stages, summed over
+    colour channels.
 
     Args:
         networks: of a run.

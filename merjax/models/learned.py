@@ -1,4 +1,4 @@
-"""What stages came to in training: taken down while they train, and recalled in place of training."""
+"""What stages learnt: recorded while they train, and recalled in place of training."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -14,10 +14,10 @@ from merjax.system.errors import MerjaxError
 
 
 class Learned(NamedTuple):
-    """What a stage came to in runs that trained together, or in one of them.
+    """What a stage learnt in runs that trained together, or in one of them.
 
     Attributes:
-        variables: parameters and whatever else training leaves to inference, as trees of arrays, `[P, ...]`.
+        variables: parameters and whatever else inference needs from training, as trees of arrays, `[P, ...]`.
         numbers: by name, the run's hyper-parameters and what was fitted on its training clips; `[P, ...]`.
     """
 
@@ -29,7 +29,7 @@ class Learned(NamedTuple):
 
 
 def remember(train: Visit, learned: dict[str, Learned]) -> Visit:
-    """The visit that trains by another one, and takes down what each stage came to.
+    """The visit that trains by another visit and records what each stage learnt.
 
     Args:
         train: the visit that trains.
@@ -45,11 +45,11 @@ def remember(train: Visit, learned: dict[str, Learned]) -> Visit:
 
 
 def recall(engine: Engine, learned: Mapping[str, Learned]) -> Visit:
-    """The visit that trains nothing: its variables, and the numbers fitted for them, are those of an earlier training.
+    """The visit that trains nothing: its variables, and the numbers fitted for them, come from an earlier training.
 
     Args:
         engine: computes the outputs, for one run on one device.
-        learned: by stage, what it came to in that run.
+        learned: what each stage learnt in that run, by stage.
     """
 
     def visit(job: StageJob) -> StageResult:
@@ -63,24 +63,24 @@ def recall(engine: Engine, learned: Mapping[str, Learned]) -> Visit:
 
 
 def _as_trained(runs: RunArrays, known: Mapping[str, np.ndarray]) -> RunArrays:
-    """One run with the numbers that it was trained with, and what belongs to the clips as it is."""
+    """One run with the numbers that it was trained with; what belongs to the clips stays as it is."""
     own = runs.numbers._asdict()
     trained = {name: np.asarray(known[name], own[name].dtype)[None] for name in own.keys() & known.keys()}
     return runs._replace(numbers=runs.numbers._replace(**trained))
 
 
 def _fitting(job: StageJob, known: Variables) -> Variables:
-    """The variables, if they are of the shapes that the stage has for these clips.
+    """The variables, if they have the shapes that the stage needs for these clips.
 
     Raises:
-        MerjaxError: they are not.
+        MerjaxError: they have other shapes.
     """
     one = jax.tree.map(lambda x: x[0], job.runs)
     wanted = jax.eval_shape(lambda run: start(job.stage, run).variables, one)
     if {name: x.shape for name, x in by_name(wanted).items()} != {name: x.shape for name, x in by_name(known).items()}:
         raise MerjaxError(
-            f"the model's {job.stage.name} stage does not fit these clips: it was trained on pictures of another size, or "
-            "gray ones where these are in colour, or saved by another merjax"
+            f"the model's {job.stage.name} stage does not fit these clips: it was trained on pictures of another size, or on "
+            "gray ones while these are in colour, or it was saved by another merjax"
         )
     return known
 

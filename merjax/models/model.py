@@ -1,4 +1,4 @@
-"""Model cards: what a run learnt, saved with all that is needed to use it on other clips and to know what it is worth.
+"""Saved models: what a run learnt, with all that is needed to use it on other clips and to judge it.
 
 `engine.save_models: true` gives every trial, seed and fold a folder `models/TRIAL/seed0/FOLD` in the results:
 
@@ -7,8 +7,8 @@
 - `card.md`: the same to read;
 - `parameters/`: what the stages learnt, by orbax.
 
-A method need not know of it: while its stages train, a visit takes down what each came to (`remember`), and another one gives
-it back in place of training (`recall`), so that the method's own code does the rest.
+A method does not deal with this: while its stages train, a visit records what each learnt (`remember`), and another visit gives
+it back in place of training (`recall`), so the method's own code does the rest.
 """
 
 import json
@@ -39,9 +39,9 @@ class Model:
     """A trained run, ready for use: `model(store)` gives the class probabilities of a store's clips.
 
     Attributes:
-        card: what stands in `card.json`.
+        card: the contents of `card.json`.
         config: the trial's settings.
-        learned: by stage, what it came to.
+        learned: what each stage learnt, by stage.
     """
 
     card: dict[str, Any]
@@ -64,7 +64,7 @@ class Model:
         return Engine(devices=jax.local_devices()[:1])
 
     def __call__(self, store: Store | str | Path) -> pd.DataFrame:
-        """Class probabilities of every clip of a store, whatever its label or none.
+        """Class probabilities of every clip of a store, with or without a label.
 
         >>> table = model("stores/mine")
         >>> list(table.columns), len(table)
@@ -77,7 +77,7 @@ class Model:
             A row per clip, in the store's order: database, subject, clip, prediction (a class's name), and p_CLASS.
 
         Raises:
-            MerjaxError: a store that the model does not fit.
+            MerjaxError: the model does not fit the store.
         """
         opened = store if isinstance(store, Store) else open_store(store)
         refuse_other_preparation(self.card, self.config, opened)
@@ -105,10 +105,10 @@ def load_model(path: str | Path) -> Model:
         path: its folder.
 
     Returns:
-        The model: `model(store)` gives class probabilities, `merjax.insight` shows what it looks at.
+        The model: `model(store)` gives class probabilities, and `merjax.insight` shows what it uses.
 
     Raises:
-        MerjaxError: no model there, or one of another version.
+        MerjaxError: there is no model, or it is of another version.
     """
     prepare_backend()
     folder = Path(path).absolute()
@@ -119,7 +119,7 @@ def load_model(path: str | Path) -> Model:
         )
     card = json.loads((folder / "card.json").read_text())
     if card["format"] != CARD_FORMAT:
-        raise MerjaxError(f"{path} is a model of format {card['format']}, this merjax reads format {CARD_FORMAT}")
+        raise MerjaxError(f"{path} is a model of format {card['format']}, but this merjax reads format {CARD_FORMAT}")
     with ocp.StandardCheckpointer() as checkpointer:
         variables = checkpointer.restore(folder / "parameters")
     learned = {

@@ -31,9 +31,9 @@ class InceptionPool(nn.Module):
 
 
 class DualInception(nn.Module):
-    """Per component two inception blocks, of 6 and 16 filters a branch, 28 -> 14 -> 7; both into FC 1024 and FC K.
+    """Two inception blocks per component, with 6 and 16 filters a branch, 28 -> 14 -> 7; then FC 1024 and FC K for both.
 
-    ReLU follows every layer but the last, dropout FC 1024. He initialisation, zero biases.
+    ReLU follows every layer but the last; dropout follows FC 1024. He initialisation, zero biases.
     """
 
     classes: int
@@ -49,7 +49,7 @@ class DualInception(nn.Module):
         """Scores before the softmax.
 
         Args:
-            x_CxHxWxB: flow images in [0, 1]; of their channels, u and v are used.
+            x_CxHxWxB: flow images in [0, 1]; only their channels u and v are used.
             weight_B: not used, since no sample touches another.
             dropout_rate: may be traced.
             key: dropout's randomness; None drops nothing.

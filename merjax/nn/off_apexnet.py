@@ -9,9 +9,9 @@ from merjax.nn.region_cnn import ConvReluPool
 
 
 class OFFApexNet(nn.Module):
-    """Per component conv 5x5x6, max-pool 2, conv 5x5x16, max-pool 2; both into FC 1024, FC 1024, FC K.
+    """Conv 5x5x6, max-pool 2, conv 5x5x16, max-pool 2 per component; then FC 1024, FC 1024, FC K for both together.
 
-    ReLU follows every layer but the last, dropout the two large ones. Convolutions keep the size, 28 -> 14 -> 7. He
+    ReLU follows every layer but the last; dropout follows the two large ones. Convolutions keep the size, 28 -> 14 -> 7. He
     initialisation, zero biases.
     """
 
@@ -28,7 +28,7 @@ class OFFApexNet(nn.Module):
         """Scores before the softmax.
 
         Args:
-            x_CxHxWxB: flow images in [0, 1]; of their channels, u and v are used.
+            x_CxHxWxB: flow images in [0, 1]; only their channels u and v are used.
             weight_B: not used, since no sample touches another.
             dropout_rate: may be traced.
             key: dropout's randomness; None drops nothing.

@@ -1,7 +1,7 @@
 """RCN-A (Xia, Peng, Khor, Zhao 2020): a recurrent convolutional network with attention, on three-channel flow images.
 
-The paper leaves the recurrent layer's normalisation open; here it has none, as where such layers come from (Liang and Hu
-2015).
+The paper does not say how the recurrent layer is normalised; here it is not, as in the paper that introduced such layers
+(Liang and Hu 2015).
 """
 
 import jax
@@ -21,9 +21,9 @@ _FILTERS, _ROUNDS = 64, 2
 class RCNA(nn.Module):
     """Conv 5x5x64, batch normalisation, ReLU, max-pool 2; a recurrent layer, max-pool 2; attention, FC K. 28 -> 14 -> 7.
 
-    The recurrent layer adds to a 1x1 convolution of its input, in each of two rounds, one and the same 3x3 convolution of its
-    own state, and applies ReLU. The attention weighs every place by how much the classes' own weights find there, each
-    class's map stretched to [0, 1], averaged over the classes. Dropout follows each pooling. Convolutions keep the size. He
+    In each of two rounds, the recurrent layer adds the same 3x3 convolution of its own state to a 1x1 convolution of its
+    input and applies ReLU. The attention weighs every place by how much the classes' own weights find there: each class's
+    map is stretched to [0, 1], and the maps are averaged. Dropout follows each pooling. Convolutions keep the size. He
     initialisation, zero biases; the last layer starts as PyTorch's do.
     """
 
@@ -41,9 +41,9 @@ class RCNA(nn.Module):
 
         Args:
             x_CxHxWxB: flow images in [0, 1].
-            weight_B: what each sample counts in batch normalisation.
+            weight_B: how much each sample counts in batch normalisation.
             dropout_rate: may be traced.
-            key: dropout's randomness; without one, inference: nothing is dropped, the running averages normalise.
+            key: dropout's randomness. None means inference: nothing is dropped, and the running averages normalise.
         """
         y_CxHxWxB = Conv(_FILTERS, 5, name="conv")(x_CxHxWxB)
         moments = None if key is None else weighted_moments(y_CxHxWxB, weight_B)

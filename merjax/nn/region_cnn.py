@@ -20,7 +20,7 @@ _he = nn.initializers.he_normal()
 
 
 class ConvReluPool(nn.Module):
-    """MP(Conv) with a ReLU between: `filters` filters of `size` x `size`."""
+    """MP(Conv) with a ReLU between them: `filters` filters of `size` x `size`."""
 
     filters: int
     size: int
@@ -33,7 +33,7 @@ class ConvReluPool(nn.Module):
 
 
 class _RegionCNN(nn.Module):
-    """What both networks of a region share: convolutions' averages to 20 features to scores, by the FC layers of Eq. 2.
+    """What both networks of a region share: the FC layers of Eq. 2 from the convolutions' averages to 20 features to scores.
 
     ReLU follows every layer but the last; dropout follows FC 1024 and FC 250. Images are [C, H, W, B] in [0, 1] or
     centred, at least 8 x 8 pixels. Convolutions are SAME, pooling floors. He initialisation, zero biases.

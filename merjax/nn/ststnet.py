@@ -1,14 +1,15 @@
 """STSTNet, the shallow triple stream three-dimensional CNN (Liong, Gan, See, Khor, Huang 2019), on 28 x 28 flow images.
 
-Its three streams, of 3, 5 and 8 filters, see the same image through kernels of one size and meet again in one layer: they
+Its three streams, of 3, 5 and 8 filters, see the same image through kernels of one size and join again in one layer, so they
 are one convolution of 16 filters. Its input is the same for all runs and in every epoch, so the windows under the kernel
 are laid out once for all of them, and a run's convolution is a matrix product
 
     y [16 filters, places]  =  kernel [16, 27 taps and the bias]  @  windows [28, places]
 
 with the batch in blocks small enough that a block's windows and outputs stay in the processor's cache while ReLU, the
-moments of batch normalisation and the pooling read them. Pooling comes before normalisation: of a channel whose scale is
-negative, the smallest value of a cell is kept. Nothing of the size of y outlives its block; the gradient computes it again.
+moments of batch normalisation and the pooling read them. Pooling comes before normalisation, so a channel whose scale is
+negative keeps the smallest value of a cell. No array of the size of y is kept after its block; the gradient computes it
+again.
 """
 
 from typing import NamedTuple
@@ -34,10 +35,10 @@ _GRAY = 128.0  # of flow images where nothing moves
 
 
 class Windows(NamedTuple):
-    """The windows of K batches, of which one is meant.
+    """The windows of K batches, and which one of the batches to use.
 
     Attributes:
-        blocks: `[K, J, 28, 9 x 100 x b]`: of K batches in J blocks of b samples, the 27 taps and a one, for the nine
+        blocks: `[K, J, 28, 9 x 100 x b]`: for K batches in J blocks of b samples, the 27 taps and a one, at the nine
             positions in each of the 100 cells that pooling takes the maximum over.
         batch: which of the K.
         filled: how many of its places hold a sample; the others come last.
@@ -70,9 +71,9 @@ class STSTNet(nn.Module):
 
         Args:
             windows: from `prepare`.
-            weight_B: what each sample counts in batch normalisation.
+            weight_B: how much each sample counts in batch normalisation.
             dropout_rate: may be traced.
-            key: dropout's randomness; without one, inference: nothing is dropped, the running averages normalise.
+            key: dropout's randomness. None means inference: nothing is dropped, and the running averages normalise.
         """
         init = fan_in_uniform(9 * CHANNELS)
         kernel_HWIO = self.param("kernel", init, (3, 3, CHANNELS, FILTERS))
@@ -90,9 +91,9 @@ class STSTNet(nn.Module):
 
 
 def prepare(x_KxCxHxWxB: UInt8[Array, "K C H W B"]) -> UInt8[Array, "K J taps M"]:
-    """The windows of K batches; what a block lacks in samples is filled with zeros."""
+    """The windows of K batches; a block that lacks samples is filled up with zeros."""
     batch = x_KxCxHxWxB.shape[-1]
-    # on accelerators, a block is a batch: there it is launches that cost
+    # on accelerators, a block is a whole batch, since each launch costs time there
     block = _BLOCK if jax.default_backend() == "cpu" else batch
     x = jnp.pad(x_KxCxHxWxB, ((0, 0), (0, 0), (2, 2), (2, 2), (0, -batch % block)))
     x_KxJxPxB = jnp.moveaxis(x.reshape(len(x), CHANNELS * (_WIDE + 2) ** 2, -1, block), 2, 1)
@@ -104,8 +105,8 @@ def prepare(x_KxCxHxWxB: UInt8[Array, "K C H W B"]) -> UInt8[Array, "K J taps M"
 def _window_pixels() -> Int[np.ndarray, "taps places"]:
     """Which pixel of a padded image, or which one behind it, each tap sees from each of the 9 x 100 places.
 
-    Cells begin a pixel before the image, where there is nothing to pool. The last line, which is in no cell but in the
-    moments, takes that place.
+    Cells begin one pixel before the image, where there is nothing to pool. The image's last line is in none of the cells but
+    counts in the moments, so it is put in that place.
     """
     side = _WIDE + 2
     tap = [c * side * side + i * side + j for i in range(3) for j in range(3) for c in range(CHANNELS)]
@@ -122,7 +123,7 @@ def conv_relu_moments_pool(
     smallest_O: Array,
     weight_B: Float[Array, "B"],
 ) -> tuple[Float[Array, "O M B"], Moments]:
-    """Convolve, add the bias, apply ReLU; pool, and take the moments of what is pooled.
+    """Convolve, add the bias and apply ReLU; then pool, and take the moments of the values before pooling.
 
     Where values tie, the first in row-major order gets the gradient, as in `conv_relu_moments_pool_reference`, to which
     this is equal up to the rounding of sums.
@@ -131,7 +132,7 @@ def conv_relu_moments_pool(
         windows: the images.
         kernel_HWIO, bias_O: of the convolution.
         smallest_O: whether a channel is pooled by its smallest value instead of its largest.
-        weight_B: what each sample counts in the moments.
+        weight_B: how much each sample counts in the moments.
 
     Returns:
         The pooled values, and the moments before pooling.
@@ -149,7 +150,7 @@ def conv_relu_moments_pool(
 def conv_relu_moments_pool_reference(
     x_CxHxWxB: Array, kernel_HWIO: Array, bias_O: Array, smallest_O: Array, weight_B: Array
 ) -> tuple[Float[Array, "O M B"], Moments]:
-    """What `conv_relu_moments_pool` computes from the images, said plainly and differentiated by JAX."""
+    """What `conv_relu_moments_pool` computes from the images, written plainly and differentiated by JAX."""
     layout = ("CHWN", "HWIO", "CHWN")
     padding = ((2, 2), (2, 2))
     y_OxHxWxB = lax.conv_general_dilated(x_CxHxWxB, kernel_HWIO, (1, 1), padding, dimension_numbers=layout)
@@ -179,7 +180,7 @@ def _pooled(kernel_OxT, sign_O, weight_JxB, blocks_KxJxTxM, batch, filled):
 def _pooled_forward(kernel_OxT, sign_O, weight_JxB, blocks_KxJxTxM, batch, filled):
     signed_OxT = kernel_OxT * sign_O[:, None]  # then the winner is always the largest
     each_O = (slice(None), None, None)
-    # what a picture at rest gives: sums of squares of the distance to it keep their digits
+    # the output for a picture at rest: sums of squares of the distance to it keep their digits
     rest_O = jnp.maximum(kernel_OxT @ jnp.full(_TAPS, _GRAY).at[-1].set(1), 0)
     shape = (FILTERS, _PLACES, *weight_JxB.shape)
 
@@ -226,11 +227,11 @@ _pooled.defvjp(_pooled_forward, _pooled_backward)
 
 
 def _one_pass(y_Ox9xMxB, sign_Ox1x1, rest_Ox1x1):
-    """All that is wanted of a block's outputs.
+    """All that is needed from a block's outputs.
 
     Returns:
-        Of each cell the largest signed value, given back its sign, after ReLU; the first position that has it, of those in
-        the image; and the sums over its positions of the ReLU's distance to the rest, and of its square. [O, places, B].
+        For each cell, [O, places, B]: the largest signed value, with its sign restored, after ReLU; the first position inside
+        the image that has it; and the sums over its positions of the ReLU's distance to the rest, and of its square.
     """
     best, winner = jnp.full((), -jnp.inf), jnp.zeros((), jnp.uint8)
     total = square = jnp.zeros(())

@@ -20,7 +20,7 @@ _CLASS = {
     for objective_class, combinations in _COMBINATIONS.items()
     for combination in combinations.split()
 }
-# SAMM writes alternatives of side or intensity with "/" ("A/L12", "10A/B"), and its classes pass over "ref(24)".
+# SAMM writes alternatives of side or intensity with "/" ("A/L12", "10A/B"), and its classes ignore "ref(24)".
 _UNIT = re.compile(r"(?:[LRATB](?:/[LRATB])?)?(\d+)(?:[A-E](?:/[A-E])?)?")
 _REFERENCE = re.compile(r"ref\(\w+\)")
 
@@ -45,7 +45,7 @@ def audit_aus(index: pd.DataFrame) -> pd.DataFrame:
     """Clips whose objective class is not the one that the rule gives to their action units.
 
     Args:
-        index: see `merjax.datasets.index_of`; clips without a class of their own are passed over.
+        index: see `merjax.datasets.index_of`; clips without a class of their own are skipped.
 
     Returns:
         columns database, subject, clip, action_units, objective_class, rule_class.

@@ -1,6 +1,6 @@
 """Whether releases hold what was published: counts per database and protocol, and every discrepancy.
 
-Reads no pixels; the readers have listed the files, and that is enough.
+No pixels are read: the readers' lists of files are enough.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from merjax.protocols import SCHEMES, LabelledClips, LabelScheme, label_clips
 
 @dataclass(frozen=True)
 class DatabaseCheck:
-    """What was found of one database: usable clips, their subjects and frames (onset to offset), discrepancies."""
+    """What was found in one database: usable clips, their subjects and frames (onset to offset), discrepancies."""
 
     database: Database
     root: Path
@@ -30,15 +30,15 @@ class DatabaseCheck:
 
 @dataclass(frozen=True)
 class SchemeCheck:
-    """What was found of one protocol.
+    """What was found for one protocol.
 
     Attributes:
         scheme: its label scheme.
-        counts: clips per class, and `subjects` the number of subjects, by database; databases that were not given or
+        counts: clips per class and, as `subjects`, the number of subjects, by database; databases that were not given or
             have no part in the protocol are absent.
         by_rule: clips whose class comes from the AU rule.
         left_out: clips that are not in the protocol, by reason.
-        synthetic: whether any release was synthesised, so that published counts say nothing about it.
+        synthetic: whether any release was synthesised, so that published counts do not apply to it.
     """
 
     scheme: LabelScheme
@@ -97,12 +97,12 @@ def check_releases(releases: Sequence[Release]) -> CheckReport:
 
 
 def check_schemes(index: pd.DataFrame, databases: Sequence[str], *, synthetic: bool) -> tuple[SchemeCheck, ...]:
-    """What an index holds of each protocol, for the databases that were given."""
+    """What an index holds for each protocol, for the databases that were given."""
     return tuple(_check_scheme(label_clips(index, scheme), databases, synthetic) for scheme in SCHEMES.values())
 
 
 def counts_of(report: CheckReport) -> dict[str, Any]:
-    """The numbers of clips of a report, to be kept with what is made of them.
+    """The numbers of clips of a report, to be kept with what is made from the clips.
 
     Returns:
         "databases": by database, clips "used" and "dropped", and the number "published"; "protocols": by label scheme

@@ -35,7 +35,7 @@ _CROSS_DATABASE = (
 
 
 class FoldId(NamedTuple):
-    """Which fold it is, without its clips: what a plan and a model card know of a `Fold`.
+    """Which fold it is, without its clips: the part of a `Fold` that plans and model cards keep.
 
     Attributes:
         name, train_databases, test_database, inside: as in `Fold`.
@@ -48,7 +48,7 @@ class FoldId(NamedTuple):
 
     @classmethod
     def of_name(cls, name: str) -> "FoldId":
-        """The fold of a name. Results folders keep names alone; this is the only place that reads one.
+        """The fold that has a name. Results folders keep only the names; no other function takes one apart.
 
         >>> FoldId.of_name("casme2+smic->samm").train_databases
         ('casme2', 'smic')
@@ -66,8 +66,9 @@ class Fold:
     Attributes:
         name: what is held out ("casme2/sub01", "casme2+smic->samm", "group 1 of 5").
         train_N, test_N: whether the clip is trained on, tested on; a clip may be neither.
-        train_databases, test_database: of a fold across databases, which ones are on either side; else empty.
-        inside: name of the fold inside whose training subjects this one was made (see `inner_subjects`); else empty.
+        train_databases, test_database: the databases on either side of a fold across databases; else empty.
+        inside: for a fold that was made among the training subjects of another fold (see `inner_subjects`), the name of that
+            other fold; else empty.
     """
 
     name: str
@@ -198,7 +199,7 @@ def _pair(index: pd.DataFrame, train: Sequence[str], test: str) -> Fold:
     name = names.get((frozenset(train), test))
     if name is None:
         raise MerjaxError(
-            f"folds: '{'+'.join(train)}:{test}' is no pair; write it like casme2+smic:samm, one or two of "
+            f"folds: '{'+'.join(train)}:{test}' is not a pair; write it like casme2+smic:samm, one or two of "
             f"{', '.join(DATABASES)} to train on, a colon, and another one to test on"
         )
     folds = {fold.name: fold for fold in _cross_database(index)}
@@ -210,7 +211,7 @@ def _pair(index: pd.DataFrame, train: Sequence[str], test: str) -> Fold:
 
 
 def _groups(index: pd.DataFrame, k: int, targets: np.ndarray | None, seed: int) -> tuple[Fold, ...]:
-    """Subjects, the weightiest first, each go to the group in which they leave the classes most even.
+    """Put each subject, those with most weight first, into the group in which it leaves the classes most even.
 
     Subjects are ordered by name before the seed breaks ties, so that the order of clips has no influence.
     """
@@ -227,7 +228,7 @@ def _groups(index: pd.DataFrame, k: int, targets: np.ndarray | None, seed: int) 
     total_FxK = np.zeros((k, share_GxK.shape[1]))
     fold_G = np.zeros(len(subjects), int)
     for g in order_G:
-        # Adding to fold f raises the sum of squares by 2 total . share + a constant: least where least is already.
+        # Adding to fold f raises the sum of squares by 2 total . share + a constant: take the fold where this is least.
         fold_G[g] = np.argmin(total_FxK @ share_GxK[g])
         total_FxK[fold_G[g]] += share_GxK[g]
     fold_N = fold_G[subject_N]

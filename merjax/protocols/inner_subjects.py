@@ -1,4 +1,4 @@
-"""Subjects held out inside training, on which settings are chosen without a look at those that are tested."""
+"""Subjects held out inside training: settings are chosen on them, without using the subjects that are tested."""
 
 from collections.abc import Sequence
 
@@ -13,19 +13,19 @@ from merjax.system.errors import MerjaxError
 def inner_folds(
     index: pd.DataFrame, folds: Sequence[Fold], target_N: Int[np.ndarray, "clips"], share: float
 ) -> tuple[Fold, ...]:
-    """The folds with each one's test clips set aside and about a share of its training subjects tested instead.
+    """The folds, each with its test clips set aside and about a share of its training subjects tested instead.
 
-    The training subjects of a fold are sorted into groups alike in classes; one is held out, another one from fold to
-    fold, so that pooled over folds every subject is tested. The fold's own test clips are on neither side.
+    The training subjects of a fold are sorted into groups alike in classes. One group is held out, a different one from fold
+    to fold, so that every subject is tested in some fold. The fold's own test clips are on neither side.
 
     Args:
         index: the clips: database, subject, clip.
-        folds: the folds to divide once more.
+        folds: the folds to divide again.
         target_N: the class of each clip.
         share: about what share of a fold's training subjects is held out, between 0 and 1.
 
     Raises:
-        MerjaxError: a fold that trains on fewer than two subjects.
+        MerjaxError: a fold trains on fewer than two subjects.
     """
     return tuple(_inner_fold(index, fold, number, target_N, share) for number, fold in enumerate(folds))
 
@@ -35,7 +35,7 @@ def _inner_fold(index: pd.DataFrame, fold: Fold, number: int, target_N: np.ndarr
     subjects = len(set(subjects_of(own)))
     if subjects < 2:
         raise MerjaxError(
-            f"fold {fold.name} trains on one subject, of which none can be held out inside; choose other data.folds, or do "
+            f"fold {fold.name} trains on one subject only, so none can be held out inside; choose other data.folds, or do "
             "without a search and without inner in selection.rules"
         )
     groups = min(round(1 / share), subjects)

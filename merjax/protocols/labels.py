@@ -18,14 +18,14 @@ ANGER = ("eyes", "eyes+mouth")
 
 @dataclass(frozen=True)
 class LabelledClips:
-    """The N clips of an index that are in a protocol, and what each is to be recognised as.
+    """The N clips of an index that are in a protocol, and the targets of each.
 
     Attributes:
         scheme: the label scheme.
         index: their rows, in the given order, renumbered.
         target_N: index into `scheme.classes`.
         target_NxR: index into `scheme.region_classes[region.kind]` for each of `merjax.faces.regions.REGIONS`.
-        by_rule_N: whether the class comes from the AU rule, for want of one in the sheets.
+        by_rule_N: whether the class comes from the AU rule, because the sheets give none.
         left_out: columns database, subject, clip and reason of the other clips.
     """
 
@@ -51,17 +51,17 @@ def label_clips(index: pd.DataFrame, scheme: LabelScheme, *, anger: str = "eyes"
     """The clips of an index under a label scheme, and their targets.
 
     megc3: a region is active if Table 1 says so for the clip's original emotion; its label is then the clip's class,
-    else "none". au5: the sheets' objective class, or the AU rule of Davison et al. 2017 where they have none. Where the
-    index has a column `label` (of a store made from a published list), a class of the scheme that stands there counts,
-    whatever the rules say; its regions are those of the emotion, if that agrees.
+    else "none". au5: the class is the sheets' objective class, or that of the AU rule of Davison et al. 2017 where they have
+    none. If the index has a column `label` (as in a store made from a published list), a class of the scheme in that column
+    takes precedence over the rules; its regions are those of the emotion, if the emotion has that class.
 
     Args:
         index: see `merjax.datasets.index_of`.
         scheme: one of `SCHEMES`.
-        anger: regions of anger, which Table 1 lacks: "eyes" or "eyes+mouth". No meaning for au5.
+        anger: regions of anger, which Table 1 lacks: "eyes" or "eyes+mouth". It has no effect for au5.
 
     Raises:
-        MerjaxError: `anger` is neither.
+        MerjaxError: `anger` has another value.
     """
     if anger not in ANGER:
         raise MerjaxError(f"regions of anger: '{anger}' is not one of {', '.join(ANGER)}")

@@ -66,7 +66,7 @@ AU5_REGIONS = {
 
 
 def emotion_regions(anger: str) -> dict[str, tuple[str, ...]]:
-    """Kinds of regions that are responsible for an original emotion: Table 1 and what it lacks.
+    """Kinds of regions that show an original emotion: Table 1, with the emotions that it lacks.
 
     SMIC says only "negative", "positive" and "surprise": its negative is the union of the negative rows.
 

@@ -1,4 +1,4 @@
-"""Published numbers beside ours."""
+"""Tables of published scores beside those of a sweep."""
 
 from collections.abc import Sequence
 
@@ -18,7 +18,7 @@ from merjax.sweeps.plan import NotRun
 from merjax.sweeps.result import SweepResult
 
 _NOT = "NOT COMPARABLE"
-# settings that are told of elsewhere on a report, or have no bearing on scores
+# settings that a report shows elsewhere, or that do not affect scores
 _ELSEWHERE = ("data.store", "data.protocol", "data.folds", "method", "control", "selection.", "engine.")
 
 
@@ -59,7 +59,7 @@ def published_texts(section: Section, run: SweepResult) -> list[TextTable]:
 
 
 def _lack(row: dict, entry: Entry, part: Part) -> str:
-    """What was tested of how much, where that is not all that the protocol has; "" where it is."""
+    """How many of the protocol's clips or subjects were tested, if not all of them; "" if all were."""
     scheme = SCHEMES[entry.data.protocol]
     one = part.fold.test_database if part.fold else part.name
     databases = [one] if one in DATABASES else list(scheme.expected)
@@ -67,14 +67,14 @@ def _lack(row: dict, entry: Entry, part: Part) -> str:
         (row["clips"], sum(sum(scheme.expected[name]) for name in databases), "clips"),
         (row["subjects"], sum(scheme.expected_subjects[name] for name in databases), "subjects"),
     ]
-    if part.fold:  # what was trained on counts as well
+    if part.fold:  # the clips that were trained on count as well
         used = {name for fold in entry.data.folds for name in (*fold.train_databases, fold.test_database)}
         counts.append((entry.data.clips, sum(sum(scheme.expected[name]) for name in used), "clips of all folds"))
     return ", ".join(f"{n}/{m} {what}" for n, m, what in counts if n != m)
 
 
 def _settings(entries: Sequence[Entry]) -> str:
-    """What trials were given beside what their names say: the defaults follow the paper, as far as it tells."""
+    """Settings that the trials' names do not show and that are not the defaults, which follow the paper as far as it tells."""
     default = flatten(make_config())
     told: dict[str, list[str]] = {}
     for entry in entries:
@@ -87,11 +87,11 @@ def _settings(entries: Sequence[Entry]) -> str:
         names = told.setdefault(", ".join(other), [])
         names += [entry.trial] * (entry.trial not in names)
     each = "; ".join(f"{' and '.join(names)}: {other}" for other, names in told.items() if other)
-    return f"Settings beside what sets the trials apart that are not the defaults (these follow the paper): {each or 'none'}."
+    return f"Further settings of the trials that are not the defaults (which follow the paper): {each or 'none'}."
 
 
 def _matched_parts(ours: Sequence[Part], printed: Sequence[Part]) -> list[tuple[Part, Part]]:
-    """Pairs of parts to lay side by side: the common ones, or else the first of each."""
+    """Pairs of parts to show side by side: the common parts, or else the first of each."""
     return [(part, part) for part in ours if part in printed] or [(ours[0], printed[0])]
 
 
@@ -100,17 +100,17 @@ def _comparability(comparison: Comparison, pairs: Sequence[tuple[Part, Part]]) -
     part, printed = pairs[0]
     if comparison.statement:
         return (
-            f"{_NOT}: the published numbers are of real recordings, these clips are synthetic. Nothing is reproduced "
+            f"{_NOT}: the published numbers are of real recordings, but these clips are synthetic. Nothing is reproduced "
             "here."
         )
     if part != printed:
-        return f"{_NOT}: published on {printed.title}, these are scores on {part.title}."
+        return f"{_NOT}: the published scores are on {printed.title}, these are on {part.title}."
     folds = comparison.base.config.data.folds
     if not printed.fold and not folds.startswith("loso"):
-        return f"{_NOT}: published with leave-one-subject-out, these are scores with folds {folds}."
+        return f"{_NOT}: the published scores are with leave-one-subject-out, these are with folds {folds}."
     if printed.name in DATABASES:
         return (
-            f"{_NOT}: published is the {part.title} part of a training on all databases, here only "
+            f"{_NOT}: the published scores are on the {part.title} part of a training on all databases; here only "
             f"{part.title} was used."
         )
     return "published: as printed there, without intervals; merjax: this run."
@@ -126,8 +126,8 @@ def _beside(
     notes: list[str],
     count: bool,
 ) -> list[tuple[str, ...]]:
-    """Rows of a pair of parts, ours and the printed: entries and trials that are not run with their published row, then the
-    other ones. With `count`, entries that were tested on other clips than the protocol's say so."""
+    """Rows of a pair of parts, ours and the printed one: first entries, and trials that were not run, each with its published
+    row, then the other published rows. With `count`, entries that were tested on other clips than the protocol's say so."""
     part, printed = parts
     own = {row["entry"]: row for row in records(section.scores, part)}
     pairs = [(entry, table.row(entry.published, printed)) for entry in entries if entry.label in own]
@@ -157,7 +157,7 @@ def _as_printed(score: float) -> str:
 
 
 def _marks(published: PublishedRow | None, notes: list[str]) -> str:
-    """Numbers of a row's footnotes; new ones join the list."""
+    """Numbers of a row's footnotes; new notes are added to the list."""
     own = published.notes if published else ()
     notes += [note for note in own if note not in notes]
     return "".join(f" ({notes.index(note) + 1})" for note in own)

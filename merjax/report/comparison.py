@@ -15,9 +15,9 @@ class Comparison:
 
     Attributes:
         protocol, split_hash: what they have in common.
-        entries: what is compared.
+        entries: the entries to compare.
         parts: see `merjax.scoring.parts.parts_of`.
-        bases: what the others are compared with.
+        bases: the entries that the others are compared with.
     """
 
     protocol: str
@@ -32,19 +32,19 @@ class Comparison:
 
     @property
     def statement(self) -> str:
-        """What synthetic data says about itself; "" for real recordings."""
+        """The statement of synthetic data about itself; "" for real recordings."""
         return " ".join(dict.fromkeys(entry.data.statement for entry in self.entries if entry.data.statement))
 
 
 def compare(results: Sequence[SweepResult], bases: Sequence[str] = ()) -> list[Comparison]:
-    """Sort the entries of sweeps into comparisons: same protocol and same split hash, in the order of appearance.
+    """Sort the entries of sweeps into comparisons of one protocol and one split hash, in the order of appearance.
 
     Args:
-        results: what to compare.
-        bases: trials, or rows by their labels, that the others are compared with; the first row of all without.
+        results: the sweeps.
+        bases: trials, or rows by their labels, that the others are compared with; if there are none, the first row is.
 
     Raises:
-        MerjaxError: a base that is no row of any comparison.
+        MerjaxError: a base is not a row of any comparison.
     """
     found: dict[tuple[str, str], list[Entry]] = {}
     for result in results:
@@ -68,6 +68,6 @@ def compare(results: Sequence[SweepResult], bases: Sequence[str] = ()) -> list[C
 
 
 def _named(name: str, entries: Sequence[Entry]) -> Entry | None:
-    """The entry of a label, or the first of a trial."""
+    """The entry with this label, or the first entry of the trial with this name."""
     of_label = [entry for entry in entries if entry.label == name]
     return next(iter([*of_label, *(entry for entry in entries if entry.trial == name)]), None)

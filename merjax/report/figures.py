@@ -1,4 +1,4 @@
-"""The figures of a report: plain, in colours that the colour-blind and gray printers tell apart, as SVG and PDF."""
+"""The figures of a report, as SVG and PDF, in colours that differ for the colour-blind and in gray print."""
 
 import io
 import textwrap
@@ -27,7 +27,7 @@ _STYLE: Any = {
 }
 _WIDTH = 5.2  # inches: readable on a phone's screen and in one column of a page
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#999999")
-_SUBJECTS = 36  # that one column of bars shows
+_SUBJECTS = 36  # the most that one column of bars shows
 _LINES = ("-", "--", ":", "-.")
 _MARKERS = ("o", "s", "^", "D", "v")
 
@@ -36,10 +36,10 @@ def score_figure(rows: pd.DataFrame, part: Part, warnings: Sequence[str] = (), *
     """Scores of one part with their intervals, one line per entry; or differences to the base.
 
     Args:
-        rows: as `merjax.scoring.scores.score_entries` and `score_controls`, or `score_differences`, give them.
-        part: which part's rows to draw.
+        rows: from `merjax.scoring.scores.score_entries` and `score_controls`, or from `score_differences`.
+        part: the part whose rows are drawn.
         warnings: sentences that belong to these scores, drawn above them.
-        difference: mark zero instead of drawing from 0 to 1.
+        difference: whether the rows are differences: marks zero instead of drawing from 0 to 1.
     """
     own = rows[rows["part"] == part.name].reset_index(drop=True)
     with matplotlib.rc_context(_STYLE):
@@ -155,7 +155,7 @@ def curve_figure(curves: pd.DataFrame, stage: str, trials: Sequence[str]) -> Fig
 
 
 def svg(figure: Figure) -> bytes:
-    """A figure as SVG, equal bytes for equal content."""
+    """A figure as SVG; equal content gives equal bytes."""
     return _written(figure, "svg", {"Date": None})
 
 
@@ -178,7 +178,7 @@ def _entitle(figure: Figure, title: str, warnings: Sequence[str], width: float =
 
 
 def _height(title: str, warnings: Sequence[str], width: float = _WIDTH) -> float:
-    """Inches that a title and warnings take."""
+    """The height in inches of a title and warnings."""
     return 0.14 * len(_lines(title, warnings, width))
 
 

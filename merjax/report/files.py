@@ -1,4 +1,4 @@
-"""Everything that a report puts on disk."""
+"""All files of a report."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -34,20 +34,20 @@ def make_report(
     'report.html'
     >>> merjax.make_report(["runs/mine", "runs/other"], out="compared", base="focal")
 
-    Trials are compared where they share protocol and folds; others stand in sections of their own.
+    Trials that share protocol and folds are compared; the others are shown in sections of their own.
 
     Args:
         sweeps: one or several, each a sweep's folder or what `run_sweep` and `open_sweep` return.
-        out: folder of the report, made if need be; files of an earlier report are replaced. `report` in the first sweep's
-            folder when None.
-        base: trials, or rows by their labels, that the others are compared with; the first row when there are none.
+        out: folder of the report, made if it does not exist; files of an earlier report are replaced. None means `report` in
+            the first sweep's folder.
+        base: trials, or rows by their labels, that the others are compared with; if there are none, the first row is.
         crops: whether the page shows crops of faces; without them it may be passed on.
 
     Returns:
         The page, `report.html`; `report.md`, CSV files, `latex/` and `figures/` lie beside it.
 
     Raises:
-        MerjaxError: a folder without a sweep, a sweep of which nothing is finished, one given twice, a base that is no trial.
+        MerjaxError: a folder holds no sweep, nothing of a sweep is finished, a sweep is given twice, or a base is not a trial.
     """
     results = open_sweeps(sweeps)
     return write_report(out, results, sections_of(results, base), crops=crops)
@@ -61,7 +61,7 @@ def sections_of(results: Sequence[SweepResult], base: str | Sequence[str] = ()) 
 def write_report(
     out: str | Path | None, runs: Sequence[SweepResult], sections: Sequence[Section], *, crops: bool
 ) -> Path:
-    """Write the files of a report of which the sections are known; see `make_report`."""
+    """Write the files of a report from its sections; see `make_report`."""
     out = Path(out) if out else runs[0].folder / "report"
     out.mkdir(parents=True, exist_ok=True)
     (out / "report.html").write_text(render_page(runs, sections, crops=crops), encoding="utf-8")
@@ -84,8 +84,8 @@ def write_logs(out: Path, sections: Sequence[Section]) -> list[Path]:
     """Write each entry's predictions of each seed in the organisers' format, and the list of the clips to rescore them with.
 
     Returns:
-        The logs: `logs/TRIAL-seedS.txt`, in cross-database folds `logs/TRIAL-seedS-FOLD.txt`; beside each comparison's logs
-        `clips.csv` for `--clips`.
+        The logs: `logs/TRIAL-seedS.txt`, or `logs/TRIAL-seedS-FOLD.txt` with cross-database folds. `clips.csv`, for `--clips`,
+        lies beside each comparison's logs.
     """
     folder = out / "logs"
     folder.mkdir(parents=True, exist_ok=True)
@@ -113,8 +113,8 @@ def _logs_of(entry: Entry) -> Iterator[tuple[str, pd.DataFrame]]:
 
 
 def _marked(table: pd.DataFrame, section: Section) -> pd.DataFrame:
-    """A table with what it is a comparison of, and for each row the data's hash and whether it is synthetic; of controls, the
-    base's."""
+    """A table with columns for its protocol and split, and for each row the data's hash and whether it is synthetic; for
+    controls, those of the base."""
     comparison, base = section.comparison, section.comparison.base.data
     data = {entry.label: entry.data for entry in comparison.entries}
     own = [data.get(label, base) for label in table["entry"]]

@@ -16,7 +16,7 @@ _GAP = 4
 
 
 def confident_mistakes(entry: Entry, most: int = 8) -> pd.DataFrame:
-    """The wrong predictions with the highest probability, each clip once.
+    """The wrong predictions with the highest probability; each clip is listed once.
 
     Returns:
         Rows of the entry's predictions, and `confidence`, the probability of the predicted class.
@@ -33,13 +33,13 @@ def store_of(entry: Entry) -> Store:
     """The store that an entry was trained on, if it is still there and still the same.
 
     Raises:
-        MerjaxError: saying why there are no pictures.
+        MerjaxError: the store cannot be used; the message says why there are no pictures.
     """
     path = entry.data.store
     try:
         store = open_store(path)
     except MerjaxError as error:
-        raise MerjaxError(f"no crops are shown, the clips are not there any more: {error}") from None
+        raise MerjaxError(f"no crops are shown, since the clips are not there any more: {error}") from None
     if store.hash != entry.data.store_hash:
         raise MerjaxError(f"no crops are shown: the clip store {path} holds other clips now (its hash differs)")
     return store

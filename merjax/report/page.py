@@ -1,4 +1,4 @@
-"""The report as one HTML file that needs no other: text, tables, and figures as data URIs."""
+"""The report as one self-contained HTML file: text, tables, and figures as data URIs."""
 
 import base64
 from collections import Counter
@@ -69,7 +69,7 @@ def render_page(runs: Sequence[SweepResult], sections: Sequence[Section], *, cro
 
 
 def separate_sentence(sections: Sequence[Section]) -> str:
-    """Why trials stand in several comparisons; "" for one."""
+    """Why trials are in several comparisons; "" if there is one."""
     if len(sections) < 2:
         return ""
     each = "; ".join(
@@ -145,7 +145,7 @@ def _data(group: GroupData) -> dict[str, Any]:
 
 
 def _distinct(told: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Groups that train on the same data are told once."""
+    """The given entries without repetitions: groups that train on the same data are shown once."""
     return [data for i, data in enumerate(told) if data not in told[:i]]
 
 
@@ -156,7 +156,7 @@ def _curves(run: SweepResult) -> list[Picture]:
     for stage, own in run.curves.groupby("stage", sort=False):
         trained = set(own["trial"])
         trials = [name for name in names if name in trained][:MOST_DETAILED]
-        if own["step"].max() > 0:  # a support vector machine is fitted in one
+        if own["step"].max() > 0:  # a support vector machine is fitted in one step and has no curve
             figure = curve_figure(own, str(stage), trials)
             pictures.append(_figure(figure, f"{run.name}: training curves of the {stage} stage"))
     return pictures
@@ -224,7 +224,7 @@ def _entry(section: Section, entry: Entry, crops: bool) -> dict[str, Any]:
 
 
 def _mistakes(entry: Entry, crops: bool) -> tuple[list[Picture], str]:
-    """Pictures of the most confident mistakes with captions; without pictures, the captions and why."""
+    """Pictures of the most confident mistakes with captions; if there are no pictures, the captions and the reason."""
     rows = confident_mistakes(entry).to_dict("records")
     if not rows:
         return [], "No clip was predicted wrong." if (

@@ -26,7 +26,7 @@ SYNTHETIC = "Synthetic data: these scores say nothing about people."
 
 @dataclass(frozen=True)
 class Section:
-    """A comparison and what is computed from it, each once."""
+    """A comparison and all that is computed from it; everything is computed once."""
 
     comparison: Comparison
 
@@ -49,14 +49,14 @@ class Section:
         return pd.concat(tables, ignore_index=True)
 
     def compared(self, base: Entry) -> list[Entry]:
-        """The entries to compare with a base; a leaking one says nothing about how its trial differs from another."""
+        """The entries to compare with a base; an entry that leaks does not show how its trial differs from another."""
         others = [entry for entry in self.comparison.entries if entry is not base]
         return [entry for entry in others if base.selection == "oracle" or entry.selection != "oracle"]
 
     @cached_property
     def inflation(self) -> pd.DataFrame:
-        """Oracle minus fixed, of each trial that has both and something to choose among: as `differences`, and looks, the
-        moments to choose among, and epochs, the whole budget."""
+        """Oracle minus fixed, for each trial that has both and something to choose from: the columns of `differences`, and
+        looks, the number of snapshots to choose from, and epochs, the whole budget."""
         by_rule = {(e.run, e.trial, e.selection): e for e in self.comparison.entries}
         tables = [
             score_differences(by_rule[run, trial, "fixed"], [oracle], self.comparison.parts).assign(
@@ -69,8 +69,8 @@ class Section:
 
     @cached_property
     def budgets(self) -> pd.DataFrame:
-        """The budgets that entries which chose one were tested after: entry, runs, median, least and most steps, and the
-        steps of the whole budget (NaN where no entry of the trial was tested after it)."""
+        """The budgets that were chosen, for entries that chose one: entry, runs, median, least and most steps, and the steps
+        of the whole budget (NaN if no entry of the trial was tested after it)."""
         told = [entry for entry in self.comparison.entries if "step" in entry.predictions]
         whole = {(e.run, e.trial): e.predictions["step"].max() for e in told if e.selection == "fixed"}
         rows = []
@@ -117,22 +117,22 @@ class Section:
 
     @property
     def without_choice(self) -> list[str]:
-        """Labels of entries whose rule had one look to choose among: they are the fixed budget's under another name."""
+        """Labels of entries whose rule had one snapshot to choose from: they equal the fixed budget under another name."""
         return [e.label for e in self.comparison.entries if e.selection != "fixed" and e.looks == 1]
 
 
 def warnings_of(entries: Sequence[Entry]) -> tuple[str, ...]:
-    """What has to stand beside every table and figure that shows scores of these entries."""
+    """The warnings that must appear beside every table and figure with scores of these entries."""
     synthetic = any(entry.data.statement for entry in entries)
     leaking = [entry for entry in entries if entry.selection == "oracle"]
     return (SYNTHETIC,) * synthetic + (LEAKS, _choice(leaking)) * bool(leaking)
 
 
 def _choice(leaking: Sequence[Entry]) -> str:
-    """Among how much leaking entries chose: published choices are often among all epochs, which leaks more."""
+    """How many snapshots leaking entries chose from: published code often chooses among all epochs, which leaks more."""
     told: dict[str, list[str]] = {}
     for entry in leaking:
-        looks = f"{entry.looks} looks in {entry.epochs:g} epochs" if entry.looks > 1 else "one look, no choice"
+        looks = f"{entry.looks} snapshots in {entry.epochs:g} epochs" if entry.looks > 1 else "one snapshot, no choice"
         told.setdefault(looks, []).append(entry.trial)
     each = "; ".join(looks + (f" ({', '.join(names)})" if len(told) > 1 else "") for looks, names in told.items())
     return f"The oracle chose among {each}; choosing among all epochs, as published code does, would leak more."

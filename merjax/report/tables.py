@@ -1,4 +1,4 @@
-"""Tables to read: a title, columns, rows of text and notes; as Markdown, LaTeX, and in a terminal."""
+"""Tables for readers: a title, columns, rows of text and notes, as Markdown, as LaTeX and in a terminal."""
 
 from typing import NamedTuple
 
@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
 
-_NAMES = 18  # characters of a row's name that a narrow terminal does not break
+_NAMES = 18  # the least width, in characters, of the column of names in a narrow terminal
 
 
 class TextTable(NamedTuple):
@@ -17,9 +17,9 @@ class TextTable(NamedTuple):
 
     Attributes:
         title: what it shows.
-        columns: their heads.
-        rows: cells; the first column is left-aligned, all others are numbers.
-        notes: sentences that belong below it.
+        columns: the heads of its columns.
+        rows: its cells; the first column is left-aligned, all others are numbers.
+        notes: sentences below the table.
     """
 
     title: str
@@ -65,11 +65,11 @@ def latex(table: TextTable, label: str) -> str:
 
 
 def _escaped(cells: pd.DataFrame) -> Styler:
-    """Cells and heads without what means something to LaTeX."""
+    """Cells and heads with LaTeX's special characters escaped."""
     return cells.style.hide(axis="index").format(escape="latex").format_index(escape="latex", axis="columns")
 
 
-_SIGNS = str.maketrans(  # of scores and differences, which Styler leaves as they are
+_SIGNS = str.maketrans(  # signs in scores and differences, which Styler does not escape
     {
         "−": "$-$",
         "±": r"$\pm$",

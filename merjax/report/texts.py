@@ -37,9 +37,9 @@ def _score_text(section: Section, part: Part) -> TextTable:
     notes = [
         f"Pooled over folds. In brackets: 95 % interval of {DRAWS} bootstrap samples of the {subjects} subjects"
         + (f"; score: mean ± standard deviation over {seeds} seeds." if seeds > 1 else "; one seed."),
-        "UF1 is the macro F1 of the pooled predictions: two names of one number.",
-        "majority: always the part's most frequent class; chance: random answers with the classes' frequencies, its brackets "
-        f"hold 95 % of {DRAWS} such answers to these very clips, and are no interval over subjects.",
+        "UF1 is the macro F1 of the pooled predictions: both names mean the same number.",
+        "majority: always the part's most frequent class; chance: random answers with the classes' frequencies. Its brackets "
+        f"hold 95 % of {DRAWS} such answers to the same clips; they are not an interval over subjects.",
     ]
     if any(row["diverged"] for row in own):
         notes.append("The clips of runs that diverged are scored as wrong.")
@@ -48,7 +48,7 @@ def _score_text(section: Section, part: Part) -> TextTable:
     if subjects < FEW_SUBJECTS:
         simulated = ", ".join(f"{100 * share:.0f} % with {people}" for people, share in COVERAGE.items())
         notes.append(
-            f"{subjects} subjects are few: simulated experiments had the truth in such 95 % intervals in {simulated} subjects."
+            f"{subjects} subjects are few: in simulated experiments such 95 % intervals held the truth in {simulated} subjects."
         )
     if (lost := share_losing_a_class(of_part(comparison.base.predictions, part), comparison.base.classes)) >= 0.005:
         notes.append(
@@ -64,18 +64,18 @@ def _score_text(section: Section, part: Part) -> TextTable:
 
 
 def difference_texts(section: Section) -> list[TextTable]:
-    """Differences to each base, a table per part; none where nothing can be compared."""
+    """Differences to each base, a table per part; none if nothing can be compared."""
     if section.differences.empty:
         return []
     tables = []
     for base in section.comparison.bases:
         compared, unpaired = section.compared(base), section.unpaired(base)
         notes = [
-            "Paired bootstrap over subjects, 95 %. An interval that contains 0 is no evidence of a difference; one interval in "
-            f"twenty misses the truth by chance, and here are {len(SCORES) * (len(compared) - len(unpaired))} per part."
+            "Paired bootstrap over subjects, 95 %. An interval that contains 0 gives no evidence of a difference; one interval "
+            f"in twenty misses the truth by chance, and there are {len(SCORES) * (len(compared) - len(unpaired))} per part."
         ]
         if unpaired:
-            notes.append(f"Not compared, for want of the same clips: {', '.join(unpaired)}.")
+            notes.append(f"Not compared, since their clips differ: {', '.join(unpaired)}.")
         of_base = section.differences[section.differences["base"] == base.label]
         tables += [
             _difference_text(
@@ -90,19 +90,19 @@ def difference_texts(section: Section) -> list[TextTable]:
 def inflation_texts(section: Section) -> list[TextTable]:
     """What choosing the budget on the held-out subjects adds to each trial's scores, a table per part."""
     notes = [
-        "Same trainings, same clips; only the moment at which each run is tested was chosen on the very clips that it is "
-        "tested on. Paired bootstrap over subjects, 95 %.",
+        "The trainings and the clips are the same; only the moment at which each run is tested was chosen on the same clips "
+        "that it is tested on. Paired bootstrap over subjects, 95 %.",
     ]
     if section.without_choice:
         notes.append(
-            f"Not listed, as there is one look at them and nothing to choose: {', '.join(section.without_choice)}."
+            f"Not listed, since they have one snapshot and nothing to choose from: {', '.join(section.without_choice)}."
         )
     return [
         _difference_text(
             f"Inflation: oracle (leaks) minus fixed, on {part.title}",
             rows,
             (*notes, *warnings_of(section.comparison.entries)),
-            {"looks": lambda row: f"{row['looks']} in {row['epochs']:g} epochs"},
+            {"snapshots": lambda row: f"{row['looks']} in {row['epochs']:g} epochs"},
         )
         for part in section.comparison.parts
         if (rows := records(section.inflation, part))
@@ -110,7 +110,7 @@ def inflation_texts(section: Section) -> list[TextTable]:
 
 
 def budget_texts(section: Section) -> list[TextTable]:
-    """The budgets that were chosen; none where all are fixed."""
+    """The budgets that were chosen; no table if all are fixed."""
     if section.budgets.empty:
         return []
     columns = ("median", "least", "most")
@@ -136,7 +136,7 @@ def _difference_text(
     notes: tuple[str, ...],
     more: Mapping[str, Callable[[dict], str]] = MappingProxyType({}),
 ) -> TextTable:
-    """A table of differences, and more columns by their heads."""
+    """A table of differences, with further columns by their heads."""
     cells = (
         (
             row["entry"],
@@ -183,7 +183,7 @@ def subject_text(section: Section, entry: Entry) -> TextTable:
 
 
 def data_text(entry: Entry) -> TextTable:
-    """Clips and subjects used, of those that were published, by database."""
+    """How many of the published clips and subjects were used, by database."""
     scheme, data = SCHEMES[entry.data.protocol], entry.data
     one_seed = entry.predictions[entry.predictions["seed"] == entry.seeds[0]].drop_duplicates(
         ["database", "subject", "clip"]

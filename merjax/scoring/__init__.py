@@ -1,1 +1,1 @@
-"""Predictions to scores, with their uncertainty over subjects."""
+"""Turns predictions into scores, with their uncertainty over subjects."""

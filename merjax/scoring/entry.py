@@ -13,7 +13,7 @@ SELECTIONS = {"fixed": "", "inner": "inner subjects", "oracle": "oracle (leaks)"
 
 
 class SkippedClip(NamedTuple):
-    """A clip that a group does without, and why."""
+    """A clip that a group does not use, and the reason."""
 
     database: str
     subject: str
@@ -30,14 +30,14 @@ class GroupData:
 
     Attributes:
         store: folder of the clip store.
-        store_hash, split_hash, label_hash: of its clips, of which clips are on which side of which fold, and of the labels.
+        store_hash, split_hash, label_hash: hashes of its clips, of the sides of all folds and of the labels.
         protocol: name of the label scheme.
         classes: names of the classes, by class number.
         folds: the folds, without their clips.
         clips, frames, subjects: how many of each are in use.
         dropped: clips that could not be prepared.
         left_out: clips of the store that the protocol or the folds leave out.
-        statement: what synthetic data says about itself; "" for real recordings.
+        statement: the statement of synthetic data about itself; "" for real recordings.
         cost: by stage, about how many 1e9 multiply-adds one run takes, in the order in which stages train.
     """
 
@@ -58,7 +58,7 @@ class GroupData:
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> "GroupData":
-        """Read back what `to_json` wrote. Of folds it holds the names alone, see `merjax.protocols.FoldId.of_name`."""
+        """Read back what `to_json` wrote. It holds only the names of folds, see `merjax.protocols.FoldId.of_name`."""
         others = {key: value for key, value in content.items() if key not in ("dropped", "left_out", "work")}
         return cls(
             **others
@@ -68,7 +68,7 @@ class GroupData:
         )
 
     def to_json(self) -> dict[str, Any]:
-        """As `plan.json` holds it, whose keys are older than some names here."""
+        """The content for `plan.json`, which keeps older keys for some of these names."""
         content = dict(vars(self))
         cost = content.pop("cost")
         return content | {
@@ -89,21 +89,21 @@ class Entry:
     """One row of a score table.
 
     Attributes:
-        label: how tables call it; tells trial, selection and control.
+        label: its name in tables, from trial, selection and control.
         trial: the trial's name.
         config: the trial's settings.
-        overrides: what sets the trial apart from its sweep's base.
+        overrides: the settings in which the trial differs from its sweep's base.
         selection: how the budget was chosen: "fixed", "inner" (subjects held out of training) or "oracle" (it leaks).
         control: "shuffle" if the trial was trained on shuffled labels, else "".
         data: what the trial's group trains on.
-        seeds: the seeds that are scored: those whose folds are all finished; without any, the one that got furthest.
+        seeds: the seeds that are scored: those whose folds are all finished; if there are none, the one with most folds.
         planned_seeds: the seeds of the plan.
         folds: finished folds per scored seed; below `len(data.folds)` the entry is partial.
-        epochs: the whole budget of the stage whose end is chosen.
+        epochs: the whole budget of the stage for which a moment is chosen.
         steps: optimiser steps of that stage's whole budget.
         predictions: rows of the scored seeds, see `merjax.sweeps.folder.read_predictions`.
         run: name of the run it belongs to.
-        published: the method whose published scores belong beside this trial's; "" where there are none.
+        published: the method whose published scores are shown beside this trial's; "" if there are none.
     """
 
     label: str
@@ -128,20 +128,20 @@ class Entry:
 
     @property
     def is_partial(self) -> bool:
-        """Whether folds of the scored seed are missing, so that its pooled scores are of fewer subjects."""
+        """Whether folds of the scored seed are missing, so that its pooled scores cover fewer subjects."""
         return self.folds < len(self.data.folds)
 
     @property
     def looks(self) -> int:
-        """How many looks at each run its rule could choose among; 1 where there is nothing to choose."""
+        """How many snapshots of each run its rule could choose from; 1 if there is nothing to choose."""
         if self.selection == "fixed":
             return 1
         every = -(-self.steps // self.config.selection.looks)
         return -(-self.steps // every)
 
     def called(self, label: str) -> "Entry":
-        """The same under another label."""
+        """The same entry under another label."""
         return replace(self, label=label)
 
 
-LEAKS = "oracle (leaks): the budget was chosen on the held-out subjects; no estimate of accuracy on new people."
+LEAKS = "oracle (leaks): the budget was chosen on the held-out subjects; this does not estimate accuracy on new people."

@@ -6,7 +6,7 @@
     samm 006
     006_1_2 2 2
 
-Classes are numbered as in `merjax.protocols.SCHEMES` (megc3: 0 negative, 1 positive, 2 surprise). A prediction of -1 says that
+Classes are numbered as in `merjax.protocols.SCHEMES` (megc3: 0 negative, 1 positive, 2 surprise). A prediction of -1 means that
 there is none (the training diverged); it is scored as wrong.
 """
 
@@ -32,7 +32,7 @@ class Scores:
     Attributes:
         table: a row per part, the whole first: part, clips, subjects, and UF1, UAR and accuracy, each with the ends `_low` and
             `_high` of its 95 % interval over subjects.
-        absent: what the log lacks of the protocol's databases, in a sentence; "" where it lacks none.
+        absent: a sentence about the protocol's databases that the log lacks; "" if it lacks none.
         unpredicted: clips without a prediction (-1); they are scored as wrong.
     """
 
@@ -41,7 +41,7 @@ class Scores:
     unpredicted: int
 
     def _repr_html_(self) -> str:
-        """The table below what is absent, in a notebook."""
+        """In a notebook: the sentence about absent databases, then the table."""
         return (f"<p><b>{self.absent}</b></p>" if self.absent else "") + self.table.to_html()
 
 
@@ -54,14 +54,15 @@ def rescore(log: str | Path, *, clips: str | Path | None = None, protocol: str =
     Args:
         log: a file in the format that `merjax.scoring.megc_log` describes.
         clips: a CSV file of the clips that the log must have (columns database, subject, clip; label is compared if there);
-            when None, each database in it must have the protocol's published number of clips per class and of subjects.
+            if None, each database in it must have the protocol's published number of clips per class and of subjects.
         protocol: "megc3" or "au5".
 
     Returns:
         Pooled UF1, UAR and accuracy of the whole log and of each database, with intervals over subjects.
 
     Raises:
-        MerjaxError: no readable log, a clip twice, clips that are missing or do not belong there, an unknown protocol.
+        MerjaxError: the log cannot be read, a clip occurs twice, clips are missing or do not belong there, or the protocol is
+            unknown.
     """
     if protocol not in SCHEMES:
         raise MerjaxError(f'there is no protocol "{protocol}"; write any of {", ".join(SCHEMES)}')
@@ -79,7 +80,7 @@ def log_text(predictions: pd.DataFrame) -> str:
     """The log of one prediction per clip.
 
     Args:
-        predictions: columns database, subject, clip, label and prediction; of one trial, one seed, and in cross-database
+        predictions: columns database, subject, clip, label and prediction; of one trial and one seed, and with cross-database
             folds of one fold.
 
     Raises:
@@ -97,13 +98,13 @@ def read_log(path: Path, scheme: LabelScheme) -> pd.DataFrame:
     """Read a log: database, subject, clip, label, prediction.
 
     Raises:
-        MerjaxError: no such file, a line that is neither of the two kinds, an unknown database, a label that is no class
-            number, a clip that occurs twice.
+        MerjaxError: there is no such file, a line is neither of the two kinds, a database is unknown, a label is not a class
+            number, or a clip occurs twice.
     """
     try:
         lines = path.read_text().splitlines()
     except (OSError, UnicodeDecodeError):
-        raise MerjaxError(f"{path} is no readable text file; give a log of per-clip predictions") from None
+        raise MerjaxError(f"{path} is not a readable text file; give a log of per-clip predictions") from None
     rows, subject = [], None
     for number, line in enumerate(lines, 1):
         words = line.split()
@@ -124,12 +125,12 @@ def read_log(path: Path, scheme: LabelScheme) -> pd.DataFrame:
 
 
 def check_against_counts(log: pd.DataFrame, scheme: LabelScheme, source: str) -> None:
-    """Refuse a log whose databases are not complete, by the protocol's published counts of clips per class and of subjects.
+    """Refuse a log with incomplete databases, by the protocol's published counts of clips per class and of subjects.
 
-    A database that does not occur at all is not refused: a log may be of CASME II alone; see `absent_databases`.
+    A log that lacks a whole database is not refused, since it may hold CASME II alone; see `absent_databases`.
 
     Raises:
-        MerjaxError: naming the database and the counts.
+        MerjaxError: a database is incomplete; the message names it and the counts.
     """
     for database, own in log.groupby("database"):
         if database not in scheme.expected:
@@ -140,34 +141,35 @@ def check_against_counts(log: pd.DataFrame, scheme: LabelScheme, source: str) ->
         if (found, subjects) != (expected, expected_subjects):
             raise MerjaxError(
                 f"{source}: {DATABASES[str(database)].title} has {len(own)} clips ({_counts(found)} "
-                f"{'/'.join(scheme.classes)}) of {subjects} subjects, {scheme.name} has {sum(expected)} ({_counts(expected)}) "
-                f"of {expected_subjects}; complete the log, or give the list of its clips with --clips"
+                f"{'/'.join(scheme.classes)}) of {subjects} subjects, but {scheme.name} has {sum(expected)} "
+                f"({_counts(expected)}) of {expected_subjects}; complete the log, or give the list of its clips with --clips"
             )
 
 
 def absent_databases(log: pd.DataFrame, scheme: LabelScheme) -> str:
-    """What a log lacks of the protocol's databases, in a sentence; "" for nothing."""
+    """A sentence about the protocol's databases that a log lacks; "" if it lacks none."""
     absent = [name for name in scheme.expected if not (log["database"] == name).any()]
     if not absent:
         return ""
     each = ", ".join(f"{DATABASES[name].title} 0 / {sum(scheme.expected[name])}" for name in absent)
     whole = sum(map(sum, scheme.expected.values()))
     return (
-        f"NOT THE WHOLE PROTOCOL: {len(log)} / {whole} clips of {scheme.name} ({each}). What follows is of the other databases "
-        f"alone, and no score of {scheme.name} to set beside others'."
+        f"NOT THE WHOLE PROTOCOL: {len(log)} / {whole} clips of {scheme.name} ({each}). The scores below are on the other "
+        f"databases alone; do not compare them with others' scores on {scheme.name}."
     )
 
 
 def check_against_list(log: pd.DataFrame, clips: Path, source: str) -> None:
-    """Refuse a log that has not exactly the clips of a CSV list (columns database, subject, clip; label is compared if there).
+    """Refuse a log whose clips are not exactly those of a CSV list (columns database, subject, clip; label is compared if
+    there).
 
     Raises:
-        MerjaxError: naming clips that are missing, that do not belong there, or whose truth differs.
+        MerjaxError: clips are missing, do not belong there, or have another truth; the message names them.
     """
     try:
         listed = pd.read_csv(clips, dtype=str)
     except (OSError, ValueError):
-        raise MerjaxError(f"{clips} is no readable CSV file with the columns {', '.join(CLIP)}") from None
+        raise MerjaxError(f"{clips} is not a readable CSV file with the columns {', '.join(CLIP)}") from None
     if missing := [name for name in CLIP if name not in listed]:
         raise MerjaxError(f"{clips} has no column {', '.join(missing)}; it has {', '.join(listed.columns)}")
     _refuse_duplicates(listed, str(clips))

@@ -1,8 +1,8 @@
 """Scores of predictions pooled over all folds (Eqs. 8 and 9, MEGC 2019), and their uncertainty over subjects.
 
 Everything is a function of confusion matrices `[..., truth, prediction]`, so that thousands of resampled ones are scored at
-once. A class that occurs neither in the truth nor in the predictions is left out of UF1, one that does not occur in the
-truth is left out of UAR: both then equal scikit-learn's macro F1 and balanced accuracy.
+once. A class that occurs neither in the truth nor in the predictions is left out of UF1, and a class that does not occur in
+the truth is left out of UAR: both then equal scikit-learn's macro F1 and balanced accuracy.
 """
 
 from collections.abc import Callable
@@ -18,7 +18,7 @@ def confusion_matrix(truth: Int[np.ndarray, "N"], prediction: Int[np.ndarray, "N
     """Counts `[truth, prediction]` of clips, K x K.
 
     Raises:
-        ValueError: a label outside 0..classes-1.
+        ValueError: a label lies outside 0..classes-1.
     """
     pairs = np.stack([np.asarray(truth, int), np.asarray(prediction, int)])
     if pairs.size and not (pairs.min() >= 0 and pairs.max() < classes):
@@ -48,7 +48,7 @@ def uar(confusion: Confusion) -> Float[np.ndarray, "*batch"]:
 
 
 def accuracy(confusion: Confusion) -> Float[np.ndarray, "*batch"]:
-    """Share of clips predicted right; NaN without clips."""
+    """Share of clips that are predicted right; NaN without clips."""
     return _ratio(np.trace(confusion, axis1=-2, axis2=-1), confusion.sum((-2, -1)))
 
 
@@ -80,14 +80,14 @@ def subject_bootstrap(
 ) -> Confusion:
     """Pooled confusion matrices `[draws, K, K]` of resampled subjects.
 
-    Clips of one person are not independent: whole subjects are drawn with replacement, as many as there are. The same seed
+    Clips of one person are not independent, so whole subjects are drawn with replacement, as many as there are. The same seed
     draws the same subjects, which makes differences of two trials on the same clips paired.
 
     Args:
         truth, prediction: labels of the clips.
-        subject: anything that tells the subjects apart, per clip.
+        subject: anything that identifies the subject, per clip.
         classes: number of classes K.
-        draws: resamples.
+        draws: number of resamples.
         seed: of the draws.
     """
     _, subject_N = np.unique(subject, return_inverse=True)

@@ -1,4 +1,4 @@
-"""Parts of the clips that are scored by themselves."""
+"""Parts of the clips, each with scores of its own."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,12 +12,12 @@ from merjax.scoring.entry import Entry
 
 @dataclass(frozen=True)
 class Part:
-    """Clips that are scored by themselves.
+    """Clips that have scores of their own.
 
     Attributes:
-        name: "FULL" (all databases of a protocol), "together" (all clips there are), a database, or a fold's name; the column
-            `part` of tables holds it.
-        fold: the fold whose clips they are; None where a part is of all folds.
+        name: "FULL" (all databases of a protocol), "together" (all clips that there are), a database, or a fold's name; the
+            column `part` of tables holds it.
+        fold: the fold that holds these clips out; None if a part covers all folds.
     """
 
     name: str
@@ -30,7 +30,7 @@ class Part:
 
     @property
     def title(self) -> str:
-        """As papers write it: "CASME II", "CASME II & SMIC-HS → SAMM"."""
+        """Its name as papers write it: "CASME II", "CASME II & SMIC-HS → SAMM"."""
         if self.fold:
             train = " & ".join(DATABASES[name].title for name in self.fold.train_databases)
             return f"{train} → {DATABASES[self.fold.test_database].title}"
@@ -41,11 +41,11 @@ TOGETHER = Part("together")
 
 
 def parts_of(protocol: str, folds: Sequence[FoldId], predictions: pd.DataFrame) -> tuple[Part, ...]:
-    """The parts that are scored by themselves, the whole first.
+    """The parts that have scores of their own, the whole first.
 
-    Databases that were recognised under one set of folds are pooled to "FULL" ("together" if not all of the protocol's are
-    there), then come the databases. In cross-database folds a clip is tested several times: each fold is a part, and
-    nothing is pooled.
+    Databases that were recognised under one set of folds are pooled to "FULL" ("together" if not all of the protocol's
+    databases are there); then come the single databases. With cross-database folds a clip is tested several times, so each
+    fold is a part and nothing is pooled.
 
     Args:
         protocol: name of the label scheme.
@@ -69,7 +69,7 @@ def of_part(predictions: pd.DataFrame, part: Part) -> pd.DataFrame:
 
 
 def pooled_parts(entry: Entry) -> tuple[Part, ...]:
-    """What pools: all clips, or each cross-database fold by itself."""
+    """The parts over which scores are pooled: all clips, or each cross-database fold by itself."""
     data = entry.data
     if are_across_databases(data.folds):
         return parts_of(data.protocol, data.folds, entry.predictions)

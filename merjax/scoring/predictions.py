@@ -1,4 +1,4 @@
-"""Predictions as they are scored."""
+"""Confusion matrices of predictions."""
 
 import numpy as np
 import pandas as pd

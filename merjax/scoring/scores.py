@@ -1,8 +1,8 @@
 """Scores of entries and of parts of their clips, with their uncertainty over subjects, as tables of numbers.
 
-A score is computed from the confusion matrix pooled over all folds of one seed; an entry's score is the mean of that over its
-seeds. Intervals are 95 % percentile intervals of a bootstrap over subjects, drawn alike for all seeds and all entries, so
-that differences between entries on the same clips are paired.
+A score is computed from the confusion matrix pooled over all folds of one seed; an entry's score is the mean of these over its
+seeds. Intervals are 95 % percentile intervals of a bootstrap over subjects. The same subjects are drawn for all seeds and all
+entries, so differences between entries on the same clips are paired.
 """
 
 from collections.abc import Callable, Sequence
@@ -58,7 +58,7 @@ def score_entries(entries: Sequence[Entry], parts: Sequence[Part]) -> pd.DataFra
 
 
 def score_controls(entry: Entry, parts: Sequence[Part]) -> pd.DataFrame:
-    """What answers that look at no picture score on an entry's clips.
+    """The scores on an entry's clips of answers that use no picture.
 
     Returns:
         Two rows per part: "majority" answers the part's most frequent class, "chance" answers at random with the part's class
@@ -83,7 +83,7 @@ def score_controls(entry: Entry, parts: Sequence[Part]) -> pd.DataFrame:
 def score_differences(base: Entry, others: Sequence[Entry], parts: Sequence[Part]) -> pd.DataFrame:
     """Each entry's scores minus the base's, with paired intervals over subjects.
 
-    Entries whose clips are not those of the base (unfinished ones) are left out: `are_paired` tells which.
+    Entries whose clips are not those of the base (unfinished entries) are left out, see `are_paired`.
 
     Returns:
         A row per (part, entry): part, entry, base, and per score the difference, `_low` and `_high`.
@@ -108,7 +108,7 @@ def score_differences(base: Entry, others: Sequence[Entry], parts: Sequence[Part
 
 
 def are_paired(one: Entry, other: Entry) -> bool:
-    """Whether two entries predict the same clips with the same truth in the same folds, each seed all of them."""
+    """Whether two entries predict the same clips with the same truth in the same folds, and all of them in each seed."""
     if one.is_partial or other.is_partial or one.classes != other.classes:
         return False
     keys = [{*map(tuple, e.predictions[[*CLIP, "fold", "label"]].to_numpy())} for e in (one, other)]
@@ -133,8 +133,8 @@ def score_classes(entries: Sequence[Entry], parts: Sequence[Part]) -> pd.DataFra
 def score_subjects(entries: Sequence[Entry]) -> pd.DataFrame:
     """Each subject's clips and the share of them predicted right: entry, database, subject, clips, right, accuracy.
 
-    `right` is the mean number over seeds. UF1 and UAR have no meaning for one subject: most show one or two classes. In
-    cross-database folds a subject is tested several times, and counts each time.
+    `right` is the mean number over seeds. UF1 and UAR have no meaning for one subject, since most subjects show one or two
+    classes. With cross-database folds a subject is tested several times and counts each time.
     """
     tables = []
     for entry in entries:
@@ -167,14 +167,14 @@ def seed_scores(predictions: pd.DataFrame, classes: Sequence[str]) -> dict[str, 
 
 
 def resampled(predictions: pd.DataFrame, classes: Sequence[str]) -> dict[str, np.ndarray]:
-    """UF1, UAR and accuracy of `DRAWS` resamples of the subjects, mean over seeds; the subjects are drawn alike for all."""
+    """UF1, UAR and accuracy of `DRAWS` resamples of the subjects, mean over seeds; all seeds share the drawn subjects."""
     return {name: draws_SxD.mean(0) for name, draws_SxD in resampled_seeds(predictions, classes).items()}
 
 
 def resampled_seeds(
     predictions: pd.DataFrame, classes: Sequence[str], drawn: Callable[[pd.DataFrame], np.ndarray] = subjects_of
 ) -> dict[str, np.ndarray]:
-    """The same of each seed, seeds x `DRAWS`; `drawn` tells what is drawn again as a whole, for each clip."""
+    """The same for each seed, seeds x `DRAWS`; `drawn` gives for each clip the unit that is resampled as a whole."""
     of_seeds = [
         subject_bootstrap(
             own["label"].to_numpy(), counted_predictions(own, len(classes)), drawn(own), len(classes), draws=DRAWS
@@ -185,7 +185,7 @@ def resampled_seeds(
 
 
 def share_losing_a_class(predictions: pd.DataFrame, classes: Sequence[str]) -> float:
-    """Share of the resamples in which a class that the clips have is missing, so that UF1 and UAR are means over fewer."""
+    """Share of the resamples that lack a class of the clips, so that UF1 and UAR are means over fewer classes."""
     own = predictions[predictions["seed"] == predictions["seed"].iloc[0]]
     truth_N = own["label"].to_numpy()
     clips_DxK = subject_bootstrap(truth_N, truth_N, subjects_of(own), len(classes), draws=DRAWS).sum(-1)
@@ -197,7 +197,7 @@ def score_table(entries: Sequence[Entry]) -> pd.DataFrame:
 
     Returns:
         A row per trial: trial, part, clips, then UF1, UAR and accuracy, each with `_sd`; and `diverged`, how many runs did.
-        Cross-database folds test the same clips again and again: each is a part with rows of its own, nothing is pooled.
+        Cross-database folds test the same clips several times: each is a part with rows of its own, and nothing is pooled.
     """
     rows = []
     for entry in entries:
@@ -211,7 +211,7 @@ def score_table(entries: Sequence[Entry]) -> pd.DataFrame:
 
 
 def control_table(entries: Sequence[Entry]) -> pd.DataFrame:
-    """What answering the most frequent class, and answering at random, would score; anew for each set of clips and labels.
+    """The scores of answering the most frequent class, and of answering at random, for each set of clips and labels.
 
     Returns:
         Rows "majority" and "chance": trial, part, clips, UF1, UAR, accuracy.
@@ -232,7 +232,7 @@ def control_table(entries: Sequence[Entry]) -> pd.DataFrame:
 
 
 def _evaluated(data: GroupData) -> tuple[str, str, str]:
-    """What the labels of held-out clips depend on; those of regions, which `label_hash` knows too, are for training."""
+    """What the labels of held-out clips depend on; `label_hash` covers the labels of regions too, which only training uses."""
     return data.store_hash, data.split_hash, data.protocol
 
 

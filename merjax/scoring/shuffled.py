@@ -1,10 +1,10 @@
-"""What trials that were trained on shuffled labels tell about all the others.
+"""What trials that were trained on shuffled labels tell about all other trials.
 
-Nothing can be learnt from permuted labels, so that a score above chance is evidence of a leak. It is judged where most clips
-are, on all of them pooled, by UF1 and UAR together, and by an interval that knows of all sources of chance: which subjects
-were tested, and which permutations were drawn. Every fold of every seed has one of its own, and the answers to all clips of
-a fold depend on it: clips that look alike get the label that their like happened to get. So folds and seeds are drawn again;
-where a fold is all there is (across databases), its subjects and the seeds.
+Nothing can be learnt from permuted labels, so a score above chance is evidence of a leak. It is judged on all clips pooled, by
+UF1 and UAR together, and by an interval that covers all sources of chance: which subjects were tested, and which permutations
+were drawn. Every fold of every seed has a permutation of its own, and the answers to all clips of a fold depend on it, since
+clips that look alike get the label that similar clips happened to get. So folds and seeds are resampled; if a part is a single
+fold (across databases), its subjects and the seeds are.
 """
 
 from collections.abc import Sequence
@@ -20,12 +20,12 @@ from merjax.scoring.scores import LEVEL, resampled_seeds, score_controls, seed_s
 from merjax.scoring.written import number
 
 _JUDGED = ("UF1", "UAR")
-_FEW = 10  # permutations: an interval from fewer is too narrow to accuse anybody
-_SURE = 0.99  # level of the interval that accuses: one in forty sound trials lies above chance by that of 95 %
+_FEW = 10  # permutations: an interval from fewer is too narrow to prove a leak
+_SURE = 0.99  # level of the interval that counts as evidence: at 95 %, one in forty sound trials lies above chance
 
 
 def over_permutations(entry: Entry, part: Part, level: float = LEVEL) -> dict[str, tuple[float, float]]:
-    """Intervals of an entry's scores when the folds, or a single fold's subjects, and the seeds are drawn again."""
+    """Intervals of an entry's scores when the folds, or a single fold's subjects, and the seeds are resampled."""
     own = of_part(entry.predictions, part)
     of_seeds = resampled_seeds(own, entry.classes, _drawn)
     rng = np.random.default_rng(0)
@@ -43,9 +43,9 @@ def _drawn(predictions: pd.DataFrame) -> np.ndarray:
 
 
 def shuffled_notes(entries: Sequence[Entry], part: Part) -> list[str]:
-    """What the shuffled trials among the entries say of a part, a sentence for each that lies above chance.
+    """A sentence for each of the entries with shuffled labels that scores above chance on a part.
 
-    It is evidence of a leak, unless an oracle chose or the permutations are few.
+    This is evidence of a leak, unless an oracle chose the budget or the permutations are few.
 
     Args:
         entries: all entries of a comparison.
@@ -81,7 +81,7 @@ def _note(entry: Entry, scores: str, permutations: int, sure: bool) -> str:
     if entry.selection == "oracle":
         return f"A{found}. That is the choice on the tested clips alone."
     if permutations < _FEW:
-        return f"A{found}. It may be chance, for permutations are few (one per fold and seed, {permutations} in all): {more}"
+        return f"A{found}. It may be chance, since permutations are few (one per fold and seed, {permutations} in all): {more}"
     if not sure:
         return f"A{found}. It may be chance, which lifts one such trial in forty that high ({drawn}): {more}"
     return (

@@ -7,7 +7,7 @@ def number(value: float, digits: int = 3, sign: bool = False) -> str:
 
 
 def with_interval(row: dict, name: str, sign: bool = False) -> str:
-    """A score with the standard deviation over seeds, where there are several, and its interval."""
+    """A score with its interval and, if there are several seeds, the standard deviation over them."""
     text = number(row[name], sign=sign)
     if (sd := row.get(f"{name}_sd", float("nan"))) == sd:
         text += f" ± {number(sd)}"

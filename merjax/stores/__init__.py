@@ -1,1 +1,1 @@
-"""Clips to a clip store on disk, and back."""
+"""Writes clips to a clip store on disk, and reads them back."""

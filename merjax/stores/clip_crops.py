@@ -1,4 +1,4 @@
-"""One clip's crops: its frames read, its regions found on the first frame and cut out of all."""
+"""One clip's crops: reads its frames, finds its regions on the first frame and cuts them out of all frames."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -25,8 +25,8 @@ class CropSettings:
 
     Attributes:
         colour: "gray", or "rgb" for three channels.
-        align: "first" leaves the boxes where the first frame's landmarks put them, for all frames; "frame" lets them
-            follow the head's rotation, scaling and translation (see `merjax.faces.head_motion`).
+        align: "first" keeps the boxes of the first frame's landmarks for all frames; "frame" lets them follow the head's
+            rotation, scaling and translation (see `merjax.faces.head_motion`).
         flow: the motion to be computed from the crops, if any.
     """
 
@@ -40,15 +40,15 @@ class CropSettings:
 
     @property
     def as_dict(self) -> dict[str, Any]:
-        """The settings as the store keeps them; motion is mentioned where there is some."""
+        """The settings as the store keeps them; motion is among them only if it is computed."""
         return {key: value for key, value in asdict(self).items() if value is not None}
 
 
 def refuse_unknown(settings: CropSettings) -> None:
-    """Refuse settings that say nothing that is known.
+    """Refuse settings with unknown values.
 
     Raises:
-        MerjaxError: naming what there is; or a flow algorithm that this OpenCV lacks.
+        MerjaxError: a value is unknown (the message names the known ones), or this OpenCV lacks the flow algorithm.
     """
     for name, known in (("colour", get_args(Colour)), ("align", get_args(Align))):
         if getattr(settings, name) not in known:
@@ -61,17 +61,17 @@ def crop_clip(clip: Clip, settings: CropSettings, model: Path) -> tuple[Points, 
     """Cut one clip's crops.
 
     Args:
-        clip: what to read.
-        settings: how.
-        model: the 68-point landmark model, as `merjax.faces.landmarks.find_model` answers.
+        clip: the clip to read.
+        settings: how to cut it.
+        model: the 68-point landmark model, as `merjax.faces.landmarks.find_model` returns it.
 
     Returns:
-        the 68 points (x, y) on its first frame, in pixels, and per crop `frames x height x width` (x 3 for RGB), uint8.
+        The 68 points (x, y) on its first frame, in pixels, and per crop `frames x height x width` (x 3 for RGB), uint8.
 
     Raises:
         MerjaxError: an image cannot be read or has another size, or the first frame shows no face.
     """
-    first = read_image(clip.frames[0])  # gray in any case, so that crops in colour lie where those in gray do
+    first = read_image(clip.frames[0])  # always gray, so that crops in colour have the same boxes as those in gray
     points = landmarks.detect(first, model)
     if points is None:
         raise MerjaxError(f"dlib finds no face in {clip.frames[0].name}")
@@ -86,9 +86,9 @@ def crop_clip(clip: Clip, settings: CropSettings, model: Path) -> tuple[Points, 
 
 
 def _warps(clip: Clip, model: Path) -> Sequence[Warp]:
-    # The frames are read once more for this: all of a large clip's at once would not fit beside other workers'.
+    # The frames are read once more for this: all frames of a large clip would not fit into memory beside other workers'.
     points_Tx68x2 = landmarks.track(_images(clip, "gray"), model)
-    assert points_Tx68x2 is not None  # the same first frame showed a face before
+    assert points_Tx68x2 is not None  # a face was already found in the same first frame
     return list(head_motion(points_Tx68x2, clip.fps))
 
 

@@ -1,4 +1,4 @@
-"""One clip's motion, from its crops: a picture for the peers, and a field per frame and region for the paper's method."""
+"""One clip's motion, from its crops: a picture for flow networks, and a field per frame and region for the paper's method."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,8 +17,8 @@ class FlowSettings:
     """What motion a store holds beside its crops.
 
     Attributes:
-        to: the frame to which the clip's one picture shows the motion from the onset: "apex" (or the middle one, where the
-            release gives no apex after the onset) or "mid".
+        to: the frame to which the clip's picture shows the motion from the onset: "apex" (or the middle frame, if the release
+            gives no apex after the onset) or "mid".
         every: also the motion from the onset to every frame, of each crop.
         algorithm: see `merjax.faces.flow.dense_flow`.
         side: height and width of the picture in pixels.
@@ -31,11 +31,11 @@ class FlowSettings:
 
     @classmethod
     def of_word(cls, word: str) -> "FlowSettings":
-        """The settings that a word asks for: "apex" or "mid", to which frame a clip's picture goes; or "every", as "apex" and
-        also the motion of every frame.
+        """The settings that a word stands for: "apex" or "mid", the frame to which a clip's picture shows the motion; or
+        "every", the same as "apex" with the motion of every frame as well.
 
         Raises:
-            MerjaxError: another word.
+            MerjaxError: the word is another one.
         """
         if word not in ("apex", "mid", "every"):
             raise MerjaxError(f"flow is {word!r}; write apex, mid or every")

@@ -1,10 +1,10 @@
-"""Ready flow images and a list of clips into a clip store, so that published features can be used as they are.
+"""Makes a clip store from ready flow images and a list of clips, so that published features can be used as they are.
 
-The images of MEGC 2019 hold, as OpenCV reads them (B, G, R): optical strain, v, u; the store's order is u, v, strain. That is
-a finding: of the six ways to name the channels, this one's strain, computed anew as the magnitude of the tensor of u's and
-v's derivatives, resembles the third channel most (median correlation within an image .87 over 442 images; u and v
-exchanged: .83; any other: below 0). With the normal components alone, which u and v exchanged turns into shear, it is .81
-against .66. Each channel of each image spans 0 to 255: they were scaled one by one.
+The images of MEGC 2019 hold, as OpenCV reads them (B, G, R): optical strain, v, u; the store's order is u, v, strain. This was
+measured. For each of the six ways to name the channels, the strain was computed again as the magnitude of the tensor of u's
+and v's derivatives; this way, it is closest to the third channel (median correlation within an image .87 over 442 images;
+with u and v exchanged .83; for all others below 0). With the normal components alone, which become shear when u and v are
+exchanged, it is .81 against .66. Each channel of each image spans 0 to 255: every channel was scaled by itself.
 """
 
 import hashlib
@@ -33,22 +33,24 @@ _REQUIRED = ("data", "subject", "clip", "label")
 
 
 def prepare_flow_images(folder: Path, clips: Path, out: Path) -> Store:
-    """Make a clip store of ready flow images.
+    """Make a clip store from ready flow images.
 
     Args:
-        folder: of the images, `{subject}_{clip}.png`: PNG files of three channels, in the order that the module says.
+        folder: holds the images, `{subject}_{clip}.png`: PNG files of three channels, in the order that the module's text
+            gives.
         clips: CSV file, a row per clip: data (smic, casme2, samm), subject, clip, label (a class of megc3 or au5 by name, or
             one of megc3 by number); emotion, onset, apex, offset and au where they are known.
         out: folder of the store; must not exist.
 
     Raises:
-        MerjaxError: a folder or file that is missing, a list that cannot be understood, no usable image, an output in the
-            way. An image that is missing, not listed, or of another size or kind than the others is noted in the store.
+        MerjaxError: a folder or file is missing, the list cannot be understood, there is no usable image, or the output
+            exists already. An image that is missing, not listed, or of another size or kind than the others is no error; it
+            is noted in the store.
     """
     if out.exists():
         raise MerjaxError(f"{out} exists; remove it or choose another --out")
     if not folder.is_dir():
-        raise MerjaxError(f"{folder} is no folder; --flow-images names the folder of the PNG files")
+        raise MerjaxError(f"{folder} is not a folder; --flow-images names the folder of the PNG files")
     index = read_clip_list(clips)
     names = index["subject"] + "_" + index["clip"] + ".png"
     images = [_read(folder / name) for name in names]
@@ -77,7 +79,7 @@ def read_clip_list(path: Path) -> pd.DataFrame:
     """The index of a list of clips: the columns of `merjax.datasets.index_of`, label, and first_row.
 
     Raises:
-        MerjaxError: naming the row that cannot be understood.
+        MerjaxError: a row cannot be understood; the message names it.
     """
     try:
         table = pd.read_csv(path, dtype=str, keep_default_na=False)
@@ -104,7 +106,7 @@ def read_clip_list(path: Path) -> pd.DataFrame:
             f"{path}: {row['subject']} {row['clip']} is listed twice; each clip has one image, {{subject}}_{{clip}}.png"
         )
     label = pd.Series([_label(path, line, text) for line, text in enumerate(table["label"], 2)])
-    # SMIC names no emotion but the class itself
+    # SMIC gives only the class and no finer emotion
     emotion = optional["emotion"].str.lower().mask((table["data"] == "smic") & (optional["emotion"] == ""), label)
     return pd.DataFrame(
         {
@@ -148,19 +150,19 @@ def _numbers(path: Path, name: str, column: pd.Series) -> pd.Series:
     wrong = (values.isna() & (column != "")) | (values % 1 > 0)
     if wrong.any():
         line = int(np.flatnonzero(wrong)[0]) + 2
-        raise MerjaxError(f'{path}, line {line}: {name} is "{column[wrong].iloc[0]}", which is no frame number')
+        raise MerjaxError(f'{path}, line {line}: {name} is "{column[wrong].iloc[0]}", which is not a frame number')
     return values.astype("Int64")
 
 
 def _read(path: Path) -> np.ndarray | str:
-    """u, v and strain, or why not."""
+    """u, v and strain, or the reason why the image cannot be used."""
     if not path.is_file():
         return f"there is no image {path.name}"
     image = cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_UNCHANGED)
     if image is None:
         return f"{path.name} cannot be read as an image"
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
-        return f"{path.name} has not three channels of 8 bits"
+        return f"{path.name} does not have three channels of 8 bits"
     return image[..., ::-1]
 
 
@@ -178,7 +180,7 @@ def _unlisted(folder: Path, names: set[str]) -> list[Discrepancy]:
 
 
 def _against_rules(index: pd.DataFrame) -> list[Discrepancy]:
-    """Clips whose listed class is not what the rules of its protocol give."""
+    """Clips whose listed class is not the one that the rules of its protocol give."""
     found = []
     for scheme in SCHEMES.values():
         listed = index[index["label"].isin(scheme.classes) & ((index["emotion"] != "") | (index["action_units"] != ""))]
@@ -204,7 +206,7 @@ def _write(
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError):
-        raise MerjaxError(f"{out.parent} is no folder; choose another --out") from None
+        raise MerjaxError(f"{out.parent} is not a folder; choose another --out") from None
     aside = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
     try:
         write_table(aside / "index.parquet", index)

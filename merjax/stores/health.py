@@ -16,12 +16,12 @@ CHEAP = 2**28  # bytes of pixels that are hashed in a second
 
 
 def examine_store(path: Path, *, full: bool = False) -> Iterator[Finding]:
-    """What a store holds, and what of it is missing or damaged.
+    """What a store holds, and which of its parts are missing or damaged.
 
     Args:
         path: its folder.
         full: read all its pixels, however many they are, and compare their hash with the one that was noted when they were
-            written; without it, this is done in a store of up to `CHEAP` bytes.
+            written; otherwise this is done only for a store of up to `CHEAP` bytes.
     """
     try:
         store = open_store(path)
@@ -42,7 +42,7 @@ def examine_store(path: Path, *, full: bool = False) -> Iterator[Finding]:
 
 
 def _sizes(store: Store) -> Iterator[Finding]:
-    """Whether every file has the rows that the index speaks of."""
+    """Whether every file has as many rows as the index says."""
     clips, noted = len(store.index), store.meta.get("clips", len(store.index))
     if clips != noted:
         yield Finding("index.parquet", f"{clips} clips, store.json says {noted}", _AGAIN)
@@ -50,7 +50,7 @@ def _sizes(store: Store) -> Iterator[Finding]:
     rows = int(last.max()) if last is not None else 0
     for name, array in (store.crops | {f"flow_{name}": array for name, array in store.frame_flow.items()}).items():
         if len(array) < rows:
-            yield Finding(f"{name}.npy", f"{len(array)} frames, the index speaks of {rows}", _AGAIN)
+            yield Finding(f"{name}.npy", f"{len(array)} frames, but the index says {rows}", _AGAIN)
     if store.flow is not None and len(store.flow) != clips:
         yield Finding("flow.npy", f"{len(store.flow)} pictures of {clips} clips", _AGAIN)
     gigabytes = sum(array.nbytes for array in _arrays(store)) / 2**30
@@ -71,7 +71,7 @@ def _hash(store: Store, *, full: bool) -> Finding:
 
 
 def _hash_of_clip(store: Store, clip: int) -> str:
-    """As `preparation` and `from_flow_images` computed it when they wrote the clip."""
+    """The hash of a clip, as `preparation` and `from_flow_images` computed it when they wrote the clip."""
     if not store.crops:
         assert store.flow is not None
         return hashlib.blake2b(np.ascontiguousarray(store.flow[clip]).data, digest_size=16).hexdigest()

@@ -1,4 +1,4 @@
-"""From releases' clips to a clip store: landmarks, boxes, crops, motion; in parallel and restartable."""
+"""From releases' clips to a clip store: landmarks, boxes, crops and motion, in parallel and restartable."""
 
 import hashlib
 import json
@@ -49,8 +49,8 @@ def prepare_store(
 ) -> Store:
     """Prepare the clips of one or more releases into a clip store at `out`.
 
-    The store grows in `<out>.partial` and gets its name when it is whole; a call that was stopped goes on. A clip that cannot
-    be used (no face found, an unreadable image) is listed in the store with its reason.
+    The store is written to `<out>.partial` and gets its name when it is whole, so a call that was stopped can be continued. A
+    clip that cannot be used (no face found, an unreadable image) is listed in the store with its reason.
 
     >>> store = merjax.prepare_store(merjax.read_samm("data/samm"), "stores/samm", flow="apex")
     >>> store.crops["mouth"].dtype.name, store.crops["mouth"].shape, store.flow.shape
@@ -60,19 +60,21 @@ def prepare_store(
         releases: what `merjax.read_casme2`, `read_samm` and `read_smic` returned, one or several.
         out: folder of the store; must not exist. A `<out>.partial` of the same clips is continued.
         colour: "gray", or "rgb" for three channels.
-        align: "first" leaves the boxes where the first frame's landmarks put them; "frame" lets them follow the head.
-        flow: motion beside the crops: None for none; a picture of each clip's motion (u, v and optical strain) from the onset
-            to the "apex" (to the middle frame where the release gives no apex) or always to the middle frame ("mid");
-            "every" for the motion of every frame as well. `merjax.stores.clip_motion.FlowSettings` says more.
-        workers: processes; one per core that this process may use by default.
-        model: file of dlib's 68-point model; found as `merjax.faces.landmarks.find_model` says by default.
+        align: "first" keeps the boxes of the first frame's landmarks; "frame" lets them follow the head.
+        flow: the motion to store beside the crops. None: no motion. "apex": a picture of each clip's motion (u, v and optical
+            strain) from the onset to the apex, or to the middle frame if the release gives no apex. "mid": such a picture, but
+            always to the middle frame. "every": as "apex", with the motion of every frame as well. See also
+            `merjax.stores.clip_motion.FlowSettings`.
+        workers: number of processes; by default one per core that this process may use.
+        model: file of dlib's 68-point model; by default found as `merjax.faces.landmarks.find_model` says.
         progress: called with (clips done, clips in all); by default a terminal or a notebook shows a bar.
 
     Returns:
         The store, opened; crops are uint8, `frames x height x width` (x 3 for RGB).
 
     Raises:
-        MerjaxError: no clips, an output in the way, no landmark model, no usable clip at all, or an unknown word.
+        MerjaxError: there are no clips, the output exists already, the landmark model is missing, no clip is usable, or a
+            setting has an unknown value.
     """
     releases, out = [releases] if isinstance(releases, Release) else list(releases), Path(out)
     settings = CropSettings(colour, align, FlowSettings.of_word(flow) if isinstance(flow, str) else flow)
@@ -116,7 +118,7 @@ def _alone(out: Path) -> Iterator[None]:
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError):
-        raise MerjaxError(f"{out.parent} is no folder; choose another folder") from None
+        raise MerjaxError(f"{out.parent} is not a folder; choose another folder") from None
     lock = FileLock(out.with_name(f".{out.name}.lock"))
     try:
         lock.acquire(timeout=0)
@@ -143,7 +145,7 @@ def _run(
                 yield future.result()
         except BrokenProcessPool:
             raise MerjaxError(
-                "a worker was killed, perhaps for want of memory; run the same line again, with fewer --workers"
+                "a worker was killed, perhaps because memory ran out; run the same line again, with fewer --workers"
             ) from None
         finally:
             pool.shutdown(cancel_futures=True)
@@ -151,12 +153,13 @@ def _run(
 
 def _start_worker() -> None:
     cv2.setNumThreads(1)
-    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # an unreadable image is told by its reason
+    # an unreadable image is reported in the store, as the reason for leaving out its clip
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
     threading.Thread(target=_die_with_parent, daemon=True).start()
 
 
 def _die_with_parent() -> None:
-    # a killed parent cannot stop its workers, and they would wait for more jobs for ever
+    # a parent that is killed cannot stop its workers, and they would wait for more jobs for ever
     parent = parent_process()
     if parent is not None:
         connection.wait([parent.sentinel])
@@ -193,7 +196,7 @@ def _finish(
     first_rows: Sequence[int],
     results: Sequence[Prepared],
 ) -> None:
-    """Write all of a store but its crops; `store.json` last."""
+    """Write all files of a store except its crops; `store.json` comes last."""
     used = [i for i, result in enumerate(results) if result.points is not None]
     prepared = _as_prepared(releases, results)
     discrepancies = [d for release in prepared for d in release.discrepancies]
@@ -231,7 +234,7 @@ def _finish(
 
 
 def _as_prepared(releases: Sequence[Release], results: Sequence[Prepared]) -> list[Release]:
-    """The releases less the clips that could not be prepared, which become discrepancies."""
+    """The releases without the clips that could not be prepared; each of these becomes a discrepancy."""
     rest = iter(results)
     prepared = []
     for release in releases:

@@ -1,4 +1,4 @@
-"""A picture to look at: each subject's first frame with landmarks and region boxes, and the crops below it."""
+"""Contact sheets to check a store by eye: each subject's first frame with landmarks and region boxes, and its crops below."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,7 +23,7 @@ def write_contact_sheet(path: Path, clips: Sequence[Clip], points: Sequence, col
         path: the PNG file.
         clips: the clips, in the order of `points`.
         points: 68 points (x, y) of each clip's first frame, in pixels.
-        colour: how the crops are stored, and shown.
+        colour: how the crops are stored and shown.
     """
     first_of_subject: dict[tuple[str, str], int] = {}
     for i, clip in enumerate(clips):
@@ -81,13 +81,13 @@ _SIDE, _GAP, _LINE = 96, 4, 20
 def write_flow_sheet(path: Path, index: pd.DataFrame, flow_NxHxWx3: np.ndarray) -> None:
     """Write a PNG that shows one clip per subject: direction and strength in colours, then u, v and strain in gray.
 
-    The first tile is the key to the colours: what moves as its rim lies from its centre has the rim's colour.
+    The first tile is the key to the colours: motion in some direction has the colour of the tile's rim in that direction.
 
     Args:
         path: the PNG file.
         index: a row per clip: database, subject, clip.
-        flow_NxHxWx3: the clips' pictures, u, v and strain, each scaled over 0..255. Where rest lies on that scale is not
-            kept, so a channel's median stands for it.
+        flow_NxHxWx3: the clips' pictures, u, v and strain, each scaled over 0..255. Pictures do not keep which value of that
+            scale means no motion, so a channel's median is taken for it.
     """
     tiles = [_labelled("colours", [_key()])]
     for n in np.flatnonzero(~index.duplicated(["database", "subject"])):

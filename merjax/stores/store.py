@@ -2,7 +2,7 @@
 
 A store is a folder with
 
-- `index.parquet`: a row per clip, with what the release says of it, and `first_row`, the place of its onset frame;
+- `index.parquet`: a row per clip, with its annotations and `first_row`, the place of its onset frame;
 - one `<region>.npy` per region and `face.npy`: `frames x height x width` of gray values or `frames x height x width x 3`
   of RGB values, uint8;
 - `landmarks.npy`: `clips x 68 x 2`, the points (x, y) on each clip's first frame, in pixels of the image;
@@ -10,11 +10,11 @@ A store is a folder with
   u, v and optical strain (see `merjax.stores.clip_motion` and `merjax.stores.from_flow_images`);
 - `flow_<region>.npy` and `flow_face.npy`, where they were asked for: `frames x height x width x 3`, int8, u, v and strain of
   each crop against its clip's onset (see `merjax.faces.flow.fixed_point`);
-- `discrepancies.parquet`: all on which sheets, folders and images do not agree, and every clip that was dropped for it;
-- `store.json`: version, sources, settings, overrides, counts and content hash. It is written last: without it the folder is
-  no store.
+- `discrepancies.parquet`: everything on which sheets, folders and images do not agree, and every clip that was dropped;
+- `store.json`: version, sources, settings, overrides, counts and content hash. It is written last: a folder without it is
+  not a store.
 
-A store that was made from ready flow images holds no crops and no landmarks: `store.json` says `"crops": false`.
+A store that was made from ready flow images holds no crops and no landmarks: its `store.json` says `"crops": false`.
 """
 
 import json
@@ -45,13 +45,13 @@ class Store:
             n_frames, first_row; in a store made from a list of clips also label, the class that the list gives.
         crops: by region name, a read-only memory map `frames x height x width` (gray) or `frames x height x width x 3`
             (RGB) of uint8; empty in a store of ready flow images.
-        discrepancies: database, subject, clip, reason, and whether the clip was dropped for it; subject and clip are ""
-            where the whole release is meant.
+        discrepancies: database, subject, clip, reason, and whether the clip was dropped for it; subject and clip are "" if it
+            concerns the whole release.
         meta: the contents of `store.json`.
         flow: a read-only memory map `clips x height x width x 3` of uint8, in the order of `index`: u, v and optical
-            strain; None where the store holds none.
+            strain; None if the store holds none.
         frame_flow: by region name, a read-only memory map `frames x height x width x 3` of int8: u, v and strain against
-            the onset; empty where the store holds none.
+            the onset; empty if the store holds none.
     """
 
     path: Path
@@ -75,7 +75,7 @@ class Store:
 
     @property
     def statement(self) -> str:
-        """What synthetic data says about itself; empty for a real release."""
+        """The statement of synthetic data about itself; empty for a real release."""
         return " ".join(dict.fromkeys(source["synthetic"] for source in self.meta["sources"] if source["synthetic"]))
 
     def _shown(self) -> tuple[list[str], list[pd.DataFrame]]:
@@ -99,7 +99,7 @@ class Store:
 
 
 def open_store(path: str | Path) -> Store:
-    """Open a finished clip store; nothing is read of its pictures before they are used.
+    """Open a finished clip store; its pictures are read only when they are used.
 
     >>> store = merjax.open_store("stores/mine")
     >>> len(store.index), store.crops["mouth"].shape[1:], len(store.dropped)
@@ -112,7 +112,7 @@ def open_store(path: str | Path) -> Store:
         The index of its clips, crops and motion as memory maps `frames x height x width` of uint8, and what was dropped.
 
     Raises:
-        MerjaxError: where there is none, or an unfinished one, or one of another version.
+        MerjaxError: there is no store, or it is unfinished or of another version.
     """
     path = Path(path)
     marker = path / "store.json"
@@ -124,7 +124,7 @@ def open_store(path: str | Path) -> Store:
     meta = json.loads(marker.read_text())
     if meta["format"] != STORE_FORMAT:
         raise MerjaxError(
-            f"{path} is a clip store of format {meta['format']}, this merjax reads format {STORE_FORMAT}; remove it and "
+            f"{path} is a clip store of format {meta['format']}, but this merjax reads format {STORE_FORMAT}; remove it and "
             "prepare it again"
         )
     regions = CROPS if meta.get("crops", True) else ()
@@ -142,7 +142,7 @@ def crop_shape(region: Region, channels: int) -> tuple[int, ...]:
 
 
 def frame_flow_name(region: Region) -> str:
-    """Name of the file, but for its ending, that holds a crop's motion."""
+    """Name, without its ending, of the file that holds a crop's motion."""
     return f"flow_{region.name}"
 
 

@@ -1,8 +1,8 @@
-"""A clip store in the making: what has been done so far, on disk, so that a stopped preparation goes on.
+"""An unfinished clip store: what has been done so far, on disk, so that a stopped preparation can go on.
 
-A folder `<store>.partial` holds the crop files, `partial.json`, which says what is being prepared, and `journal.jsonl`, a
-line per clip that is done, written after the clip's crops. Pictures of motion lie in `pictures.npy`, one for every clip,
-until it is known which clips the store has.
+A folder `<store>.partial` holds the crop files; `partial.json`, which says what is being prepared; and `journal.jsonl` with a
+line for each clip that is done, written after the clip's crops. `pictures.npy` holds a picture of motion for every clip until
+it is known which clips the store has.
 """
 
 import hashlib
@@ -29,7 +29,7 @@ _JOURNAL = "journal.jsonl"
 
 @dataclass(frozen=True)
 class Prepared:
-    """What one clip's preparation gave: its landmarks and the hash of its crops, or the reason why it was dropped.
+    """The result of preparing one clip: its landmarks and the hash of its crops, or the reason why it was dropped.
 
     `cut_off` is the share of the motion in every frame that was too large for the steps in which it is kept.
     """
@@ -45,7 +45,7 @@ def open_partial(partial: Path, clips: Sequence[Clip], settings: CropSettings) -
     """Make the folder, or go on with the one of an earlier preparation of the same clips in the same way.
 
     Raises:
-        MerjaxError: files in the way that a preparation did not make, or a parent that is no folder.
+        MerjaxError: there are files that a preparation did not make, or the parent is not a folder.
     """
     marker = partial / _MARKER
     fingerprint = _fingerprint(clips, settings)
@@ -58,8 +58,8 @@ def open_partial(partial: Path, clips: Sequence[Clip], settings: CropSettings) -
     try:
         partial.mkdir(parents=True)
     except (FileExistsError, NotADirectoryError):
-        raise MerjaxError(f"{partial.parent} is no folder; choose another folder") from None
-    # before the crop files: what a full disk leaves of them is then known as merjax's own
+        raise MerjaxError(f"{partial.parent} is not a folder; choose another folder") from None
+    # before the crop files, so that merjax knows what a full disk leaves of them as its own
     write_json(marker, {"fingerprint": ""})
     flow = settings.flow
     allocate(
@@ -71,7 +71,7 @@ def open_partial(partial: Path, clips: Sequence[Clip], settings: CropSettings) -
 
 
 def add_to_journal(partial: Path, result: Prepared) -> None:
-    """Note that a clip is done; its crops have been written before."""
+    """Note that a clip is done; its crops are already written."""
     with (partial / _JOURNAL).open("a") as journal:
         journal.write(json.dumps(asdict(result)) + "\n")
 
@@ -79,10 +79,10 @@ def add_to_journal(partial: Path, result: Prepared) -> None:
 def read_journal(
     partial: Path, clips: Sequence[Clip], first_rows: Sequence[int], settings: CropSettings
 ) -> dict[int, Prepared]:
-    """What is done, by the clip's number.
+    """The clips that are done, by number.
 
-    A clip whose crops on disk are not those that were noted, after a loss of power perhaps, is not done; nor is one that
-    was dropped, whose images may have been mended since.
+    A clip whose crops on disk differ from those that were noted, perhaps after a loss of power, does not count as done.
+    Neither does a clip that was dropped, since its images may have been repaired since.
     """
     path = partial / _JOURNAL
     if not path.is_file():
@@ -91,14 +91,14 @@ def read_journal(
     for line in path.read_text().splitlines():
         try:
             result = Prepared(**json.loads(line))
-        except ValueError:  # the line that a kill cut short
+        except ValueError:  # a line that was cut short when the process was killed
             continue
         if result.points is None:
             continue
         place = (first_rows[result.clip], len(clips[result.clip].frames))
         if _hash_on_disk(partial, result.clip, place, settings) == result.hash:
             done[result.clip] = result
-    # a kill may have left half a line: end it, so that the next one starts anew
+    # a killed process may have left half a line: end it, so that the next record starts on its own line
     with path.open("a") as journal:
         journal.write("\n")
     return done

@@ -1,4 +1,4 @@
-"""What a store is made of while it is written: sparse files of rows, tables, hashes."""
+"""Writes the parts of a store: sparse files of rows, tables, hashes."""
 
 import hashlib
 import io
@@ -14,7 +14,7 @@ from merjax.stores.store import CROPS, crop_shape, frame_flow_name
 
 
 def allocate(folder: Path, n_frames: int, channels: int, *, frame_flow: bool = False) -> None:
-    """Make the files of a store to be filled that hold a row per frame, for `n_frames` frames of all clips together.
+    """Make those files of a store that hold a row per frame, for `n_frames` frames of all clips together, to be filled later.
 
     The files are sparse: rows that are never written, such as those of a clip that was dropped, take no space.
     """
@@ -25,7 +25,7 @@ def allocate(folder: Path, n_frames: int, channels: int, *, frame_flow: bool = F
 
 
 def allocate_rows(folder: Path, name: str, rows: int, shape: tuple[int, ...], dtype: type) -> None:
-    """Make one sparse `.npy` file of rows to be filled."""
+    """Make one sparse `.npy` file of rows to be filled later."""
     header = {"descr": np.lib.format.dtype_to_descr(np.dtype(dtype)), "fortran_order": False, "shape": (rows, *shape)}
     with (folder / f"{name}.npy").open("wb") as file:
         np.lib.format.write_array_header_1_0(file, header)
@@ -46,7 +46,7 @@ def write_rows(folder: Path, name: str, first_row: int, rows: np.ndarray) -> Non
 
 
 def clip_hash(arrays: Iterable[np.ndarray]) -> str:
-    """Hash of all that a store holds of one clip's pixels: its crops in the order of `CROPS`, then its motion."""
+    """Hash of all pixels that a store holds for one clip: its crops in the order of `CROPS`, then its motion."""
     digest = hashlib.blake2b(digest_size=16)
     for array in arrays:
         digest.update(np.ascontiguousarray(array).data)
@@ -61,7 +61,7 @@ def content_hash(index: pd.DataFrame, clip_hashes: Sequence[str], settings: dict
 
 
 def write_array(path: Path, array: np.ndarray) -> None:
-    """Write an .npy file by way of memory: NumPy's own errors do not tell a full disk from others."""
+    """Write an .npy file, built in memory first: NumPy's own errors do not tell a full disk from other faults."""
     content = io.BytesIO()
     np.save(content, array)
     path.write_bytes(content.getvalue())

@@ -1,1 +1,1 @@
-"""What a sweep asks for, and what of it lies on disk; `sweeps.running` does the work."""
+"""What a sweep asks for, and its files on disk; `sweeps.running` does the work."""

@@ -1,4 +1,4 @@
-"""What a sweep file's `axes` section says; its syntax stands in `merjax.sweeps.sweep_file`."""
+"""Reads a sweep file's `axes` section; `merjax.sweeps.sweep_file` describes its syntax."""
 
 import itertools
 from collections.abc import Mapping, Sequence
@@ -11,10 +11,10 @@ from merjax.system.errors import MerjaxError
 
 
 def points_of(content: Mapping[str, Any], source: str) -> list[tuple[str, dict[str, Any]]]:
-    """The points that a sweep file's axes stand for, each with how its values read in print; one empty point without axes.
+    """The points that a sweep file's axes stand for, each with its values as text; a single empty point if there are no axes.
 
     Raises:
-        MerjaxError: an empty axis, a bad range, axes to zip of different lengths.
+        MerjaxError: an axis is empty, a range is wrong, or axes to zip have different lengths.
     """
     asked = content.get("axes") or {}
     if not isinstance(asked, Mapping):
@@ -33,7 +33,7 @@ def points_of(content: Mapping[str, Any], source: str) -> list[tuple[str, dict[s
 
 
 def _short_keys(keys: Sequence[str]) -> dict[str, str]:
-    """Each key's last part, or the whole of it where another one ends alike."""
+    """Each key's last part, or the whole key if another key ends in the same part."""
     last = [key.rsplit(".", 1)[-1] for key in keys]
     return {key: part if last.count(part) == 1 else key for key, part in zip(keys, last, strict=True)}
 
@@ -61,7 +61,7 @@ def _values(key: str, axis: Any, source: str) -> list[Any]:
 
 
 def _rounded(value: float) -> float:
-    """0.3 for 0.30000000000000004: what an axis computes enters a trial's identity, and its name."""
+    """0.3 for 0.30000000000000004: the computed values of an axis enter a trial's identity and its name."""
     return float(f"{value:.6g}")
 
 

@@ -1,4 +1,4 @@
-"""What of a sweep is scored: its plan and predictions as entries."""
+"""What is scored in a sweep: its plan and predictions as entries."""
 
 import pandas as pd
 
@@ -9,7 +9,7 @@ from merjax.sweeps.sweep_file import Trial
 
 
 def entries_of(plan: Plan, predictions: pd.DataFrame, run: str = "") -> list[Entry]:
-    """The entries of a sweep, in the order of its trials; trials without any prediction have none.
+    """The entries of a sweep, in the order of its trials; trials without any prediction have no entry.
 
     Args:
         plan: the sweep's plan.

@@ -20,24 +20,24 @@ from merjax.system.files import is_aside, write_aside, write_json, write_table
 
 
 def open_folder(folder: Path, plan: Plan) -> Plan:
-    """Begin a sweep's folder, or take up the one that is there.
+    """Start a sweep's folder, or go on with the one that is there.
 
     Returns the plan to follow: the older one, whose chunks stay as they were cut, with the `engine` settings of this one.
 
     Raises:
-        MerjaxError: the folder holds another sweep, or something that is none.
+        MerjaxError: the folder holds another sweep, or files that do not belong to a sweep.
     """
     refuse_folder(folder, plan)
     with (
         full_disk_told(folder),
         _lock(folder, "plan"),
-    ):  # several processes may begin at once: the first one's plan counts
+    ):  # several processes may start at once: the first one's plan counts
         _remove_asides(folder, "plan.json")
         if (folder / "plan.json").is_file():
             there = read_plan(folder)
             refuse_another(there, plan, folder)
             _clear_finished(folder, there)
-            # equal but for how the work is done and what is printed beside it
+            # equal except for how the work is done and what is printed beside it
             plan = replace(there, trials=plan.trials, not_run=plan.not_run, published=plan.published)
             if plan == there:
                 return there
@@ -46,12 +46,12 @@ def open_folder(folder: Path, plan: Plan) -> Plan:
 
 
 def refuse_folder(folder: Path, plan: Plan) -> None:
-    """Refuse a folder in which a sweep cannot begin or go on.
+    """Refuse a folder in which a sweep cannot start or go on.
 
     Raises:
-        MerjaxError: it holds another sweep, or something that is none.
+        MerjaxError: it holds another sweep, or files that do not belong to a sweep.
     """
-    # looked into before the plan is looked for: another process may begin the sweep meanwhile, and its plan comes first
+    # list the folder before looking for the plan: another process may start the sweep meanwhile, and its plan comes first
     something = folder.is_dir() and _holds_something(folder)
     if (folder / "plan.json").is_file():
         refuse_another(read_plan(folder), plan, folder)
@@ -63,11 +63,11 @@ def read_plan(folder: Path) -> Plan:
     """The plan of a sweep's folder.
 
     Raises:
-        MerjaxError: none, a damaged one, or one of another version.
+        MerjaxError: there is no plan, or it is damaged or of another version.
     """
     path = folder / "plan.json"
     if not path.is_file():
-        raise MerjaxError(f"{folder} is no sweep's folder (it has no plan.json)")
+        raise MerjaxError(f"{folder} is not a sweep's folder (it has no plan.json)")
     try:
         content = json.loads(path.read_text())
     except ValueError:
@@ -94,31 +94,31 @@ def write_chunk(folder: Path, chunk: Chunk, predictions: pd.DataFrame, curves: p
 
 
 def read_predictions(folder: Path, chunks: Sequence[Chunk]) -> pd.DataFrame:
-    """The predictions of those chunks that are finished, at least one.
+    """The predictions of the finished chunks among these; at least one must be finished.
 
     Returns:
         A row per (trial, selection, seed, fold, held-out clip): trial, selection (see `merjax.training.selection`), seed, fold,
         database, subject, clip, label, prediction (class numbers; -1 from a run that diverged), p_CLASS, the class
-        probabilities, and step, the optimiser steps of the last stage after which they were.
+        probabilities, and step, the number of optimiser steps of the last stage after which they were made.
     """
     files = [_predictions_path(folder, chunk) for chunk in chunks if is_finished(folder, chunk)]
     return pd.concat(map(pd.read_parquet, files), ignore_index=True)
 
 
 def read_curves(folder: Path, chunks: Sequence[Chunk]) -> pd.DataFrame:
-    """Curves of those chunks that are finished: trial, fold, seed, stage, step and a column per metric; empty without any."""
+    """Curves of the finished chunks: trial, fold, seed, stage, step and a column per metric; empty if none has curves."""
     files = [path for chunk in chunks if is_finished(folder, chunk) and (path := _curves_path(folder, chunk)).is_file()]
     return pd.concat(map(pd.read_parquet, files), ignore_index=True) if files else pd.DataFrame()
 
 
 def chosen_folder(folder: Path) -> Path:
-    """Where a sweep's plan and predictions lie: the folder itself, or of a search what its folds chose last."""
+    """Where a sweep's plan and predictions lie: the folder itself, or for a search the folder of its folds' last choices."""
     chosen = sorted(folder.glob("chosen-of-*/plan.json"), key=lambda path: int(path.parent.name.rsplit("-", 1)[1]))
     return folder if (folder / "plan.json").is_file() or not chosen else chosen[-1].parent
 
 
 def read_tried(folder: Path) -> pd.DataFrame | None:
-    """What a search proposed whose choices lie in a folder, see `merjax.sweeps.running.search.table`; None without a search."""
+    """The proposals of the search whose choices lie in a folder (`merjax.sweeps.running.search.table`); None if no search."""
     path = folder.parent / "search" / "search.csv"
     return pd.read_csv(path).fillna({"chosen_for": ""}) if path.is_file() else None
 
@@ -135,12 +135,12 @@ def chunk_files(folder: Path, chunk: Chunk) -> tuple[Path, Path]:
 
 
 def checkpoint_folder(folder: Path, chunk: Chunk) -> Path:
-    """Where a chunk under way is kept; see `merjax.engine.checkpoints`."""
+    """Where the checkpoints of an unfinished chunk lie; see `merjax.engine.checkpoints`."""
     return folder / "checkpoints" / f"chunk-{chunk.number:04d}"
 
 
 def record_path(folder: Path, chunk: Chunk) -> Path:
-    """Where it is noted how a chunk was trained; see `merjax.sweeps.provenance`."""
+    """The file that records how a chunk was trained; see `merjax.sweeps.provenance`."""
     return folder / f"record-{chunk.number:04d}.json"
 
 
@@ -163,7 +163,7 @@ def _holds_something(folder: Path) -> bool:
 
 @contextmanager
 def _held(folder: Path, chunk: Chunk) -> Iterator[bool]:
-    """Hold a chunk against other processes, if none has it; what one was killed over while it wrote it is removed."""
+    """Hold a chunk against other processes, if none has it; half-written files of a killed process are removed."""
     lock = _lock(folder, f"chunk-{chunk.number:04d}")
     try:
         lock.acquire(timeout=0)
@@ -179,7 +179,7 @@ def _held(folder: Path, chunk: Chunk) -> Iterator[bool]:
 
 
 def _clear_finished(folder: Path, plan: Plan) -> None:
-    """Remove the checkpoints of finished chunks, which a process that was killed just then has left."""
+    """Remove the checkpoints of finished chunks; a process that was killed at that moment leaves them."""
     for chunk in plan.chunks:
         if is_finished(folder, chunk) and checkpoint_folder(folder, chunk).is_dir():
             with _held(folder, chunk) as mine:
@@ -204,7 +204,7 @@ def refuse_another(there: Plan, here: Plan, folder: Any) -> None:
         MerjaxError: naming what differs.
     """
     if there.version != here.version:
-        raise MerjaxError(f"{folder} was begun by merjax {there.version}, this is {here.version}; {_ADVICE}")
+        raise MerjaxError(f"{folder} was started by merjax {there.version}, but this is {here.version}; {_ADVICE}")
     refuse_other_trials(there, here.trials, here.seeds, folder)
     for old, new in zip(there.groups, here.groups, strict=True):
         for key, what in (("store_hash", "the clips"), ("split_hash", "the folds"), ("label_hash", "the labels")):
@@ -220,21 +220,21 @@ def refuse_other_trials(there: Plan, trials: Sequence[Trial], seeds: Sequence[in
     """
     if [t.name for t in there.trials] != [t.name for t in trials]:
         raise MerjaxError(
-            f"{folder} holds the trials {_names(there.trials)}, this sweep has {_names(trials)}; {_ADVICE}"
+            f"{folder} holds the trials {_names(there.trials)}, but this sweep has {_names(trials)}; {_ADVICE}"
         )
     for old, new in zip(there.trials, trials, strict=True):
         if old.folds != new.folds:
-            raise MerjaxError(f'{folder}: trial "{old.name}" was of other folds; {_ADVICE}')
+            raise MerjaxError(f'{folder}: trial "{old.name}" had other folds; {_ADVICE}')
         was, now = (
-            # a store may be mounted anywhere: the data's hashes tell whether it is the same
+            # a store may be mounted anywhere: the data's hashes show whether it is the same
             {k: v for k, v in flatten(t.config).items() if not k.startswith("engine.") and k != "data.store"}
             for t in (old, new)
         )
         for key, value in was.items():
             if now[key] != value:
-                raise MerjaxError(f'{folder}: trial "{old.name}" had {key} {value}, now it is {now[key]}; {_ADVICE}')
+                raise MerjaxError(f'{folder}: trial "{old.name}" had {key} {value}, now it has {now[key]}; {_ADVICE}')
     if there.seeds != tuple(seeds):
-        raise MerjaxError(f"{folder} holds the seeds {list(there.seeds)}, this sweep has {list(seeds)}; {_ADVICE}")
+        raise MerjaxError(f"{folder} holds the seeds {list(there.seeds)}, but this sweep has {list(seeds)}; {_ADVICE}")
 
 
 _ADVICE = "choose another --out, or remove the folder"
@@ -245,17 +245,17 @@ def _names(trials: Sequence[Trial]) -> str:
 
 
 def merge(folders: Sequence[Path], out: Path) -> Plan:
-    """Bring the finished chunks of several folders of one sweep together in another.
+    """Copy the finished chunks of several folders of one sweep into one folder.
 
     Args:
-        folders: what the shards wrote, each a sweep's folder.
-        out: where to; made when needed, and may be one of them.
+        folders: the folders that the shards wrote, each a sweep's folder.
+        out: the folder to copy to; it is made if it does not exist, and may be one of `folders`.
 
     Returns:
         The sweep's plan.
 
     Raises:
-        MerjaxError: a folder of another sweep, or one that was cut into other chunks.
+        MerjaxError: a folder holds another sweep, or the sweep cut into other chunks.
     """
     plan = open_folder(out, read_plan(folders[0]))
     for folder in folders:
@@ -264,7 +264,7 @@ def merge(folders: Sequence[Path], out: Path) -> Plan:
         if other.chunks != plan.chunks:
             raise MerjaxError(
                 f"{folder} cut the sweep into other chunks than {out}; run all shards with the same number of shards, "
-                "or say the same engine.chunk to all"
+                "or give all of them the same engine.chunk"
             )
     for folder in folders:
         for chunk in plan.chunks:

@@ -1,4 +1,4 @@
-"""Whether a sweep's folder is whole: its plan, what is finished, and what a process that was killed has left."""
+"""Whether a sweep's folder is whole: its plan, what is finished, and what a killed process has left."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -50,7 +50,7 @@ def _chunks(folder: Path, plan: Plan) -> Iterator[Finding]:
     if begun:
         yield Finding(
             "checkpoints",
-            f"of the chunks {', '.join(map(str, begun))}, which are under way or were stopped",
+            f"of the chunks {', '.join(map(str, begun))}, which are being trained or were stopped",
             needed=False,
         )
 

@@ -21,11 +21,11 @@ from merjax.training.selection import training_name, trains_inner, trains_outer
 
 PLAN_FORMAT = 1
 Capacity = Callable[[TrainingData, Config], int | None]
-_CPU_CHUNK = 4  # runs: enough to share a batch's loading, few enough to lose little in a kill
+_CPU_CHUNK = 4  # runs: enough to share the loading of batches, few enough to lose little if the process is killed
 
 
 class Chunk(NamedTuple):
-    """Runs that are on the devices together: trial and fold numbers, of one group and one seed."""
+    """Runs that train on the devices together: trial and fold numbers, of one group and one seed."""
 
     number: int
     group: int
@@ -35,7 +35,7 @@ class Chunk(NamedTuple):
 
 
 class NotRun(NamedTuple):
-    """A trial that a sweep asks for and its store has no data for, and why; and the method that is published of it, if any."""
+    """A trial for which the sweep's store has no data, with the reason, and its method in the published table, if any."""
 
     trial: str
     reason: str
@@ -51,14 +51,14 @@ class Plan:
 
     Attributes:
         name: the sweep's name.
-        trials: its trials, but for those that are not run.
+        trials: its trials, without those that are not run.
         seeds: its seeds.
         group_of_trial: the group of each trial.
-        chunks: the work, in the order in which it is taken up.
-        version: the merjax that made it.
+        chunks: the work, in the order in which it is started.
+        version: the version of merjax that made the plan.
         groups: what each group trains on.
-        inner: share of the training subjects that is tested in place of the held-out ones; 0: these are.
-        not_run: trials whose method needs what their store lacks.
+        inner: share of the training subjects that is tested in place of the held-out subjects; 0 tests the held-out ones.
+        not_run: trials whose method needs something that their store lacks.
         published: the published table that the sweep repeats, see `merjax.sweeps.sweep_file.SweepFile`; "" for none.
     """
 
@@ -94,7 +94,7 @@ class Plan:
         return pd.DataFrame(rows)
 
     def _repr_html_(self) -> str:
-        """The table, in a notebook."""
+        """The table, for a notebook."""
         return self.table.to_html()
 
     def to_json(self) -> dict[str, Any]:
@@ -117,11 +117,11 @@ def plan_from_json(content: dict[str, Any]) -> Plan:
     """Read back what `Plan.to_json` wrote.
 
     Raises:
-        MerjaxError: a plan of another format.
+        MerjaxError: the plan has another format.
     """
     if content.get("format") != PLAN_FORMAT:
         raise MerjaxError(
-            f"the plan has format {content.get('format')}, this merjax ({__version__}) reads format {PLAN_FORMAT}; "
+            f"the plan has format {content.get('format')}, but this merjax ({__version__}) reads format {PLAN_FORMAT}; "
             "choose another --out or remove that folder"
         )
     # plans of merjax 0.1.0 do not have the key
@@ -152,15 +152,15 @@ def plan_from_json(content: dict[str, Any]) -> Plan:
 def make_plan(sweep: SweepFile, workers: int, capacity: Capacity = lambda experiment, config: None) -> Plan:
     """Sort the trials into groups and cut their runs into chunks.
 
-    Trials whose method needs what the store lacks are set aside with the reason.
+    Trials whose method needs something that the store lacks are set aside with the reason.
 
     Args:
-        sweep: what was asked for.
-        workers: processes that will share the chunks.
-        capacity: how many runs of a group fit on the devices together, where that is known (`merjax.methods.memory.capacity`).
+        sweep: the sweep.
+        workers: the number of processes that will share the chunks.
+        capacity: how many runs of a group fit on the devices together, if that is known (`merjax.methods.memory.capacity`).
 
     Raises:
-        MerjaxError: data that is missing or does not fit the protocol; or no trial can be run.
+        MerjaxError: data is missing or does not fit the protocol, or no trial can be run.
     """
     opened, not_run = _opened(sweep)
     keys, experiments = list(opened), [*opened.values()]
@@ -168,7 +168,8 @@ def make_plan(sweep: SweepFile, workers: int, capacity: Capacity = lambda experi
     group_of_trial = tuple(keys.index(program_group(trial.config)) for trial in able)
     firsts = [able[group_of_trial.index(g)].config for g in range(len(keys))]
     for trial, group in zip(able, group_of_trial, strict=True):
-        region_mask(trial.config.regions, experiments[group].streams)  # raises what would else come up in a worker
+        # raises here what would otherwise be raised in a worker
+        region_mask(trial.config.regions, experiments[group].streams)
         class_weights(trial.config.loss.alpha, np.ones(1))
         if trains_inner(trial.config.selection):
             experiments[group].held_out_inside(trial.config.selection.inner)
@@ -207,7 +208,7 @@ def _opened(sweep: SweepFile) -> tuple[dict[tuple, TrainingData], tuple[NotRun, 
     """What each group trains on, by its key, and the trials that lack something.
 
     Raises:
-        MerjaxError: every trial lacks something; or one does, of a search.
+        MerjaxError: every trial lacks something, or in a search any trial does.
     """
     opened: dict[tuple, TrainingData] = {}
     lacks: dict[tuple, str] = {}
@@ -219,7 +220,7 @@ def _opened(sweep: SweepFile) -> tuple[dict[tuple, TrainingData], tuple[NotRun, 
         method = method_of(config.method)
         if config.engine.save_models and not method.compiles:
             raise MerjaxError(
-                f"engine.save_models keeps what networks learn, and {config.method} has none; leave it out"
+                f"engine.save_models keeps what networks learn, but {config.method} has no network; leave it out"
             )
         try:
             method.refuse(experiment)
@@ -234,13 +235,13 @@ def _opened(sweep: SweepFile) -> tuple[dict[tuple, TrainingData], tuple[NotRun, 
 
 
 def open_experiment(config: Config, inner: float) -> TrainingData:
-    """What a config trains on; tested on inner subjects, if there is a share of them."""
+    """What a config trains on. If `inner` is above 0, this share of the training subjects is tested in place of the others."""
     experiment = data_of(config.data)
     return experiment.held_out_inside(inner) if inner else experiment
 
 
 def most_runs_together(experiment: TrainingData, config: Config, capacity: Capacity) -> int:
-    """Most runs of a chunk: what the config says, what the devices' memory allows, or a number for CPUs."""
+    """The largest number of runs in a chunk: what the config says, what the devices' memory allows, or a number for CPUs."""
     return config.engine.chunk or capacity(experiment, config) or _CPU_CHUNK
 
 
@@ -251,7 +252,7 @@ def splitting_keys(plan: Plan) -> tuple[str, ...]:
 
 
 def balanced_width(runs: int, most: int) -> int:
-    """The chunk width, at most `most`, that spreads the runs evenly over as few chunks as that allows."""
+    """The chunk width, at most `most`, that spreads the runs evenly over as few chunks as possible."""
     return math.ceil(runs / math.ceil(runs / most))
 
 
@@ -276,7 +277,7 @@ def describe(experiment: TrainingData, cost: dict[str, float]) -> GroupData:
 
 
 def left_out_sentences(groups: Sequence[GroupData]) -> list[str]:
-    """Which clips groups do without; groups often share theirs."""
+    """Sentences on the clips that groups do not use, each once, since groups often share them."""
     sentences = []
     for group in groups:
         sentences += [f"dropped {clip}" for clip in group.dropped]
@@ -286,8 +287,8 @@ def left_out_sentences(groups: Sequence[GroupData]) -> list[str]:
 
 
 def cost_of_run(experiment: TrainingData, config: Config) -> dict[str, float]:
-    """Rough multiply-adds of one run's stages, in units of 1e9, in the order in which they train, to tell how far a sweep
-    has come; those that train without the inner subjects first."""
+    """Rough multiply-adds of one run's stages, in units of 1e9, in the order in which they train: those without the inner
+    subjects first. They serve to estimate a sweep's progress."""
     selection, once = config.selection, method_of(config.method).cost(experiment, config)
     inner = {training_name(stage, inner=True): work for stage, work in once.items()} if trains_inner(selection) else {}
     return inner | (once if trains_outer(selection) else {})

@@ -1,6 +1,6 @@
-"""Under what conditions chunks were trained: devices, versions of packages, time.
+"""The conditions under which chunks were trained: devices, versions of packages, time.
 
-Results do not depend on them by design, to float tolerance; whoever cannot reproduce a number wants to know them.
+By design, results do not depend on them, up to float tolerance; they help if a number cannot be reproduced.
 """
 
 import json
@@ -19,9 +19,9 @@ class Conditions(NamedTuple):
     """What a sweep's finished chunks were trained with.
 
     Attributes:
-        devices: of each process, such as "1 x NVIDIA H200"; several where processes differed.
-        versions: "merjax 0.1.0, Python 3.11.2, jax 0.10.0, ..."; several where processes differed.
-        seconds: that chunks took, compilation included, summed over chunks; what a killed process had spent is not in it.
+        devices: of each process, such as "1 x NVIDIA H200"; several if processes differed.
+        versions: "merjax 0.1.0, Python 3.11.2, jax 0.10.0, ..."; several if processes differed.
+        seconds: the time that chunks took, with compilation, summed over chunks; the time of killed processes is not included.
     """
 
     devices: tuple[str, ...]
@@ -30,7 +30,7 @@ class Conditions(NamedTuple):
 
 
 def note_sitting(folder: Path, chunk: Chunk, seconds: float) -> None:
-    """Add the time that this process spent on a chunk, and what it is, to the chunk's record."""
+    """Add the time that this process spent on a chunk, its device and its versions to the chunk's record."""
     path = record_path(folder, chunk)
     before: dict[str, Any] = {"seconds": 0.0, "with": []}
     if path.is_file():
@@ -41,7 +41,7 @@ def note_sitting(folder: Path, chunk: Chunk, seconds: float) -> None:
 
 
 def read_conditions(folder: Path, chunks: Sequence[Chunk]) -> Conditions | None:
-    """The conditions of finished chunks; None where none were noted."""
+    """The conditions of finished chunks; None if none were noted."""
     paths = [path for chunk in chunks if (path := record_path(folder, chunk)).is_file()]
     if not paths:
         return None
@@ -64,7 +64,7 @@ def _device() -> str:
 
 
 def _processor() -> str:
-    """The processor's name where Linux tells it."""
+    """The processor's name, as Linux gives it."""
     info = Path("/proc/cpuinfo")
     lines = info.read_text().splitlines() if info.is_file() else []
     named = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]

@@ -1,4 +1,4 @@
-"""What a sweep's folder holds, finished or not, as tables."""
+"""The content of a sweep's folder, finished or not, as tables."""
 
 import hashlib
 import importlib
@@ -40,7 +40,7 @@ class MissingRun(NamedTuple):
 
 @dataclass(frozen=True)
 class SweepResult:
-    """What a sweep's folder holds, finished or under way. Tables are read when they are first asked for, and kept.
+    """The content of a sweep's folder, finished or not. Tables are read when they are first used, and kept.
 
     >>> result = merjax.open_sweep("runs/mine")
     >>> result.scores
@@ -49,9 +49,9 @@ class SweepResult:
 
     Attributes:
         folder: where it lies.
-        plan: what was asked for, `plan.table` as a table; of a search, what each fold chose, all of it the trial "chosen".
-        tried: of a search, what was proposed and how it scored on inner subjects, see `merjax.sweeps.running.search.table`.
-        alias: what a report calls it, where several have one name.
+        plan: what was asked for, `plan.table` as a table; for a search, what each fold chose, as one trial "chosen".
+        tried: for a search, what was proposed and how it scored on inner subjects, see `merjax.sweeps.running.search.table`.
+        alias: its name in a report, if several sweeps have the same name.
     """
 
     folder: Path
@@ -66,17 +66,17 @@ class SweepResult:
 
     @cached_property
     def finished(self) -> list[Chunk]:
-        """Chunks that were finished when this was first asked for; all tables are of these."""
+        """Chunks that were finished when this was first read; all tables cover these."""
         return [chunk for chunk in self.plan.chunks if is_finished(self.folder, chunk)]
 
     @property
     def missing_chunks(self) -> list[Chunk]:
-        """Chunks that are not finished: of a shard, of a sweep under way, or of one that was stopped."""
+        """Chunks that are not finished, in a shard, in a running sweep or in one that was stopped."""
         return [chunk for chunk in self.plan.chunks if chunk not in self.finished]
 
     @property
     def missing(self) -> tuple[MissingRun, ...]:
-        """The training runs that are not finished: trial, seed and fold of each; empty when all are."""
+        """The training runs that are not finished: trial, seed and fold of each; empty if all are finished."""
         return tuple(
             MissingRun(self.plan.trials[trial].name, chunk.seed, self.plan.groups[chunk.group].folds[fold].name)
             for chunk in self.missing_chunks
@@ -85,7 +85,7 @@ class SweepResult:
 
     @property
     def missing_sentence(self) -> str:
-        """What is not finished, in a sentence; "" when all is."""
+        """A sentence about what is not finished; "" if all is finished."""
         if not self.missing:
             return ""
         trials = pd.Series([run.trial for run in self.missing]).value_counts(sort=False)
@@ -104,7 +104,7 @@ class SweepResult:
         """
         if not self.finished:
             raise MerjaxError(
-                f"{self.folder}: none of the {len(self.plan.chunks)} chunks of this run is finished, there is nothing to "
+                f"{self.folder}: none of the {len(self.plan.chunks)} chunks of this run is finished, so there is nothing to "
                 "report yet; run the sweep again to go on with it"
             )
         return read_predictions(self.folder, self.finished)
@@ -126,7 +126,7 @@ class SweepResult:
 
     @cached_property
     def curves(self) -> pd.DataFrame:
-        """Training curves: a row per trial, fold, seed, stage and step, a column per metric; empty where there are none."""
+        """Training curves: a row per trial, fold, seed, stage and step, a column per metric; empty if there are none."""
         return read_curves(self.folder, self.finished)
 
     @cached_property
@@ -136,17 +136,17 @@ class SweepResult:
 
     @cached_property
     def conditions(self) -> Conditions | None:
-        """Devices, versions and time of the training; None where they were not noted."""
+        """Devices, versions and time of the training; None if they were not noted."""
         return read_conditions(self.folder, self.finished)
 
     @property
     def began(self) -> datetime:
-        """When the plan was written, by its file, which may have been copied since."""
+        """When the plan was written, by the time of its file, which may have been copied since."""
         return datetime.fromtimestamp((self.folder / "plan.json").stat().st_mtime)
 
     @property
     def ended(self) -> datetime:
-        """When the last predictions were written, by their file."""
+        """When the last predictions were written, by the time of their file."""
         return datetime.fromtimestamp(max(file.stat().st_mtime for file in self._files))
 
     @property
@@ -157,38 +157,38 @@ class SweepResult:
         """Write tables, figures and a page of this sweep; see `merjax.make_report`, which takes several.
 
         Args:
-            out: folder of the report; `report` in the sweep's folder when None.
-            base: trials that the others are compared with; the first one when there are none.
+            out: folder of the report; None means `report` in the sweep's folder.
+            base: trials that the others are compared with; if there are none, the first trial is.
             crops: whether the page shows crops of faces.
 
         Returns:
             The page, `report.html`.
 
         Raises:
-            MerjaxError: nothing is finished yet, or a base that is no trial.
+            MerjaxError: nothing is finished yet, or a base is not a trial.
         """
-        # by name: reports stand above sweeps, and nothing below them may import them; this is a door for notebooks
+        # imported by name: reports stand above sweeps, so no module here may import them; this method serves notebooks
         page: Path = importlib.import_module("merjax.report.files").make_report(self, out, base=base, crops=crops)
         return page
 
     def _repr_html_(self) -> str:
-        """What is missing and the scores, in a notebook."""
+        """What is missing, and the scores, for a notebook."""
         missing = f"<p>{self.missing_sentence}</p>" if self.missing else ""
         return missing + (self.scores if self.finished else self.plan.table).to_html()
 
 
 def open_sweep(folder: str | Path) -> SweepResult:
-    """Open a sweep's folder, finished or under way.
+    """Open a sweep's folder, finished or not.
 
     >>> result = merjax.open_sweep("runs/mine")
     >>> result.missing
     ()
 
     Args:
-        folder: what `merjax sweep` or `merjax.run_sweep` wrote; of a search, its folder, or that of what the folds chose.
+        folder: a folder that `merjax sweep` or `merjax.run_sweep` wrote; for a search, its folder, or that of its choices.
 
     Returns:
-        Its tables. They are of what was finished when they were first asked for: open the folder again to see more.
+        Its tables. They cover what was finished when they were first read; open the folder again to see more.
 
     Raises:
         MerjaxError: the folder holds no sweep, or a damaged one.
@@ -200,10 +200,10 @@ def open_sweep(folder: str | Path) -> SweepResult:
 def open_sweeps(
     sweeps: str | Path | SweepResult | Sequence[str | Path | SweepResult],
 ) -> list[SweepResult]:
-    """Open one or several sweeps; those of one name are told apart by their folders.
+    """Open one or several sweeps; sweeps with the same name are named by their folders.
 
     Raises:
-        MerjaxError: see `open_sweep`; or a folder given twice.
+        MerjaxError: see `open_sweep`; or a folder is given twice.
     """
     listed = [sweeps] if isinstance(sweeps, str | Path | SweepResult) else sweeps
     results = [sweep if isinstance(sweep, SweepResult) else open_sweep(sweep) for sweep in listed]
@@ -216,7 +216,7 @@ def open_sweeps(
 
 
 def finish(folder: Path, tried: pd.DataFrame | None = None) -> SweepResult:
-    """The result of a folder; its scores are saved beside the predictions when all chunks are there."""
+    """The result of a folder; its scores are saved beside the predictions once all chunks are there."""
     result = SweepResult(folder, read_plan(folder), tried)
     if not result.missing:
         write_scores(folder, result.scores)

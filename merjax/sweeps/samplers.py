@@ -1,4 +1,4 @@
-"""Optuna, where it is installed, and its samplers by the names that sweep files give them."""
+"""Optuna, if it is installed, and its samplers by their names in sweep files."""
 
 import inspect
 
@@ -17,10 +17,10 @@ def make_sampler(name: str, seed: int) -> "optuna.samplers.BaseSampler":
     """One of Optuna's samplers: "tpe", "random", or the name of its class.
 
     Raises:
-        MerjaxError: there is none of that name, or it needs a package that is not there.
+        MerjaxError: there is no sampler of that name, or it needs a package that is not installed.
     """
     if name == "tpe":
-        return optuna.samplers.TPESampler(seed=seed, constant_liar=True)  # proposals of one batch keep apart
+        return optuna.samplers.TPESampler(seed=seed, constant_liar=True)  # keeps the proposals of one batch apart
     known = _known()
     sampler = known.get("RandomSampler" if name == "random" else name)
     if sampler is None:
@@ -32,7 +32,7 @@ def make_sampler(name: str, seed: int) -> "optuna.samplers.BaseSampler":
 
 
 def _known() -> dict[str, type]:
-    """Those that a seed is enough to make."""
+    """Optuna's samplers that need no argument but a seed."""
     classes = {name: getattr(optuna.samplers, name) for name in dir(optuna.samplers) if name.endswith("Sampler")}
     return {name: found for name, found in classes.items() if not inspect.isabstract(found) and _takes_seed(found)}
 

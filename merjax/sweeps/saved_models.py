@@ -1,4 +1,4 @@
-"""The models of a sweep's runs, a folder each in the sweep's folder."""
+"""The models of a sweep's runs; each has a folder inside the sweep's folder."""
 
 import functools
 import json
@@ -23,9 +23,9 @@ from merjax.training.data import TrainingData
 
 
 def save_models(folder: Path, plan: Plan, chunk: Chunk, data: TrainingData, learned: Mapping[str, Learned]) -> None:
-    """Save what the runs of a chunk learnt, a folder each; what an earlier process left there is replaced.
+    """Save what the runs of a chunk learnt, one folder for each; folders from an earlier process are replaced.
 
-    A method that trains nothing by the engine has nothing to keep.
+    A method that does not train by the engine has nothing to save.
     """
     if not learned:
         return

@@ -1,4 +1,4 @@
-"""What a sweep file's `search` section says; its syntax stands in `merjax.sweeps.sweep_file`."""
+"""Reads a sweep file's `search` section; `merjax.sweeps.sweep_file` describes its syntax."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -11,7 +11,7 @@ _NOT_SEARCHED = ("data.store", "data.protocol", "data.folds", "data.anger", "con
 
 
 class SearchSpec(NamedTuple):
-    """What `search:` says; see `merjax.sweeps.sweep_file`."""
+    """The content of `search:`; see `merjax.sweeps.sweep_file`."""
 
     space: dict[str, Any]
     trials: int
@@ -22,15 +22,15 @@ class SearchSpec(NamedTuple):
 
 
 def read_search(content: Mapping[str, Any], base: Config, source: str) -> SearchSpec:
-    """What a sweep file's `search` says.
+    """Read a sweep file's `search`.
 
     Args:
         content: the sweep file.
         base: its base, which proposals change.
-        source: what sentences begin with.
+        source: the file, named at the beginning of messages.
 
     Raises:
-        MerjaxError: saying what to write instead.
+        MerjaxError: the section is wrong; the message says what to write instead.
     """
     if "trials" in content or "axes" in content:
         raise MerjaxError(f"{source}: a sweep with `search` has no trials and no axes; write axes under search: space:")
@@ -61,8 +61,8 @@ def read_search(content: Mapping[str, Any], base: Config, source: str) -> Search
     for key, values in spec.space.items():
         if str(key).startswith(_NOT_SEARCHED):
             raise MerjaxError(
-                f"{source}: search: {key} is no way to train; leave out {', '.join(_NOT_SEARCHED)}, which say what is "
-                "tested and how the work is done"
+                f"{source}: search: {key} does not change the training; leave out {', '.join(_NOT_SEARCHED)}, which say what "
+                "is tested and how the work is done"
             )
         for value in _ends(key, values, source, settings.get(key)):
             make_config(settings, {key: value}, source=f"{source}: search")
@@ -70,7 +70,7 @@ def read_search(content: Mapping[str, Any], base: Config, source: str) -> Search
 
 
 def _ends(key: str, values: Any, source: str, default: Any) -> list[Any]:
-    """Values of a search space's axis that must all be allowed for the axis to be."""
+    """Values of a search space's axis; the axis is allowed if they all are."""
     if isinstance(values, list) and values:
         return values
     if isinstance(values, dict) and isinstance(default, bool):

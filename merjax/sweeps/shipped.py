@@ -10,11 +10,11 @@ _PACKAGE = Path(__file__).parents[1]
 def find_sweep(asked: Path) -> Path:
     """The sweep file that a path or a name stands for.
 
-    A file is looked for under the path itself; then a name, which has neither a folder nor an ending, is looked for in sweeps/
-    of the current folder, and then among those that come with merjax.
+    A file is looked for under the path itself. A name, which has neither a folder nor an ending, is then looked for in sweeps/
+    of the current folder, and after that among the files that come with merjax.
 
     Raises:
-        MerjaxError: none is found; the sentence names those that are near.
+        MerjaxError: none is found; the message names files with a similar name.
     """
     if asked.is_file():
         return asked
@@ -30,8 +30,8 @@ def find_sweep(asked: Path) -> Path:
 def find_config(sweep: Path, said: str) -> Path:
     """The config file that a sweep file names, by a path from its own folder.
 
-    `../configs/NAME.yaml` is one that comes with merjax where no such file lies there, so that a copy of a sweep file works in
-    any folder.
+    If no file lies at `../configs/NAME.yaml`, the config of that name that comes with merjax is used, so that a copy of a sweep
+    file works in any folder.
     """
     beside = sweep.parent / said
     shipped = shipped_folder("configs") / beside.name
@@ -39,13 +39,13 @@ def find_config(sweep: Path, said: str) -> Path:
 
 
 def named_sweeps() -> dict[str, Path]:
-    """The sweep files that can be called by name, in alphabetical order; one that lies here hides one of merjax's own."""
+    """The sweep files that can be called by name, in alphabetical order; a file in sweeps/ here hides merjax's own."""
     found = {path.stem: path for folder in (shipped_folder("sweeps"), Path("sweeps")) for path in folder.glob("*.yaml")}
     return {name: found[name] for name in sorted(found)}
 
 
 def about(sweep: Path) -> str:
-    """What a sweep file says of itself in its first line; "" where that is not a comment."""
+    """The comment in the first line of a sweep file; "" if that is not a comment."""
     first = sweep.read_text().partition("\n")[0]
     return first.removeprefix("#").strip() if first.startswith("#") else ""
 

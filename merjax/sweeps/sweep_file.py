@@ -1,4 +1,4 @@
-"""Sweep files: a base config, axes over its keys, seeds; and the trials they stand for.
+"""Sweep files: a base config, axes over its keys, and seeds; and the trials that they stand for.
 
 base: ../configs/quickstart.yaml        # a config file, or the settings themselves
 trials:                                 # named points ...
@@ -9,13 +9,13 @@ axes:                                   # ... times every combination of these (
   spatial.epochs: {range: [5, 15, 5]}              # 5, 10, 15
   data.input: [gray, difference]
 seeds: [0, 1, 2]                        # or a number of seeds
-synthesize:                             # make the store from portraits first, where it does not exist yet
+synthesize:                             # make the store from portraits first, if it does not exist yet
   {invent: 6, clips_per_subject: 6}     # as in `merjax.synthesis.synthesize_release`; `layouts: {samm: , smic: }` for several
 small: ../configs/small.yaml            # what --scale small changes: settings of the base, seeds, synthesize
 published: table7                       # a table of `merjax.scoring.published` whose scores reports print beside these; each
                                         # trial names its row: cross-entropy: {loss.gamma: 0, published: CE}
 
-In place of trials and axes, a search (see `merjax.sweeps.running.search`; needs `pip install 'merjax[search]'`):
+In place of trials and axes, a file may hold a search (`merjax.sweeps.running.search`; needs `pip install 'merjax[search]'`):
 
 search:
   sampler: tpe                          # or random, or one of Optuna's samplers by name, such as GPSampler
@@ -55,11 +55,11 @@ class Trial(NamedTuple):
     """One point of hyper-parameters.
 
     Attributes:
-        name: tells it apart. Trials that share a name are of disjoint folds, and their predictions are one trial's.
-        overrides: what sets it apart from the base.
-        config: the whole.
-        folds: names of the folds in which it is trained and tested; all of them without any.
-        published: the method in the sweep's published table whose scores belong beside its own; "" for none.
+        name: its name. Trials that share a name have different folds, and their predictions count as one trial's.
+        overrides: the settings in which it differs from the base.
+        config: all its settings.
+        folds: names of the folds in which it is trained and tested; if empty, all folds.
+        published: the method in the sweep's published table whose scores are shown beside its own; "" for none.
     """
 
     name: str
@@ -74,16 +74,16 @@ class Trial(NamedTuple):
 
 @dataclass(frozen=True)
 class SweepFile:
-    """A sweep as written.
+    """A sweep as its file describes it.
 
     Attributes:
         name: its name.
         trials: its trials in order; with a search, the base alone.
         seeds: its seeds.
-        synthesize: how to make its data, if it says so.
-        search: what to search for, if it says so.
-        inner: share of the training subjects to test on in place of the held-out ones; 0: test on these.
-        small: settings of the base that the small scale changed, by dotted key; none at full scale.
+        synthesize: how to make its data, if it is to be made.
+        search: what to search for, if it has a search.
+        inner: share of the training subjects to test on in place of the held-out subjects; 0 tests on the held-out ones.
+        small: settings of the base that the small scale changed, by dotted key; empty at full scale.
         published: the published table that it repeats, by its name in `merjax.scoring.published.tables.TABLES`; "" for none.
     """
 
@@ -106,7 +106,7 @@ class SweepFile:
         """The one store that all trials use.
 
         Raises:
-            MerjaxError: there are several.
+            MerjaxError: the trials use several.
         """
         stores = {trial.config.data.store for trial in self.trials}
         if len(stores) > 1:
@@ -116,7 +116,7 @@ class SweepFile:
         return Path(stores.pop())
 
     def with_trials(self, points: Mapping[str, dict[str, Any]], inner: float = 0.0) -> "SweepFile":
-        """The sweep of named points over this one's base, without a search; trials that stay as they are keep their rows."""
+        """The sweep of named points over this one's base, without a search; trials that do not change keep their rows."""
         base, rows = flatten(self.trials[0].config), {(t.name, repr(t.overrides)): t.published for t in self.trials}
         trials = tuple(
             Trial(name, own, make_config(base, own, source=name), published=rows.get((name, repr(own)), ""))
@@ -125,7 +125,7 @@ class SweepFile:
         return replace(self, trials=trials, search=None, inner=inner)
 
     def with_chosen(self, name: str, points: Sequence[tuple[dict[str, Any], Sequence[str]]]) -> "SweepFile":
-        """The sweep whose folds have settings of their own, under one name: points over this one's base, with their folds."""
+        """The sweep of one trial whose folds have settings of their own: points over this one's base, with their folds."""
         base = flatten(self.trials[0].config)
         trials = tuple(Trial(name, own, make_config(base, own, source=name), tuple(folds)) for own, folds in points)
         return replace(self, trials=trials, search=None)
@@ -136,12 +136,11 @@ class SweepFile:
 
 
 def read_sweep(path: Path, overrides: Sequence[Layer] = (), scale: Scale = "full") -> SweepFile:
-    """Read a sweep file, or one of those that have a name; `overrides` ("key.sub=value", or mappings) change its base, after
-    what the scale changes.
+    """Read a sweep file by its path or name; `overrides` ("key.sub=value", or mappings) change its base after the scale does.
 
     Raises:
-        MerjaxError: no such file, an unknown key, an empty axis, a bad range, two trials that are one, no such scale in it, a
-            published table or row that there is not.
+        MerjaxError: there is no such file, a key is unknown, an axis is empty, a range is wrong, two trials are equal, the file
+            has no such scale, or a published table or row does not exist.
     """
     file = find_sweep(path)
     content = read_yaml(file)
@@ -158,10 +157,10 @@ def make_sweep(
     source: str = "sweep",
     scale: Scale = "full",
 ) -> SweepFile:
-    """A sweep from what a sweep file says, the base and the small scale being settings.
+    """A sweep from the content of a sweep file, with settings as its base and in its small scale.
 
     Raises:
-        MerjaxError: as `read_sweep`, beginning with `source`.
+        MerjaxError: see `read_sweep`; the message begins with `source`.
     """
     for key in content:
         if key not in _KEYS:
@@ -186,7 +185,7 @@ def make_sweep(
 
 
 def _small(content: Mapping[str, Any], source: str) -> Mapping[str, Any]:
-    """What a sweep file says of its small scale."""
+    """The `small` section of a sweep file."""
     said = content.get("small")
     if said is None:
         raise MerjaxError(f"{source} has no `small` section, which says what --scale small changes; leave --scale out")
@@ -208,7 +207,7 @@ def _dotted(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def _trials(content: Mapping[str, Any], layers: Sequence[Layer], source: str) -> tuple[Trial, ...]:
-    """The named points, each with every point of the axes, over the base's layers."""
+    """The trials: each named point combined with every point of the axes, over the base's layers."""
     named = content.get("trials") or {"": {}}
     if not isinstance(named, Mapping) or not all(isinstance(point or {}, Mapping) for point in named.values()):
         raise MerjaxError(f"{source}: trials is {named!r}; write `name: {{key: value}}` lines")

@@ -1,4 +1,4 @@
-"""Portraits in, labelled clips out, in a database's own layout: nothing here says anything about people."""
+"""Makes labelled clips from portraits, in a database's own layout; nothing here says anything about people."""
 
 from merjax.synthesis.portraits import default_portraits
 from merjax.synthesis.release import MARKER, synthesize_release

@@ -1,4 +1,4 @@
-"""Which clips a synthesised release holds: an even deal of expressions to every subject, and a script for each clip."""
+"""Which clips a synthesised release holds: every subject gets an even share of the expressions, and each clip a script."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ class ClipPlan:
 
     Attributes:
         subject, number: 1-based position of the subject in the release, and of the clip among the subject's.
-        emotion: as the sheet will say, lower case.
+        emotion: as the sheet will name it, in lower case.
         first: number on disk of the clip's first frame.
         script: what happens; its frame numbers count from 0.
     """
@@ -62,15 +62,15 @@ class ClipPlan:
 
 
 def generator(*seed: int) -> np.random.Generator:
-    """A generator of (purpose, seed, subject, clip): what is drawn depends on nothing else."""
+    """A generator from (purpose, seed, subject, clip): what it draws depends on nothing else."""
     return np.random.default_rng(seed)
 
 
 def plan_clips(
     groups: Sequence[Sequence[str]], fps: float, subjects: int, clips: int, peak: tuple[float, float], seed: int
 ) -> list[ClipPlan]:
-    """Clips of all subjects, dealt in turn over the groups of emotions, within a group over its emotions, within an
-    emotion over its expressions, so that `clips` >= number of groups gives every subject a clip of every group.
+    """Clips of all subjects, dealt in turn over the groups of emotions, within a group over its emotions, and within an
+    emotion over its expressions. If `clips` is at least the number of groups, every subject gets a clip of every group.
 
     Args:
         groups: emotions that share a class of the protocol, which is to be balanced.
@@ -85,7 +85,7 @@ def plan_clips(
 
 
 def _deal(groups: Sequence[Sequence[str]], clips: int, subject: int, seed: int) -> list[tuple[str, int]]:
-    """(emotion, index of its expression) of one subject's clips; every subject begins elsewhere in every list."""
+    """(emotion, index of its expression) of one subject's clips; each subject begins at a different place in every list."""
     first = _rounds_before(groups, clips, subject)
     dealt = []
     for clip in range(clips):

@@ -18,16 +18,16 @@ _SETTINGS = ("invent", "subjects", "clips_per_subject", "emotions", "peak", "see
 
 
 def make_demo_store(store: Path, synthesize: Mapping[str, Any], name: str, console: Console) -> None:
-    """Synthesise and prepare the clips of a sweep that says `synthesize`, where its store does not exist yet.
+    """Synthesise and prepare the clips of a sweep file with `synthesize`, if its store does not exist yet.
 
     Args:
-        store: folder of the store; the releases come beside it.
-        synthesize: what the sweep file says.
-        name: the sweep's, for messages.
+        store: folder of the store; the releases are written beside it.
+        synthesize: this section of the sweep file.
+        name: the sweep's name, for messages.
         console: where progress is shown.
 
     Raises:
-        MerjaxError: settings that make no clips; a store of other clips in the place, real ones above all.
+        MerjaxError: the settings cannot make clips, or the store exists and holds other clips, real ones in particular.
     """
     from merjax.datasets import Release, read_casme2, read_samm, read_smic
     from merjax.stores.preparation import prepare_store
@@ -37,7 +37,8 @@ def make_demo_store(store: Path, synthesize: Mapping[str, Any], name: str, conso
     wanted = releases_of(synthesize, name)
     folder = store.with_name(store.name + "-releases")
     folder.mkdir(parents=True, exist_ok=True)
-    with FileLock(store.with_name(f".{store.name}.making")):  # two sweeps may begin at once: one makes, both use
+    # two sweeps may begin at once: one makes the store, both use it
+    with FileLock(store.with_name(f".{store.name}.making")):
         for layout, settings in wanted.items():
             _refuse_other_settings(folder / layout / MARKER, settings, name)
         if (store / "store.json").is_file():
@@ -56,10 +57,10 @@ def make_demo_store(store: Path, synthesize: Mapping[str, Any], name: str, conso
 def releases_of(synthesize: Mapping[str, Any], source: str) -> "dict[LayoutName, dict[str, Any]]":
     """The releases that a sweep file's `synthesize` asks for: settings of `merjax.synthesis.synthesize_release` by layout.
 
-    Every layout has other people, for its seed is another one.
+    Each layout has its own seed and therefore other people.
 
     Raises:
-        MerjaxError: an unknown layout or setting.
+        MerjaxError: a layout or setting is unknown.
     """
     from merjax.synthesis.layouts import LAYOUTS
 
@@ -90,7 +91,7 @@ def _refuse_other_settings(marker: Path, settings: Mapping[str, Any], name: str)
     for key, value in settings.items():
         if made[key] != value:
             raise MerjaxError(
-                f"{marker.parent} was made with {key} {made[key]}, {name} asks for {value}; remove "
+                f"{marker.parent} was made with {key} {made[key]}, but {name} asks for {value}; remove "
                 f"{marker.parent.parent} and the store beside it, or choose another data.store"
             )
 
@@ -99,12 +100,12 @@ def _refuse_other_databases(store: Path, layouts: tuple[str, ...], name: str) ->
     sources = json.loads((store / "store.json").read_text())["sources"]
     if not all(source["synthetic"] for source in sources):
         raise MerjaxError(
-            f"{store} holds real recordings, {name} makes its own clips; choose another data.store, or run the sweep "
+            f"{store} holds real recordings, but {name} makes its own clips; choose another data.store, or run the sweep "
             "without --scale small"
         )
     there = {source["database"] for source in sources}
     if there != set(layouts):
         raise MerjaxError(
-            f"{store} holds clips of {', '.join(sorted(there))}, {name} asks for {', '.join(layouts)}; remove it, or "
+            f"{store} holds clips of {', '.join(sorted(there))}, but {name} asks for {', '.join(layouts)}; remove it, or "
             "choose another data.store"
         )

@@ -54,8 +54,8 @@ class Face:
 def displacement_field(face: Face, movements: Iterable[Movement], peak: float) -> Float32[np.ndarray, "H W 2"]:
     """Displacement (x, y) in pixels of every pixel, where the largest vector has length `peak`.
 
-    Each action unit displaces points; the normalised Gaussian convolution of these, times a soft mask of the face, is
-    its dense field; fields of several units add.
+    Each action unit displaces points. Its dense field is the normalised Gaussian convolution of these displacements, times a
+    soft mask of the face. The fields of several units are added.
     """
     control = control_points(face.points_68x2)
     vectors_by_reach: dict[float, np.ndarray] = {}
@@ -88,7 +88,7 @@ def normalised_convolution(
     total_HxW = weights_HxP @ weights_PxW + np.float32(damping)
     channels = []
     for values_P in values_PxC.T.astype(np.float32):
-        moved = values_P.nonzero()[0]  # most points only hold the field: they count in the sum of weights alone
+        moved = values_P.nonzero()[0]  # the other points only hold the field: they count in the sum of weights alone
         channels.append((weights_HxP[:, moved] * values_P[moved]) @ weights_PxW[moved] / total_HxW)
     return np.stack(channels, -1)
 
@@ -108,7 +108,7 @@ def face_mask(points_68x2: Float[np.ndarray, "68 2"], height: int, width: int) -
 def control_points(points_68x2: Float[np.ndarray, "68 2"]) -> dict[tuple[Point, str], Float[np.ndarray, "2"]]:
     """Every point that moves or holds the field, by (name, side): the landmarks by the index of their right twin, and
     the points derived from them; side is "right", "left" or "middle"."""
-    middle = points_68x2[27:31].mean(0) * [1, 0]  # the nose bridge's x: about which the left half is mirrored
+    middle = points_68x2[27:31].mean(0) * [1, 0]  # the nose bridge's x, about which the left half is mirrored
     mirrored_68x2 = points_68x2[MIRROR] * [-1, 1] + 2 * middle
     control: dict[tuple[Point, str], np.ndarray] = {}
     for index in range(68):
@@ -129,7 +129,7 @@ def _is_right(index: int) -> bool:
 
 
 def _derived(points_68x2: np.ndarray) -> dict[str, np.ndarray]:
-    """Points between the landmarks of the image's left half, where skin moves that no landmark marks."""
+    """Points between the landmarks of the image's left half, where skin moves but no landmark lies."""
     p, d = points_68x2, inter_ocular_distance(points_68x2)
     out, down = np.array([-d, 0]), np.array([0, d])
     return {
@@ -142,7 +142,7 @@ def _derived(points_68x2: np.ndarray) -> dict[str, np.ndarray]:
         "nasolabial": 0.55 * p[31] + 0.45 * p[48] + 0.08 * out,
         "ala": p[31] + 0.1 * out - 0.05 * down,
         "dimple": p[48] + 0.22 * out,
-        # Never displaced: they hold the eyeball and the scalp.
+        # These are never displaced: they hold the eyeball and the scalp.
         "iris": p[36:42].mean(0),
         "hairline_inner": p[21] - 0.62 * down,
         "hairline_outer": p[18] - 0.57 * down,
@@ -152,7 +152,7 @@ def _derived(points_68x2: np.ndarray) -> dict[str, np.ndarray]:
 def _spread(
     face: Face, names: list[Point], points_Px2: np.ndarray, reach: float, vectors_Px2: np.ndarray
 ) -> Float[np.ndarray, "H W 2"]:
-    """The points' displacements as a dense field; upper and lower lip part along the line between them."""
+    """The points' displacements as a dense field; the upper and the lower lip separate along the line between them."""
     fields = []
     for other_lip in (_LOWER_LIP, _UPPER_LIP):
         kept = np.array([name not in other_lip for name in names])
@@ -171,14 +171,14 @@ def _displacement(
     displacements: Mapping[Point, tuple[float, float]], moving: str, name: Point, side: str
 ) -> tuple[float, float]:
     lateral, down = displacements.get(name, (0.0, 0.0))
-    # A one-sided unit holds the midline, so that the other half of the face stays.
+    # A one-sided unit holds the midline, so that the other half of the face does not move.
     if moving not in ("both", side):
         return 0.0, 0.0
     return (-lateral if side == "right" else lateral), down
 
 
 def _below_the_lip_line(face: Face) -> Float[np.ndarray, "H W"]:
-    """0 above the line between the lips, 1 below; the step widens beyond the mouth's corners until it is no step."""
+    """0 above the line between the lips, 1 below; the step widens beyond the mouth's corners and fades out."""
     p, (height, width) = face.points_68x2, face.shape
     line = np.array([p[48], p[60], p[[61, 67]].mean(0), p[[62, 66]].mean(0), p[[63, 65]].mean(0), p[64], p[54]])
     x_W = np.arange(width)

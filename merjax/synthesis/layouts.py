@@ -17,12 +17,12 @@ class ReleaseLayout:
     """One database's way to store clips.
 
     Attributes:
-        name: of the database, as merjax's readers call it.
+        name: the database's name, as merjax's readers call it.
         fps: frames per second of its camera.
-        groups: its emotions, by their class in the three-class protocol of MEGC 2019 ("unused" where it leaves them
+        groups: its emotions, by their class in the three-class protocol of MEGC 2019 ("unused" for emotions that it leaves
             out).
-        gray: frames are gray, not colour.
-        margins: frames before the onset and after the offset are kept.
+        gray: whether frames are gray instead of colour.
+        margins: whether frames before the onset and after the offset are kept.
         clip: a clip's folder, relative to the release.
         frame: file name of a frame by its number on disk; its ending names the image format.
         write_sheets: writes the annotation sheets into the release's folder.
@@ -61,7 +61,7 @@ def _casme2_frame(plan: ClipPlan, number: int) -> str:
 
 
 def _casme2_sheets(root: Path, plans: Sequence[ClipPlan]) -> None:
-    """CASME2-coding-20140508.xlsx with its two blank columns, CASME2-ObjectiveClasses.xlsx; subjects are text."""
+    """CASME2-coding-20140508.xlsx with its two blank columns, and CASME2-ObjectiveClasses.xlsx; subjects are text."""
     coding = [_CASME2_COLUMNS]
     classes: list[tuple[Any, ...]] = [("Subject", "Filename", "Objective Class")]
     for plan in plans:
@@ -112,7 +112,7 @@ def _smic_frame(plan: ClipPlan, number: int) -> str:
 
 
 def _no_sheets(root: Path, plans: Sequence[ClipPlan]) -> None:
-    """SMIC's folders say everything."""
+    """SMIC has no sheets: its folders hold all annotations."""
 
 
 def _unit_cell(plan: ClipPlan) -> int | str:

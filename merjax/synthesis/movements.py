@@ -1,9 +1,9 @@
 """Action units as displacements of facial points, and the sets of units that the databases' coders report.
 
-The displacements follow the FACS manual's descriptions (Ekman, Friesen and Hager 2002), drawn by hand, except those of
-units 6 and 12: these are the median displacement, relative to the lip corners', between the neutral and the smiling
+The displacements were drawn by hand after the FACS manual's descriptions (Ekman, Friesen and Hager 2002), except those of
+units 6 and 12. These are the median displacement, relative to that of the lip corners, between the neutral and the smiling
 photographs of the 102 people of the Face Research Lab London Set (DeBruine and Jones 2017, CC BY 4.0), aligned by eye
-corners and nose bridge; landmarks for the 68 points, dense optical flow for the derived ones.
+corners and nose bridge. The 68 points were measured by landmarks, the derived ones by dense optical flow.
 """
 
 from collections.abc import Iterable, Mapping
@@ -29,14 +29,14 @@ class ActionUnit(NamedTuple):
 
 
 class Movement(NamedTuple):
-    """An action unit in a clip: on which of the subject's sides, and how strong beside the clip's other units (0-1]."""
+    """An action unit in a clip: the subject's side or sides, and its strength relative to the clip's other units (0-1]."""
 
     unit: int
     side: Side
     intensity: float
 
 
-# The lids are thin and slide over an eyeball that stays: their displacement must not reach the iris.
+# The lids are thin and slide over an eyeball that does not move: their displacement must not reach the iris.
 _LIDS = 0.06
 
 # fmt: off
@@ -122,7 +122,7 @@ EXPRESSIONS: dict[str, tuple[tuple[int, ...], ...]] = {
 def draw_movements(units: Iterable[int], rng: np.random.Generator, *, one_sided: float = 0.2) -> tuple[Movement, ...]:
     """Random sides and intensities for a set of units: the strongest has intensity 1, the others at least 0.6.
 
-    With probability `one_sided`, every unit that can move on one side alone does so, all on the same side.
+    With probability `one_sided`, all units that can move on one side alone move on the same single side.
     """
     units = tuple(units)
     sides: tuple[Side, Side] = ("left", "right")

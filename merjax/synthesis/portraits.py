@@ -1,4 +1,4 @@
-"""Where faces come from: photographs, brought to one geometry, and identities invented from them."""
+"""Where faces come from: photographs brought to one geometry, and identities invented from them."""
 
 import importlib.util
 from collections.abc import Sequence
@@ -31,10 +31,10 @@ def default_portraits() -> list[Path]:
 
 
 def portrait_files(paths: Sequence[Path]) -> list[Path]:
-    """The image files named, and those directly inside the folders named, in order of their names.
+    """The given image files, and those directly inside the given folders, in order of their names.
 
     Raises:
-        MerjaxError: a path that does not exist, or a folder without images.
+        MerjaxError: a path does not exist, or a folder holds no images.
     """
     files: list[Path] = []
     for path in paths:
@@ -54,7 +54,7 @@ def read_face(path: Path, model: Path) -> Face:
     """The largest face of a photograph, level, with d = 105 px, in a frame of 640x480.
 
     Raises:
-        MerjaxError: not an image, or no face found in it.
+        MerjaxError: the file is not an image, or no face is found in it.
     """
     image = cv2.imread(str(path), cv2.IMREAD_COLOR)
     if image is None:
@@ -68,10 +68,10 @@ def read_face(path: Path, model: Path) -> Face:
 
 
 def invent(face: Face, model: Path, rng: np.random.Generator) -> Face:
-    """A face of nobody: the shape, the tone and the light of a face changed at random, until a face is still found.
+    """An invented face: shape, tone and light of a face are changed at random until the result is still found as a face.
 
     Raises:
-        MerjaxError: none was found in many attempts.
+        MerjaxError: no face was found in many attempts.
     """
     for _ in range(_ATTEMPTS):
         image = _warp(face, _shape_change(face, rng))
@@ -85,7 +85,7 @@ def invent(face: Face, model: Path, rng: np.random.Generator) -> Face:
 
 
 def _level(image: UInt8[np.ndarray, "h w 3"], points_68x2: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Rotated, scaled and shifted so that the eyes lie level, INTER_OCULAR apart, at their place in the frame."""
+    """The image and its points, rotated, scaled and shifted so that the eyes are level, INTER_OCULAR apart and in place."""
     shrink = min(1.0, INTER_OCULAR / inter_ocular_distance(points_68x2))
     height, width = image.shape[:2]
     # Averaging areas first: cubic interpolation alone would alias a large photograph.

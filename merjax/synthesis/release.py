@@ -1,4 +1,4 @@
-"""A whole synthesised release: faces, plan, frames and sheets, written aside and then given its name."""
+"""A whole synthesised release: faces, plan, frames and sheets, written to a temporary folder that then gets its name."""
 
 import json
 import shutil
@@ -38,17 +38,17 @@ _MEGC = ("negative", "positive", "surprise")
 
 @dataclass(frozen=True)
 class ReleaseSettings:
-    """What a release is made of, beside the portraits.
+    """How a release is made from the portraits.
 
     Attributes:
-        layout: database whose layout is written.
+        layout: the database whose layout is written.
         clips_per_subject: number of clips of each subject.
         emotions: emotions to draw from, as the database's sheet names them; empty for those of the MEGC 2019 classes.
         invent: number of invented identities that replace the portraits' own; 0 keeps these.
-        subjects: at most so many subjects; None for all.
+        subjects: the largest number of subjects; None for all.
         peak: range of the largest displacement at a clip's apex, in pixels at d = 105.
         camera: noise, drift and flicker.
-        seed: of everything random.
+        seed: the seed of everything random.
     """
 
     layout: LayoutName = "casme2"
@@ -80,15 +80,15 @@ def synthesize_release(
 ) -> Path:
     """Make a release in a database's own layout from photographs of faces, to try everything without licensed data.
 
-    What is written depends on the arguments up to `seed` alone. It appears under its name only when complete; an interrupted
-    call leaves nothing. Scores on such clips say whether software works; they say nothing about people.
+    What is written depends only on the arguments up to `seed`. The folder appears under its name only when it is complete; an
+    interrupted call leaves nothing. Scores on such clips show whether software works; they say nothing about people.
 
     >>> folder = merjax.synthesize_release("data/made", subjects=1, clips_per_subject=1, seed=3)
     >>> [clip.key for clip in merjax.read_casme2(folder).clips]
     ['casme2/sub01/EP01_01']
 
     Args:
-        out: folder to make; may exist if it is empty.
+        out: the folder to make; it may exist if it is empty.
         layout: "casme2", "samm" or "smic", the database whose layout is written.
         portraits: photographs of a face, or folders of them, one or several; one subject each, unless `invent` is given. None
             takes two that ship with matplotlib and scikit-image.
@@ -96,16 +96,16 @@ def synthesize_release(
             eyes are 105 px apart.
         fields: write each clip's true displacement from onset to apex, in px: `true_fields/<clip>.npz`, key
             "field_HxWx2" (x, y), without the camera's drift.
-        workers: clips rendered at a time; default one per core.
-        model: file of dlib's 68-point model; found as `merjax.faces.landmarks.find_model` says by default.
+        workers: clips rendered at a time; by default one per core.
+        model: file of dlib's 68-point model; by default found as `merjax.faces.landmarks.find_model` says.
         progress: called with (clips done, clips in all); by default a terminal or a notebook shows a bar.
 
     Returns:
         `out`, for `merjax.read_casme2`, `read_samm` or `read_smic`.
 
     Raises:
-        MerjaxError: a portrait without a face, an output folder that is not empty or cannot be written, settings that
-            make no release.
+        MerjaxError: a portrait shows no face, the output folder is not empty or cannot be written, or the settings cannot
+            make a release.
     """
     settings = ReleaseSettings(
         layout, clips_per_subject, tuple(emotions), invent, subjects, peak, camera or Camera(), seed
@@ -127,7 +127,7 @@ def synthesize_release(
 
 
 def _groups(settings: ReleaseSettings) -> list[tuple[str, ...]]:
-    """The emotions to deal, by class of the protocol; settings that cannot be dealt are refused."""
+    """The emotions to deal, by class of the protocol; settings that cannot be met are refused."""
     if settings.layout not in LAYOUTS:
         raise MerjaxError(f"layout {settings.layout}: unknown; choose one of {', '.join(LAYOUTS)}")
     groups = LAYOUTS[settings.layout].groups
@@ -171,7 +171,7 @@ def _refuse_occupied(out: Path) -> None:
 
 @contextmanager
 def _written_aside(out: Path) -> Iterator[Path]:
-    """A hidden folder beside `out` that becomes `out` when the block ends well, and is removed when it does not."""
+    """A hidden folder beside `out` that becomes `out` if the block ends without an error, and is removed otherwise."""
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         aside = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
@@ -197,7 +197,7 @@ def _write_clips(
     progress: Callable[[int, int], None],
 ) -> None:
     progress(0, len(plans))
-    # Threads, not processes: the work is OpenCV's and NumPy's, which release the lock, and a caller may hold JAX.
+    # Threads, not processes: OpenCV and NumPy release the lock while they work, and the caller may have started JAX.
     with ThreadPoolExecutor(workers) as pool:
         jobs = [
             pool.submit(_write_clip, root, layout, plan, faces[plan.subject - 1], settings, fields) for plan in plans
@@ -237,7 +237,7 @@ def _write_image(path: Path, frame_HxWx3: np.ndarray, gray: bool) -> None:
 def _statement(
     settings: ReleaseSettings, files: Sequence[Path], layout: ReleaseLayout, plans: Sequence[ClipPlan]
 ) -> dict[str, Any]:
-    """What SYNTHETIC.json says; the same for the same portraits and settings."""
+    """The content of SYNTHETIC.json; it is the same for the same portraits and settings."""
     return {
         "made_by": "merjax",
         "version": __version__,

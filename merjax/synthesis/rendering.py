@@ -1,4 +1,4 @@
-"""A scripted clip turned into frames: a face, its movements, and what a camera adds."""
+"""Turns a scripted clip into frames: a face, its movements, and what a camera adds."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -39,8 +39,8 @@ class Script:
     Attributes:
         movements: the action units.
         peak: largest displacement at the apex, in pixels at d = 105.
-        frames: number of frames, margins before the onset and after the offset included.
-        onset, apex, offset: the first frame of the motion, that of the strongest expression, the last.
+        frames: number of frames, including margins before the onset and after the offset.
+        onset, apex, offset: the first frame of the motion, the frame of the strongest expression, the last frame.
         fps: frames per second.
     """
 
@@ -61,7 +61,7 @@ def envelope(script: Script) -> Float[np.ndarray, "T"]:
 
 
 def apex_field(face: Face, script: Script) -> Float32[np.ndarray, "H W 2"]:
-    """True displacement (x, y) in pixels, onset to apex, of what each pixel shows at the onset; drift not included."""
+    """True displacement (x, y) in pixels from onset to apex of what each pixel shows at the onset, without drift."""
     backward = _backward_field(face, script)
     forward = backward
     rows_HxW, columns_HxW = _grid(*face.shape)
@@ -112,8 +112,8 @@ def _noise(
 ) -> Iterator[Float32[np.ndarray, "H W"]]:
     """Poisson-Gaussian noise of the luminance, frame after frame: its variance grows with the light.
 
-    Drawn once per clip on a larger sheet of which each frame is a random window: a fresh draw per frame would cost more
-    than everything else.
+    It is drawn once per clip on a larger sheet, and each frame takes a random window of it: a new draw per frame would cost
+    more time than everything else.
     """
     gray = cv2.cvtColor(image_HxWx3, cv2.COLOR_BGR2GRAY).astype(np.float32)
     variance = at_mid_gray**2 * (_READ_NOISE_SHARE + (1 - _READ_NOISE_SHARE) * gray / 128)
@@ -127,7 +127,7 @@ def _noise(
 
 
 def _drift(script: Script, rng: np.random.Generator) -> Float[np.ndarray, "T 2"]:
-    """Slow sway of head and camera, at most 1, along x and y; 0 at the onset."""
+    """Slow sway of head and camera along x and y, at most 1; it is 0 at the onset."""
     seconds_T = (np.arange(script.frames) - script.onset) / script.fps
     hertz_3x2 = rng.uniform(0.2, 1.5, (3, 2))
     phase_3x2 = rng.uniform(0, 2 * np.pi, (3, 2))
@@ -136,7 +136,7 @@ def _drift(script: Script, rng: np.random.Generator) -> Float[np.ndarray, "T 2"]
 
 
 def _flicker(script: Script, rng: np.random.Generator) -> Float[np.ndarray, "T"]:
-    """Lamps on the mains, sampled by the camera's clock, and small random changes."""
+    """The light of lamps on the mains, sampled by the camera's clock, with small random changes."""
     seconds_T = np.arange(script.frames) / script.fps
     hertz = _MAINS * rng.uniform(0.99, 1.01)
     mains = np.sin(2 * np.pi * hertz * seconds_T + rng.uniform(0, 2 * np.pi))

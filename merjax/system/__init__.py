@@ -1,1 +1,1 @@
-"""What merjax needs of Python, the machine and JAX, whatever is trained. Imports nothing else of merjax."""
+"""What merjax needs from Python, the machine and JAX, whatever it trains. This package imports nothing else of merjax."""

@@ -1,4 +1,4 @@
-"""Terminals and notebooks: where progress can be drawn, and how durations are said."""
+"""Terminals and notebooks: where progress can be drawn, and how durations are written."""
 
 import io
 import time
@@ -21,7 +21,7 @@ from rich.progress import (
 
 
 def default_console() -> Console:
-    """The console of whoever calls from Python: silent where there is neither a terminal nor a notebook to watch."""
+    """The console for callers from Python: it is silent where there is neither a terminal nor a notebook."""
     console = Console()
     return console if is_watched(console) else Console(quiet=True)
 
@@ -32,8 +32,8 @@ def is_watched(console: Console) -> bool:
 
 
 def bars(console: Console, *columns: ProgressColumn, hidden: bool = False) -> Progress:
-    """Progress bars on a console, as text in a notebook that has no ipywidgets; drawn nowhere if `hidden`, or if the console
-    is neither a terminal nor a notebook."""
+    """Progress bars on a console, as text in a notebook that has no ipywidgets. Nothing is drawn if `hidden`, or if the
+    console is neither a terminal nor a notebook."""
     drawn = _TextBars if console.is_jupyter and find_spec("ipywidgets") is None else Progress
     return drawn(*columns, console=console, disable=hidden or not is_watched(console))
 
@@ -49,7 +49,7 @@ def counted(what: str, console: Console) -> Iterator[Callable[[int, int], None]]
 
 @contextmanager
 def told(what: str, progress: Callable[[int, int], None] | None) -> Iterator[Callable[[int, int], None]]:
-    """What tells of (done, total): what the caller gave, or a bar for `what` on the default console."""
+    """The function to call with (done, total): the caller's own, or else a bar for `what` on the default console."""
     if progress is not None:
         yield progress
         return
@@ -58,7 +58,7 @@ def told(what: str, progress: Callable[[int, int], None] | None) -> Iterator[Cal
 
 
 def duration(seconds: float) -> str:
-    """Seconds as people say them: 40 s, 12 min, 3.5 h, 2.1 days."""
+    """Seconds in the unit that people would use: 40 s, 12 min, 3.5 h, 2.1 days."""
     for unit, size, places in (("s", 60, 0), ("min", 3600, 0), ("h", 172800, 1)):
         if seconds < size:
             return f"{seconds / {'s': 1, 'min': 60, 'h': 3600}[unit]:.{places}f} {unit}"

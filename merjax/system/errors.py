@@ -1,4 +1,4 @@
-"""What the user did not expect, said in a sentence."""
+"""Errors that the user can mend, each told in one sentence."""
 
 import difflib
 import errno
@@ -15,7 +15,7 @@ class MerjaxError(Exception):
 
 
 def meant(word: str, known: Iterable[str]) -> str:
-    """The end of a sentence about an unknown word: which of the known ones it may stand for; "" where none is near."""
+    """The end of a sentence about an unknown word: which of the known words may be meant; "" where none is similar."""
     near = difflib.get_close_matches(word, list(known), 2, 0.6)
     return f"; did you mean {' or '.join(near)}?" if near else ""
 
@@ -53,7 +53,7 @@ def full_disk_told(folder: Path) -> Iterator[None]:
 
 
 def _is_full_disk(error: BaseException | None) -> bool:
-    """Whether an error comes from a disk, or a quota, without space, whatever libraries have made of it since."""
+    """Whether an error comes from a full disk or quota, even if libraries have wrapped it in errors of their own."""
     while error is not None:
         if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or any(said in str(error) for said in _FULL):
             return True
@@ -61,7 +61,7 @@ def _is_full_disk(error: BaseException | None) -> bool:
     return False
 
 
-_FULL = (os.strerror(errno.ENOSPC), os.strerror(errno.EDQUOT))  # in what C++ libraries say there is no number
+_FULL = (os.strerror(errno.ENOSPC), os.strerror(errno.EDQUOT))  # the messages of C++ libraries hold no error number
 _DISK = {
     errno.ENOSPC: "the disk is full; free some space or choose another output folder, then run the same line again",
     errno.EDQUOT: "your disk quota is used up; free some space or choose another output folder",

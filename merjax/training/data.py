@@ -1,4 +1,4 @@
-"""What a group of trials trains on: labelled clips of a store, their frames, folds, and the numbers fitted per fold."""
+"""What a group of trials trains on: labelled clips of a store, their frames and folds."""
 
 import hashlib
 from dataclasses import dataclass, replace
@@ -38,7 +38,7 @@ class TrainingData:
         folds: training and held-out clips.
         streams: the six regions, or the whole face.
         classes_R: k(r), the number of classes of each stream.
-        row_S, clip_S, length_N: store row and clip of each frame in use; frames in use per clip.
+        row_S, clip_S, length_N: the store row and the clip of each frame in use, and the number of frames in use per clip.
         input: what the networks see of a frame: its "gray" values (or RGB), its "difference" to the onset, or its "flow".
     """
 
@@ -62,8 +62,8 @@ class TrainingData:
 
     @property
     def frames(self) -> tuple[np.ndarray, ...]:
-        """What the store holds of each stream's frames for the input: `frames x H x W` of uint8 (gray) or `frames x H x W x 3`
-        of uint8 (RGB) or int8 (motion).
+        """The store's arrays for the input, one per stream: `frames x H x W` of uint8 (gray) or `frames x H x W x 3` of uint8
+        (RGB) or int8 (motion).
 
         Raises:
             MerjaxError: the store does not hold it.
@@ -111,14 +111,14 @@ class TrainingData:
 
     @property
     def subtracted_row_S(self) -> np.ndarray | None:
-        """Store row of the frame that is subtracted from each frame; None for nothing."""
+        """Store row of the frame that is subtracted from each frame; None if nothing is subtracted."""
         return self.onset_row_S if self.input == "difference" else None
 
     def held_out_inside(self, share: float) -> "TrainingData":
-        """The same with each fold's test clips set aside and about a share of its training subjects tested instead.
+        """The same data with each fold's test clips set aside and about a share of its training subjects tested instead.
 
         Raises:
-            MerjaxError: a fold that trains on fewer than two subjects.
+            MerjaxError: a fold trains on fewer than two subjects.
         """
         return replace(self, folds=inner_folds(self.index, self.folds, self.target_N, share))
 
@@ -135,7 +135,7 @@ class TrainingData:
 
     @cached_property
     def moments_NxRxCx2(self) -> np.ndarray:
-        """Mean and mean square of what the networks see of each clip, per stream and channel, in units of the full gray
+        """Mean and mean square of the networks' input for each clip, per stream and channel, in units of the full gray
         range."""
         frames, channels = self.frames, self.channels
         moments = np.zeros((len(self.index), len(self.streams), channels, 2))
@@ -185,7 +185,8 @@ def load_data(
         Labelled clips, folds, and the frames in use; axis N counts clips, S frames, R regions.
 
     Raises:
-        MerjaxError: no such store, an unknown setting, no clip in the protocol, folds or frames that the data does not allow.
+        MerjaxError: there is no such store, a setting is unknown, no clip is in the protocol, or the data does not allow these
+            folds or frames.
     """
     opened = store if isinstance(store, Store) else open_store(store)
     settings = {"store": str(opened.path), "protocol": protocol, "folds": folds} | data
@@ -193,7 +194,7 @@ def load_data(
 
 
 def data_of(data: DataConfig, store: Store | None = None) -> TrainingData:
-    """The data of a config: its store, or one that is open already, under its protocol.
+    """The data of a config: its store, or the given open one, under its protocol.
 
     Raises:
         MerjaxError: see `load_data`.
@@ -206,7 +207,7 @@ def data_of(data: DataConfig, store: Store | None = None) -> TrainingData:
     if index.empty:
         raise MerjaxError(f"{store.path} holds no clip of the protocol {scheme.name}")
     folds = make_folds(index, data.folds, target_N)
-    # clips on no side of any fold would fill batches for nothing
+    # clips that are in no fold would fill batches for nothing
     used_N = np.any([fold.train_N | fold.test_N for fold in folds], axis=0)
     unused = index.loc[~used_N, ["database", "subject", "clip"]].assign(reason=f"in no fold of {data.folds}")
     index, target_N, target_NxR = index[used_N].reset_index(drop=True), target_N[used_N], labelled.target_NxR[used_N]
@@ -216,12 +217,12 @@ def data_of(data: DataConfig, store: Store | None = None) -> TrainingData:
 
 
 def every_clip(store: Store, data: DataConfig) -> TrainingData:
-    """All clips of a store, whatever they are labelled, for a model that needs no labels.
+    """All clips of a store, whatever their labels, for a model that needs no labels.
 
-    Every clip is of class 0, and on both sides of the only fold: nothing may be trained on it, or scored.
+    Every clip has class 0 and is on both sides of the only fold, so this data must not be used to train or to score.
 
     Raises:
-        MerjaxError: frames that the data does not allow.
+        MerjaxError: the data does not allow these frames.
     """
     index = store.index.reset_index(drop=True).assign(position=np.arange(len(store.index)))
     all_N = np.ones(len(index), bool)

@@ -1,4 +1,4 @@
-"""Numbers that a fold's training clips give: class weights, mean and scale of the input, regions in use."""
+"""Numbers fitted on a fold's training clips (class weights, mean and scale of the input), and the regions in use."""
 
 from collections.abc import Sequence
 
@@ -12,10 +12,10 @@ from merjax.training.data import TrainingData
 
 
 def region_mask(names: Sequence[str], streams: Sequence[Region]) -> np.ndarray:
-    """1 for each stream that a list of region kinds or names takes in.
+    """1 for each stream that a list of region kinds or names includes, 0 for the others.
 
     Raises:
-        MerjaxError: a name that is neither.
+        MerjaxError: a name is neither a kind nor a region, or the list is empty.
     """
     known = {r.kind for r in REGIONS} | {r.name for r in REGIONS}
     for name in names:
@@ -30,7 +30,7 @@ def class_weights(alpha: str, count_K: np.ndarray) -> np.ndarray:
     """Focal loss's alpha per class (Sec. 3.2): by inverse frequency with mean 1, one number for all, or none.
 
     Raises:
-        MerjaxError: anything else.
+        MerjaxError: alpha is anything else.
     """
     if alpha == "inverse":
         inverse = np.where(count_K > 0, 1 / np.maximum(count_K, 1), 0)

@@ -13,13 +13,15 @@ def select_frames(spec: str, index: pd.DataFrame) -> list[Int[np.ndarray, "T"]]:
     """Positions of the frames to use, per clip, in order; 0 is the onset.
 
     Args:
-        spec: "all", every frame from onset to offset; "count:N", N frames evenly from onset to offset (fewer where the clip
-            is shorter); "fps:F", as a camera of F frames per second would have seen it; "apex:N", N frames around the apex.
-        index: a row per clip, with n_frames, fps, onset and apex. A clip without frames (of ready flow images) has no
+        spec: "all", every frame from onset to offset; "count:N", N frames evenly spaced from onset to offset (fewer if the
+            clip is shorter); "fps:F", as a camera of F frames per second would have seen it; "apex:N", N frames around the
+            apex.
+        index: a row per clip, with n_frames, fps, onset and apex. A clip without frames (from ready flow images) has no
             positions.
 
     Raises:
-        MerjaxError: a spec of another form, a frame rate above a clip's own, an apex window where a clip has no apex.
+        MerjaxError: the spec has another form, its frame rate is above a clip's own, or it asks for frames around the apex of
+            a clip without apex.
     """
     kind, number = _parse(spec)
     return [_positions(kind, number, clip) for clip in index.itertuples()]

@@ -1,16 +1,17 @@
-"""After how much of its last stage's budget a run is tested: all of it, or what was chosen by looking at subjects.
+"""After how much of its last stage's budget a run is tested: all of it, or a part that was chosen by scores on some subjects.
 
 While a run trains its last stage, snapshots are taken: every clip's class probabilities at that moment. The budget does not
-change what comes before its end (no schedule depends on it), so that a snapshot is what training with a shorter budget
-gives. Three rules choose a snapshot of each run:
+change what comes before its end (no schedule depends on it), so a snapshot is the result of training with a shorter budget.
+Three rules choose a snapshot of each run:
 
-- fixed: the last one. Nothing is looked at to choose it.
-- inner: a second run, whose randomness is its own, holds a share of the fold's training subjects out of all that is trained
-  and fitted, and is scored on their clips. The moment that is best there is then taken of the run that trains on all
-  (`after: retrain`), or of that second run itself (`after: keep`). Best is the highest UF1 pooled over the inner clips, what is
-  reported in the end; log-loss decides between the many equals that few clips leave.
-- oracle: the snapshot that is best on the held-out subject's own clips, as in much published code. It leaks: its scores are
-  no estimate for new people, and what they are above those of the fixed budget is what the leak is worth.
+- fixed: the last one. It is chosen without any scores.
+- inner: a second run, with randomness of its own, holds a share of the fold's training subjects out of all that is trained
+  and fitted, and is scored on their clips. The snapshot of the moment that is best there is then taken from the run that
+  trains on all subjects (`after: retrain`), or from that second run itself (`after: keep`). Best means the highest UF1 pooled
+  over the inner clips, since UF1 is reported in the end; log-loss decides between equal scores, which are common with few
+  clips.
+- oracle: the snapshot that is best on the held-out subject's own clips, as in much published code. It leaks: its scores do
+  not estimate those on new people, and their distance to the scores of the fixed budget shows how much the leak gains.
 """
 
 from typing import Any, NamedTuple
@@ -25,13 +26,13 @@ from merjax.scoring.metrics import Score, accuracy, confusion_matrix, uf1
 
 
 def training_name(stage: str, inner: bool) -> str:
-    """How plans, logs and progress call a stage's training: "spatial", or "inner spatial" where it leaves the inner subjects
-    out."""
+    """The name of a stage's training in plans, logs and progress: "spatial", or "inner spatial" if it leaves the inner
+    subjects out."""
     return f"inner {stage}" if inner else stage
 
 
 class InnerCheckpointer(NamedTuple):
-    """Keeps the checkpoints of the runs that train without the inner subjects beside those of the other ones."""
+    """Keeps the checkpoints of the runs that train without the inner subjects beside those of the other runs."""
 
     keeper: Checkpointer
 
@@ -53,12 +54,12 @@ def trains_outer(selection: SelectionConfig) -> bool:
 
 
 def extra_snapshots(selection: SelectionConfig) -> int:
-    """Snapshots of a run beside the one at its end."""
+    """The number of snapshots of a run, without the one at its end."""
     return 0 if selection.rules == ("fixed",) else selection.looks
 
 
 def with_snapshots(budget: Budget, selection: SelectionConfig) -> Budget:
-    """The budget of a last stage, with as many evenly spaced snapshots as its trials choose among."""
+    """The budget of a last stage, with as many evenly spaced snapshots as its trials choose from."""
     if selection.rules == ("fixed",):
         return budget
     return budget._replace(snapshot_every=-(-budget.steps // selection.looks))
@@ -70,8 +71,8 @@ def snapshots_of(
     """Class probabilities of all snapshots, and the steps after which they were taken; the end is always among them.
 
     Args:
-        snapshots_PxLxNxK: the logits on the way, where they were taken down.
-        logits_PxNxK: those after the last step.
+        snapshots_PxLxNxK: the logits during training, if they were recorded.
+        logits_PxNxK: the logits after the last step.
         budget: of the stage.
     """
     every, steps = budget.snapshot_every, budget.steps
@@ -85,9 +86,9 @@ def snapshots_of(
 
 
 def best_snapshot(snapshots_LxNxK: Float[np.ndarray, "L N K"], target_N: Int[np.ndarray, "N"], score: Score) -> int:
-    """The snapshot with the best score; of several, the one with the smallest log-loss, and of these the last.
+    """The snapshot with the best score; among several, the one with the smallest log-loss, and among these the last.
 
-    A snapshot of a run that has diverged counts as wrong in every clip.
+    A snapshot of a run that has diverged counts as wrong for every clip.
 
     Args:
         snapshots_LxNxK: class probabilities of the clips to choose by.
@@ -114,15 +115,15 @@ def chosen_snapshot(
     tested_N: np.ndarray,
     asked_N: np.ndarray | None,
 ) -> tuple[int, Float[np.ndarray, "N K"]]:
-    """The snapshot that a rule chooses of a run, by its number, and the class probabilities that count.
+    """The number of the snapshot that a rule chooses for a run, and the class probabilities that count.
 
     Args:
         rule, after: see `merjax.config.SelectionConfig`.
-        outer_LxNxK, inner_LxNxK: snapshots of the run that trains on all training subjects, and of the one that does without
-            the inner ones; None where there is no such run.
-        target_N: classes of the clips that the rule looks at.
+        outer_LxNxK, inner_LxNxK: snapshots of the run that trains on all training subjects, and of the run that trains
+            without the inner ones; None if there is no such run.
+        target_N: the classes of the clips.
         tested_N: whether the fold holds a clip out.
-        asked_N: whether a clip is of the inner subjects.
+        asked_N: whether a clip belongs to the inner subjects.
     """
     model_LxNxK = inner_LxNxK if rule == "inner" and after == "keep" else outer_LxNxK
     assert model_LxNxK is not None

@@ -1,4 +1,4 @@
-"""The doctor: machines, stores, sweeps and models, whole and damaged; always sentences, and 2 where something must be done."""
+"""The doctor examines machines, stores, sweeps and models; it prints sentences, and exits with 2 on faults."""
 
 import json
 import shutil

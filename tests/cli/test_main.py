@@ -1,4 +1,4 @@
-"""The door `merjax`: its words, what their help loads, and the choices that help repeats from the package."""
+"""The command `merjax`: its words, what their help loads, and the choices that help repeats from the package."""
 
 import subprocess
 import sys
@@ -84,7 +84,7 @@ def test_wrong_words_are_one_sentence_and_exit_code_2(capsys, line, sentence):
 
 
 def test_choices_and_defaults_that_help_repeats_are_the_packages():
-    """They are said twice so that --help need not load what they are of."""
+    """They are written twice so that --help does not have to load the modules that they come from."""
     assert sweep.SCALES == SCALES
     assert sweep.LOGS == LOGS
     assert tuple(SCHEMES) == rescore.PROTOCOLS

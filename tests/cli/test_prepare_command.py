@@ -138,7 +138,7 @@ def test_help_shows_each_database_and_the_models_licence(capsys):
         (["--casme2", "{nowhere}", "--out", "{new}"], "no such folder"),
         (["--casme2", "{casme2}", "--casme2-annotations", "{sheet}", "--out", "{new}"], "no sheet with the columns"),
         (["--casme2", "{casme2}", "--overrides", "{sheet}", "--out", "{new}"], "is not a database"),
-        (["--casme2", "{casme2}", "--out", "{sheet}/store"], "is no folder"),
+        (["--casme2", "{casme2}", "--out", "{sheet}/store"], "is not a folder"),
         (["--casme2", "{casme2}", "--out", "{empty}"], "exists"),
         (["--casme2", "{casme2}", "--out", "{new}", "--colour", "infrared"], "invalid choice: 'infrared'"),
         (["--casme2", "{casme2}", "--out", "{new}", "--workers", "0"], "not at least 1"),
@@ -301,7 +301,7 @@ def test_crops_that_were_lost_after_their_journal_line_are_made_again(small_rele
 
 @pytest.mark.usefixtures("prepared_here")
 def test_a_tightly_cropped_release_prepares(small_release, tmp_path):
-    """Cropped as CASME II's `Cropped` is, from brows to chin and ear to ear, where dlib by itself finds nothing."""
+    """Images like CASME II's `Cropped`, from brows to chin and ear to ear; dlib by itself finds no face there."""
     release = cut_short(read_casme2(small_release))
     cropped = with_changed_frames(release, lambda image: image[130:370, 215:425], tmp_path)
     store = prepare_store([cropped], tmp_path / "store")
@@ -310,7 +310,7 @@ def test_a_tightly_cropped_release_prepares(small_release, tmp_path):
 
 
 def test_faces_that_dlib_misses_at_first_are_padded_and_enlarged(small_release, tmp_path):
-    """Cropped and so small that the plain detector finds none of them: what more patience finds is prepared."""
+    """The images are so small that the plain detector finds no face; those found by further attempts are prepared."""
 
     def shrunk(image):
         return cv2.resize(image[150:350, 235:405], (42, 50), interpolation=cv2.INTER_AREA)

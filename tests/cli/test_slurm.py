@@ -19,7 +19,7 @@ pytest.importorskip("submitit")
 
 
 def test_every_shard_is_a_job_that_runs_the_command(tmp_path):
-    """By submitit's local executor, with a command that fails at once and says on what."""
+    """Submitit's local executor, with a command that fails at once and prints its arguments."""
     jobs = submit(["nowhere.yaml"], 2, tmp_path, {"timeout_min": 5}, cluster="local")
     for job in jobs:
         assert "nowhere.yaml does not exist" in str(job.exception())
@@ -37,7 +37,7 @@ def small(tmp_path, monkeypatch):
 
 
 def test_submitted_shards_merge_into_the_undivided_sweep(tmp_path, small):
-    """By submitit's local executor: submit, train, merge."""
+    """Submit, train and merge with submitit's local executor."""
     run = tmp_path / "run"
     check(read_sweep(small), 2, run, "jsonl")
     line = [str(small), "--out", str(run), "--log", "jsonl"]
@@ -63,7 +63,7 @@ def test_the_command_submits_all_that_was_asked_for_once_it_is_sure_that_it_can_
     main([str(small), "loss.gamma=1", *words])
     line = [str(small), "loss.gamma=1", "--out", str(tmp_path / "run"), "--log", "jsonl"]
     assert submitted == [(line, 3, tmp_path / "run" / "slurm", {"timeout_min": 60})]
-    assert not (tmp_path / "run").exists()  # nothing is decided here that hangs on the jobs' devices
+    assert not (tmp_path / "run").exists()  # nothing that depends on the jobs' devices is decided here
 
 
 SEARCH = {"sampler": "random", "trials": 2, "metric": "UF1", "space": {"loss.gamma": {"low": 0, "high": 2}}}
@@ -73,10 +73,10 @@ def test_what_the_jobs_would_refuse_is_refused_before_they_are_submitted(tmp_pat
     sweep = read_sweep(small)
     with pytest.raises(MerjaxError, match="--slurm is 0; write how many jobs"):
         check(sweep, 0, tmp_path / "run", None)
-    with pytest.raises(MerjaxError, match="a search is not divided"):
+    with pytest.raises(MerjaxError, match="a search cannot be divided"):
         check(make_sweep({"base": BASE, "search": SEARCH}, "small"), 2, tmp_path / "run", None)
     small_plan(tmp_path / "other", base=BASE)
-    with pytest.raises(MerjaxError, match="holds the trials base, this sweep has focal, cross-entropy"):
+    with pytest.raises(MerjaxError, match="holds the trials base, but this sweep has focal, cross-entropy"):
         check(sweep, 2, tmp_path / "other", None)
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "thesis.tex").touch()

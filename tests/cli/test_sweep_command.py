@@ -1,4 +1,4 @@
-"""The sweep command's words: what it prints as it was typed, what its flags tell, and what they refuse."""
+"""The sweep command: what it prints as it was typed, what its flags print, and what they refuse."""
 
 import shlex
 from pathlib import Path
@@ -102,7 +102,7 @@ def test_a_plan_counts_what_is_finished(say, tmp_path):
     assert "1 chunks here" in out
     code, _, err = say("mine.yaml", "loss.gamma=1", "--plan")
     assert code == 2
-    assert "had loss.gamma 2.0, now it is 1.0" in err
+    assert "had loss.gamma 2.0, now it has 1.0" in err
 
 
 def test_the_plan_of_a_search_tells_how_it_goes_and_that_its_trials_are_examples(say, tmp_path):
@@ -118,7 +118,7 @@ def test_the_plan_of_a_search_tells_how_it_goes_and_that_its_trials_are_examples
     (tmp_path / "runs" / "mine" / "search").mkdir(parents=True)
     pd.DataFrame({"state": ["complete", "running"]}).to_csv(tmp_path / "runs" / "mine" / "search" / "search.csv")
     assert "(1 of them are scored already)" in say("mine.yaml", "--plan", text=SEARCH)[1]
-    assert "a search is not divided" in say("mine.yaml", "runs/mine", text=SEARCH, command=merge)[2]
+    assert "a search cannot be divided" in say("mine.yaml", "runs/mine", text=SEARCH, command=merge)[2]
 
 
 def test_merging_too_little_names_the_chunks_and_is_an_error(say, tmp_path):
@@ -165,7 +165,7 @@ def test_a_search_tells_its_best_proposals_and_how_many_folds_chose_each(capsys)
 def test_the_flag_that_became_a_word_answers_with_the_whole_new_line(say):
     _, _, err = say("mine.yaml", "loss.gamma=1", "--merge", "a b", "c", "--scale", "small", "--out", "z")
     assert err == (
-        "error: --merge has become a word of its own; write: "
+        "error: --merge is now a word of its own; write: "
         "merjax merge mine.yaml loss.gamma=1 'a b' c --scale small --out z\n"
     )
     assert "merjax merge quickstart a\n" in say("--merge", "a")[2]
@@ -195,7 +195,7 @@ def test_wrong_words_are_a_sentence_that_names_what_is_near(say, words, sentence
         (["mine.yaml", "loss.gamma=1"], "name those of the shards: merjax merge mine.yaml DIR ..."),
         (["part"], "part is a folder; the sweep file comes first"),
         ([], "the following arguments are required: FILE"),
-        (["mine.yaml", "part"], "part is no sweep's folder"),
+        (["mine.yaml", "part"], "part is not a sweep's folder"),
     ],
 )
 def test_wrong_lines_of_merge_say_how_it_is_written(say, tmp_path, words, sentence):

@@ -227,8 +227,8 @@ def test_rows_without_subject_or_interval_are_dropped_with_their_cells(tmp_path)
     found = read_casme2(root)
     assert reasons(found, dropped=True) == {
         "/4 clips": "row 6 of coding.xlsx has no subject and file name: 'total', '4 clips'",
-        "sub01/EP02_01f": "onset None and offset 12 are no interval",
-        "sub01/EP06_02_01": "onset 8 and offset 8 are no interval",
+        "sub01/EP02_01f": "onset None and offset 12 are not an interval",
+        "sub01/EP06_02_01": "onset 8 and offset 8 are not an interval",
     }
     assert reasons(found, dropped=False)["sub01/EP02_01f"] == "onset is '?' in row 2 of coding.xlsx"
 
@@ -299,7 +299,7 @@ def test_a_release_without_images_is_refused(tmp_path):
     root = release(tmp_path)
     for image in root.rglob("*.jpg"):
         image.unlink()
-    refused("4 clip folders and not one .jpg, .jpeg, .bmp, .png image", root)
+    refused("there are 4 clip folders but no .jpg, .jpeg, .bmp, .png image", root)
 
 
 def test_two_copies_of_the_release_are_refused_but_a_link_to_the_same_is_not(tmp_path):

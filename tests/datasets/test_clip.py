@@ -1,4 +1,4 @@
-"""What is said of a clip whatever the database."""
+"""What is known about a clip, whatever its database."""
 
 from pathlib import Path
 

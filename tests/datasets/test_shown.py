@@ -1,4 +1,4 @@
-"""What a release shows of itself: its clips by emotion and those that are left out, in a terminal and in a notebook."""
+"""How a release is shown in a terminal and in a notebook: its clips by emotion, and those that are left out."""
 
 from pathlib import Path
 

@@ -116,7 +116,7 @@ def test_overrides_can_give_an_apex(tmp_path):
 )
 def test_the_long_release_is_named_as_another_product(tmp_path, top, start):
     write_frames(tmp_path / top / "s03" / "s3_sur_01", range(5), "image{:06d}.jpg")
-    with pytest.raises(MerjaxError, match=r"this is SMIC-E, .*another product.* cannot give the 164"):
+    with pytest.raises(MerjaxError, match=r"this is SMIC-E, .*cut differently and cannot give the 164"):
         read_smic(tmp_path / start)
 
 
@@ -128,5 +128,5 @@ def test_the_long_release_beside_the_short_one_does_no_harm(tmp_path):
 
 def test_empty_clip_folders_are_not_taken_for_the_long_release(tmp_path):
     write_frames(tmp_path / "HS" / "s3" / "micro" / "negative" / "s3_ne_01", [], "")
-    with pytest.raises(MerjaxError, match="1 clip folders and not one"):
+    with pytest.raises(MerjaxError, match="there are 1 clip folders but no"):
         read_smic(tmp_path)

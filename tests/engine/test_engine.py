@@ -164,7 +164,7 @@ def test_one_compilation_serves_short_calls_and_further_chunks():
 
 
 def test_every_call_gives_the_memory_of_its_state_to_the_next(monkeypatch):
-    """Else a GPU would hold parameters and moments twice; what the runs are is used again."""
+    """Otherwise a GPU would hold parameters and moments twice; the runs' own inputs are used again."""
     given, program = [], Engine.program
 
     def notes(engine, stage, name, f, per_run, *args):
@@ -209,7 +209,7 @@ def test_unshuffled_passes_are_alike_and_their_last_batch_is_short():
 
 @pytest.mark.parametrize("mapping", ["map", "vmap"])
 def test_empty_places_of_a_short_batch_are_absent(mapping):
-    """With batch normalisation they must not even shift an average; inputs there are made enormous to show it."""
+    """With batch normalisation they must not even shift an average; their inputs are made very large to show it."""
     x_SxD, run = np.concatenate([X_NxD, X_NxD[-1:]]), make_run(1, held_out=[2, 3], dropout_rate=0.0)
     whole, short = Budget(N, 5, shuffle=False), Budget(N + 3, 5, shuffle=False)
     states = []
@@ -260,7 +260,7 @@ def test_snapshots_are_the_outputs_of_the_parameters_of_that_step():
 
 
 class Memory:
-    """Keeps everything; asks for an end after a number of calls."""
+    """Keeps everything, and asks the training to stop after a number of calls."""
 
     def __init__(self, calls):
         self.calls, self.kept = calls, None
@@ -296,7 +296,7 @@ def test_a_resumed_stage_equals_an_uninterrupted_one_bit_for_bit(calls, snapshot
 
 
 def test_a_batch_of_held_out_samples_alone_is_no_step():
-    """Neither momentum nor weight decay may move a run on samples that it must not see."""
+    """Neither momentum nor weight decay may change a run on samples that it must not see."""
     run = jax.tree.map(jnp.asarray, make_run(1, held_out=[0, 1, 2, 3], dropout_rate=0.0))
     stage = small_stage()._replace(optimiser=lambda numbers: optax.adamw(0.1, weight_decay=0.1))
     mixed, blind = np.arange(4, 8), np.arange(4)

@@ -1,4 +1,4 @@
-"""A method's stages as data: who visits them, in which order, and what goes back and forth."""
+"""A method's stages as data: the order in which they are visited, and what is passed in both directions."""
 
 import jax
 import numpy as np
@@ -12,7 +12,7 @@ JOB = StageJob(small_stage(), stacked(RUNS), samples(), Budget(8, 11))
 
 
 def doubled_targets(first: StageJob = JOB):
-    """Two stages, of which the second knows the outputs of the first."""
+    """Two stages; the second one uses the outputs of the first."""
     one = yield first
     weight_N = np.float32(one.outputs[0].argmax(-1) == 0)
     two = yield first._replace(stage=small_stage()._replace(name="second"), runs=stacked([make_run(0)] * 4))
@@ -42,7 +42,7 @@ def test_a_method_without_stages_is_not_visited():
 
 
 def test_what_a_visit_raises_reaches_the_caller():
-    """Even what a generator would take for its own end."""
+    """This includes the exception that a generator would take for its own end."""
 
     def visit(job):
         raise StopIteration("not an end")
@@ -71,7 +71,7 @@ def test_training_gives_what_the_engine_gives():
 
 
 def test_weighing_trains_nothing_and_counts_every_stage():
-    """Its zeros have the shapes of what training gives, so that the method goes on; more runs take more bytes."""
+    """Its zeros have the shapes of a training's results, so that the method can go on; more runs take more bytes."""
     engine, weight = Engine("map", 4, jax.devices()[:1]), {}
     one, two, _ = walk(doubled_targets(), weigh(engine, weight))
     assert weight.keys() == {"small", "second"}

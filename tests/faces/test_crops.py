@@ -115,7 +115,7 @@ def test_motion_in_the_image_is_the_same_motion_in_the_crop():
 
 
 def test_a_warp_moves_turns_and_scales_the_place_of_a_box():
-    """A crop under a warp is the crop of the image that the warp has been undone on; smooth, so that kernels agree."""
+    """A crop under a warp equals the crop of the image with the warp undone; the image is smooth, so that the kernels agree."""
     texture = cv2.GaussianBlur(np.random.default_rng(5).normal(size=(300, 300)), (0, 0), 5)
     image = (128 + 1200 * texture).clip(0, 255).round().astype(np.uint8)
     warp = np.array([[1.02, -0.03, 7.3], [0.03, 1.02, -4.6]])

@@ -138,7 +138,7 @@ def test_a_missing_algorithm_is_told_with_the_line_that_brings_it():
 
 
 def test_the_line_that_brings_tvl1_asks_for_the_release_that_merjax_requires():
-    """Of another release, the contrib wheel would leave files of the plain one behind."""
+    """A contrib wheel of another release would leave files of the plain one behind."""
     project = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())["project"]
     (plain,) = (wheel for wheel in project["dependencies"] if wheel.startswith("opencv"))
     assert plain.replace("opencv-", "opencv-contrib-") in CONTRIB

@@ -1,4 +1,4 @@
-"""The head's motion out of landmarks: exact on exact points, deaf to noise, and gone from the crops."""
+"""The head's motion from landmarks: exact on exact points, hardly changed by noise, and removed from the crops."""
 
 import cv2
 import numpy as np
@@ -25,7 +25,7 @@ def motion(scale: float, degrees: float, shift, centre=(320.0, 240.0)) -> np.nda
 
 
 def head_movement() -> np.ndarray:
-    """A head that turns, nears and shifts by several pixels within the clip; still in no frame but the first."""
+    """A head that turns, comes nearer and shifts by several pixels within the clip; it moves in every frame after the first."""
     t = np.arange(FRAMES) / FPS
     turn, near = 2 * np.sin(2 * np.pi * 0.8 * t), 1 + 0.02 * np.sin(2 * np.pi * 0.6 * t)
     shift = np.stack([6 * np.sin(2 * np.pi * 0.7 * t), -4 * t / t[-1]], 1)
@@ -88,7 +88,7 @@ def test_a_fast_motion_of_points_that_expressions_move_is_not_the_heads():
 
 @pytest.fixture(scope="module")
 def clip() -> tuple[list[np.ndarray], list[np.ndarray], np.ndarray]:
-    """A smile of 2 px on a still head, the same on a moving head, and how that moves."""
+    """A smile of 2 px on a still head, the same smile on a moving head, and the motion of that head."""
     face = read_face(default_portraits()[-1], landmarks.find_model())
     script = Script((Movement(12, "both", 1.0),), 2.0, FRAMES, 8, APEX, 64, FPS)
     frames = render(face, script, Camera(1.5, 0.0, 0.0), np.random.default_rng(3))

@@ -68,7 +68,7 @@ def test_the_larger_of_two_faces_is_taken(model, portrait):
 
 
 def test_points_hold_still_under_small_turns_and_scalings(model, portrait):
-    """Of a single detected box they move by .055 d on average here: glasses and a hat are hard for dlib."""
+    """Points from a single detected box move by .055 d on average here: glasses and a hat are hard for dlib."""
     points, errors = landmarks.detect(portrait, model), []
     for scale, degrees in ((0.9, 3), (1.1, -3), (0.8, 0), (1.25, 5)):
         turn = cv2.getRotationMatrix2D((256, 300), degrees, scale)

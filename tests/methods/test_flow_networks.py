@@ -1,4 +1,4 @@
-"""Flow networks under the engine: what they train on, what they must not see, and what they need of a store."""
+"""Flow networks under the engine: what they train on, what they must not see, and what they need from a store."""
 
 import functools
 from dataclasses import replace
@@ -31,7 +31,7 @@ def specs_of(*layers, folds=(0, 1), method="ststnet") -> list[RunId]:
 
 @functools.cache
 def engine(mapping: str) -> Engine:
-    """One for all tests, so that each program is compiled once."""
+    """One engine for all tests, so that each program is compiled once."""
     return Engine(mapping, 2, jax.devices()[:1])
 
 
@@ -54,7 +54,7 @@ def test_ststnet_learns_and_tells_what_it_was_asked_for():
 
 @pytest.mark.parametrize("method", ["ststnet", "rcn_a"])  # which normalise by batch
 def test_a_held_out_subject_leaves_its_fold_bit_identical(method):
-    """Neither by gradients nor by batch normalisation's averages: predictions for all other clips stay the same bits."""
+    """They have no effect, neither by gradients nor by batch normalisation: all other predictions stay bit-identical."""
     flow, specs = flow_images(), specs_of({"peer.epochs": 1}, folds=(1,), method=method)
     data = experiment_of(flow)
     held_N = data.folds[1].test_N
@@ -69,7 +69,7 @@ def test_a_held_out_subject_leaves_its_fold_bit_identical(method):
 
 @pytest.mark.parametrize("mapping", ["map", "vmap"])
 def test_a_run_among_others_equals_the_run_alone(mapping):
-    """Also where two share a pass over their common input and a third is left over."""
+    """This also holds if two runs share a pass over their common input and a third is left over."""
     data, specs = experiment_of(flow_images()), specs_of({"peer.epochs": 1}, folds=(0, 1, 2))
     together = trained(data, specs, mapping).probability_PxNxK
     for p, spec in enumerate(specs):
@@ -103,7 +103,7 @@ def test_samples_are_the_flow_images():
 
 
 def test_the_learning_rate_halves_after_so_many_epochs():
-    """Three epochs of two steps, halved after each: the second and third go half and a quarter as far."""
+    """Three epochs of two steps, with a rate halved after each: the second and third move half and a quarter as far."""
     settings = {"peer.halve_every": 1, "peer.optimiser": "sgd", "peer.beta1": 0, "peer.dropout": 0}
     job = flow_job(experiment_of(flow_images()), specs_of(settings, folds=(0,), method="off_apexnet"))
     numbers = jax.tree.map(lambda x: x[0], job.runs.numbers)
@@ -136,7 +136,7 @@ def test_every_baseline_of_the_paper_has_a_sweep_of_its_own(method):
 
 @pytest.mark.parametrize("table", ["table8_megc", "table9_au5"])
 def test_the_tables_of_baselines_take_the_papers_settings_and_their_own_sweeps(table):
-    """At both scales; the small one has the clips of the other tables' small scale."""
+    """This holds at both scales; the small one has the clips of the other tables' small scale."""
     root = CHECKOUT
     trials = {trial.name: trial.config for trial in read_sweep(root / "sweeps" / f"{table}.yaml").trials}
     paper = flatten(make_config(read_yaml(root / "configs" / "paper.yaml")))

@@ -22,7 +22,7 @@ from merjax.training.fitted import class_weights, fitted_moments, region_mask
 
 SIDE = 16
 SUBJECTS = 4
-# per subject the classes and the lengths of its clips: uneven, so that whatever is fitted differs from fold to fold
+# per subject the classes and the lengths of its clips: uneven, so that all fitted numbers differ from fold to fold
 TARGETS = ((0, 1, 2), (0, 0, 1), (0, 1, 2, 2), (2, 1))
 LENGTHS = ((3, 2, 3), (3, 4, 2), (2, 3, 2, 3), (3, 6))
 STREAMS = (Region("eye_right", "eyes", SIDE, SIDE), Region("mouth", "mouth", SIDE, SIDE))
@@ -270,7 +270,7 @@ def test_what_is_fitted_is_fitted_on_training_clips(data):
 
 
 def test_padding_of_short_clips_does_not_matter_with_a_mask(data):
-    """A clip's frames are gathered in order, and what stands behind its end is another clip's, never read."""
+    """A clip's frames are gathered in order; the values after its end belong to another clip and are never read."""
     samples = clip_samples(data.length_N)
     (row_KxBxT, length_KxB), _ = samples.batches(np.arange(4)[None])
     for n in range(4):

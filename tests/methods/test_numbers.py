@@ -23,7 +23,7 @@ FEATURES = np.zeros((24, 2, 20), np.float32)
 
 
 def numbers_of(section: str, config):
-    """A run's numbers of the stage that a section of the config is about."""
+    """A run's numbers for the stage that a section of the config describes."""
     spec = RunId(config, 0, 0)
     if section == "peer":
         return flow_numbers(experiment_of(flow_images()), spec)
@@ -45,7 +45,7 @@ def traced_fields(section: str) -> list[str]:
 
 @pytest.mark.parametrize("section", SECTIONS)
 def test_every_traced_setting_is_a_number_of_its_stage(section):
-    """Of its own: the number moves with this setting, and no other number does."""
+    """The number changes with this setting, and no other number does."""
     before = numbers_of(section, make_config())._asdict()
     for name in traced_fields(section):
         number, value, expected = ("halve_steps", 8, 3) if name == "halve_every" else (name, 0.75, 0.75)
@@ -67,7 +67,7 @@ def test_every_setting_of_the_loss_and_the_regions_reaches_the_stage(section):
 
 @pytest.mark.parametrize("section", SECTIONS)
 def test_every_number_of_a_stage_reaches_its_training_program(section):
-    """None is handed over for nothing."""
+    """Each number is used by the programs that get it."""
     stage, runs, samples, _ = job_of(section)
     run = jax.tree.map(lambda x: jnp.asarray(x[0]), runs)
     batches = prepared(stage, jax.tree.map(jnp.asarray, samples.batches(np.zeros((1, 2), int))))
@@ -80,7 +80,7 @@ def test_every_number_of_a_stage_reaches_its_training_program(section):
 
 
 def test_inference_reads_what_was_fitted_and_not_what_only_training_needs():
-    """So that the test above can tell the two apart."""
+    """Otherwise the test above could not tell the two apart."""
     stage, runs, samples, _ = job_of("spatial")
     run = jax.tree.map(lambda x: jnp.asarray(x[0]), runs)
     batches = prepared(stage, jax.tree.map(jnp.asarray, samples.batches(np.zeros((1, 2), int))))

@@ -1,4 +1,4 @@
-"""What is said about trained networks is what plain code finds: on the way, without a region, and by gradients."""
+"""Insight into trained networks equals that of plain code: decisions over time, without a region, and by gradients."""
 
 from dataclasses import replace
 
@@ -128,7 +128,7 @@ def test_saliency_is_nothing_where_a_region_is_switched_off(networks, monkeypatc
 
 @pytest.fixture(scope="module")
 def trained():
-    """A model, the data that it was trained on, and what the training said of every clip."""
+    """A model, the data that it was trained on, and the training's probabilities for every clip."""
     experiment = small_experiment()
     experiment = replace(experiment, index=experiment.index.assign(emotion="happiness"))
     config, learned = make_config(BASE), {}

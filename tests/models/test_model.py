@@ -175,10 +175,10 @@ def test_clips_prepared_in_another_way_are_refused(motion_run, models, small_sto
     same = model(store)
     assert model(prepared(store, flow=flow | {"side": 64, "to": "mid"}, colour="rgb")).equals(same)  # not of its frames
     with pytest.raises(
-        MerjaxError, match="flow algorithm dis, those of nowhere were prepared with flow algorithm tvl1"
+        MerjaxError, match="flow algorithm dis, but those of nowhere were prepared with flow algorithm tvl1"
     ):
         model(prepared(store, flow=flow | {"algorithm": "tvl1"}))
-    with pytest.raises(MerjaxError, match="align first, .* align frame; prepare them alike"):
+    with pytest.raises(MerjaxError, match="align first, .* align frame; prepare them in the same way"):
         model(prepared(store, align="frame"))
     model, store = next(iter(models.values())), open_store(small_store)
     assert model.card["preparation"] == {"colour": "gray", "align": "first"}
@@ -225,7 +225,7 @@ def test_clips_that_a_model_does_not_fit_are_refused(models, small_store):
     model = next(iter(models.values()))
     store = open_store(small_store)
     colour = replace(store, crops={name: np.stack([crop] * 3, -1) for name, crop in store.crops.items()})
-    with pytest.raises(MerjaxError, match="or gray ones where these are in colour"):
+    with pytest.raises(MerjaxError, match="or on gray ones while these are in colour"):
         model(colour)
     one_frame = replace(model, config=make_config(SETTINGS, "data.input=gray", "data.frames=count:1"))
     with pytest.raises(MerjaxError, match=r"trained without temporal.mask on longer ones"):
@@ -256,7 +256,7 @@ def test_runs_that_were_finished_without_models_are_told(small_store, tmp_path):
 
 
 def test_a_model_keeps_what_belongs_to_the_run_and_not_what_belongs_to_clips():
-    """Other clips bring labels and features of their own; all else is the run's, and its inference must not fit it anew."""
+    """Other clips have labels and features of their own; all else is the run's, and inference must not fit it again."""
     of_clips = {"target_N", "target_NxR", "features_SxRxD"}
     for numbers in (SpatialNumbers, TemporalNumbers, FlowNumbers):
         assert set(numbers._fields) - set(kept_fields(numbers)) == of_clips & set(numbers._fields)

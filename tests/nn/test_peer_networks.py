@@ -1,4 +1,4 @@
-"""The peers' networks on u, v and strain: parameter counts, and each whole network against its layers in plain NumPy."""
+"""The baselines' networks on u, v and strain: parameter counts, and each whole network against its layers in plain NumPy."""
 
 import functools
 
@@ -24,7 +24,7 @@ CLASSES = 3
 
 @functools.cache
 def variables_of(network) -> dict:
-    """Weights about as large as at the start, and biases and averages that show."""
+    """Weights about as large as at the start, with biases and averages large enough to matter."""
     shapes = jax.eval_shape(lambda: network(CLASSES).init(jax.random.key(0), X_CxHxWxB, ONES_B, 0.0, None))
 
     def drawn(shape):

@@ -40,7 +40,7 @@ def drawn(classes_R, channels=1, network="shallow"):
 
 @pytest.fixture(scope="module")
 def params():
-    """Three regions, with the network that compiles faster: what is proven of several regions is the same for both."""
+    """Three regions, with the network that compiles faster: what is proven for several regions holds for both."""
     return drawn(CLASSES_R, network="simple")
 
 
@@ -177,7 +177,7 @@ def test_columns_beyond_a_regions_classes_are_dead(params):
 
 
 def test_the_papers_sizes():
-    """Of the largest and the smallest region; `test_convolution` takes a layer through all of them."""
+    """This takes the largest and the smallest region; `test_convolution` checks a layer on all of them."""
     sizes = sorted({(r.height, r.width) for r in REGIONS}, key=np.prod)
     x, classes_R = images((sizes[0], sizes[-1]), batch=1), (2, 4)
     params = drawn(classes_R)

@@ -1,4 +1,4 @@
-"""STSTNet: its fast convolution against lax, the whole network against the layers said plainly, and PyTorch's."""
+"""STSTNet: its fast convolution against lax, the whole network against its layers written plainly, and PyTorch's."""
 
 import functools
 
@@ -28,14 +28,14 @@ fast = functools.partial(jax.jit, compiler_options=compiler_options())
 
 
 def images(batches: int = 1) -> np.ndarray:
-    """Flow images as they are: most of a picture is one gray value."""
+    """Flow images like real ones: most of a picture is one gray value."""
     x_KxCxHxWxB = RNG.normal(128, 4, (batches, 3, 28, 28, BATCH))
     x_KxCxHxWxB[:, :, 8:20, 5:24] += RNG.normal(0, 60, (batches, 3, 12, 19, BATCH))
     return x_KxCxHxWxB.clip(0, 255).astype(np.uint8)
 
 
 def variables_of(classes: int = 3) -> dict:
-    """A network that has learned something: no average is as at the start, some scales are negative."""
+    """A network as after some training: no average has its initial value, and some scales are negative."""
     windows = Windows(prepare(images()), 0, FILLED)
     variables = STSTNet(classes).init(jax.random.key(0), windows, WEIGHT_B, 0.0, None)
     moved = jax.tree.map(lambda x: x + 0.05 * RNG.normal(size=x.shape).astype(np.float32), variables)
@@ -120,7 +120,7 @@ def test_it_has_the_parameters_of_its_port(classes):
     """Convolutions of 3, 5 and 8 filters, their batch normalisations, FC 400 -> K.
 
     The port's checkpoints have 10,228 bytes: of 23 tensors, 1,683 parameters and 32 running averages in float32 and three
-    counters of batches in int64, which we do not keep; the 3,344 bytes left over are what PyTorch's old format says around
+    counters of batches in int64, which we do not keep; the other 3,344 bytes are what PyTorch's old format writes around
     them. How the bytes split is our reading: no checkpoint is at hand, but `torch.save` of such a network has as many, if
     the storage keys have 13 digits and name "cuda:0".
     """

@@ -1,4 +1,4 @@
-"""The check of releases: published counts are recognised, everything else is said; on the real sheets where present."""
+"""The check of releases: published counts are recognised, all else is reported; also on the real sheets, if present."""
 
 import io
 import time

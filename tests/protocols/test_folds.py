@@ -1,4 +1,4 @@
-"""Folds: every subject held out once, none on both sides, the same split whatever the order of clips."""
+"""Folds: every subject is held out once, none is on both sides, and the order of clips does not change the split."""
 
 import numpy as np
 import pandas as pd
@@ -15,7 +15,7 @@ KINDS = ("loso", "loso:samm", "cross_database", "group:3")
 
 
 def clips(counts: dict[tuple[str, str], int]) -> pd.DataFrame:
-    """An index with so many clips of each (database, subject)."""
+    """An index with a given number of clips for each (database, subject)."""
     keys = [(database, subject, f"clip {i}") for (database, subject), n in counts.items() for i in range(n)]
     return pd.DataFrame(keys, columns=["database", "subject", "clip"])
 
@@ -94,7 +94,7 @@ def test_one_pair_is_the_fold_of_that_name_however_it_is_ordered():
 
 @pytest.mark.parametrize("pair", ["casme2+samm:samm", "casme2:fer2013", "casme2+smic+samm:casme2", "casme2:casme2"])
 def test_what_is_no_pair_is_refused(pair):
-    with pytest.raises(MerjaxError, match="is no pair; write it like casme2\\+smic:samm"):
+    with pytest.raises(MerjaxError, match="is not a pair; write it like casme2\\+smic:samm"):
         make_folds(INDEX, f"cross_database:{pair}")
 
 
@@ -160,7 +160,7 @@ def test_the_hash_is_pinned():
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_name_alone_tells_which_fold_it_is(kind):
-    """Plans and model cards hold names only; what is read from one is what the fold was made with."""
+    """Plans and model cards hold names only; a fold read from its name equals the fold that was made."""
     folds = make_folds(INDEX, kind)
     assert [FoldId.of_name(fold.name) for fold in folds] == [fold.id for fold in folds]
     across = {(fold.id.train_databases, fold.id.test_database) for fold in folds}

@@ -43,7 +43,7 @@ AU5 = {
 
 
 def index_of_rows(rows: list[dict]) -> pd.DataFrame:
-    """An index with one clip per row, unlike in nothing but the given columns."""
+    """An index with one clip per row; rows differ only in the given columns."""
     line = Line("01", "EP01_01")
     plain = {"database": "samm", "subject": "006", "emotion": "disgust", "action_units": "4", "objective_class": 3}
     plain |= {"onset": line.onset, "apex": line.apex, "offset": line.offset, "fps": 200.0, "n_frames": 8}

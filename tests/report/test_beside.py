@@ -1,4 +1,4 @@
-"""Published numbers beside ours: each in its trial's row, and never shown as comparable when they are not."""
+"""Published numbers beside ours: each is in its trial's row, and marked if it cannot be compared."""
 
 import pytest
 from support.fake_runs import megc_clips, small_clips, write_fake_run
@@ -50,8 +50,8 @@ def test_real_full_scores_stand_beside_the_printed_ones(tmp_path):
     [
         (("smic", "casme2", "samm"), {"statement": "Made up."}, {}, "these clips are synthetic"),
         (("casme2",), {"statement": "Made up."}, {}, "these clips are synthetic"),
-        (("casme2",), {}, {}, "published on FULL, these are scores on CASME II"),
-        (("smic", "casme2", "samm"), {}, {"data.folds": "group:5"}, "scores with folds group:5"),
+        (("casme2",), {}, {}, "the published scores are on FULL, these are on CASME II"),
+        (("smic", "casme2", "samm"), {}, {"data.folds": "group:5"}, "these are with folds group:5"),
     ],
 )
 def test_what_cannot_be_compared_says_so_first(tmp_path, databases, data, settings, why):
@@ -126,7 +126,7 @@ def test_changed_settings_are_told(tmp_path):
             tmp_path / name, published="table7", clips=megc_clips(), settings=settings, chunk_runs=200
         )
         (table,) = text_of(folder)
-        told[name] = next(note for note in table.notes if note.startswith("Settings beside what"))
+        told[name] = next(note for note in table.notes if note.startswith("Further settings of the trials"))
     assert "follow the paper): none" in told["plain"]
     assert "focal and cross-entropy: data.frames count:3, spatial.epochs 2.0" in told["changed"]
 

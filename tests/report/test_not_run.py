@@ -45,7 +45,7 @@ def test_a_trial_that_lacks_data_leaves_the_plan_and_the_others_stay(stores):
     assert absent.trial == "motion"
     assert "--flow every" in absent.reason
     assert plan_from_json(json.loads(json.dumps(plan.to_json()))).not_run == plan.not_run
-    with pytest.raises(MerjaxError, match="holds the trials gray, this sweep has gray, low"):
+    with pytest.raises(MerjaxError, match="holds the trials gray, but this sweep has gray, low"):
         refuse_another(make_plan(make_sweep(TRIALS | {"trials": {"gray": {}, "motion": {"data.input": "flow"}}}, "m"), 1),
                        plan, "here")  # fmt: skip
 

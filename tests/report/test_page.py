@@ -210,7 +210,7 @@ def test_oracle_scores_are_called_leaking_wherever_they_stand(tmp_path):
     for path in (*(out / "latex").iterdir(), out / "report.md"):
         assert "oracle (leaks)" in path.read_text()
     page = (out / "report.html").read_text()
-    assert words(page).count("no estimate of accuracy on new people") >= 6
+    assert words(page).count("does not estimate accuracy on new people") >= 6
     figures = [base64.b64decode(s).decode() for s in re.findall(r"svg\+xml;base64,([^\"]+)", page)]
     assert "oracle (leaks)" in figures[0]
     for caption in re.findall(r"<figcaption>(.*?)</figcaption>", page):
@@ -277,7 +277,7 @@ def test_shuffled_labels_above_chance_are_evidence_unless_an_oracle_chose(tmp_pa
 
 
 def test_few_permutations_are_no_evidence(tmp_path):
-    """Three folds: a fold's clips that look alike get one answer, which is the right one for a third of them by chance."""
+    """Three folds: clips of a fold that look alike get one answer, which is right for a third of them by chance."""
     clips = megc_clips()
     subject_N = (clips["database"] + clips["subject"]).to_numpy()
     groups = np.unique(subject_N, return_inverse=True)[1] % 3
@@ -285,11 +285,11 @@ def test_few_permutations_are_no_evidence(tmp_path):
     settings = {"settings": {"control": "shuffle"}, "clips": clips, "skills": {"a": 0.5}, "folds": folds}
     text = report(write_fake_run(tmp_path / "r", **settings)).stdout
     assert "EVIDENCE OF A LEAK" not in text
-    assert "It may be chance, for permutations are few (one per fold and seed, 3 in all)" in text
+    assert "It may be chance, since permutations are few (one per fold and seed, 3 in all)" in text
 
 
 def test_the_interval_over_permutations_is_as_wide_as_their_luck(tmp_path):
-    """Twelve folds, each of which answers every class by a label drawn at random: the deviation over 60 such experiments,
+    """Twelve folds, each of which gives every class an answer drawn at random: the deviation over 60 such experiments,
     and what the intervals hold it to be. That over subjects, of whom six share a fold's luck, is far too narrow."""
     clips = megc_clips()
     group_N = np.unique((clips["database"] + clips["subject"]).to_numpy(), return_inverse=True)[1] % 12
@@ -312,7 +312,7 @@ def test_the_interval_over_permutations_is_as_wide_as_their_luck(tmp_path):
 
 
 def test_what_chance_does_now_and_then_is_no_evidence_yet(tmp_path):
-    """Twelve folds as unlike as a dozen real ones were, lifted step by step: silence, a doubt, an accusation."""
+    """Twelve folds as different as real ones, with rising scores: first no sentence, then a doubt, then evidence."""
     clips = megc_clips()
     group_N = np.unique((clips["database"] + clips["subject"]).to_numpy(), return_inverse=True)[1] % 12
     folds = {f"group {g:02d}": group_N == g for g in range(12)}
@@ -334,7 +334,7 @@ def test_what_chance_does_now_and_then_is_no_evidence_yet(tmp_path):
 
 
 def test_of_a_single_fold_the_subjects_are_drawn(tmp_path):
-    """As across databases, where a part is a fold: with one seed, its interval is that of any score."""
+    """This is the case across databases, where a part is a fold: with one seed, its interval is that of any score."""
     clips = megc_clips()
     settings = {"settings": {"control": "shuffle"}, "clips": clips, "skills": {"a": 0.5}}
     folder = write_fake_run(tmp_path / "r", folds={"all": np.ones(len(clips), bool)}, **settings)
@@ -348,7 +348,7 @@ def test_of_a_single_fold_the_subjects_are_drawn(tmp_path):
 
 
 def test_what_permutations_differ_in_is_part_of_the_evidence(tmp_path):
-    """Three permutations, of which one scores high by chance: over subjects alone it would be above chance, over seeds not."""
+    """One of three permutations scores high by chance: over subjects alone this would be above chance, but not over seeds."""
     folder = write_fake_run(
         tmp_path / "r",
         skills={"a": 0.0},
@@ -369,7 +369,7 @@ def test_what_permutations_differ_in_is_part_of_the_evidence(tmp_path):
 
 @pytest.fixture(scope="module")
 def chosen(tmp_path_factory):
-    """A run with oracles of 40 looks in 800 epochs, on synthetic clips."""
+    """A run with oracles of 40 snapshots in 800 epochs, on synthetic clips."""
     return write_fake_run(
         tmp_path_factory.mktemp("chosen") / "r",
         skills={"a": 0.4},
@@ -385,7 +385,7 @@ def chosen(tmp_path_factory):
 
 def test_an_oracles_looks_are_told_beside_it(chosen):
     result = report(chosen)
-    assert "The oracle chose among 40 looks in 800 epochs" in result.stdout
+    assert "The oracle chose among 40 snapshots in 800 epochs" in result.stdout
     assert "would leak more" in words((chosen / "report/report.html").read_text())
     table = pd.read_csv(chosen / "report/inflation.csv")
     assert set(table["looks"]) == {40}
@@ -393,7 +393,7 @@ def test_an_oracles_looks_are_told_beside_it(chosen):
 
 
 def test_figures_say_what_they_are_without_the_page(chosen):
-    """Confusion matrices and subjects, as the files that are passed on, and the scores: trial, choice, and what clips."""
+    """Figures of confusion matrices, subjects and scores name their trial, the choice of the budget, and what the clips are."""
     section = Section(compare([open_sweep(chosen)])[0])
     for entry in section.comparison.entries:
         own = warnings_of([entry])
@@ -404,7 +404,7 @@ def test_figures_say_what_they_are_without_the_page(chosen):
             drawn = " ".join(figure.get_suptitle().split())
             assert drawn.startswith(entry.label)
             assert "Synthetic data" in drawn
-            assert ("no estimate of accuracy on new people" in drawn) == (entry.selection == "oracle")
+            assert ("does not estimate accuracy on new people" in drawn) == (entry.selection == "oracle")
     figures = [base64.b64decode(s).decode() for s in re.findall(r"svg\+xml;base64,([^\"]+)", page_of(chosen))]
     for text in figures[:-2]:  # the last ones are training curves
         assert "Synthetic data" in text
@@ -423,7 +423,7 @@ def test_what_has_one_look_has_no_inflation(tmp_path):
     assert section.inflation.empty
     assert section.budgets.empty
     assert section.without_choice == ["a, oracle (leaks)"]
-    assert "one look, no choice" in " ".join(warnings_of(section.comparison.entries))
+    assert "one snapshot, no choice" in " ".join(warnings_of(section.comparison.entries))
     assert "Inflation" not in report(folder).stdout
 
 
@@ -482,7 +482,7 @@ def test_macro_f1_has_a_column_of_its_own_and_chance_says_what_its_brackets_are(
     at = table.columns.index("macro F1")
     assert {row[0]: row[at] for row in table.rows}["focal"] == f"{np.mean(own):.3f}"
     notes = " ".join(table.notes)
-    assert "no interval over subjects" in notes
+    assert "not an interval over subjects" in notes
     assert "UF1 is the macro F1" in notes
     smic = next(t for t in score_texts(Section(compare([open_sweep(folder)])[0])) if "SAMM" in t.title)
     assert "A class is rare here" in " ".join(smic.notes)
@@ -542,8 +542,8 @@ def test_an_unfinished_run_shows_what_is_finished_and_says_what_is_missing(tmp_p
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["{tmp}/none"], "no sweep's folder"),
-        (["{tmp}/empty"], "no sweep's folder"),
+        (["{tmp}/none"], "not a sweep's folder"),
+        (["{tmp}/empty"], "not a sweep's folder"),
         (["{tmp}/begun"], "none of the 4 chunks of this run is finished"),
         (["{tmp}/mine", "{tmp}/mine"], "given twice"),
         ([], "give the folders of one or more sweeps"),
@@ -622,7 +622,7 @@ def test_an_apex_at_the_onset_shows_the_middle_frame_and_says_so(small_store):
 
 @pytest.mark.parametrize("whole_face", [False, True])
 def test_crops_of_a_colour_store_keep_their_colours(small_store, tmp_path, whole_face):
-    """Red is red: the store holds RGB, the PNG file is read back by OpenCV as BGR."""
+    """Red stays red: the store holds RGB, and OpenCV reads the PNG file back as BGR."""
     store = open_store(small_store)
     colour = {name: np.stack([crop, crop // 2, crop // 4], -1) for name, crop in store.crops.items()}
     row = store.index.iloc[1]

@@ -26,7 +26,7 @@ from merjax.synthesis.demo_store import make_demo_store, releases_of
 from merjax.system.errors import MerjaxError
 
 SWEEPS = {int(re.findall(r"\d+", path.stem)[0]): path for path in (CHECKOUT / "sweeps").glob("table*")}
-OWN = (5, 6, 7, 10, 11, 12, 13)  # tables of the paper's own method; 8 and 9 are those of its peers
+OWN = (5, 6, 7, 10, 11, 12, 13)  # tables of the paper's own method; 8 and 9 include the baselines
 UNPUBLISHED = {7: {"focal, inverse frequency"}, 10: {"control"}}  # trials that the paper does not print
 QUIET = Console(quiet=True)
 

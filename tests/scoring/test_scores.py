@@ -124,7 +124,7 @@ def compare_quantiles(got, drawn):
 
 
 def test_every_interval_of_a_report_is_its_own_draws_scored_with_scikit_learn(run_rows, monkeypatch):
-    """Exactly: the same draws of subjects, each scored by scikit-learn on the rows drawn; differences clip by clip alike."""
+    """They agree exactly: the same draws of subjects, each scored by scikit-learn on the drawn rows; differences likewise."""
     monkeypatch.setattr("merjax.scoring.scores.DRAWS", 20)
     comparison, rows = run_rows
     scores = score_entries(comparison.entries, comparison.parts).set_index(["part", "trial"])
@@ -223,7 +223,7 @@ def entry_of(clips, prediction_N, label):
 
 def test_paired_differences_cover_the_difference_of_two_trials_and_find_one(monkeypatch):
     """Through `score_differences`, all scores. Two trials of equal skill on the same people: the interval covers 0 in about
-    94 % of experiments; of a trial that is right more often by a fifth, it says so nearly always."""
+    94 % of experiments; for a trial that is right more often by a fifth, it nearly always excludes 0."""
     monkeypatch.setattr("merjax.scoring.scores.DRAWS", 150)
     rng = np.random.default_rng(2)
     experiments = 80

@@ -1,4 +1,4 @@
-"""Motion in a clip store: which frames, which crops, restarted and refused."""
+"""Motion in a clip store: between which frames, of which crops, after a restart, and what is refused."""
 
 import json
 from dataclasses import replace
@@ -94,7 +94,7 @@ def test_a_stopped_preparation_goes_on_and_broken_motion_is_computed_anew(short,
 
 @pytest.mark.usefixtures("prepared_here")
 def test_crops_alone_have_the_hash_they_always_had(short, store, tmp_path):
-    """Motion adds to a store and changes nothing in one that has none."""
+    """Motion is added to a store; a store without motion does not change."""
     plain = prepare_store([short], tmp_path / "plain", workers=1)
     assert plain.hash != store.hash
     assert plain.meta["settings"] == {"colour": "gray", "align": "first"}

@@ -1,4 +1,4 @@
-"""Ready flow images: what the list says is what the store holds, and nothing is dropped in silence."""
+"""Ready flow images: the store holds what the list says, and everything that is dropped is reported."""
 
 import cv2
 import numpy as np
@@ -53,7 +53,7 @@ def test_pictures_and_classes_are_those_of_files_and_list(material, tmp_path):
 
 
 def test_an_experiment_finds_each_clips_picture(material, tmp_path):
-    """In au5 only three of the five clips are left: their pictures must be theirs."""
+    """In au5 only three of the five clips are left: each must keep its own picture."""
     store = make(material, tmp_path)
     experiment = load_data(store, protocol="au5")
     assert experiment.index["clip"].tolist() == ["EP02_01f", "EP01_11f", "006_1_2"]
@@ -116,7 +116,7 @@ def test_what_does_not_fit_is_listed(material, tmp_path):
         ("s01_ne_01,0", "s01_ne_01,7", 'line 2: label is "7"; write negative'),
         ("s01,s01_ne_01", ",s01_ne_01", "line 2: subject and clip"),
         ("sub02,EP01_11f", "sub01,EP02_01f", "listed twice"),
-        ("46.0,59.0", "46.0,apex", 'line 4: apex is "apex", which is no frame number'),
+        ("46.0,59.0", "46.0,apex", 'line 4: apex is "apex", which is not a frame number'),
         ("clip,label", "clip,class", "has no column label"),
     ],
 )
@@ -133,14 +133,14 @@ def test_the_command_line_makes_a_store_and_says_what_is_missing(material, tmp_p
     out = capsys.readouterr().out
     assert "5 of 5 clips, 5 subjects, no frames; flow of 4x6 pixels" in out
     assert "flow_sheet.png" in out
-    for wrong, sentence in ((line[:2], "belong together"), ([*line, "--smic", "x"], "a store of its own")):
+    for wrong, sentence in ((line[:2], "must be given together"), ([*line, "--smic", "x"], "a store of its own")):
         with pytest.raises(SystemExit):
             main([*wrong, "--out", str(tmp_path / "other")])
         assert sentence in capsys.readouterr().err
 
 
 def test_megc_2019_is_complete(shared, tmp_path):
-    """442 published images, 68 subjects, 250/109/83; and the channel that is called strain is that of the other two."""
+    """442 published images, 68 subjects, 250/109/83; and the channel called strain is the strain of the other two."""
     main(
         ["--flow-images", str(shared / "flow/megc2019/images"), "--out", str(tmp_path / "store")]
         + ["--clips", str(shared / "annotations/protocol_megc2019_442.csv")]

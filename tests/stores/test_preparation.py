@@ -1,4 +1,4 @@
-"""From a release to a clip store: whole or not at all, restartable, nothing dropped in silence."""
+"""From a release to a clip store: whole or not at all, restartable, and everything that is dropped is reported."""
 
 import json
 import shutil
@@ -47,7 +47,7 @@ def with_frame(clip, number, path):
 
 
 def test_crops_are_those_of_the_frames(release, store):
-    """Every clip's first and last frame, cut anew from the image files."""
+    """Every clip's first and last frame, cut again from the image files."""
     assert len(store.index) == len(release.clips)
     clips = {clip.key: clip for clip in release.clips}
     points = np.load(store.path / "landmarks.npy")
@@ -63,7 +63,7 @@ def test_crops_are_those_of_the_frames(release, store):
 
 @pytest.mark.parametrize(("colour", "decoded"), [("gray", 1), ("rgb", 2)])
 def test_each_frame_is_decoded_once(release, monkeypatch, colour, decoded):
-    """In colour the first one in gray as well, for landmarks that do not hang on it."""
+    """In colour, the first frame is read in gray as well, so that landmarks do not depend on the colour."""
     seen = []
     monkeypatch.setattr(cropping, "read_image", lambda path, *how: seen.append(path) or read_image(path, *how))
     clip = release.clips[0]
@@ -121,7 +121,7 @@ def test_a_half_written_journal_line_is_done_again(short, short_store, tmp_path)
 
 
 def test_a_script_that_prepares_runs_once(release, short_store, tmp_path):
-    """Spawned workers would run it again from its first line, as it has no `if __name__ == "__main__"`."""
+    """It has no `if __name__ == "__main__"`, so spawned workers would run it again from its first line."""
     script = tmp_path / "mine.py"
     script.write_text(
         "import sys\n"

@@ -57,7 +57,7 @@ def loso(clips: pd.DataFrame) -> dict[str, np.ndarray]:
 def fake_predictions(
     clips: pd.DataFrame, classes: Sequence[str], skill: float, rng: np.random.Generator
 ) -> pd.DataFrame:
-    """Predictions that know the label with probability `skill`, with probabilities of which they are the largest."""
+    """Predictions that are right with probability `skill`, and class probabilities whose largest is that of the prediction."""
     knows_N = rng.random(len(clips)) < skill
     probability_NxK = rng.dirichlet(np.ones(len(classes)), len(clips)).astype(np.float32)
     prediction_N = np.where(knows_N, clips["label"], probability_NxK.argmax(1))
@@ -99,7 +99,7 @@ def write_fake_run(
         skills: by trial name, the probability of knowing a clip's label.
         seeds: of the runs.
         selections: if given, a column `selection` and what each value adds to the skill.
-        data: overrides what the plan says of the data, by the keys of plan.json.
+        data: overrides what the plan says about the data, by the keys of plan.json.
         settings: of all trials' configs.
         unfinished: numbers of chunks to leave out.
         published: the published table that it repeats.

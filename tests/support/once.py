@@ -1,4 +1,4 @@
-"""What is dear to make, made once for all processes of a test session."""
+"""What takes long to make, made once for all processes of a test session."""
 
 from collections.abc import Callable
 from pathlib import Path

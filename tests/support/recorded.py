@@ -1,4 +1,4 @@
-"""A listener that takes down what it is told."""
+"""A listener that records its calls."""
 
 from merjax.engine import Progress
 from merjax.sweeps.plan import Chunk
@@ -6,7 +6,7 @@ from merjax.sweeps.running.listener import Listener
 
 
 class Recorded(Listener):
-    """Attributes: told, a tuple for each call, the method's name first; chunks by their numbers."""
+    """Attributes: told, a tuple for each call: the method's name, then its arguments, with chunks by their numbers."""
 
     def __init__(self) -> None:
         self.told: list[tuple] = []

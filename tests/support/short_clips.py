@@ -8,7 +8,7 @@ FRAMES = 9
 
 
 def cut_short(release, clips=4):
-    """The release with so many of its clips and the first nine frames of each, the fifth being the apex."""
+    """The release with a given number of its clips, cut to their first nine frames; the fifth is the apex."""
     cut = [
         replace(clip, frames=clip.frames[:FRAMES], apex=clip.onset + FRAMES // 2, offset=clip.onset + FRAMES - 1)
         for clip in release.clips[:clips]

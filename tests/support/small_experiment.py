@@ -65,7 +65,7 @@ def small_experiment() -> TrainingData:
 
 
 class TinyCNN(SimpleCNN):
-    """A region's network with one small convolution and FC layers of eight units: what is proven of sweeps does not depend
+    """A region's network with one small convolution and FC layers of eight units: what is proven for sweeps does not depend
     on the paper's sizes, and these compile, train and are saved in a fraction of the time."""
 
     def setup(self):
@@ -94,6 +94,6 @@ def use_tiny_networks(setattr=setattr) -> None:
 
 
 def small_plan(folder: Path | None = None, *, workers: int = 1, **content) -> Plan:
-    """The plan of a sweep over the small experiment, begun in a folder; `use_small_experiment` first."""
+    """The plan of a sweep over the small experiment, started in a folder; `use_small_experiment` first."""
     plan = make_plan(make_sweep({"base": BASE} | content, "small"), workers)
     return open_folder(folder, plan) if folder else plan

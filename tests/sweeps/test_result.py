@@ -1,4 +1,4 @@
-"""A sweep's folder as tables: finished, under way, of a search, and as the version before wrote it."""
+"""A sweep's folder as tables: finished, unfinished, of a search, and as the version before wrote it."""
 
 import json
 import shutil
@@ -41,7 +41,7 @@ def test_a_finished_sweep_has_all_its_tables(tmp_path):
 
 
 def test_of_a_sweep_under_way_all_tables_are_of_the_same_chunks(tmp_path):
-    """What is finished after a result was asked for its tables is in none of them."""
+    """Tables of a result do not include what is finished after they were first read."""
     whole = small_run(tmp_path / "whole")
     folder = small_run(tmp_path / "r", unfinished=(1,))
     result = open_sweep(folder)
@@ -98,12 +98,12 @@ def test_the_folder_of_a_search_opens_what_its_folds_chose_last(tmp_path):
     result = open_sweep(tmp_path)
     assert (result.folder, result.name) == (tmp_path / "chosen-of-10", "of 10")
     assert result.tried["chosen_for"].tolist() == ["", "x"]
-    with pytest.raises(MerjaxError, match="no sweep's folder"):
+    with pytest.raises(MerjaxError, match="not a sweep's folder"):
         open_sweep(tmp_path / "search")
 
 
 def test_a_plan_comes_back_as_it_was_and_keeps_its_keys(tmp_path):
-    """Keys and their order are those that merjax 0.1.0 wrote; new ones are `published` alone."""
+    """Keys and their order are those that merjax 0.1.0 wrote; `published` is the only new one."""
     skipped = {"database": "casme2", "subject": "sub09", "clip": "EP02", "reason": "no face"}
     folder = small_run(tmp_path / "r", data={"dropped": [skipped], "folds": FOLDS}, published="table7")
     content = json.loads((folder / "plan.json").read_text())

@@ -1,4 +1,4 @@
-"""The table of action units and the expressions made of them."""
+"""The table of action units, and the expressions that consist of them."""
 
 import numpy as np
 import pytest

@@ -86,7 +86,7 @@ def test_the_statement_tells_every_clips_script(made):
 
 
 def test_the_coded_apex_is_where_the_true_field_is_found(made):
-    """The written frames, the sheet's apex and the field beside them tell one story."""
+    """The written frames, the sheet's apex and the field beside them agree."""
     for clip in read_casme2(made).clips:
         with np.load(made / release.FIELDS / "CASME2_RAW_selected" / clip.subject / f"{clip.name}.npz") as file:
             truth = file["field_HxWx2"]

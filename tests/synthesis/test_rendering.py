@@ -57,7 +57,7 @@ def test_optical_flow_finds_the_true_field_again_in_jpeg_frames(face, units):
 
 
 def test_the_true_field_takes_apex_pixels_back_to_the_onset(face, monkeypatch):
-    """Looked up where the field says they went, the apex frame's pixels are the onset's."""
+    """The apex frame's pixels, taken from where the field says they moved, equal those of the onset."""
     monkeypatch.setattr(clip, "_CREASE", 0.0)
     what = script(1, 2, peak=8.0)
     onset, apex = (frame.astype(np.float32) for frame in onset_and_apex(face, what))

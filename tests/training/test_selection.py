@@ -1,4 +1,4 @@
-"""How much of its budget a run is tested after: what is looked at, who is asked, and what comes of it."""
+"""After how much of its budget a run is tested: the snapshots, the subjects that choose one, and the resulting scores."""
 
 from dataclasses import replace
 
@@ -185,7 +185,7 @@ def test_an_oracle_adds_to_every_trial_and_shuffled_labels_stay_at_chance_by_the
 
 
 def test_a_paired_bootstrap_says_which_of_two_trials_is_better(noisy_section):
-    """And that `inner`, which looks at training subjects alone, adds nothing that can be told from nothing."""
+    """And `inner`, which uses training subjects alone, adds nothing that differs from 0."""
     differences = noisy_section.differences.set_index("entry")
     for score in ("UF1", "UAR", "accuracy"):
         assert differences.loc["shuffled, shuffled labels", f"{score}_high"] < 0
@@ -193,7 +193,7 @@ def test_a_paired_bootstrap_says_which_of_two_trials_is_better(noisy_section):
 
 
 def test_inner_takes_the_snapshot_that_is_best_on_inner_subjects(by_rule, engine, looked_at):
-    """Done again by hand: a training without the inner subjects, scored on them with scikit-learn."""
+    """The same by hand: a training without the inner subjects, scored on them with scikit-learn."""
     inside = small_experiment().held_out_inside(0.2)
     inner = trained_by(jobs, inside, specs_of(ALL), engine)
     for f, fold in enumerate(inside.folds):
@@ -298,7 +298,7 @@ def test_selection_is_no_part_of_a_trials_identity_but_splits_groups():
 
 @pytest.mark.parametrize("share", [0.1, 0.2, 0.34])
 def test_inner_subjects_are_a_share_of_the_training_subjects_alike_in_classes(share):
-    """40 people with clips of three classes, one of them rare; each fold's inner people are as such a share should be."""
+    """40 people with clips of three classes, one of them rare; each fold's inner people have about the asked share of each."""
     rng = np.random.default_rng(0)
     clips_of = rng.integers(3, 12, 40)
     subject_N = np.repeat([f"sub{s:02d}" for s in range(40)], clips_of)

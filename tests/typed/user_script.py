@@ -1,4 +1,4 @@
-"""A user's script that uses every public name; `tests/test_typed.py` holds it against a strict type checker."""
+"""A user's script that uses every public name; `tests/test_typed.py` checks it with a strict type checker."""
 
 from collections.abc import Sequence
 from pathlib import Path

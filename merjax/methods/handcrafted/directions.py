@@ -1,4 +1,4 @@
-"""Descriptors of where a face moves to: HOOF, Bi-WOOF and MDMO, from optical flow."""
+"""Descriptors of the directions in which a face moves: HOOF, Bi-WOOF and MDMO, from optical flow."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,7 @@ from jaxtyping import Float, Int
 from merjax.faces.flow import Flow, optical_strain
 
 BINS = 8
-BLOCKS = 5  # to a side
+BLOCKS = 5  # along each side
 MAIN_REGIONS = 36
 
 
@@ -23,8 +23,8 @@ def hoof(flow_HxWx2: Flow) -> Float[np.ndarray, "features"]:
 
 
 def bi_woof(flow_HxWx2: Flow) -> Float[np.ndarray, "features"]:
-    """Bi-weighted oriented optical flow (Liong et al. 2018): within a block pixels count by their displacement, and the block
-    by its mean optical strain.
+    """Bi-weighted oriented optical flow (Liong et al. 2018): within a block pixels are weighted by their displacement, and
+    blocks by their mean optical strain.
 
     Returns:
         5 x 5 x 8 shares.
@@ -41,24 +41,23 @@ def mdmo(
     """Main directional mean optical flow (Liu et al. 2016).
 
     In each region and frame, the directions of the pixels are counted in eight bins, and the displacements of the fullest bin
-    averaged; the averages are averaged over the frames, and divided by the largest of the clip. They are kept as (x, y)
-    where the paper has length and angle: an angle's jump from one turn to nothing would mean something to a linear
-    classifier.
+    are averaged. The averages are then averaged over the frames and divided by the largest one of the clip. They are kept as
+    (x, y), while the paper has length and angle: a linear classifier would be misled by an angle's jump from a full turn to 0.
 
     Args:
         flows: from the onset to each frame.
         region_HxW: region of each pixel, below 0 for none.
-        regions: how many there are.
+        regions: the number of regions.
 
     Returns:
-        regions x 2.
+        Displacements, regions x 2.
     """
     mean_Rx2 = np.mean([_main_directions(flow, region_HxW, regions) for flow in flows], 0)
     return (mean_Rx2 / max(np.linalg.norm(mean_Rx2, axis=1).max(), 1e-9)).ravel()
 
 
 def main_regions(points_68x2: np.ndarray, shape: tuple[int, int]) -> Int[np.ndarray, "height width"]:
-    """A face divided into 36 regions: each pixel belongs to the nearest of 36 places, within their outline and the jaw's.
+    """A face divided into 36 regions: each pixel inside the outline of 36 places and the jaw belongs to the nearest place.
 
     The paper shows its 36 regions in a figure only, so the places are merjax's own: six above the brows, four on them,
     one between them, two below the eyes and two at their corners, four on the nose, six on the cheeks, two beside the
@@ -85,7 +84,7 @@ def main_regions(points_68x2: np.ndarray, shape: tuple[int, int]) -> Int[np.ndar
 
 
 def block_orientations(flow_HxWx2: Flow, blocks: int = BLOCKS) -> Float[np.ndarray, "blocks bins"]:
-    """Displacement summed by direction, per block, row by row."""
+    """Displacement summed by direction, per block; blocks are counted row by row."""
     bin_HxW, length_HxW = _bins(flow_HxWx2), np.linalg.norm(flow_HxWx2, axis=-1)
     place = _blocks(length_HxW.shape, blocks) * BINS + bin_HxW
     sums = np.bincount(place.ravel(), length_HxW.ravel(), minlength=blocks**2 * BINS)
@@ -102,7 +101,7 @@ def _main_directions(flow_HxWx2: Flow, region_HxW: np.ndarray, regions: int) -> 
 
 
 def _bins(flow_HxWx2: Flow) -> Int[np.ndarray, "height width"]:
-    """The eighth of a turn that each displacement is nearest to, clockwise from the right."""
+    """The multiple of an eighth of a turn that each displacement is nearest to, clockwise from the right."""
     angle = np.arctan2(flow_HxWx2[..., 1], flow_HxWx2[..., 0])
     return np.round(angle / (2 * np.pi / BINS)).astype(int) % BINS
 

@@ -26,9 +26,9 @@ from merjax.stores.writing import write_array
 from merjax.system.errors import MerjaxError
 from merjax.system.processes import cores, helping
 
-VERSION = 2  # of the descriptors and their pieces: another one computes them anew
+VERSION = 2  # of the descriptors and their pieces: features of another version are computed again
 _BLOCK = 8  # clips that a process computes at a time
-_FRAMES = 10  # of a clip, from which MDMO takes its mean
+_FRAMES = 10  # frames of a clip over which MDMO takes its mean
 
 
 class FaceClip(NamedTuple):
@@ -56,9 +56,9 @@ DESCRIPTORS: dict[str, Callable[[FaceClip], np.ndarray]] = {
 def clip_features(store: Store, method: str) -> Float[np.ndarray, "clips features"]:
     """The features of every clip of a store, in the order of its index.
 
-    They are computed on all cores that this process may use, and kept in the store's folder `features`, in pieces that
-    processes share among them: each takes those that nobody works at. Where that folder cannot be written, each of a sweep's
-    workers computes all.
+    They are computed on all cores that this process may use and kept in the store's folder `features`, in pieces that the
+    processes share: each takes pieces that no other process is computing. If that folder cannot be written, each of a sweep's
+    workers computes all pieces.
 
     Raises:
         MerjaxError: the store holds no frames.
@@ -77,9 +77,9 @@ def clip_features(store: Store, method: str) -> Float[np.ndarray, "clips feature
 
 
 def fill(store: Store, method: str, folder: Path) -> None:
-    """Compute the pieces that nobody has computed or is at work on."""
+    """Compute the pieces that no process has computed or is computing."""
     pieces = _pieces(store, method, folder)
-    mine = os.getpid() % len(pieces)  # where to begin: elsewhere than the other processes
+    mine = os.getpid() % len(pieces)  # where to begin, at a different piece from the other processes
     for place, file in pieces[mine:] + pieces[:mine]:
         _fill(store, method, place, file, wait=False)
 
@@ -88,11 +88,11 @@ def require_frames(store: Store, method: str) -> None:
     """Refuse a store that holds flow images only.
 
     Raises:
-        MerjaxError: saying how to make one that has frames.
+        MerjaxError: the store is refused; the message says how to make one that has frames.
     """
     if not store.crops:
         raise MerjaxError(
-            f"{store.path} holds flow images and no frames, from which {method} is computed; prepare the clips with "
+            f"{store.path} holds flow images and no frames, but {method} is computed from frames; prepare the clips with "
             "`merjax prepare --casme2 RELEASE --out STORE`"
         )
 
@@ -146,7 +146,7 @@ def _compute(store: Store, method: str, place: range) -> np.ndarray:
 
 
 def _mdmo(clip: FaceClip) -> np.ndarray:
-    """From the onset to ten frames, evenly spaced."""
+    """MDMO of the flow from the onset to each of ten evenly spaced frames."""
     faces = clip.faces_TxHxW
     at = np.unique(np.linspace(0, len(faces) - 1, _FRAMES + 1).round().astype(int))[1:]
     regions = main_regions(clip.points_68x2, faces.shape[1:])

@@ -21,9 +21,9 @@ def lbp_top(
 
     Args:
         faces_TxHxW: gray pictures of a face, onset to offset.
-        blocks: to a side.
+        blocks: the number of blocks along each side.
         radii: distance of the neighbours along x, y and t, in pixels and frames.
-        frames: to which the clip is interpolated first, evenly in time.
+        frames: the number of frames to which the clip is first interpolated, evenly in time.
 
     Returns:
         blocks x blocks x 3 x 16 shares; the 16 of a block and plane sum to 1.
@@ -34,7 +34,7 @@ def lbp_top(
 
 
 def interpolated(faces_TxHxW: np.ndarray, frames: int) -> Float[np.ndarray, "frames height width"]:
-    """A clip brought to so many frames, evenly spaced from the first to the last, linearly interpolated."""
+    """A clip brought to `frames` frames, evenly spaced from the first to the last, linearly interpolated."""
     at = np.linspace(0, len(faces_TxHxW) - 1, frames)
     before = np.floor(at).astype(int)
     after = np.minimum(before + 1, len(faces_TxHxW) - 1)

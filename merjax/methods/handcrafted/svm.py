@@ -1,4 +1,4 @@
-"""Handcrafted baselines in the harness: a linear support vector machine per run, on features that all runs share."""
+"""Handcrafted baselines as methods: a linear support vector machine per run, on features that all runs share."""
 
 import time
 import warnings
@@ -23,7 +23,7 @@ _STAGE = "svm"
 
 
 class Fit(NamedTuple):
-    """What fitting one run's machine gave.
+    """The result of fitting one run's machine.
 
     Attributes:
         probability_NxK: of all clips.
@@ -40,13 +40,14 @@ class Fit(NamedTuple):
 def jobs(
     data: TrainingData, specs: Sequence[RunId], on_call: Callable[[Progress], None] = lambda progress: None
 ) -> Jobs[Trained]:
-    """No stage for the devices: the machines of runs of one method are fitted here, side by side.
+    """Fit the machines of runs of one method, side by side; there is no stage for the devices.
 
-    Features are brought to mean 0 and deviation 1 by the fold's training clips. A class's probability is the softmax of the
-    decision values of one-against-the-rest machines: it ranks clips and classes as they do, and is no frequency. Nothing is
-    drawn at random: seeds differ where they shuffle labels, and nowhere else.
+    Features are brought to mean 0 and deviation 1 on the fold's training clips. A class's probability is the softmax of the
+    decision values of one-against-the-rest machines: it ranks clips and classes as they do, but it is not a frequency. Nothing
+    is drawn at random: seeds differ only if they shuffle labels.
 
-    Warns of machines that stopped short of the solver's tolerance; `converged` in the curves says which.
+    A warning counts the machines that stopped before they reached the solver's tolerance; `converged` in the curves says
+    which they are.
 
     Args:
         data: what they train on.
@@ -71,7 +72,7 @@ def jobs(
     short = sum(not fit.converged for fit in fitted.values())
     if short:
         warnings.warn(
-            f"{short} of {len(fitted)} support vector machines ({specs[0].config.method}) stopped short of the solver's "
+            f"{short} of {len(fitted)} support vector machines ({specs[0].config.method}) did not reach the solver's "
             "tolerance; a smaller svm.cost is easier to solve",
             stacklevel=2,
         )
@@ -84,7 +85,7 @@ def refuse(data: TrainingData) -> None:
     """Refuse a store without frames, and an installation without scikit-learn.
 
     Raises:
-        MerjaxError: saying what to do.
+        MerjaxError: one of these; the message says what to do.
     """
     require_frames(data.store, "a handcrafted descriptor")
     if find_spec("sklearn") is None:
@@ -105,9 +106,9 @@ def decision_probabilities(scores_NxC: np.ndarray, present_C: np.ndarray, classe
     """Softmax of decision values, 0 for classes that no training clip has.
 
     Args:
-        scores_NxC: a value per class that the machine knows; with two of them, one value `[N]` in favour of the second.
+        scores_NxC: a value for each class that the machine knows; if it knows two, one value `[N]` in favour of the second.
         present_C: which classes these are.
-        classes: how many there are in all.
+        classes: the number of all classes.
     """
     if scores_NxC.ndim == 1:
         scores_NxC = np.stack([-scores_NxC, scores_NxC], 1)
@@ -127,11 +128,11 @@ def _fit(data: TrainingData, features_NxD: np.ndarray, spec: RunId) -> Fit:
     scaler = StandardScaler().fit(features_NxD[fold.train_N])
     scaled_NxD = scaler.transform(features_NxD)
     present_C = np.unique(target_M)
-    if len(present_C) == 1:  # nothing to tell apart
+    if len(present_C) == 1:  # there is only one class to choose
         return Fit(np.eye(classes)[np.full(len(features_NxD), present_C[0])], 0.0, 1.0, True)
     weight_K = class_weights(config.loss.alpha, np.bincount(target_M, minlength=classes))
-    # The primal problem: the solver of the dual one visits clips at random by a generator of the whole process, which fits in
-    # other threads seed and draw from meanwhile.
+    # The primal problem: the solver of the dual problem visits clips at random, by a generator of the whole process, which fits
+    # in other threads seed and use at the same time.
     machine = LinearSVC(C=config.svm.cost, dual=False)
     machine.fit(scaled_NxD[fold.train_N], target_M, sample_weight=weight_K[target_M])
     scores = machine.decision_function(scaled_NxD)

@@ -8,11 +8,11 @@ outputs that the pool compares are four groups of columns of one weight matrix:
 
 Rearranging every 2x2 block of pixels into channels (space to depth) makes the windows of neighbouring cells shifted
 slices of one array. This spends 1.3 to 1.8 times the multiplications, all of them in large matrix products, and pooling
-costs one pass. The gradient is written by hand: in each pooled cell only the winning position has one, and a byte per cell
-says which.
+costs one pass. The gradient is written by hand: in each pooled cell only the winning position has one, and one byte per
+cell names that position.
 
-On a CPU the image is worked through in strips of a few rows of cells: a strip's windows stay in the cache of the core,
-and since they are never written to memory, the backward pass gathers them anew.
+On a CPU the image is processed in strips of a few rows of cells. A strip's windows stay in the cache of the core. They are
+never written to memory, so the backward pass gathers them again.
 
 Arrays are [C, H, W, B] with the batch varying fastest, so that every step works on long contiguous rows. In names, N is
 (position, O), J the blocks of a window, K its blocks and channels, M the cells of a strip and of the batch.
@@ -82,14 +82,14 @@ def convolve(x_CxHxWxB: Float[Array, "C H W B"], kernel_HWIO: Float[Array, "k k 
 def conv_relu_pool_reference(
     x_CxHxWxB: Float[Array, "C H W B"], kernel_HWIO: Float[Array, "k k C O"], bias_O: Float[Array, "O"]
 ) -> Float[Array, "O h w B"]:
-    """What `conv_relu_pool` computes, said plainly and differentiated by JAX."""
+    """What `conv_relu_pool` computes, written plainly and differentiated by JAX."""
     layout = ("CHWN", "HWIO", "CHWN")
     y_OxHxWxB = lax.conv_general_dilated(x_CxHxWxB, kernel_HWIO, (1, 1), "SAME", dimension_numbers=layout)
     return max_pool_reference(jax.nn.relu(y_OxHxWxB + bias_O[:, None, None, None]))
 
 
 def max_pool_reference(x_CxHxWxB: Float[Array, "C H W B"]) -> Float[Array, "C h w B"]:
-    """What `max_pool` computes, said plainly and differentiated by JAX."""
+    """What `max_pool` computes, written plainly and differentiated by JAX."""
     return lax.reduce_window(x_CxHxWxB, -jnp.inf, lax.max, (1, 2, 2, 1), (1, 2, 2, 1), "VALID")
 
 
@@ -202,7 +202,7 @@ def _grid(x_CxHxWxB, size):
 
 
 def _strip(rows, columns):
-    """How many rows of cells to work on at a time: on a CPU as many as keep to `_COLUMNS` and divide all rows."""
+    """How many rows of cells to work on at a time: on a CPU as many as stay within `_COLUMNS` and divide the number of rows."""
     most = max(1, _COLUMNS // columns) if jax.default_backend() == "cpu" else rows
     return next((strip for strip in range(min(rows, most), 1, -1) if rows % strip == 0), 1)
 
@@ -214,9 +214,9 @@ def _no_windows(grid_CxHxWxB, reach, strip):
 
 
 def _gather_windows(windows_JxCxHxWxB, grid_CxHxWxB, first):
-    """All reach x reach windows of the rows that begin at `first`, K being [reach, reach, C], written over what was there.
+    """All reach x reach windows of the rows that begin at `first`, written over the old ones; K is [reach, reach, C].
 
-    Piece by piece in place: a concatenation would write the pieces, and then write them again.
+    They are written piece by piece in place: a concatenation would write the pieces first and then write them again.
     """
     blocks, channels, height, width, batch = windows_JxCxHxWxB.shape
     for j, (y, x) in enumerate(itertools.product(range(math.isqrt(blocks)), repeat=2)):
@@ -233,9 +233,9 @@ def _windows_transpose(windows_JxIxCxHxWxB):
 
 
 def _shifted_sum(pieces, axis):
-    """The sum of pieces, of which the i-th begins i places further along an axis.
+    """The sum of pieces, where the i-th piece begins i places further along an axis.
 
-    Where the same pieces meet, they are added in one run: padding all of them with zeros first takes twice as long.
+    Stretches where the same pieces overlap are added together: padding all pieces with zeros first takes twice as long.
     """
     length = pieces[0].shape[axis]
     ends = sorted({end for i in range(len(pieces)) for end in (i, i + length)})

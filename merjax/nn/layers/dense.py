@@ -8,7 +8,7 @@ from merjax.nn.layers.dropout import dropout
 
 
 class Classifier(nn.Module):
-    """So many layers of 1024 units, each with ReLU and dropout, then FC K. He initialisation, zero biases."""
+    """`layers` layers of 1024 units, each with ReLU and dropout, then FC K. He initialisation, zero biases."""
 
     classes: int
     layers: int

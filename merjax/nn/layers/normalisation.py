@@ -11,7 +11,7 @@ _EPSILON, _MOMENTUM = 1e-5, 0.1
 
 
 class Moments(NamedTuple):
-    """Mean and (biased) variance of each channel over a batch, and how many values of a channel they are of."""
+    """Mean and (biased) variance of each channel over a batch, and over how many values of a channel they were taken."""
 
     mean_C: Float[Array, "C"]
     variance_C: Float[Array, "C"]
@@ -19,9 +19,9 @@ class Moments(NamedTuple):
 
 
 def weighted_moments(x_CxHxWxB: Float[Array, "C H W B"], weight_B: Float[Array, "B"]) -> Moments:
-    """The moments over the samples of a batch by their weights: a sample of weight 0 is absent.
+    """The moments over the samples of a batch, weighted: a sample of weight 0 counts as absent.
 
-    A batch without weight has moments of 0.
+    If all weights are 0, so are the moments.
     """
     _, height, width, _ = x_CxHxWxB.shape
     count = weight_B.sum() * height * width
@@ -47,7 +47,7 @@ class BatchNorm(nn.Module):
         self.variance = self.variable("batch_stats", "variance", jnp.ones, (self.channels,))
 
     def __call__(self, x: Float[Array, "C *places"], moments: Moments | None) -> Float[Array, "C *places"]:
-        """Normalise by a batch's moments, which enter the running averages, or without any by these averages."""
+        """Normalise by a batch's moments, which also enter the running averages; where they are None, by these averages."""
         mean_C, variance_C = (self.mean.value, self.variance.value) if moments is None else moments[:2]
         if moments is not None and not self.is_initializing():
             unbiased_C = moments.variance_C * moments.values / jnp.maximum(moments.values - 1, 1)

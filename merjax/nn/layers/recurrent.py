@@ -1,17 +1,17 @@
 """The LSTMs of the paper's Eq. 6 over sequences of unequal length, one per region.
 
-All four gates go through one tanh (sigmoid(z) = 1/2 + 1/2 tanh(z/2), the inner halves folded into the weights), inputs,
-state and bias through one product, and the gradient is written by hand. On a CPU the products take two thirds of the time;
-what else there was to save lies in memory and in padding:
+All four gates go through one tanh (sigmoid(z) = 1/2 + 1/2 tanh(z/2), the inner halves folded into the weights). Inputs,
+state and bias go through one product, and the gradient is written by hand. On a CPU the products take two thirds of the
+time; the rest is saved in memory and in padding:
 
 - What the backward pass needs is written once, in place, into arrays of all regions and frames. The backward pass reads
-  them frame by frame. The gates' gradients stay in the cache: every few frames they go into the weights' gradient.
-- Sequences are sorted, longest first, and the loop goes on with three, two and one quarter of them where the others have
-  ended. Its own end is that of the batch's longest sequence.
+  them frame by frame. The gates' gradients stay in the cache: every few frames they are added to the weights' gradient.
+- Sequences are sorted, longest first, and the loop goes on with three, two and one quarter of them once the others have
+  ended. It ends with the batch's longest sequence.
 
-Nothing is masked inside the loops. A state depends on its past only, so the frames behind a sequence's end cannot touch
-the state at its end; and its gradient enters there, so what lies behind receives exact zeros. A loop may therefore run
-longer than it must, and so that it stays one loop, runs that are mapped side by side run as long as the longest of them.
+Nothing is masked inside the loops. A state depends on its past only, so the frames after a sequence's end cannot change
+the state at its end. The gradient enters at that end, so the frames after it receive exact zeros. A loop may therefore run
+longer than it must; runs that are mapped side by side all run as long as the longest of them, so that they share one loop.
 
 In names, K is inputs, state and the bias's one (D + H + 1), n the sequences still running, S the frames of a block, M a
 block's frames of n sequences. The barriers keep XLA from fusing element-wise work into the products (see
@@ -44,8 +44,8 @@ def lstm(
     Args:
         kernel_x_RxDx4H, kernel_h_RxHx4H, bias_Rx4H: W_x, W_h, b; G = 4 H.
         x_RxTxBxD: sequences, post-padded to T frames; the padding's values do not matter, not even NaN.
-        length_B: frames of each sequence, the same for all R, 0 to T; an empty sequence ends in zeros, one that is said to be
-            longer than T in NaN.
+        length_B: frames of each sequence, the same for all R, 0 to T. An empty sequence ends in zeros; a length above T
+            gives NaN.
 
     All in float32. Differentiable once, in reverse mode, in all arguments but `length_B`; the padding's gradient is zero.
     """
@@ -63,7 +63,7 @@ def lstm(
 
 
 def lstm_reference(kernel_x_RxDx4H, kernel_h_RxHx4H, bias_Rx4H, x_RxTxBxD, length_B) -> Float[Array, "R B H"]:
-    """What `lstm` computes, said plainly and differentiated by JAX: a finished sequence keeps its state."""
+    """What `lstm` computes, written plainly and differentiated by JAX: a finished sequence keeps its state."""
 
     def region(kernel_x_Dx4H, kernel_h_Hx4H, bias_4H, x_TxBxD):
         def frame(state, inputs):
@@ -168,7 +168,7 @@ def _block_backward(transposed, saved, dlast_nxH, length_n, r, last_block, step,
         s = _BLOCK - 1 - back
         i, f, g, o = jnp.split(_rows(gates_RxTxBx4H, r, first + s, n), 4, axis=-1)
         c_nxH, tanh_c_nxH = _rows(c_RxTxBxH, r, first + s, n), _rows(tanh_c_RxTxBxH, r, first + s, n)
-        # nothing has come back to a sequence at its end yet
+        # a sequence has no gradient yet at its end
         dh_nxH = jnp.where((first + s == length_n - 1)[:, None], dlast_nxH, dh_nxH)
         dc_nxH = lax.optimization_barrier(dc_nxH + dh_nxH * (0.5 + 0.5 * o) * (1 - tanh_c_nxH**2))
         # With s = 1/2 + 1/2 tanh(z/2), ds = 1/2 (1 - tanh(z/2)^2) dz/2; the inner 1/2 is in the scaled weights.
@@ -204,7 +204,7 @@ def _phases(length_B, frames_each):
 
 @custom_vmap
 def _of_all_runs(ends):
-    """`ends`; under vmap the latest over the runs, so that bounds stay scalars and no loop's arrays are copied by select."""
+    """`ends`; under vmap the latest of all runs, so that bounds stay scalars and no loop copies its arrays by select."""
     return ends
 
 
@@ -231,5 +231,5 @@ def _put_rows(of_frames, own, r, t):
 
 
 def _with_rows(d_mxH, n):
-    """Take in the shorter sequences, to which nothing has come back yet."""
+    """Add rows of zeros for the shorter sequences, which have no gradient yet."""
     return jnp.concatenate([d_mxH, jnp.zeros((n - len(d_mxH), d_mxH.shape[1]))])

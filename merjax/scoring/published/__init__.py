@@ -1,1 +1,1 @@
-"""Published scores: what the paper printed, and what the authors of its baselines did."""
+"""Published scores: those that the paper printed, and those that the authors of its baselines printed."""

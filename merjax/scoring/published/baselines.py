@@ -1,6 +1,6 @@
-"""What the baselines' own papers and ports print of themselves, to four digits, for sweeps that repeat one of them.
+"""Scores from the baselines' own papers and ports, to four digits, for sweeps that repeat one of them.
 
-The paper's Table 8 has most of them too, cut after two digits; RCN-A and the port of STSTNet are not in it.
+The paper's Table 8 has most of these scores too, cut after two digits; RCN-A and the port of STSTNet are not in it.
 """
 
 from merjax.scoring.parts import Part
@@ -13,7 +13,7 @@ _PORT = "STSTNet's PyTorch port, as it reports itself, on FULL alone and without
 
 
 def _rows(method: str, where: str, scores: tuple[float, ...], notes: tuple[str, ...]) -> tuple[PublishedRow, ...]:
-    """Rows of UF1 and UAR, alternating, over as many parts as there are pairs."""
+    """Rows of UF1 and UAR, which alternate in `scores`, for as many parts as there are pairs."""
     return tuple(
         PublishedRow(
             method, Part(part), dict(zip(("UF1", "UAR"), scores[2 * i : 2 * i + 2], strict=True)), notes, where
@@ -36,7 +36,7 @@ _RCN = _rows(
 )
 _STSTNET_PORT = _rows("STSTNet, PyTorch port", "as it reports itself", (0.7209, 0.7250), (_PORT,))
 
-FURTHER = (*_RCN, *_STSTNET_PORT)  # what Table 8 lacks
+FURTHER = (*_RCN, *_STSTNET_PORT)  # rows that Table 8 lacks
 
 BASELINES: dict[str, PublishedTable] = {
     "ststnet": _table(

@@ -1,4 +1,4 @@
-"""What the paper printed, Tables 5 to 13, and what is known to be wrong with it."""
+"""The paper's printed Tables 5 to 13, and what is known to be wrong in them."""
 
 from merjax.protocols import FoldId
 from merjax.protocols.folds import pair_name
@@ -46,7 +46,7 @@ def _across(names: tuple[str, ...], parts: tuple[str, ...], rows: dict[str, tupl
 
 
 def _cross_database(*rows: tuple[tuple[str, ...], str, float, float]) -> tuple[PublishedRow, ...]:
-    """Rows of Tables 12 and 13: databases trained on, the one tested, accuracy and F1-score."""
+    """Rows of Tables 12 and 13: the databases trained on, the database tested, accuracy and F1-score."""
     return tuple(
         PublishedRow(
             "proposed method",

@@ -1,4 +1,4 @@
-"""How published scores are kept: tables, and a row for each method on each part."""
+"""Published tables, with a row for each method on each part."""
 
 from typing import NamedTuple
 
@@ -9,12 +9,12 @@ class PublishedRow(NamedTuple):
     """One method on one part: scores under the names that merjax gives them.
 
     Attributes:
-        method: as printed; a sweep's trial names it to have these scores printed beside its own.
-        part: the clips that they are of.
-        scores: UF1, UAR and accuracy, those that are printed. What the paper calls F1-score in Tables 9, 12 and 13 is UF1:
+        method: its name as printed; a sweep's trial names it to have these scores printed beside its own.
+        part: the clips that were scored.
+        scores: UF1, UAR and accuracy, as far as they are printed. What the paper calls F1-score in Tables 9, 12 and 13 is UF1:
             Table 11 prints the same numbers under that name.
         notes: what to know about these numbers.
-        where: what printed it.
+        where: where they were printed.
     """
 
     method: str
@@ -28,11 +28,11 @@ class PublishedTable(NamedTuple):
     """A published table.
 
     Attributes:
-        called: how a report calls it.
+        called: its name in a report.
         caption: what it shows.
         protocol: name of the label scheme.
         rows: its rows.
-        notes: what to know about all of it.
+        notes: what to know about the whole table.
     """
 
     called: str

@@ -1,4 +1,4 @@
-"""All published tables by the names that sweep files call them by: `published: table7`."""
+"""All published tables by their names in sweep files: `published: table7`."""
 
 from merjax.scoring.published.baselines import BASELINES, FURTHER
 from merjax.scoring.published.paper import PAPER
@@ -17,11 +17,11 @@ def refuse_unknown(table: str, methods: dict[str, str], source: str) -> None:
 
     Args:
         table: name of a table, or "" for none.
-        methods: by trial, the method whose row belongs beside it; "" for none.
-        source: what sentences begin with.
+        methods: by trial, the method whose row is shown beside it; "" for none.
+        source: the file, named at the beginning of messages.
 
     Raises:
-        MerjaxError: saying what is meant, or what there is.
+        MerjaxError: a name is unknown; the message lists the known ones and says which one may be meant.
     """
     if table and table not in TABLES:
         raise MerjaxError(
@@ -40,8 +40,8 @@ def refuse_unknown(table: str, methods: dict[str, str], source: str) -> None:
             )
 
 
-# Plans of merjax 0.1.0 name no table. Those of the files that it shipped are known: by the sweep's name, the table, and by the
-# trial's name, the row. Such a folder's report shows its table as before; other sweeps' reports show none.
+# Plans of merjax 0.1.0 name no table. For the sweep files that it shipped, this gives the table by the sweep's name and the row
+# by the trial's name, so the reports of such folders show their tables as before. Reports of other old folders show none.
 _PROPOSED = {"proposed method": "Our proposed method"}
 _SHIPPED: dict[str, tuple[str, dict[str, str]]] = {
     "table5_regions": ("table5", {name: name for name in PAPER["table5"].methods}),
@@ -69,5 +69,5 @@ _SHIPPED: dict[str, tuple[str, dict[str, str]]] = {
 
 
 def published_before(sweep: str) -> tuple[str, dict[str, str]]:
-    """The table and the rows by trial of a sweep that was planned before sweep files named them; none but of shipped files."""
+    """The table and the rows by trial for a sweep that was planned before sweep files named them, if its file was shipped."""
     return _SHIPPED.get(sweep.removesuffix("-small"), ("", {}))

@@ -1,1 +1,1 @@
-"""Who does a sweep's work: processes that take chunks, train them, and tell how far they are."""
+"""Carries out a sweep: processes that take chunks, train them and report their progress."""

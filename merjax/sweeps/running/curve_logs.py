@@ -1,15 +1,15 @@
 """Training curves in the formats of other tools, one place per run: `logs/TRIAL/seed0/FOLD`.
 
-- jsonl: `FOLD.jsonl`, a line per optimiser step: {"stage": "spatial", "step": 0, "loss": 1.7, ...}; null where the batch held
-  none of the run's training samples, and from where on it diverged.
-- tensorboard: a folder `FOLD` with a folder per stage, each a TensorBoard run with a scalar per metric ("spatial/loss"), none
-  where jsonl has null; look at all runs with `tensorboard --logdir runs/NAME/logs`. A folder holds several event files: where
-  a later one repeats steps of an earlier one, it says so, and TensorBoard goes by the later one.
+- jsonl: `FOLD.jsonl`, a line per optimiser step: {"stage": "spatial", "step": 0, "loss": 1.7, ...}. A value is null if the
+  batch held none of the run's training samples, and from the step on at which the run diverged.
+- tensorboard: a folder `FOLD` with a folder per stage, each a TensorBoard run with a scalar per metric ("spatial/loss") and
+  none where jsonl has null; `tensorboard --logdir runs/NAME/logs` shows all runs. A folder holds several event files: if a
+  later one repeats steps of an earlier one, it says so, and TensorBoard shows the later one.
 
 Logs grow while the runs train: jsonl with every call of the compiled programs, tensorboard about every half minute and at the
-end of a stage. The first time that a process writes of a stage, it writes all of the stage anew, from the curves that its
-checkpoint holds, so that a run that was stopped or killed has each step once. Names are written as
-`merjax.system.files.safe_name` has them.
+end of a stage. When a process first writes to the log of a stage, it writes the whole stage again from the curves in its
+checkpoint, so that a run that was stopped or killed has each step once. Names are written as `merjax.system.files.safe_name`
+writes them.
 """
 
 import json
@@ -33,17 +33,17 @@ from merjax.training.selection import training_name
 Log = Literal["jsonl", "tensorboard"]
 LOGS: tuple[Log, ...] = get_args(Log)
 Metrics = Mapping[str, np.ndarray]
-_RUN = ["trial", "seed", "fold", "stage", "step"]  # columns of curves that are no metrics
+_RUN = ["trial", "seed", "fold", "stage", "step"]  # columns of curves that are not metrics
 
 
 class Format(NamedTuple):
     """How curves are written.
 
     Attributes:
-        write: (place of a run, stage, number of the first step, metrics `[steps]` from that step on); the first step being 0,
-            whatever was written of the stage before is replaced.
+        write: (place of a run, stage, number of the first step, metrics `[steps]` from that step on); if the first step is 0,
+            what was written for the stage before is replaced.
         steps: (place of a run, stage) -> how many steps were written.
-        seconds: least time between two additions to a stage under way.
+        seconds: least time between two additions to a stage that is being trained.
     """
 
     write: Callable[[Path, str, int, Metrics], None]
@@ -57,7 +57,7 @@ class _Written(NamedTuple):
 
 
 class CurveLogs(Listener):
-    """Writes what is new of the curves of a sweep's runs while these train, and what is missing when a chunk is finished."""
+    """Writes new points of the curves while a sweep's runs train, and missing ones when a chunk is finished."""
 
     def __init__(self, folder: Path, plan: Plan, log: Log) -> None:
         self.folder, self.plan, self.log = folder, plan, log
@@ -68,7 +68,7 @@ class CurveLogs(Listener):
             return
         stage, form = training_name(progress.stage, progress.inner), _FORMATS[self.log]
         before = self.written.get((chunk.number, stage), _Written(0, -np.inf))
-        # the longer a stage takes, the seldomer: where every addition is a file, there are some dozens in the end
+        # write less often the longer a stage takes: each addition may be a file, and there should be only dozens in the end
         pause = max(form.seconds, 0.1 * progress.seconds) if form.seconds else 0
         if time.monotonic() < before.at + pause and progress.step < progress.steps:
             return
@@ -84,7 +84,7 @@ class CurveLogs(Listener):
 
 
 def log_chunk(folder: Path, chunk: Chunk, log: Log) -> None:
-    """Write the curves of a finished chunk's runs where their logs lack steps: it may be older than the wish for a log."""
+    """Write the curves of a finished chunk's runs if their logs lack steps: it may be older than the request for a log."""
     curves, form = pd.read_parquet(chunk_files(folder, chunk)[0]), _FORMATS[log]
     for stage, of_stage in curves.groupby("stage", sort=False):
         names = [
@@ -97,7 +97,7 @@ def log_chunk(folder: Path, chunk: Chunk, log: Log) -> None:
 
 
 def place_of(folder: Path, trial: str, seed: int, fold: str) -> Path:
-    """Where the log of a run lies in a sweep's folder, but for what a format adds to the name."""
+    """Where the log of a run lies in a sweep's folder, without what a format adds to the name."""
     return folder / "logs" / safe_name(trial) / f"seed{seed}" / safe_name(fold)
 
 
@@ -105,7 +105,7 @@ def refuse_missing(log: Log | None) -> None:
     """Refuse a log whose library is not installed.
 
     Raises:
-        MerjaxError: naming the line that installs it.
+        MerjaxError: it is not installed; the message says how to install it.
     """
     if log == "tensorboard":
         try:
@@ -134,7 +134,7 @@ def _lines_path(place: Path) -> Path:
 
 
 def _whole_lines(path: Path) -> list[bytes]:
-    """A file's lines, if there is one; without a line that a kill cut short."""
+    """A file's lines, if it exists, without a line that was cut short when the process was killed."""
     lines = path.read_bytes().splitlines(keepends=True) if path.is_file() else []
     return [line for line in lines if line.endswith(b"}\n")]
 
@@ -152,19 +152,19 @@ def _lines(stage: str, first: int, metrics: Metrics) -> bytes:
 
 
 def _short(value: float) -> float:
-    return float(f"{value:.7g}")  # what a float32 holds
+    return float(f"{value:.7g}")  # the digits that a float32 holds
 
 
 def _write_events(place: Path, stage: str, first: int, metrics: Metrics) -> None:
-    """Write a further event file, and note beside it how many steps there are now: no library reads them back."""
+    """Write a further event file, and note beside it how many steps there are now, since no library reads event files back."""
     from tensorboardX import SummaryWriter
 
     folder, steps = place / safe_name(stage), first + len(next(iter(metrics.values())))
     (folder / _STEPS).unlink(missing_ok=True)
-    if not first:  # the one file of the stage that merjax wrote before it had SummaryWriter would show it a second time
+    if not first:  # an older merjax wrote the stage in one file by other means, which would show it a second time
         (place / f"events.out.tfevents.0000000000.merjax.{safe_name(stage)}").unlink(missing_ok=True)
-    # TensorBoard gives up what older files say of the steps from `first` on. It would lose track of a run whose files were
-    # removed while it follows them. They are named by the second; the suffix keeps those of one second apart
+    # TensorBoard drops what older files hold for the steps from `first` on. It would lose a run whose files were removed
+    # while it follows them. Files are named by the second; the suffix distinguishes those of the same second
     with SummaryWriter(str(folder), purge_step=first, filename_suffix=f".{first:08d}.{os.getpid()}") as writer:
         for step, row in enumerate(zip(*metrics.values(), strict=True), first):
             for name, value in zip(metrics, row, strict=True):

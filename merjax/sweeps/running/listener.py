@@ -1,13 +1,13 @@
-"""What a sweep tells while it trains, to whom it may concern: progress bars, clocks, logs of curves."""
+"""Listeners, which a sweep calls while it trains: progress bars, clocks, logs of curves."""
 
 from merjax.engine import Progress
 from merjax.sweeps.plan import Chunk
 
 
 class Listener:
-    """Is called while a sweep trains, and does nothing; a subclass writes the methods that it needs.
+    """Is called while a sweep trains, and does nothing; a subclass overrides the methods that it needs.
 
-    Several processes may train at the same time: calls come one after another, and each names its chunk, which is trained by
+    Several processes may train at the same time. Calls come one after another, and each names its chunk; a chunk is trained by
     one process at a time.
     """
 
@@ -18,10 +18,10 @@ class Listener:
         """A chunk's predictions and curves are saved."""
 
     def warned(self, sentence: str) -> None:
-        """There is something that the user should read."""
+        """There is a warning that the user should read."""
 
     def waiting(self, chunks: int) -> None:
-        """There is nothing to do here but to wait for other processes, which have so many chunks."""
+        """All that is left, this number of chunks, is being trained by other processes; this one waits for them."""
 
 
 class Listeners(Listener):

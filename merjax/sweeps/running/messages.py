@@ -1,4 +1,4 @@
-"""How a worker process tells the one that started it what a `Listener` is told: a line of JSON for each call."""
+"""Messages by which a worker process passes on the calls of a `Listener` to its parent: a line of JSON for each call."""
 
 import json
 import os
@@ -11,7 +11,7 @@ from merjax.sweeps.running.listener import Listener
 
 
 class MessageWriter(Listener):
-    """Writes what it is told to the standard output, in lines that `pass_on` reads. Curves are left out."""
+    """Writes each call to the standard output, as a line that `pass_on` reads. Curves are left out."""
 
     def called(self, chunk: Chunk, progress: Progress) -> None:
         _write({"called": chunk.number, "progress": progress._replace(history={})._asdict()})
@@ -27,7 +27,7 @@ class MessageWriter(Listener):
 
 
 def pass_on(line: str, plan: Plan, listener: Listener) -> None:
-    """Tell a listener what a line of a worker says. A line that is none of ours was printed by a library: it is a warning."""
+    """Pass a line of a worker on to a listener. Any other line was printed by a library and becomes a warning."""
     match _parsed(line):
         case {"called": number, "progress": {"loss": [low, high]} as progress}:
             listener.called(plan.chunks[number], Progress(**{**progress, "loss": (low, high)}))

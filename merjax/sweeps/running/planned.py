@@ -10,7 +10,7 @@ from merjax.sweeps.sweep_file import SweepFile
 
 
 def plan_sweep(sweep: SweepFile, shard: Shard = WHOLE) -> Plan:
-    """The plan of a sweep on this machine; the same on all machines where it is divided among several."""
+    """The plan of a sweep on this machine; if the sweep is divided among several machines, all make the same plan."""
     import jax
 
     from merjax.methods.memory import capacity
@@ -34,10 +34,10 @@ def batch_of(sweep: SweepFile) -> int:
 
 
 def planned(sweep: SweepFile, shard: Shard, folder: Path) -> tuple[Plan, list[Chunk]]:
-    """The plan to show, and the chunks of it that are finished in a folder; of a search, with random proposals.
+    """The plan to show, and its chunks that are finished in a folder; for a search, a plan of random proposals.
 
     Raises:
-        MerjaxError: as `plan_sweep`; or the folder holds another sweep.
+        MerjaxError: see `plan_sweep`; or the folder holds another sweep.
     """
     if sweep.search:
         from merjax.sweeps.running.search import rehearse

@@ -22,11 +22,11 @@ from merjax.system.errors import MerjaxError
 from merjax.system.processes import cores
 from merjax.system.signals import STOPPED, Interrupted
 
-_LAST_WORDS_SECONDS = 5.0  # for what an ended worker still has in the pipe
+_LAST_WORDS_SECONDS = 5.0  # for reading what an ended worker has left in the pipe
 
 
 def worker_count(asked: int) -> int:
-    """Processes to share the chunks: what was asked for, else one per core on a CPU and one on anything else."""
+    """The number of processes that share the chunks: what was asked for, or else one per core on a CPU and one elsewhere."""
     if asked:
         return asked
     import jax
@@ -48,15 +48,15 @@ def carry_out(
     Args:
         folder: the sweep's folder.
         plan: its plan.
-        workers: processes; where it is one, the chunks are trained in this process.
-        listener: is told what happens, in one call after another; of waiting once, when all workers wait.
-        stopping: asked time and again whether to end.
+        workers: the number of processes; if it is one, the chunks are trained in this process.
+        listener: is called when something happens, one call after another; `waiting` only once all workers wait.
+        stopping: is called again and again; once it returns true, the training ends.
         shard: the share of the chunks to train.
         log: write training curves in this format too, see `merjax.sweeps.running.curve_logs`.
 
     Raises:
         Interrupted: `stopping` said so; everything is saved.
-        MerjaxError: a worker failed; with the end of what it said.
+        MerjaxError: a worker failed; the message holds the end of its output.
     """
     unfinished = [chunk for chunk in shard.of(plan) if not is_finished(folder, chunk)]
     if not unfinished:
@@ -77,28 +77,28 @@ def carry_out(
 
 
 def kept_chunks(folder: Path, plan: Plan) -> str:
-    """What to say where a sweep was begun with chunks of another width than its settings now ask for; "" where not."""
+    """A sentence if a sweep was started with chunks of another width than its settings now ask for; "" if not."""
     asked = plan.trials[0].config.engine.chunk
     for chunk in plan.chunks if asked else ():
         runs = sum(len(c.runs) for c in plan.chunks if (c.group, c.seed) == (chunk.group, chunk.seed))
         if chunk.width != balanced_width(runs, asked):
             return (
-                f"{folder} was begun with chunks of {chunk.width} runs and keeps them, whatever engine.chunk says now "
-                f"({asked}); choose another --out to cut the sweep anew"
+                f"{folder} was started with chunks of {chunk.width} runs and keeps them, although engine.chunk is now "
+                f"{asked}; choose another --out to cut the sweep again"
             )
     return ""
 
 
 class _Crew:
-    """The workers of a sweep, of which a listener is told as of one: that they wait only once, when all of them do."""
+    """The workers of a sweep, which call a listener as if they were one: `waiting` is called once, when all of them wait."""
 
     def __init__(self, workers: int, listener: Listener) -> None:
         self.workers, self.listener = workers, listener
         self.waiting, self.told_of_waiting = set[int](), False
-        self.lock = threading.Lock()  # a thread reads what each worker says; the listener is called by one at a time
+        self.lock = threading.Lock()  # a thread reads the output of each worker; one at a time calls the listener
 
     def member(self, number: int) -> Listener:
-        """What one of the workers is to tell."""
+        """The listener for one of the workers."""
         return _Member(number, self)
 
 
@@ -158,7 +158,7 @@ def _run_workers(arguments: list[str], plan: Plan, crew: _Crew, stopping: Callab
 
 
 def _wait(processes: list[tuple[subprocess.Popen, Path]], stopping: Callable[[], bool]) -> None:
-    """Wait for all workers; the first that fails ends the others, and so does a wish to stop."""
+    """Wait for all workers; the first that fails ends the others, and so does a request to stop."""
     running = True
     while running:
         running = any(process.poll() is None for process, _ in processes)
@@ -177,7 +177,7 @@ def _wait(processes: list[tuple[subprocess.Popen, Path]], stopping: Callable[[],
 
 
 def _read(process: subprocess.Popen, plan: Plan, listener: Listener) -> None:
-    """Tell a listener what a worker says, to its end."""
+    """Pass on what a worker says to a listener, until the worker ends."""
     assert process.stdout is not None
     with process.stdout:
         for line in process.stdout:
@@ -186,14 +186,14 @@ def _read(process: subprocess.Popen, plan: Plan, listener: Listener) -> None:
 
 def _last_words(log: Path) -> str:
     text = log.read_text().strip()
-    # not only at a line's start: a library's thread may be in the middle of a line of its own
+    # not only at a line's start: a thread of a library may have begun a line of its own
     sentences = [line.split("error: ", 1)[1] for line in text.splitlines() if "error: " in line]
     return sentences[-1] if sentences else text[-3000:]
 
 
 def _end_of(code: int) -> str:
     if code == -signal.SIGKILL:
-        return f"a worker was killed (exit code {code}), most likely for want of memory; {SMALLER}, or fewer engine.workers"
+        return f"a worker was killed (exit code {code}), most likely because memory ran out; {SMALLER}, or fewer engine.workers"
     return f"a worker ended with exit code {code}"
 
 

@@ -1,4 +1,4 @@
-"""What a terminal or a notebook shows while a sweep trains, and how long sweeps take on this machine."""
+"""Progress bars for a sweep in a terminal or a notebook, and estimates of how long sweeps take on this machine."""
 
 import contextlib
 import json
@@ -23,7 +23,7 @@ class SweepProgress(Listener):
 
     Args:
         plan: the plan.
-        chunks: those to be trained here.
+        chunks: the chunks to be trained here.
         unfinished: those of them that are not finished yet.
         console: where to draw.
     """
@@ -40,7 +40,7 @@ class SweepProgress(Listener):
             TimeRemainingColumn(),
         )
         self.bars = bars(console, *columns, hidden=not unfinished)
-        # until the first call is over, for which programs are traced, and compiled if they were not before
+        # until the first call is over: programs are traced for it, and compiled if they were not before
         self.total = self.bars.add_task("sweep, preparing programs", total=1.0)
         self.bars.update(self.total, completed=self._done())
         self.lines: dict[int, TaskID] = {}  # by the number of the chunk that each shows
@@ -79,12 +79,12 @@ class SweepProgress(Listener):
 
     def waiting(self, chunks: int) -> None:
         self.warned(
-            f"other processes are at work on what is left ({chunks} chunks); waiting for them, and ready to take over what "
+            f"other processes are training what is left ({chunks} chunks); waiting for them, and ready to take over what "
             "they do not finish"
         )
 
     def _line_of(self, chunk: Chunk) -> TaskID:
-        """The bar of a chunk; of one that has just begun, that of a finished one, with a clock and a rate of its own."""
+        """The bar of a chunk. A chunk that has just started takes over the bar of a finished one, with a new clock and rate."""
         if chunk.number not in self.lines:
             line = self.free.pop() if self.free else self.bars.add_task("", total=1.0)
             self.bars.reset(line)
@@ -100,11 +100,11 @@ class SweepProgress(Listener):
 _ROUGH_RATE = {"cpu": 15.0, "gpu": 1000.0, "tpu": 1000.0}
 
 
-_LEAST_SECONDS = 2.0  # of calls: below, a rate is mostly chance
+_LEAST_SECONDS = 2.0  # of calls: a rate from less time is mostly chance
 
 
 def seconds_left(plan: Plan, chunks: Sequence[Chunk], workers: int) -> tuple[float, bool]:
-    """Expected seconds of chunks on this machine, and whether a sweep here was ever timed (else it is a rough guess)."""
+    """Expected seconds of chunks on this machine, and whether a sweep was timed here before (if not, it is a rough guess)."""
     import jax
 
     workers = min(workers, max(len(chunks), 1))
@@ -114,7 +114,7 @@ def seconds_left(plan: Plan, chunks: Sequence[Chunk], workers: int) -> tuple[flo
 
 
 class Stopwatch(Listener):
-    """Takes the time of training calls. The first call of a stage is left out, for it waits for the compiler."""
+    """Takes the time of training calls. The first call of a stage is left out, since it waits for the compiler."""
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
@@ -131,7 +131,7 @@ class Stopwatch(Listener):
         self.last[chunk.number] = name, progress.step, now
 
     def remember(self) -> None:
-        """Note the rate in the cache folder, for the next estimate; where it cannot be written, the next one is as before."""
+        """Note the rate in the cache folder for the next estimate; if that cannot be written, the old rate is kept."""
         if self.seconds >= _LEAST_SECONDS:
             with contextlib.suppress(OSError):
                 cache_folder().mkdir(parents=True, exist_ok=True)
@@ -139,7 +139,7 @@ class Stopwatch(Listener):
 
 
 def costs_of(plan: Plan, chunk: Chunk) -> Mapping[str, float]:
-    """1e9 multiply-adds of the trainings of one of a chunk's runs, by their names and in their order."""
+    """The cost in 1e9 multiply-adds of each training of one of a chunk's runs, by name and in order."""
     return plan.groups[chunk.group].cost
 
 

@@ -43,7 +43,7 @@ def run_sweep(
     stopping: Callable[[], bool] = lambda: False,
     **overrides: Any,
 ) -> SweepResult:
-    """Train a sweep over all folds and seeds, or go on with it, or read it where it is finished.
+    """Train a sweep over all folds and seeds, go on with it if it is unfinished, or read it if it is finished.
 
     >>> result = merjax.run_sweep("sweeps/quickstart.yaml", loss={"gamma": 1.5})  # doctest: +SKIP
     >>> few = {"data": {"store": "stores/mine", "frames": "count:4"}, "spatial": {"epochs": 1}, "temporal": {"epochs": 1}}
@@ -53,23 +53,23 @@ def run_sweep(
     ['focal', 'cross-entropy', 'majority', 'chance']
 
     Args:
-        sweep: a sweep file; or what one says, as a mapping (its base being settings); or a single trial's config; or what
-            `merjax.sweeps.sweep_file.read_sweep` gave, as it is.
-        out: folder of the results; `runs/NAME` when None, NAME being the file's, or made from the trials' settings.
-        scale: "small" lays the file's `small` section over it: the same sweep on synthesised clips, in minutes.
+        sweep: a sweep file; or the content of one as a mapping, with settings as its base; or a single trial's config; or the
+            result of `merjax.sweeps.sweep_file.read_sweep`, which is taken as it is.
+        out: folder of the results. None means `runs/NAME`, where NAME is the file's name or made from the trials' settings.
+        scale: "small" applies the file's `small` section: the same sweep on synthesised clips, in minutes.
         shard: the share of the work to do here.
         log: write training curves in this format too, see `merjax.sweeps.running.curve_logs`.
-        console: where progress is shown, if it is a terminal or a notebook; when None, this process's own one if it is
-            either, else nowhere.
-        stopping: asked time and again whether to end.
+        console: where progress is shown, if it is a terminal or a notebook. None means this process's own terminal or
+            notebook, if it has one.
+        stopping: is called again and again; once it returns true, the sweep ends.
         overrides: settings of the base: `loss={"gamma": 1.5}` or `**{"loss.gamma": 1.5}`.
 
     Returns:
         The sweep's tables.
 
     Raises:
-        MerjaxError: bad input; the sentence says what to write instead.
-        merjax.system.signals.Interrupted: `stopping` said so; all is saved, and the same call goes on.
+        MerjaxError: the input is wrong; the message says what to write instead.
+        merjax.system.signals.Interrupted: `stopping` said so; all is saved, and the same call goes on with it.
     """
     asked = as_sweep(sweep, overrides, scale)
     folder = Path(out or Path("runs") / asked.name)
@@ -79,7 +79,7 @@ def run_sweep(
 def as_sweep(
     sweep: str | Path | Mapping[str, Any] | Config | SweepFile, overrides: Mapping[str, Any], scale: Scale = "full"
 ) -> SweepFile:
-    """A sweep from whatever describes one."""
+    """The sweep that a file, a mapping, a config or a `SweepFile` describes."""
     if isinstance(sweep, SweepFile):
         if overrides or scale != "full":
             raise MerjaxError("a sweep that has been read takes no settings and no scale; give them to read_sweep")
@@ -96,7 +96,7 @@ def as_sweep(
 def train_sweep(
     sweep: SweepFile, folder: Path, shard: Shard, log: Log | None, console: Console, stopping: Callable[[], bool]
 ) -> SweepResult:
-    """`run_sweep` of a sweep that has been read."""
+    """`run_sweep` for a sweep that has been read."""
     refuse_missing(log)
     make_missing_store(sweep, console)
     tried = None
@@ -109,7 +109,7 @@ def train_sweep(
 
 
 def make_missing_store(sweep: SweepFile, console: Console) -> None:
-    """Make the clips of a sweep that says `synthesize`, where its store does not exist yet.
+    """Make the clips of a sweep file with `synthesize`, if its store does not exist yet.
 
     Raises:
         MerjaxError: see `merjax.synthesis.demo_store.make_demo_store`.
@@ -121,12 +121,12 @@ def make_missing_store(sweep: SweepFile, console: Console) -> None:
 def _searched(
     sweep: SweepFile, folder: Path, shard: Shard, log: Log | None, console: Console, stopping: Callable[[], bool]
 ) -> tuple[SweepFile, pd.DataFrame]:
-    """What each fold chose among a search's proposals, which are trained for it, as a sweep; and a row per proposal."""
+    """Train a search's proposals; return the sweep of each fold's choices, and a row per proposal."""
     from merjax.sweeps.running.search import search  # needs Optuna
 
     if shard != WHOLE:
         raise MerjaxError(
-            "a search is not divided, for each proposal depends on all scores before it; leave --shard out"
+            "a search cannot be divided, since each proposal depends on all scores before it; leave --shard out"
         )
 
     def train(place: Path, plan: Plan) -> None:
@@ -148,7 +148,7 @@ def train_plan(
     watch.remember()
     if log:
         for chunk in mine:
-            log_chunk(folder, chunk, log)  # those that were finished before a log was asked for
+            log_chunk(folder, chunk, log)  # chunks may have been finished before a log was asked for
     if without := runs_without_model(folder, plan, mine):
         console.print(
             f"{without} runs have no model: they were finished before engine.save_models was asked for (choose another --out "
@@ -158,14 +158,14 @@ def train_plan(
 
 
 def merge_sweep(sweep: SweepFile, folders: Sequence[Path], out: Path) -> SweepResult:
-    """Bring the folders of a sweep's shards together in `out`.
+    """Copy the finished chunks of a sweep's shards into `out`.
 
     Raises:
-        MerjaxError: folders of another sweep, or cut into other chunks.
+        MerjaxError: a folder holds another sweep, or the sweep cut into other chunks.
     """
     if sweep.search:
         raise MerjaxError(
-            "a search is not divided, so there is nothing to merge; the sweep's own line prints its scores"
+            "a search cannot be divided, so there is nothing to merge; the sweep's own line prints its scores"
         )
     there = read_plan(folders[0])
     not_run = {absent.trial for absent in there.not_run}

@@ -1,17 +1,17 @@
-"""Search: settings proposed by Optuna, scored on subjects held out inside training; each fold tests its own best ones.
+"""Search: settings proposed by Optuna, scored on subjects held out inside training; each fold tests its own best settings.
 
 A batch of proposals is a sweep of its own, `search/trials-0000/` in the results, whose folds test inner subjects only (see
-`merjax.protocols.inner_subjects`). What Optuna proposed and what it was told is kept in its storage, by default
-`search/study.journal`; a search that was killed takes up the proposals that have no score yet.
+`merjax.protocols.inner_subjects`). What Optuna proposed and the scores that it was given are kept in its storage, by default
+`search/study.journal`; a search that was killed goes on with the proposals that have no score yet.
 
-The choice is nested: for each fold, the proposal is chosen that scores best on that fold's own inner subjects (their clips
-pooled over seeds; the smaller log-loss on the same clips decides between equals, then the lower number). Every fold is then
-trained on all its training subjects with what it chose, and tested once; together the folds are one trial, "chosen", in
-`chosen-of-40/` after 40 proposals. A fold's tested subjects have no part in its choice, nor in any training that leads to it.
+The choice is nested: each fold chooses the proposal that scores best on its own inner subjects (their clips pooled over seeds;
+among equal scores the smaller log-loss on the same clips decides, then the lower number). Every fold is then trained on all its
+training subjects with what it chose, and tested once; together the folds are one trial, "chosen", in `chosen-of-40/` after 40
+proposals. A fold's tested subjects have no part in its choice, nor in any training that leads to it.
 
-They have one in what is proposed: a sampler that learns, such as tpe, is told the score pooled over all folds, and a subject
-that one fold tests is an inner subject of others. It steers which settings all folds choose among; `sampler: random` does
-without even that.
+They do influence what is proposed: a sampler that learns, such as tpe, gets the score pooled over all folds, and a subject that
+one fold tests is an inner subject of other folds. This affects which settings all folds choose from; `sampler: random` avoids
+even that.
 """
 
 import hashlib
@@ -37,16 +37,16 @@ from merjax.system.errors import MerjaxError
 
 Train = Callable[[Path, Plan], None]
 Make = Callable[[SweepFile], Plan]
-CHOSEN = "chosen"  # the trial that all folds' choices are together
+CHOSEN = "chosen"  # the trial that all folds' choices make up together
 
 
 def search(sweep: SweepFile, folder: Path, batch: int, make: Make, train: Train) -> tuple[SweepFile, pd.DataFrame]:
     """Carry out a search, or go on with it.
 
     Args:
-        sweep: with its `search`; its one trial is the base.
+        sweep: the sweep with its `search`; its only trial is the base.
         folder: of the results.
-        batch: proposals to train together.
+        batch: number of proposals to train together.
         make: plans a batch.
         train: carries out the plan of a batch in a folder.
 
@@ -54,7 +54,7 @@ def search(sweep: SweepFile, folder: Path, batch: int, make: Make, train: Train)
         A sweep of what each fold chose, all under one name, and a row per proposal, see `table`.
 
     Raises:
-        MerjaxError: another search is in the folder, or another process is at it.
+        MerjaxError: another search is in the folder, or another process is searching there.
     """
     place = folder / "search"
     place.mkdir(parents=True, exist_ok=True)
@@ -81,7 +81,7 @@ def search(sweep: SweepFile, folder: Path, batch: int, make: Make, train: Train)
 
 
 def rehearse(sweep: SweepFile, trials: int) -> SweepFile:
-    """The sweep of as many random proposals, to plan with."""
+    """A sweep of `trials` random proposals, to plan with."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
     asked = [study.ask(_distributions(sweep)) for _ in range(trials)]
@@ -101,11 +101,11 @@ def inner_scores(plan: Plan, predictions: pd.DataFrame, metric: str) -> dict[str
 
 
 def fold_scores(plan: Plan, predictions: pd.DataFrame, metric: str) -> pd.DataFrame:
-    """What each proposal scores on the inner subjects of each fold, and of no other.
+    """The score of each proposal on the inner subjects of each single fold.
 
     Returns:
-        A row per (proposal, fold): number, fold (the outer one), score (the metric, of the clips pooled over seeds), and loss,
-        their mean log-loss (infinite where a run diverged).
+        A row per (proposal, fold): number, fold (the outer one), score (the metric on the clips pooled over seeds), and loss,
+        their mean log-loss (infinite if a run diverged).
     """
     classes = plan.groups[0].classes
     outer = {fold.name: fold.inside for group in plan.groups for fold in group.folds}
@@ -129,7 +129,7 @@ def choices(scores: pd.DataFrame) -> dict[int, list[str]]:
 
 
 def settings(params: dict[str, Any]) -> dict[str, Any]:
-    """A proposal as settings: lists come back from the text that Optuna knows them by."""
+    """A proposal as settings: lists are restored from the text under which Optuna keeps them."""
     return {key: json.loads(value[1:]) if _is_text_of_list(value) else value for key, value in params.items()}
 
 
@@ -153,14 +153,14 @@ def _scores_on_disk(place: Path, numbers: set[int], metric: str) -> pd.DataFrame
     """`fold_scores` of proposals, from the folders of their batches.
 
     Raises:
-        MerjaxError: a proposal whose predictions are not there.
+        MerjaxError: the predictions of a proposal are not there.
     """
     batches = [(path.parent, read_plan(path.parent)) for path in sorted(place.glob("trials-*/plan.json"))]
     found = pd.concat([fold_scores(plan, read_predictions(batch, plan.chunks), metric) for batch, plan in batches])
     if absent := numbers - set(found["number"]):
         raise MerjaxError(
-            f"{place} lacks the predictions of {', '.join(map(trial_name, sorted(absent)))}, which the search's storage holds "
-            "scores of; use the --out that they were trained with, or another storage"
+            f"{place} lacks the predictions of {', '.join(map(trial_name, sorted(absent)))}, but the search's storage holds "
+            "their scores; use the --out that they were trained with, or another storage"
         )
     return found[found["number"].isin(numbers)].reset_index(drop=True)
 
@@ -178,13 +178,13 @@ def _open_study(sweep: SweepFile, place: Path) -> "optuna.Study":
     signature = hashlib.blake2b(about.encode(), digest_size=8).hexdigest()
     storage: Any = spec.storage
     if storage is None:
-        # a process that was killed may have left the journal's own lock; this one alone may be here
+        # a process that was killed may have left the journal's own lock; no other process can be here now
         (place / "study.journal.lock").unlink(missing_ok=True)
         backend = JournalFileBackend(str(place / "study.journal"))
         storage = optuna.storages.JournalStorage(backend)
     try:
         study = optuna.create_study(storage=storage, study_name=sweep.name, direction="maximize", load_if_exists=True)
-    except Exception as error:  # whatever Optuna, the driver or the database make of what the sweep file names
+    except Exception as error:  # Optuna, the driver and the database raise errors of many kinds
         if spec.storage is None:
             raise
         raise MerjaxError(
@@ -201,7 +201,7 @@ def _open_study(sweep: SweepFile, place: Path) -> "optuna.Study":
 
 
 def _next_batch(study: "optuna.Study", sweep: SweepFile, batch: int, place: Path) -> list["optuna.trial.FrozenTrial"]:
-    """The proposals that wait for a score: those of a killed batch as it was begun, else filled up with new ones."""
+    """The proposals that wait for a score: those of a batch that was killed, or else old ones filled up with new ones."""
     state = optuna.trial.TrialState
     waiting = []
     for trial in study.get_trials(states=(state.RUNNING,)):
@@ -217,7 +217,7 @@ def _next_batch(study: "optuna.Study", sweep: SweepFile, batch: int, place: Path
         study.sampler = make_sampler(sweep.searched.sampler, len(study.get_trials(deepcopy=False)))
         try:
             asked = study.ask(_distributions(sweep))
-        except (ImportError, ValueError) as error:  # a package that is not there; a space that the sampler cannot take
+        except (ImportError, ValueError) as error:  # a package is missing, or the sampler cannot take this space
             raise MerjaxError(f"search: sampler {sweep.searched.sampler}: {str(error).splitlines()[0]}") from None
         waiting.append(study.get_trials(deepcopy=False)[asked.number])
     return waiting

@@ -1,4 +1,4 @@
-"""A sweep divided among machines that do not talk to each other: each takes a fixed share of the chunks."""
+"""A sweep divided among machines that do not communicate: each takes a fixed share of the chunks."""
 
 import os
 import re
@@ -19,7 +19,7 @@ class Shard(NamedTuple):
         return f"{self.number}/{self.total}"
 
     def of(self, plan: Plan) -> list[Chunk]:
-        """The chunks of this share. Every `total`-th one, so that groups are spread evenly."""
+        """The chunks of this share: every `total`-th one, so that groups are spread evenly."""
         return [chunk for chunk in plan.chunks if chunk.number % self.total == self.number - 1]
 
 
@@ -30,7 +30,7 @@ def parse_shard(text: str) -> Shard:
     """Read "2/5", the second of five shards.
 
     Raises:
-        MerjaxError: anything else.
+        MerjaxError: the text is anything else.
     """
     match = re.fullmatch(r"(\d+)/(\d+)", text)
     if match is None or not 1 <= int(match[1]) <= int(match[2]):
@@ -39,7 +39,7 @@ def parse_shard(text: str) -> Shard:
 
 
 def array_shard(environment: Mapping[str, str] = os.environ) -> Shard:
-    """The shard that a Slurm job array's task stands for; the whole sweep outside of one."""
+    """The shard that belongs to this task of a Slurm job array; the whole sweep outside of such an array."""
     if "SLURM_ARRAY_TASK_ID" not in environment or "SLURM_ARRAY_TASK_COUNT" not in environment:
         return WHOLE
     task, first, step = (
@@ -50,7 +50,7 @@ def array_shard(environment: Mapping[str, str] = os.environ) -> Shard:
 
 
 def own_shard(environment: Mapping[str, str] = os.environ) -> Shard:
-    """The share of a Slurm array's task, or of one of several processes that JAX connects; else the whole."""
+    """The share of this task of a Slurm array, or of this one of several processes that JAX connects; else the whole."""
     shard = array_shard(environment)
     if shard == WHOLE and is_connected(environment):
         shard = connected_shard(environment)
@@ -58,8 +58,8 @@ def own_shard(environment: Mapping[str, str] = os.environ) -> Shard:
 
 
 def is_connected(environment: Mapping[str, str]) -> bool:
-    """Whether this is one of several processes that JAX can connect by itself: told by a coordinator's address, by
-    Slurm or Open MPI that started several tasks, or by a TPU pod."""
+    """Whether this is one of several processes that JAX can connect by itself: there is a coordinator's address, Slurm or Open
+    MPI has started several tasks, or this is a TPU pod."""
     return (
         "JAX_COORDINATOR_ADDRESS" in environment
         or int(environment.get("SLURM_STEP_NUM_TASKS", 1)) > 1
@@ -69,10 +69,10 @@ def is_connected(environment: Mapping[str, str]) -> bool:
 
 
 def connected_shard(environment: Mapping[str, str]) -> Shard:
-    """Learn from the other processes which of them this is, and part from them; each does the share of its index.
+    """Learn the index of this process from the others and disconnect from them; each process does the share of its index.
 
-    They exchange no array. Left connected, they would wait for each other at every checkpoint and at the end, and the death
-    of one would end all; parted, each has its own devices and is alone, as a process with `--shard` is.
+    They exchange no arrays. If they stayed connected, they would wait for each other at every checkpoint and at the end, and
+    all would end if one is killed. Disconnected, each has its own devices and works alone, like a process with `--shard`.
 
     Raises:
         MerjaxError: they do not find each other.
@@ -89,9 +89,9 @@ def connected_shard(environment: Mapping[str, str]) -> Shard:
         jax.distributed.shutdown()
     except (ValueError, RuntimeError) as error:
         raise MerjaxError(
-            f"this is one of several processes of a cluster, and they do not find each other: {error}; start all of them, or "
-            "say which share each is to do, from --shard 1/N to --shard N/N"
+            f"this is one of several processes of a cluster, but they do not find each other: {error}; start all of them, or "
+            "give each its share, from --shard 1/N to --shard N/N"
         ) from error
-    # the devices are looked for later, and by then nothing may tell of other processes (jax has no public way back)
+    # the devices are found later, and until then all trace of other processes must be removed (jax has no public call for it)
     global_state.process_id, global_state.num_processes = 0, 1
     return shard

@@ -35,14 +35,14 @@ def take_chunks(
 
     Args:
         folder: the sweep's folder.
-        listener: is told of every call of every chunk; of checkpoints that cannot be used; and, about once a second while
-            there is nothing to do but to wait for other processes, of how many chunks these have.
-        stopping: asked after every call whether to end.
+        listener: is called after every call of every chunk, for checkpoints that cannot be used, and about once a second while
+            this process waits for others, with the number of chunks that these have.
+        stopping: is called after every call; once it returns true, the training ends.
         shard: the share of the chunks to train.
         log: write training curves in this format too, see `merjax.sweeps.running.curve_logs`.
 
     Raises:
-        Interrupted: `stopping` said so; the chunk under way is saved.
+        Interrupted: `stopping` said so; the unfinished chunk is saved.
         MerjaxError: no space is left on the disk, or in the device's memory.
     """
     plan = read_plan(folder)
@@ -65,7 +65,7 @@ def take_chunks(
                     listener.finished(chunk)
         if not taken:
             listener.waiting(len(unfinished))
-            time.sleep(1)  # other processes train the rest; should they be killed, it is taken over here
+            time.sleep(1)  # other processes train the rest; if they are killed, this process takes it over
 
 
 def _train_and_save(
@@ -99,7 +99,7 @@ def _full_device_told() -> Iterator[None]:
 
 
 def _signature(plan: Plan, chunk: Chunk, engine: Engine) -> str:
-    """What a checkpoint depends on, beside the plan's trials, which the folder vouches for."""
+    """What a checkpoint depends on besides the plan's trials, which are the same for the whole folder."""
     data = plan.groups[chunk.group]
     parts = (plan.version, data.store_hash, data.split_hash, chunk.seed, chunk.runs, chunk.width)
     return hashlib.blake2b(

@@ -20,9 +20,9 @@ class Group(NamedTuple):
     """What the chunks of a group share.
 
     Attributes:
-        config: of its first trial, which speaks for all but for traced settings.
+        config: of its first trial; all its trials share it except for traced settings.
         data: what is trained on and tested.
-        inside: the same with inner subjects held out of training; None where no rule of selection asks them.
+        inside: the same data with inner subjects held out of training; None if no rule of selection needs it.
         engine: with the group's compiled programs.
     """
 
@@ -33,12 +33,12 @@ class Group(NamedTuple):
 
 
 class TrainedChunk(NamedTuple):
-    """What a chunk's runs gave.
+    """The results of a chunk's runs.
 
     Attributes:
         predictions: of the clips that each run held out, by every rule of selection.
         curves: of their training.
-        learned: by stage, what the runs learnt, where the config asks for models; else nothing.
+        learned: by stage, what the runs learnt, if the config asks for models; else empty.
     """
 
     predictions: pd.DataFrame
@@ -57,7 +57,7 @@ def train_chunk(
     specs = [RunId(plan.trials[trial].config, chunk.seed, fold) for trial, fold in chunk.runs]
     devices = len(group.engine.devices)
     width = -(-max(chunk.width, len(specs)) // devices) * devices
-    padded = specs + [specs[0]] * (width - len(specs))  # programs have one width; the padding's results are thrown away
+    padded = specs + [specs[0]] * (width - len(specs))  # programs have one width; the padding's results are dropped
     jobs = method_of(group.config.method).jobs
     inner = outer = None
     learned: dict[str, Learned] = {}
@@ -87,7 +87,7 @@ def _selected(
     """By rule of selection, the snapshot that it chose of run p, and the predictions for the clips that the run held out."""
     selection, data, fold = group.config.selection, group.data, spec.fold
     for rule in selection.rules:
-        # inner subjects are training subjects: where a control shuffles the labels of these, it shuffles theirs
+        # inner subjects are training subjects: if a control shuffles labels, it shuffles theirs too
         target_N = training_labels(data, spec)[0] if rule == "inner" else data.target_N
         snapshot, probability_NxK = chosen_snapshot(
             rule,
@@ -102,7 +102,7 @@ def _selected(
 
 
 def open_group(plan: Plan, group: int) -> tuple[TrainingData, Config]:
-    """What a group trains on, and the config of its first trial, which speaks for all but for traced settings."""
+    """What a group trains on, and the config of its first trial, which all its trials share except for traced settings."""
     config = plan.trials[plan.group_of_trial.index(group)].config
     return open_experiment(config, plan.inner), config
 

@@ -25,8 +25,8 @@ def main() -> None:
     parser.add_argument("--parent", type=int, required=True, help="the process of the sweep that started this one")
     arguments = parser.parse_args()
     if arguments.core is not None and hasattr(os, "sched_setaffinity"):
-        # before JAX comes in: XLA sizes its thread pool by the cores it may use, and one pinned thread per process does
-        # more than a pool over all cores does in one process
+        # before JAX is imported: XLA sizes its thread pool by the cores that it may use, and processes with one pinned thread
+        # each are faster than one process with a pool over all cores
         os.sched_setaffinity(0, {arguments.core})
     from merjax.sweeps.running.messages import MessageWriter
     from merjax.sweeps.running.shards import parse_shard
@@ -48,7 +48,7 @@ def main() -> None:
 
 
 def pass_on_warnings(listener: "Listener") -> None:
-    """Let the sweep print what Python's `warnings` say here, where nobody reads the standard error."""
+    """Let the sweep print Python's `warnings` of this process, since nobody reads its standard error."""
     warnings.showwarning = lambda message, *where: listener.warned(str(message))
 
 

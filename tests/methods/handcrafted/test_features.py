@@ -53,7 +53,7 @@ def test_clips_are_interpolated_in_time():
 
 
 def test_a_moving_grating_shows_in_its_plane_alone():
-    """Bars that move along x change patterns in XT; where they stand along t, XT's time neighbours equal the pixel."""
+    """Bars that move along x change patterns in XT; if they do not move, XT's time neighbours equal the pixel."""
     t, _, x = np.mgrid[:10, :30, :30]
     standing = (100 + 50 * np.sin(2 * np.pi * x / 8)).astype(np.uint8)
     moving = (100 + 50 * np.sin(2 * np.pi * (x - t) / 8)).astype(np.uint8)
@@ -68,7 +68,7 @@ def test_a_moving_grating_shows_in_its_plane_alone():
 
 
 def test_a_texture_shifted_in_time_keeps_its_histograms():
-    """A texture that repeats after T frames, begun at another frame, has the same patterns."""
+    """A texture that repeats after T frames has the same patterns if it starts at another frame."""
     rng = np.random.default_rng(0)
     still = np.repeat(rng.integers(0, 255, (1, 25, 25), np.uint8), 10, 0)
     np.testing.assert_array_equal(lbp_top(still), lbp_top(np.roll(still, 3, 0)))
@@ -107,7 +107,7 @@ def test_hoof_weighs_by_length_and_forgets_the_unit():
 
 
 def test_bi_woof_weighs_blocks_by_strain():
-    """A shift strains nothing and counts for nothing; beside it, a stretch takes all the weight."""
+    """A shift has no strain and so no weight; a stretch beside it takes all the weight."""
     _, x = np.mgrid[:SIDE, :SIDE].astype(np.float32)
     flow = uniform(1, 0)
     flow[:, 24:] = np.dstack([1 + 0.1 * (x - 24), 0 * x])[:, 24:]
@@ -178,5 +178,5 @@ def test_every_descriptor_of_a_made_clip_is_finite(store, method, size):
 
 
 def test_a_store_without_frames_is_refused(store):
-    with pytest.raises(MerjaxError, match="no frames, from which hoof"):
+    with pytest.raises(MerjaxError, match="no frames, but hoof"):
         clip_features(replace(store, crops={}), "hoof")

@@ -1,4 +1,4 @@
-"""Handcrafted baselines in the harness: a scikit-learn machine per fold, fitted on its training clips alone."""
+"""Handcrafted baselines as methods: a scikit-learn machine per fold, fitted on its training clips alone."""
 
 import functools
 import json
@@ -97,7 +97,7 @@ def test_a_run_is_the_same_in_any_company(experiment):
 
 
 def test_fits_do_not_depend_on_what_is_fitted_beside_them(experiment, monkeypatch):
-    """More features than clips, and classes that overlap: a solver that drew at random would show it."""
+    """There are more features than clips, and the classes overlap: a solver that draws at random would differ."""
     many = np.random.default_rng(0).normal(size=(len(experiment.store.index), 300))
     monkeypatch.setattr(method, "clip_features", lambda store, name: many)
     specs = [
@@ -114,7 +114,7 @@ def test_fits_do_not_depend_on_what_is_fitted_beside_them(experiment, monkeypatc
 
 def test_machines_that_stop_short_are_counted(experiment, monkeypatch):
     monkeypatch.setattr("sklearn.svm.LinearSVC.__init__", functools.partialmethod(_hasty, LinearSVC.__init__))
-    with pytest.warns(UserWarning, match="3 of 3 support vector machines .hoof. stopped short"):
+    with pytest.warns(UserWarning, match="3 of 3 support vector machines .hoof. did not reach the solver"):
         trained = fitted(experiment, specs_of(experiment))
     assert not trained.curves["svm"]["converged"].any()
 
@@ -132,7 +132,7 @@ def _hasty(self, init, **settings):
 
 
 def test_features_are_computed_by_every_core_and_are_the_same(store, tmp_path, monkeypatch):
-    """With two cores and two pieces, either waits here until another process has made the other piece."""
+    """With two cores and two pieces, each process waits here until another one has made the other piece."""
     copy = open_store(shutil.copytree(store.path, tmp_path / "store", ignore=shutil.ignore_patterns("features")))
     monkeypatch.setattr(features, "cores", lambda: range(1))
     alone = clip_features(copy, "lbp_top")
@@ -163,7 +163,7 @@ def test_probabilities_of_decision_values():
 
 
 def test_a_sweep_mixes_methods_and_lists_what_it_cannot_run(store, tmp_path):
-    """All four descriptors and a control in one sweep; `motion` needs what this store has not."""
+    """All four descriptors and a control in one sweep; `motion` needs something that this store does not have."""
     sweep = {
         "base": {"data": {"store": str(store.path)}, "engine": {"workers": 1}},
         "trials": {

@@ -1,4 +1,4 @@
-"""The LSTM computes what a naive loop does, in outputs and gradients, and padding does not exist for it."""
+"""The LSTM computes what a naive loop does, in outputs and gradients, and padding has no effect on it."""
 
 import jax
 import jax.numpy as jnp
@@ -166,7 +166,7 @@ def test_a_loop_goes_on_with_the_sequences_that_are_left():
 
 
 def whiles(jaxpr):
-    """All loops of a program, those within others too."""
+    """All loops of a program, including nested ones."""
     for equation in jaxpr.eqns:
         if equation.primitive.name == "while":
             yield equation

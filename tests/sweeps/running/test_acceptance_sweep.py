@@ -1,5 +1,5 @@
-"""The promise that the engine is built for, kept with nothing small but the budgets: 216 runs of the paper's networks on clips
-of twelve people, as few compiled programs, each run the same whatever it is packed with."""
+"""The engine's main promise, at full size except for the budgets: 216 runs of the paper's networks on clips
+of twelve people, few compiled programs, and each run gives the same result whatever other runs it trains with."""
 
 from pathlib import Path
 
@@ -106,7 +106,7 @@ def test_each_stage_is_compiled_once_for_all_trials_seeds_and_folds(plan, swept)
 
 
 def test_trials_seeds_and_folds_are_different_trainings(swept):
-    """Else it would mean little that packing changes nothing: all runs of a clip differ by more than is tolerated below."""
+    """All runs of a clip differ by more than the tolerance below, so that the test of packing means something."""
     table = swept[0]
     for _, own in table.groupby(["database", "subject", "clip"]):
         probability = np.sort(own["p_positive"].to_numpy())

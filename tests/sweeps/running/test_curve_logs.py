@@ -113,7 +113,7 @@ def steps_of(place, log, loss_at):
 
 def scalars(place):
     """What TensorBoard shows of a run's folder: it reads a stage's files by their names, and where one says that training
-    began anew from a step, it gives up what it has read from there on. Every checksum is right."""
+    started again from a step, it drops what it has read from there on. Every checksum is right."""
     from tensorboardX.proto.event_pb2 import SessionLog
 
     shown = []
@@ -142,7 +142,7 @@ def events(data):
 
 
 def call(plan, stage, step, steps=6, inner=False):
-    """What is told of a call: the history is of as many steps as there were; a run's loss is its number and the step."""
+    """The progress of a call: its history has as many steps as there were; a run's loss is its number plus the step."""
     runs = len(plan.chunks[0].runs)
     loss = np.arange(runs)[:, None] + np.arange(step) / 8
     return Progress(stage, step, steps, runs, (0.0, 1.0), 1.0, 0, {"loss": loss.astype(np.float32)}, inner)
@@ -188,7 +188,7 @@ def test_logs_grow_while_runs_train_and_a_kill_neither_doubles_nor_loses_a_step(
 
 
 def test_tensorboards_files_are_few_and_the_end_of_a_stage_is_never_missing(tmp_path, now):
-    """A file every half minute at first, later seldomer: 10,000 calls of half a second each are some dozens of files."""
+    """A file every half minute at first, later less often: 10,000 calls of half a second give some dozens of files."""
     pytest.importorskip("tensorboardX")
     plan = small_plan(tmp_path)
     logs, place = CurveLogs(tmp_path, plan, "tensorboard"), tmp_path / "logs" / "base" / "seed0" / "casme2-sub02"

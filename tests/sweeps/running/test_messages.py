@@ -1,4 +1,4 @@
-"""What a worker process says reaches the listener of the process that started it as it was told."""
+"""The calls of a worker's listener reach the listener of the process that started it unchanged."""
 
 import json
 

@@ -103,7 +103,7 @@ def test_progress_is_silent_where_nobody_watches_but_for_warnings():
     assert drawn(plan, plan.chunks, lambda progress: progress.called(plan.chunks[0], CALL)) == ""
     warned = drawn(plan, plan.chunks, lambda progress: progress.warned("a checkpoint [bold]cannot be read"))
     assert warned == "a checkpoint [bold]cannot be read\n"
-    assert "other processes are at work on what is left (1 chunks)" in drawn(
+    assert "other processes are training what is left (1 chunks)" in drawn(
         plan, plan.chunks, lambda progress: progress.waiting(1)
     )
     assert drawn(plan, [], force_terminal=True).strip() == ""
@@ -123,7 +123,7 @@ def test_as_many_runs_fit_as_leave_a_reserve():
     assert runs_that_fit(2 * GiB, 3 * GiB, 20 * GiB) == 16  # 2 + 15 x 1 = 17 of 20 GiB
     assert runs_that_fit(2 * GiB, 3 * GiB, 19 * GiB) == 15
     assert runs_that_fit(17 * GiB, 18 * GiB, 20 * GiB) == 1
-    with pytest.raises(MerjaxError, match="one run takes 18.0 GiB, the device has 20.0 GiB"):
+    with pytest.raises(MerjaxError, match="one run takes 18.0 GiB, but the device has 20.0 GiB"):
         runs_that_fit(18 * GiB, 19 * GiB, 20 * GiB)
 
 

@@ -1,4 +1,4 @@
-"""Kills, stops, full disks and damaged checkpoints: what comes out in the end is what an uninterrupted sweep gives."""
+"""Kills, stops, full disks and damaged checkpoints: the final result is that of an uninterrupted sweep."""
 
 import os
 import random
@@ -30,7 +30,7 @@ def start(folder: Path, *arguments: str) -> subprocess.Popen:
 
 
 def after_calls(process: subprocess.Popen, calls: int) -> bool:
-    """Wait until the process has told of some calls; False if it ended before."""
+    """Wait until the process has printed some calls; False if it ended before."""
     return all(process.stdout.readline() for _ in range(calls))
 
 
@@ -63,7 +63,7 @@ def test_a_second_process_compiles_nothing(uninterrupted, tmp_path):
 
 
 def test_ten_kills_at_random_moments_change_no_bit(uninterrupted, tmp_path):
-    """Kills that hit a process at work; where one comes too late, the rest hit the next folder's."""
+    """Kills that hit a working process; if one comes too late, the others hit the process of the next folder."""
     dice, kills, folders = random.Random(0), 0, []
     while kills < 10:
         folders.append(tmp_path / f"run{len(folders)}")
@@ -79,7 +79,7 @@ def test_ten_kills_at_random_moments_change_no_bit(uninterrupted, tmp_path):
     for folder in folders:
         code, out, err = end(start(folder))
         assert code == 0, err
-        assert "call 0 spatial 2\n" not in out  # it did not begin anew
+        assert "call 0 spatial 2\n" not in out  # it did not start again
         assert_same(folder, uninterrupted)
 
 
@@ -264,7 +264,7 @@ def test_kills_change_no_bit_of_what_inner_subjects_choose(tmp_path):
         process.communicate()
     code, out, err = end(start(tmp_path / "run", *line))
     assert code == 0, err
-    assert {stage_of(call) for call in out.splitlines()} == {"temporal"}  # nothing was trained anew
+    assert {stage_of(call) for call in out.splitlines()} == {"temporal"}  # nothing was trained again
     whole, found = tables(tmp_path / "whole"), tables(tmp_path / "run")
     assert found.keys() == whole.keys() == {"curves-0000.parquet", "predictions-0000.parquet"}
     for name, table in whole.items():

@@ -1,4 +1,4 @@
-"""Search: what is proposed and told, kills between and within batches, and which clips the score is of."""
+"""Search: what is proposed, which scores the sampler gets and on which clips, and kills between and within batches."""
 
 import json
 from pathlib import Path
@@ -164,7 +164,7 @@ REAL = {
 
 
 class Real:
-    """The whole search on small pictures, trained in earnest; stopped at the n-th time that it may be."""
+    """The whole search on small pictures with real training, stopped at the n-th opportunity."""
 
     def __init__(self, folder: Path, stopped_at: int = -1, log=None) -> None:
         asked = iter(range(10**6))

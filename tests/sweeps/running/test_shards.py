@@ -149,7 +149,7 @@ def test_merged_folders_hold_what_each_shard_finished(tmp_path):
 def test_a_folder_of_another_sweep_or_of_other_chunks_is_not_merged(tmp_path):
     small_plan(tmp_path / "one")
     small_plan(tmp_path / "other", axes={"loss.gamma": [0, 1]})
-    with pytest.raises(MerjaxError, match="holds the trials base, this sweep has gamma=0, gamma=1"):
+    with pytest.raises(MerjaxError, match="holds the trials base, but this sweep has gamma=0, gamma=1"):
         merge([tmp_path / "one", tmp_path / "other"], tmp_path / "all")
     plan = small_plan()
     halves = (

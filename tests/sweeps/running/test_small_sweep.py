@@ -105,7 +105,7 @@ def test_another_sweep_is_refused_in_the_same_folder(finished, sweep_file, own):
     out, _ = finished
     result = run(sweep_file, "loss.gamma=1", "temporal.units=16", "--out", out, **own)
     assert result.returncode == 2
-    assert 'trial "focal" had temporal.units 8, now it is 16' in result.stderr
+    assert 'trial "focal" had temporal.units 8, now it has 16' in result.stderr
 
 
 @pytest.mark.usefixtures("finished")

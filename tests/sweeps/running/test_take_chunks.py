@@ -1,4 +1,4 @@
-"""What a sweep says and does where it cannot simply go on: others at work, no room, another chunk size, inner subjects."""
+"""What a sweep does when it cannot simply go on: other processes train, memory or disk is full, the chunk size changed."""
 
 import errno
 from dataclasses import replace
@@ -29,7 +29,7 @@ def _small(monkeypatch):
 
 @pytest.fixture
 def untrained(monkeypatch):
-    """Chunks are given a table each in place of a training."""
+    """Each chunk gets a table instead of a training."""
     table = pd.DataFrame({"trial": ["base"], "step": [0]})
     monkeypatch.setattr(merjax.sweeps.running.take_chunks, "train_chunk", lambda *args: (table, table, {}))
 
@@ -72,8 +72,8 @@ def test_another_chunk_size_for_a_folder_that_was_begun_is_told_of(tmp_path, unt
     carry_out(tmp_path, plan, 1, told)
     assert told.told[0] == (
         "warned",
-        f"{tmp_path} was begun with chunks of 4 runs and keeps them, whatever engine.chunk says now (2); "
-        "choose another --out to cut the sweep anew",
+        f"{tmp_path} was started with chunks of 4 runs and keeps them, although engine.chunk is now 2; "
+        "choose another --out to cut the sweep again",
     )
     assert told.told[1:] == [("finished", 0), ("finished", 1)]
 
