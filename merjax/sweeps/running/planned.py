@@ -59,8 +59,8 @@ def memory_of(plan: Plan, group: int) -> int:
     from merjax.sweeps.running.train_chunk import open_group
 
     width = next(chunk.width for chunk in plan.chunks if chunk.group == group)
-    data, config = open_group(plan, group)
-    return bytes_per_device(data, config, -(-width // jax.local_device_count()))
+    opened = open_group(plan, group)
+    return bytes_per_device(opened.data, opened.config, -(-width // jax.local_device_count()))
 
 
 _WORKERS_OF_A_SHARD = 8  # in a plan that must not depend on the machine: about the cores of a cluster's job
