@@ -73,7 +73,7 @@ def train(
     engine: Engine,
     seed: int,
     on_call: Callable[[Progress], None] = lambda progress: None,
-    keeper: Checkpointer | None = None,
+    checkpointer: Checkpointer | None = None,
 ) -> Visit:
     """The visit that trains.
 
@@ -81,12 +81,12 @@ def train(
         engine: of the group that the runs belong to; their number is a multiple of its device count.
         seed: of the common stream's order.
         on_call: is called after every jitted call.
-        keeper: keeps the stages' progress, and gives back what was kept.
+        checkpointer: keeps the stages' progress, and gives back what was kept.
     """
 
     def visit(job: StageJob) -> StageResult:
         stage, runs, samples, budget = job
-        state, history = engine.fit(stage, runs, samples, budget, seed=seed, on_call=on_call, keeper=keeper)
+        state, history = engine.fit(stage, runs, samples, budget, seed=seed, on_call=on_call, checkpointer=checkpointer)
         outputs = engine.apply(stage, state.variables, runs, samples, batch=budget.batch)
         snapshots = history.pop(SNAPSHOTS, None)
         return StageResult(state.variables, outputs, history, snapshots)

@@ -286,9 +286,11 @@ def test_a_resumed_stage_equals_an_uninterrupted_one_bit_for_bit(calls, snapshot
     whole, history = Engine("map", 4, jax.devices()[:1]).fit(small_stage(), stacked(RUNS), samples(), budget, seed=3)
     memory = Memory(calls)
     with pytest.raises(InterruptedError):
-        Engine("map", 4, jax.devices()[:1]).fit(small_stage(), stacked(RUNS), samples(), budget, seed=3, keeper=memory)
+        Engine("map", 4, jax.devices()[:1]).fit(
+            small_stage(), stacked(RUNS), samples(), budget, seed=3, checkpointer=memory
+        )
     resumed, resumed_history = Engine("map", 4, jax.devices()[:1]).fit(
-        small_stage(), stacked(RUNS), samples(), budget, seed=3, keeper=memory
+        small_stage(), stacked(RUNS), samples(), budget, seed=3, checkpointer=memory
     )
     assert all((a == b).all() for a, b in zip(jax.tree.leaves(whole), jax.tree.leaves(resumed), strict=True))
     for name, values in history.items():
