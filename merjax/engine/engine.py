@@ -15,7 +15,9 @@ from merjax.engine.mapping import Mapping, default_mapping, join, over_runs, spl
 from merjax.engine.stage import Batch, RunArrays, Stage, State, Variables, advance, outputs, prepared, start
 from merjax.system.jax_setup import compiler_options
 
-SNAPSHOTS = "snapshots"  # in a history, beside the metrics: the outputs during training
+# In a history, beside the metrics: the outputs during training. Checkpoints hold it under this name, also those that earlier
+# versions wrote.
+SNAPSHOTS = "probe"
 
 
 class Progress(NamedTuple):
