@@ -14,7 +14,7 @@ from flax import linen as nn
 from jaxtyping import Array, Float, Int
 
 from merjax.config import Config
-from merjax.engine import Batch, Jobs, Outcome, Progress, Samples, Stage, StageJob, Variables
+from merjax.engine import Batch, Jobs, Outcome, Samples, Stage, StageJob, Variables
 from merjax.methods.numbers import Count, InModel, Real, traced_numbers
 from merjax.methods.optimisers import adamw, halved, momentum
 from merjax.methods.runs import (
@@ -181,9 +181,7 @@ def flow_samples(flow_NxHxWxC: np.ndarray) -> Samples:
     return Samples(np.arange(len(flow_NxHxWxC)), gather)
 
 
-def jobs(
-    data: TrainingData, specs: Sequence[RunId], on_call: Callable[[Progress], None] = lambda progress: None
-) -> Jobs[Trained]:
+def jobs(data: TrainingData, specs: Sequence[RunId]) -> Jobs[Trained]:
     """The one stage of runs of one group and one seed.
 
     If the config keeps the clips in order, batches are cut from all clips, and a run skips the clips that it holds out. Code
@@ -193,7 +191,6 @@ def jobs(
     Args:
         data: what they train on.
         specs: the runs, with one `program_group` and one seed.
-        on_call: not needed; nothing is computed here.
     """
     job = flow_job(data, specs)
     result = yield job

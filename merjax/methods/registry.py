@@ -1,6 +1,6 @@
 """Every method that a config can name: the stages that it trains, and what must be known about it before training."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from merjax.config import Config
@@ -8,7 +8,7 @@ from merjax.engine import Jobs
 from merjax.methods import flow_networks, local_regions
 from merjax.methods.flow_networks import NETWORKS, network_of
 from merjax.methods.handcrafted import svm as handcrafted
-from merjax.methods.runs import Trained
+from merjax.methods.runs import RunId, Trained
 from merjax.system.errors import MerjaxError, meant
 from merjax.training.data import TrainingData
 
@@ -17,16 +17,16 @@ class Method(NamedTuple):
     """A method.
 
     Attributes:
-        jobs: (data, specs, on_call) -> the stages of these runs, one after another, and in the end what they gave: see
-            `merjax.engine.jobs`. A method that computes something itself, outside of its stages, calls `on_call`.
+        jobs: (data, specs) -> the stages of these runs, one after another, and in the end what they gave: see
+            `merjax.engine.jobs`.
         refuse: raises MerjaxError for data whose store lacks what the method needs.
         steps: (config, frames, clips) -> optimiser steps by stage, in the order in which they train.
         cost: (data, config) -> the rough cost of one run by stage, in units of 1e9 multiply-adds at the speed of the
             convolutions.
-        compiles: whether it has stages; what scikit-learn fits is not compiled for the devices and has no model to keep.
+        compiles: whether its jobs are stages for the devices; what scikit-learn fits is not compiled and has no model to keep.
     """
 
-    jobs: Callable[..., Jobs[Trained]]
+    jobs: Callable[[TrainingData, Sequence[RunId]], Jobs[Trained]]
     refuse: Callable[[TrainingData], None]
     steps: Callable[[Config, int, int], dict[str, int]]
     cost: Callable[[TrainingData, Config], dict[str, float]]

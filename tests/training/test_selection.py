@@ -131,7 +131,7 @@ def test_an_oracle_lifts_answers_at_random_far_above_chance():
     assert oracle > fixed + 0.25
 
 
-def noisy_jobs(experiment, specs, on_call=None):
+def noisy_jobs(experiment, specs):
     """In place of a training: each clip is compared with the mean of each class's training clips in a fixed noisy feature,
     and each of 20 snapshots adds noise of its own."""
     yield from ()

@@ -62,14 +62,15 @@ def train_chunk(
     inner = outer = None
     learned: dict[str, Learned] = {}
     if group.inside:
-        told = _told_as_inner(on_call)
-        visit = train(group.engine, chunk.seed, told, checkpointer and InnerCheckpointer(checkpointer))
-        inner = walk(jobs(group.inside, padded, told), visit)
+        visit = train(
+            group.engine, chunk.seed, _told_as_inner(on_call), checkpointer and InnerCheckpointer(checkpointer)
+        )
+        inner = walk(jobs(group.inside, padded), visit)
     if trains_outer(group.config.selection):
         visit = train(group.engine, chunk.seed, on_call, checkpointer)
         if group.config.engine.save_models:
             visit = remember(visit, learned)
-        outer = walk(jobs(group.data, padded, on_call), visit)
+        outer = walk(jobs(group.data, padded), visit)
     trained = outer or inner
     assert trained is not None
     names = [(plan.trials[trial].name, group.data.folds[fold].name) for trial, fold in chunk.runs]
