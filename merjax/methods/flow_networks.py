@@ -18,6 +18,7 @@ from merjax.engine import Batch, Jobs, Outcome, Samples, Stage, StageJob, Variab
 from merjax.methods.numbers import Count, InModel, Real, traced_numbers
 from merjax.methods.optimisers import adamw, halved, momentum
 from merjax.methods.runs import (
+    Pictures,
     RunId,
     Trained,
     budget_of,
@@ -90,6 +91,8 @@ def network_of(name: str) -> FlowNetwork:
     if name in NETWORKS:
         return NETWORKS[name]
     module, _, variable = name.partition(":")
+    if not all(part.isidentifier() for part in (*module.split("."), variable)):
+        raise MerjaxError(f'there is no method "{name}"; a network outside of merjax is written package.module:NAME')
     if str(Path.cwd()) not in sys.path:
         sys.path.insert(0, str(Path.cwd()))  # `python -m` looks there too, so the workers of a sweep find it
     try:
@@ -224,6 +227,16 @@ def refuse(data: TrainingData) -> None:
 def stage_steps(config: Config, frames: int, clips: int) -> dict[str, int]:
     """Optimiser steps of the one stage."""
     return {config.method: training_steps(config.peer, clips)}
+
+
+def last_epochs(config: Config) -> float:
+    """Epochs of the one stage."""
+    return config.peer.epochs
+
+
+def pictures(config: Config) -> Pictures:
+    """Each clip's flow image."""
+    return "clip flow"
 
 
 def stage_cost(data: TrainingData, config: Config) -> dict[str, float]:

@@ -8,7 +8,7 @@ from jaxtyping import Float
 from merjax.config import Config
 from merjax.engine import Jobs, Samples, StageJob
 from merjax.methods.numbers import traced_numbers
-from merjax.methods.runs import RunId, Trained, budget_of, make_run, stacked, training_labels, training_steps
+from merjax.methods.runs import Pictures, RunId, Trained, budget_of, make_run, stacked, training_labels, training_steps
 from merjax.methods.spatial_stage import SpatialNumbers, frame_samples, spatial_stage
 from merjax.methods.temporal_stage import TemporalNumbers, clip_samples, temporal_stage
 from merjax.training.data import TrainingData
@@ -109,6 +109,16 @@ def refuse(data: TrainingData) -> None:
 def stage_steps(config: Config, frames: int, clips: int) -> dict[str, int]:
     """Optimiser steps of the two stages."""
     return {"spatial": training_steps(config.spatial, frames), "temporal": training_steps(config.temporal, clips)}
+
+
+def last_epochs(config: Config) -> float:
+    """Epochs of the temporal stage."""
+    return config.temporal.epochs
+
+
+def pictures(config: Config) -> Pictures:
+    """Regions of the frames, or of their motion."""
+    return "motion" if config.data.input == "flow" else "frames"
 
 
 def stage_cost(data: TrainingData, config: Config) -> dict[str, float]:

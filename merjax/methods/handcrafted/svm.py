@@ -13,7 +13,7 @@ import numpy as np
 from merjax.config import Config
 from merjax.engine import HostJob, Jobs, Progress, StageResult, Variables
 from merjax.methods.handcrafted.features import DESCRIPTORS, clip_features, require_frames
-from merjax.methods.runs import RunId, Trained, training_labels
+from merjax.methods.runs import Pictures, RunId, Trained, training_labels
 from merjax.system.errors import MerjaxError
 from merjax.system.processes import cores
 from merjax.training.data import TrainingData
@@ -98,6 +98,16 @@ def refuse(data: TrainingData) -> None:
 def stage_steps(config: Config, frames: int, clips: int) -> dict[str, int]:
     """One fit."""
     return {_STAGE: 1}
+
+
+def last_epochs(config: Config) -> float:
+    """A fit has no epochs."""
+    return 1
+
+
+def pictures(config: Config) -> Pictures:
+    """The frames."""
+    return "frames"
 
 
 def stage_cost(data: TrainingData, config: Config) -> dict[str, float]:
