@@ -7,7 +7,7 @@ import jax
 import numpy as np
 import pandas as pd
 import pytest
-from support.small_experiment import BASE, small_plan, use_small_experiment
+from support.small_experiment import BASE, networks_in_use, small_plan, use_small_experiment
 from support.training import CountingEngine
 
 import merjax
@@ -43,9 +43,11 @@ def trained(chunk: int, devices: int = 1, order: int = 1) -> tuple[pd.DataFrame,
     )
 
 
-@pytest.fixture(scope="module")
-def whole():
-    return trained(chunk=16)
+@pytest.fixture(scope="module", params=["tiny", pytest.param("paper", marks=pytest.mark.long)])
+def whole(request):
+    """The sweep in one chunk; while a test uses it, others are trained with the same networks."""
+    with networks_in_use(request.param):
+        yield trained(chunk=16)
 
 
 def assert_equal(one, other):
