@@ -73,7 +73,7 @@ def test_every_score_is_scikit_learns_of_the_saved_predictions(run_rows):
 
 def test_class_scores_and_subject_scores_are_scikit_learns(run_rows):
     comparison, rows = run_rows
-    classes = score_classes(comparison.entries, comparison.parts).set_index(["part", "entry"])
+    classes = score_classes(comparison.entries, comparison.parts).set_index(["part", "entry"]).sort_index()
     for part, of_part_rows in rows_by_part(rows):
         for trial, own in of_part_rows.groupby("trial"):
             f1 = np.mean([reference.f1_score(s["label"], s["prediction"], average=None) for s in seeds_of(own)], axis=0)
@@ -82,7 +82,7 @@ def test_class_scores_and_subject_scores_are_scikit_learns(run_rows):
             )
             np.testing.assert_allclose(classes.loc[(part, trial), "F1"], f1)
             np.testing.assert_allclose(classes.loc[(part, trial), "recall"], recall)
-    subjects = score_subjects(comparison.entries).set_index(["entry", "database", "subject"])
+    subjects = score_subjects(comparison.entries).set_index(["entry", "database", "subject"]).sort_index()
     for key, own in rows.groupby(["trial", "database", "subject"]):
         assert subjects.loc[key, "accuracy"] == pytest.approx(reference.accuracy_score(own["label"], own["prediction"]))
         assert subjects.loc[key, "clips"] == len(own) / 3
