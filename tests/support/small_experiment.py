@@ -9,7 +9,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pandas as pd
-import pytest
 from flax import linen as nn
 
 import merjax.nn.region_cnn
@@ -106,11 +105,14 @@ def use_networks(setattr=setattr, networks: Networks = "tiny") -> None:
 @contextmanager
 def networks_in_use(networks: Networks) -> Iterator[None]:
     """These networks instead of those of the tests around; JAX forgets what it traced with the others."""
-    with pytest.MonkeyPatch.context() as patch:
-        use_networks(patch.setattr, networks)
-        jax.clear_caches()
-        yield
+    around = merjax.nn.region_lstm.lstm, merjax.nn.region_cnn.NETWORKS
+    use_networks(networks=networks)
     jax.clear_caches()
+    try:
+        yield
+    finally:
+        merjax.nn.region_lstm.lstm, merjax.nn.region_cnn.NETWORKS = around
+        jax.clear_caches()
 
 
 def small_plan(folder: Path | None = None, *, workers: int = 1, **content) -> Plan:
