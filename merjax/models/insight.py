@@ -243,14 +243,6 @@ def pixel_gradients(networks: Networks, images: Images, target: int) -> tuple[Fl
     )
 
 
-def in_clips(features_SxRxD: Float[np.ndarray, "S R 20"], length_N: np.ndarray) -> Float[np.ndarray, "N T R 20"]:
-    """Features of frames that lie one clip after another, as clips, post-padded with zeros."""
-    clips_NxTxRxD = np.zeros((len(length_N), int(length_N.max()), *features_SxRxD.shape[1:]), np.float32)
-    for clip_TxRxD, own_TxRxD in zip(clips_NxTxRxD, np.split(features_SxRxD, np.cumsum(length_N)[:-1]), strict=True):
-        clip_TxRxD[: len(own_TxRxD)] = own_TxRxD
-    return clips_NxTxRxD
-
-
 @functools.cache
 def _compiled(f: Callable, *static: int) -> Callable:
     return jax.jit(f, static_argnums=static, compiler_options=compiler_options())
