@@ -9,7 +9,6 @@ networks (`networks_of`) and arrays, and return arrays. Ask about the clips that
 (4, 6, 20)
 """
 
-import difflib
 import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -25,7 +24,7 @@ from merjax.methods.spatial_stage import normalised
 from merjax.models.model import Model
 from merjax.nn.region_cnn import Network, features_regions
 from merjax.nn.region_lstm import TemporalClassifier
-from merjax.system.errors import MerjaxError
+from merjax.system.errors import MerjaxError, meant
 from merjax.system.jax_setup import compiler_options
 from merjax.training.data import TrainingData, data_of
 
@@ -154,8 +153,8 @@ def saliency(
 def _place_of(clip: str, data: TrainingData) -> int:
     keys = (data.index["database"] + "/" + data.index["subject"] + "/" + data.index["clip"]).tolist()
     if clip not in keys:
-        near = difflib.get_close_matches(clip, keys, 1) or keys[:1]
-        raise MerjaxError(f"{data.store.path} has no clip {clip!r} under {data.scheme.name}; did you mean {near[0]}?")
+        near = meant(clip, keys) or f"; its first one is {keys[0]}"
+        raise MerjaxError(f"{data.store.path} has no clip {clip!r} under {data.scheme.name}{near}")
     return keys.index(clip)
 
 
