@@ -25,7 +25,7 @@ from merjax.scoring.shuffled import over_permutations, shuffled_notes
 from merjax.sweeps.plan import Plan
 from merjax.sweeps.result import open_sweep
 from merjax.sweeps.running.take_chunks import take_chunks
-from merjax.sweeps.running.train_chunk import _open, train_chunk
+from merjax.sweeps.running.train_chunk import group_of, train_chunk
 from merjax.system.errors import MerjaxError
 from merjax.training.selection import best_snapshot, chosen_snapshot, with_snapshots
 
@@ -84,7 +84,7 @@ def test_a_snapshot_is_what_training_with_that_budget_gives(engine, looked_at):
 def predicted(plan: Plan, engine: Engine) -> pd.DataFrame:
     """The predictions of a plan's only chunk."""
     (chunk,) = plan.chunks
-    return train_chunk(plan, chunk, _open(plan, 0)._replace(engine=engine), lambda progress: None)[0]
+    return train_chunk(plan, chunk, group_of(plan, 0)._replace(engine=engine), lambda progress: None)[0]
 
 
 @pytest.fixture(scope="module")

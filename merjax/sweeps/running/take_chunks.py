@@ -18,7 +18,7 @@ from merjax.sweeps.provenance import note_sitting
 from merjax.sweeps.running.curve_logs import CurveLogs, Log
 from merjax.sweeps.running.listener import NOBODY, Listener, Listeners
 from merjax.sweeps.running.shards import WHOLE, Shard
-from merjax.sweeps.running.train_chunk import Group, _open, train_chunk
+from merjax.sweeps.running.train_chunk import Group, group_of, train_chunk
 from merjax.sweeps.saved_models import save_models
 from merjax.system.errors import MerjaxError, full_disk_told
 from merjax.system.signals import Interrupted
@@ -59,7 +59,7 @@ def take_chunks(
                     continue
                 taken += 1
                 if chunk.group not in groups:
-                    groups = {chunk.group: _open(plan, chunk.group)}
+                    groups = {chunk.group: group_of(plan, chunk.group)}
                 with full_disk_told(folder), _full_device_told():
                     _train_and_save(folder, plan, chunk, groups[chunk.group], listener, stopping)
                     listener.finished(chunk)

@@ -107,7 +107,8 @@ def open_group(plan: Plan, group: int) -> tuple[TrainingData, Config]:
     return open_experiment(config, plan.inner), config
 
 
-def _open(plan: Plan, number: int) -> Group:
+def group_of(plan: Plan, number: int) -> Group:
+    """A group of the plan, with its data and an engine, ready to train."""
     data, config = open_group(plan, number)
     selection = config.selection
     inside = data.held_out_inside(selection.inner) if trains_inner(selection) else None

@@ -16,7 +16,7 @@ from merjax.stores.preparation import prepare_store
 from merjax.sweeps.folder import open_folder, read_curves, read_predictions
 from merjax.sweeps.plan import Chunk, Plan, make_plan
 from merjax.sweeps.running.take_chunks import take_chunks
-from merjax.sweeps.running.train_chunk import _open, train_chunk
+from merjax.sweeps.running.train_chunk import group_of, train_chunk
 from merjax.sweeps.sweep_file import make_sweep
 from merjax.synthesis import synthesize_release
 
@@ -121,7 +121,7 @@ SAMPLE = [(0, 0, 0), (2, 1, 7), (3, 2, 4), (5, 2, 11)]
 @pytest.mark.parametrize(("together", "devices"), [(1, 1), (4, 2)], ids=["alone", "other chunks on two devices"])
 def test_a_run_is_the_same_however_it_is_packed(plan, swept, together, devices, monkeypatch):
     monkeypatch.setattr(jax, "local_devices", lambda: jax.devices()[:devices])
-    group = _open(plan, 0)
+    group = group_of(plan, 0)
     for trial, seed, fold in SAMPLE if together == 1 else SAMPLE[1:3]:
         others = [((trial + i) % len(plan.trials), (fold + 5 * i) % PEOPLE) for i in range(1, together)]
         chunk = Chunk(0, 0, seed, (*others, (trial, fold)), together)
@@ -133,7 +133,7 @@ def test_the_order_of_the_runs_changes_nothing(plan, swept, monkeypatch):
     monkeypatch.setattr(jax, "local_devices", lambda: jax.devices()[:1])
     last = plan.chunks[-1]
     backwards = last._replace(runs=last.runs[::-1])
-    assert_as_swept(train_chunk(plan, backwards, _open(plan, 0), lambda progress: None)[0], swept[0], len(last.runs))
+    assert_as_swept(train_chunk(plan, backwards, group_of(plan, 0), lambda progress: None)[0], swept[0], len(last.runs))
 
 
 def assert_as_swept(found: pd.DataFrame, swept: pd.DataFrame, runs: int) -> None:
