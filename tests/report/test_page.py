@@ -383,12 +383,12 @@ def chosen(tmp_path_factory):
     )
 
 
-def test_an_oracles_looks_are_told_beside_it(chosen):
+def test_an_oracles_snapshots_are_counted_beside_it(chosen):
     result = report(chosen)
     assert "The oracle chose among 40 snapshots in 800 epochs" in result.stdout
     assert "would leak more" in words((chosen / "report/report.html").read_text())
     table = pd.read_csv(chosen / "report/inflation.csv")
-    assert set(table["looks"]) == {40}
+    assert set(table["snapshots"]) == {40}
     assert "40 in 800 epochs" in (chosen / "report/report.md").read_text()
 
 
@@ -411,7 +411,7 @@ def test_figures_say_what_they_are_without_the_page(chosen):
     assert sum("oracle (leaks)" in text for text in figures) >= 4
 
 
-def test_what_has_one_look_has_no_inflation(tmp_path):
+def test_what_has_one_snapshot_has_no_inflation(tmp_path):
     folder = write_fake_run(
         tmp_path / "r",
         skills={"a": 0.6},

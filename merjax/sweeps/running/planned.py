@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from merjax.sweeps.folder import is_finished, read_plan, refuse_another
-from merjax.sweeps.plan import Chunk, Plan, make_plan, most_runs_together, open_experiment
+from merjax.sweeps.plan import Chunk, Plan, make_plan, most_runs_together, open_data
 from merjax.sweeps.running.pool import worker_count
 from merjax.sweeps.running.shards import WHOLE, Shard
 from merjax.sweeps.sweep_file import SweepFile
@@ -28,7 +28,7 @@ def batch_of(sweep: SweepFile) -> int:
     from merjax.methods.memory import capacity
 
     config = sweep.trials[0].config
-    data = open_experiment(config, sweep.searched.inner)
+    data = open_data(config, sweep.searched.inner)
     together = worker_count(config.engine.workers) * most_runs_together(data, config, capacity)
     return max(1, together // len(data.folds))
 
