@@ -96,7 +96,7 @@ def test_missing_clips_and_wrong_subjects_are_refused_by_the_protocols_counts(pr
     for lost in (predictions.drop(index=5), predictions[predictions["subject"] != "s03"], renamed):
         path = tmp_path / "log.txt"
         path.write_text(log_text(lost))
-        with pytest.raises(MerjaxError, match=r"clips \(.* of .* subjects, megc3 has .* complete the log"):
+        with pytest.raises(MerjaxError, match=r"clips \(.* of .* subjects, but megc3 has .* complete the log"):
             check_against_counts(read_log(path, MEGC3), MEGC3, "log")
 
 
