@@ -127,7 +127,7 @@ class SelectionConfig:
     inner: float = 0.2  # share of a fold's training subjects that `inner` holds out, alike in classes
     # once `inner` has chosen: test the model trained on all training subjects for that budget, or the one it was chosen with
     after: Literal["retrain", "keep"] = "retrain"
-    looks: int = 20  # moments of the last stage to choose among, evenly spaced; the last one is its end
+    looks: int = 20  # snapshots of the last stage to choose from, evenly spaced; the last one is at its end
 
 
 @dataclass(frozen=True)

@@ -44,7 +44,7 @@ def prepare_flow_images(folder: Path, clips: Path, out: Path) -> Store:
 
     Raises:
         MerjaxError: a folder or file is missing, the list cannot be understood, there is no usable image, or the output
-            exists already. An image that is missing, not listed, or of another size or kind than the others is no error; it
+            exists already. An image that is missing, not listed, or of another size or kind than the others is not an error; it
             is noted in the store.
     """
     if out.exists():

@@ -79,7 +79,7 @@ def test_the_fast_convolution_equals_the_plain_one(monkeypatch, backend):
         assert distance(a, b) < 1e-5
 
 
-def test_runs_abreast_equal_runs_alone():
+def test_runs_together_equal_runs_alone():
     """Mapped over runs, the windows are shared."""
     blocks = prepare(images())
     kernel_PxHWIO = RNG.uniform(-0.2, 0.2, (2, 3, 3, 3, FILTERS)).astype(np.float32)
