@@ -6,7 +6,7 @@ import jax
 
 from merjax.methods.memory import bytes_per_device, capacity
 from merjax.sweeps.folder import is_finished, read_plan, refuse_another
-from merjax.sweeps.plan import Chunk, Plan, make_plan, most_runs_together, open_experiment
+from merjax.sweeps.plan import Chunk, Plan, make_plan, most_runs_together, open_data
 from merjax.sweeps.running.pool import worker_count
 from merjax.sweeps.running.shards import WHOLE, Shard
 from merjax.sweeps.running.train_chunk import open_group
@@ -26,7 +26,7 @@ def plan_sweep(sweep: SweepFile, shard: Shard = WHOLE) -> Plan:
 def batch_of(sweep: SweepFile) -> int:
     """How many proposals fill the chunks that train at the same time on this machine."""
     config = sweep.trials[0].config
-    data = open_experiment(config, sweep.searched.inner)
+    data = open_data(config, sweep.searched.inner)
     together = worker_count(config.engine.workers) * most_runs_together(data, config, capacity)
     return max(1, together // len(data.folds))
 

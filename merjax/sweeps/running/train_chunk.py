@@ -11,7 +11,7 @@ from merjax.engine import Checkpointer, Engine, Progress, train, walk
 from merjax.methods.registry import method_of
 from merjax.methods.runs import RunId, Trained, training_labels
 from merjax.models.learned import Learned, remember
-from merjax.sweeps.plan import Chunk, Plan, open_experiment
+from merjax.sweeps.plan import Chunk, Plan, open_data
 from merjax.training.data import TrainingData
 from merjax.training.selection import InnerCheckpointer, chosen_snapshot, trains_inner, trains_outer
 
@@ -104,7 +104,7 @@ def _selected(
 def open_group(plan: Plan, group: int) -> tuple[TrainingData, Config]:
     """What a group trains on, and the config of its first trial, which all its trials share except for traced settings."""
     config = plan.trials[plan.group_of_trial.index(group)].config
-    return open_experiment(config, plan.inner), config
+    return open_data(config, plan.inner), config
 
 
 def group_of(plan: Plan, number: int) -> Group:
