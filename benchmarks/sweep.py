@@ -92,7 +92,7 @@ def report_overhead(data: TrainingData, config: Config, engine: Engine, repeats:
 
     def whole() -> None:
         with tempfile.TemporaryDirectory() as folder:
-            engine.fit(stage, runs, frames, budget, seed=0, keeper=Checkpoints(Path(folder), "", 60))
+            engine.fit(stage, runs, frames, budget, seed=0, checkpointer=Checkpoints(Path(folder), "", 60))
 
     def bare() -> None:
         placed, numbers = engine._place(runs), (np.int32(0), np.int32(engine.steps_per_call))

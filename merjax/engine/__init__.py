@@ -2,7 +2,7 @@
 
 from merjax.engine.batches import Samples
 from merjax.engine.engine import Budget, Checkpointer, Engine, Progress, Saved
-from merjax.engine.jobs import Jobs, StageJob, StageResult, Visit, train, walk
+from merjax.engine.jobs import HostJob, Job, Jobs, StageJob, StageResult, Visit, train, walk
 from merjax.engine.mapping import Mapping
 from merjax.engine.stage import Batch, Outcome, RunArrays, Stage, State, Variables
 
@@ -11,6 +11,8 @@ __all__ = [
     "Budget",
     "Checkpointer",
     "Engine",
+    "HostJob",
+    "Job",
     "Jobs",
     "Mapping",
     "Outcome",

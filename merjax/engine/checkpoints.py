@@ -51,6 +51,9 @@ class Checkpoints:
         manager = self._manager(stage)
         for step in sorted(manager.all_steps(), reverse=True):
             try:
+                if other := _names_held(manager, step) ^ _names(like):
+                    self._set_aside(stage, step, f"holds other arrays than this merjax keeps ({min(other)})")
+                    continue
                 found = manager.restore(step, args=_restore_args(like))
             except Exception as error:  # a damaged file makes orbax raise errors of many kinds
                 self._set_aside(stage, step, f"cannot be read ({_first_line(error)})")
@@ -113,14 +116,31 @@ class Checkpoints:
     def _manager(self, stage: str) -> ocp.CheckpointManager:
         if stage not in self.managers:
             options = ocp.CheckpointManagerOptions(max_to_keep=_KEPT, create=True, enable_async_checkpointing=False)
+            handlers = {"arrays": ocp.StandardCheckpointHandler(), "meta": ocp.JsonCheckpointHandler()}
             (self.folder / stage).mkdir(parents=True, exist_ok=True)
-            self.managers[stage] = ocp.CheckpointManager(self.folder / stage, options=options)
+            self.managers[stage] = ocp.CheckpointManager(self.folder / stage, options=options, item_handlers=handlers)
         return self.managers[stage]
 
 
 def _restore_args(like: Any) -> ocp.args.Composite:
     arrays = jax.tree.map(lambda x: np.zeros(x.shape, x.dtype), like)
     return ocp.args.Composite(arrays=ocp.args.StandardRestore(arrays), meta=ocp.args.JsonRestore())
+
+
+def _names_held(manager: ocp.CheckpointManager, step: int) -> set[str]:
+    """The names of a checkpoint's arrays.
+
+    Raises:
+        Exception: of any kind, if the checkpoint is damaged.
+    """
+    held = manager.item_metadata(step)["arrays"]
+    if held is None:
+        raise ValueError("it has no list of its arrays")
+    return _names(held.tree)
+
+
+def _names(tree: Any) -> set[str]:
+    return set(ocp.tree.to_flat_dict(tree, sep="."))
 
 
 def _first_line(error: Exception) -> str:

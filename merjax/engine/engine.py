@@ -15,7 +15,9 @@ from merjax.engine.mapping import Mapping, default_mapping, join, over_runs, spl
 from merjax.engine.stage import Batch, RunArrays, Stage, State, Variables, advance, outputs, prepared, start
 from merjax.system.jax_setup import compiler_options
 
-SNAPSHOTS = "snapshots"  # in a history, beside the metrics: the outputs during training
+# In a history, beside the metrics: the outputs during training. Checkpoints hold it under this name, also those that earlier
+# versions wrote.
+SNAPSHOTS = "probe"
 
 
 class Progress(NamedTuple):
@@ -105,7 +107,7 @@ class Engine:
         *,
         seed: int,
         on_call: Callable[[Progress], None] = lambda progress: None,
-        keeper: Checkpointer | None = None,
+        checkpointer: Checkpointer | None = None,
     ) -> tuple[State, dict[str, np.ndarray]]:
         """Train all runs on one common stream.
 
@@ -114,7 +116,7 @@ class Engine:
             budget: how long.
             seed: of the stream's order.
             on_call: is called after every jitted call.
-            keeper: keeps progress, and gives back what was kept.
+            checkpointer: keeps progress, and gives back what was kept.
 
         Returns:
             The runs' states, leaves `[P, ...]`, and the history: the metrics of every step, `[P, steps]`, and, if the budget
@@ -126,7 +128,9 @@ class Engine:
         stream = training_stream(samples, budget.batch, self.steps_per_call, seed, self._threads, budget.shuffle)
         history, done = self._blank_history(stage, state, placed, samples, budget, n_runs), 0
         kept = (
-            keeper.restore(stage.name, {"state": jax.eval_shape(join, state), "history": history}) if keeper else None
+            checkpointer.restore(stage.name, {"state": jax.eval_shape(join, state), "history": history})
+            if checkpointer
+            else None
         )
         if kept:
             state, done = self._place(kept.state), kept.done
@@ -154,10 +158,10 @@ class Engine:
             loss_P = _last_loss(loss_P, history["loss"][:, done - n : done], runs, batches.unit_B[offset : offset + n])
             seconds = (time.perf_counter() - began) * done / max(done - first, 1)
             on_call(_progress(stage, done, budget, loss_P, seconds, history))
-            if keeper:
+            if checkpointer:
                 here = stream.get_state() if done % self.steps_per_call == 0 else position
                 now = functools.partial(self._saved, state, history, done, here)
-                keeper.after_call(stage.name, now, done == budget.steps)
+                checkpointer.after_call(stage.name, now, done == budget.steps)
         return jax.tree.map(np.asarray, join(state)), history
 
     def apply(self, stage: Stage, variables: Variables, runs: RunArrays, samples: Samples, *, batch: int) -> Any:

@@ -1,8 +1,9 @@
 """A method's stages as data, and the one walk over them.
 
 A method is a generator: it yields a `StageJob` for each stage, is sent the `StageResult` that a visit made of it, and returns
-what all of its stages gave together. A visit decides what is done at each stage: train it (`train` below), weigh the memory
-that it takes (`merjax.engine.rehearsal`), record what it learnt or recall what it learnt before (`merjax.models.learned`).
+what all of its stages gave together. What a method computes without the devices is a `HostJob`. A visit decides what is done
+at each job: train it (`train` below), weigh the memory that it takes (`merjax.engine.rehearsal`), record what it learnt or
+recall what it learnt before (`merjax.models.learned`).
 
 >>> trained = walk(local_regions.jobs(data, specs), train(engine, seed=0))
 """
@@ -33,11 +34,23 @@ class StageJob(NamedTuple):
     budget: Budget
 
 
+class HostJob(NamedTuple):
+    """One computation of a method that does not use the devices, so that it has no program and no memory to weigh.
+
+    Attributes:
+        name: as of a stage.
+        compute: on_call -> the result; `on_call` is called each time a part of the work is done.
+    """
+
+    name: str
+    compute: Callable[[Callable[[Progress], None]], "StageResult"]
+
+
 class StageResult(NamedTuple):
     """What a visit made of a job.
 
     Attributes:
-        variables: what the runs learnt, leaves `[P, ...]`.
+        variables: what the runs learnt, leaves `[P, ...]`; empty for a `HostJob`.
         outputs: the stage's outputs for every sample with these variables, leaves `[P, S, ...]`.
         curves: by metric, of every step, `[P, steps]`; none where nothing was trained.
         snapshots: the outputs during training, `[P, snapshots, S, ...]`; None if the budget asks for none or nothing was
@@ -51,8 +64,9 @@ class StageResult(NamedTuple):
 
 
 T = TypeVar("T")
-Jobs = Generator[StageJob, StageResult, T]
-Visit = Callable[[StageJob], StageResult]
+Job = StageJob | HostJob
+Jobs = Generator[Job, StageResult, T]
+Visit = Callable[[Job], StageResult]
 
 
 def walk(jobs: Jobs[T], visit: Visit) -> T:
@@ -73,20 +87,22 @@ def train(
     engine: Engine,
     seed: int,
     on_call: Callable[[Progress], None] = lambda progress: None,
-    keeper: Checkpointer | None = None,
+    checkpointer: Checkpointer | None = None,
 ) -> Visit:
     """The visit that trains.
 
     Args:
         engine: of the group that the runs belong to; their number is a multiple of its device count.
         seed: of the common stream's order.
-        on_call: is called after every jitted call.
-        keeper: keeps the stages' progress, and gives back what was kept.
+        on_call: is called after every jitted call, and by every `HostJob`.
+        checkpointer: keeps the stages' progress, and gives back what was kept.
     """
 
-    def visit(job: StageJob) -> StageResult:
+    def visit(job: Job) -> StageResult:
+        if isinstance(job, HostJob):
+            return job.compute(on_call)
         stage, runs, samples, budget = job
-        state, history = engine.fit(stage, runs, samples, budget, seed=seed, on_call=on_call, keeper=keeper)
+        state, history = engine.fit(stage, runs, samples, budget, seed=seed, on_call=on_call, checkpointer=checkpointer)
         outputs = engine.apply(stage, state.variables, runs, samples, batch=budget.batch)
         snapshots = history.pop(SNAPSHOTS, None)
         return StageResult(state.variables, outputs, history, snapshots)

@@ -6,7 +6,7 @@ import jax
 import numpy as np
 
 from merjax.engine.engine import Engine
-from merjax.engine.jobs import StageJob, StageResult, Visit
+from merjax.engine.jobs import Job, StageJob, StageResult, Visit
 from merjax.engine.mapping import over_runs, split
 from merjax.engine.stage import Batch, advance, outputs, prepared, start
 
@@ -20,7 +20,8 @@ def weigh(engine: Engine, bytes_of: dict[str, int]) -> Visit:
             and temporaries.
     """
 
-    def visit(job: StageJob) -> StageResult:
+    def visit(job: Job) -> StageResult:
+        assert isinstance(job, StageJob), f"{job.name} takes no memory of a device"
         stage, runs, samples, budget = job
         placed = jax.eval_shape(functools.partial(split, devices=len(engine.devices)), runs)
         begin = over_runs(functools.partial(start, stage), "vmap", 1)

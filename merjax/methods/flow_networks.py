@@ -14,10 +14,11 @@ from flax import linen as nn
 from jaxtyping import Array, Float, Int
 
 from merjax.config import Config
-from merjax.engine import Batch, Jobs, Outcome, Progress, Samples, Stage, StageJob, Variables
+from merjax.engine import Batch, Jobs, Outcome, Samples, Stage, StageJob, Variables
 from merjax.methods.numbers import Count, InModel, Real, traced_numbers
 from merjax.methods.optimisers import adamw, halved, momentum
 from merjax.methods.runs import (
+    Pictures,
     RunId,
     Trained,
     budget_of,
@@ -90,6 +91,8 @@ def network_of(name: str) -> FlowNetwork:
     if name in NETWORKS:
         return NETWORKS[name]
     module, _, variable = name.partition(":")
+    if not all(part.isidentifier() for part in (*module.split("."), variable)):
+        raise MerjaxError(f'there is no method "{name}"; a network outside of merjax is written package.module:NAME')
     if str(Path.cwd()) not in sys.path:
         sys.path.insert(0, str(Path.cwd()))  # `python -m` looks there too, so the workers of a sweep find it
     try:
@@ -181,9 +184,7 @@ def flow_samples(flow_NxHxWxC: np.ndarray) -> Samples:
     return Samples(np.arange(len(flow_NxHxWxC)), gather)
 
 
-def jobs(
-    data: TrainingData, specs: Sequence[RunId], on_call: Callable[[Progress], None] = lambda progress: None
-) -> Jobs[Trained]:
+def jobs(data: TrainingData, specs: Sequence[RunId]) -> Jobs[Trained]:
     """The one stage of runs of one group and one seed.
 
     If the config keeps the clips in order, batches are cut from all clips, and a run skips the clips that it holds out. Code
@@ -193,7 +194,6 @@ def jobs(
     Args:
         data: what they train on.
         specs: the runs, with one `program_group` and one seed.
-        on_call: not needed; nothing is computed here.
     """
     job = flow_job(data, specs)
     result = yield job
@@ -227,6 +227,16 @@ def refuse(data: TrainingData) -> None:
 def stage_steps(config: Config, frames: int, clips: int) -> dict[str, int]:
     """Optimiser steps of the one stage."""
     return {config.method: training_steps(config.peer, clips)}
+
+
+def last_epochs(config: Config) -> float:
+    """Epochs of the one stage."""
+    return config.peer.epochs
+
+
+def pictures(config: Config) -> Pictures:
+    """Each clip's flow image."""
+    return "clip flow"
 
 
 def stage_cost(data: TrainingData, config: Config) -> dict[str, float]:

@@ -1,14 +1,14 @@
 """The paper's method: spatial stage, features, temporal stage (Fig. 6)."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from jaxtyping import Float
 
 from merjax.config import Config
-from merjax.engine import Jobs, Progress, Samples, StageJob
+from merjax.engine import Jobs, Samples, StageJob
 from merjax.methods.numbers import traced_numbers
-from merjax.methods.runs import RunId, Trained, budget_of, make_run, stacked, training_labels, training_steps
+from merjax.methods.runs import Pictures, RunId, Trained, budget_of, make_run, stacked, training_labels, training_steps
 from merjax.methods.spatial_stage import SpatialNumbers, frame_samples, spatial_stage
 from merjax.methods.temporal_stage import TemporalNumbers, clip_samples, temporal_stage
 from merjax.training.data import TrainingData
@@ -16,15 +16,12 @@ from merjax.training.fitted import class_weights, fitted_moments, region_mask
 from merjax.training.selection import extra_snapshots, snapshots_of, with_snapshots
 
 
-def jobs(
-    data: TrainingData, specs: Sequence[RunId], on_call: Callable[[Progress], None] = lambda progress: None
-) -> Jobs[Trained]:
+def jobs(data: TrainingData, specs: Sequence[RunId]) -> Jobs[Trained]:
     """The two stages of runs of one group and one seed.
 
     Args:
         data: what they train on.
         specs: the runs, with one `program_group` and one seed.
-        on_call: not needed; nothing is computed here.
     """
     spatial = yield spatial_job(data, specs)
     job = temporal_job(data, specs, spatial.outputs)
@@ -112,6 +109,16 @@ def refuse(data: TrainingData) -> None:
 def stage_steps(config: Config, frames: int, clips: int) -> dict[str, int]:
     """Optimiser steps of the two stages."""
     return {"spatial": training_steps(config.spatial, frames), "temporal": training_steps(config.temporal, clips)}
+
+
+def last_epochs(config: Config) -> float:
+    """Epochs of the temporal stage."""
+    return config.temporal.epochs
+
+
+def pictures(config: Config) -> Pictures:
+    """Regions of the frames, or of their motion."""
+    return "motion" if config.data.input == "flow" else "frames"
 
 
 def stage_cost(data: TrainingData, config: Config) -> dict[str, float]:

@@ -1,6 +1,6 @@
 """Every method that a config can name: the stages that it trains, and what must be known about it before training."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from merjax.config import Config
@@ -8,7 +8,7 @@ from merjax.engine import Jobs
 from merjax.methods import flow_networks, local_regions
 from merjax.methods.flow_networks import NETWORKS, network_of
 from merjax.methods.handcrafted import svm as handcrafted
-from merjax.methods.runs import Trained
+from merjax.methods.runs import Pictures, RunId, Trained
 from merjax.system.errors import MerjaxError, meant
 from merjax.training.data import TrainingData
 
@@ -17,35 +17,60 @@ class Method(NamedTuple):
     """A method.
 
     Attributes:
-        jobs: (data, specs, on_call) -> the stages of these runs, one after another, and in the end what they gave: see
-            `merjax.engine.jobs`. A method that computes something itself, outside of its stages, calls `on_call`.
+        jobs: (data, specs) -> the stages of these runs, one after another, and in the end what they gave: see
+            `merjax.engine.jobs`.
         refuse: raises MerjaxError for data whose store lacks what the method needs.
         steps: (config, frames, clips) -> optimiser steps by stage, in the order in which they train.
+        epochs: config -> the epochs of the last stage, whose end or an earlier moment is tested.
+        pictures: config -> what it looks at.
         cost: (data, config) -> the rough cost of one run by stage, in units of 1e9 multiply-adds at the speed of the
             convolutions.
-        compiles: whether it has stages; what scikit-learn fits is not compiled for the devices and has no model to keep.
+        compiles: whether its jobs are stages for the devices; what scikit-learn fits is not compiled and has no model to keep.
     """
 
-    jobs: Callable[..., Jobs[Trained]]
+    jobs: Callable[[TrainingData, Sequence[RunId]], Jobs[Trained]]
     refuse: Callable[[TrainingData], None]
     steps: Callable[[Config, int, int], dict[str, int]]
+    epochs: Callable[[Config], float]
+    pictures: Callable[[Config], Pictures]
     cost: Callable[[TrainingData, Config], dict[str, float]]
     compiles: bool = True
 
 
 def _of(module, *, compiles: bool = True) -> Method:
-    return Method(module.jobs, module.refuse, module.stage_steps, module.stage_cost, compiles)
+    return Method(
+        jobs=module.jobs,
+        refuse=module.refuse,
+        steps=module.stage_steps,
+        epochs=module.last_epochs,
+        pictures=module.pictures,
+        cost=module.stage_cost,
+        compiles=compiles,
+    )
 
 
+_FLOW_NETWORK = _of(flow_networks)
 METHODS = {
     "local_regions": _of(local_regions),
-    **{name: _of(flow_networks) for name in NETWORKS},
+    **{name: _FLOW_NETWORK for name in NETWORKS},
     **{name: _of(handcrafted, compiles=False) for name in handcrafted.NAMES},
 }
 
 
+def refuse_unknown_method(name: str) -> None:
+    """Refuse a method that cannot be trained here.
+
+    Raises:
+        MerjaxError: there is no such method, or a network outside of merjax cannot be imported.
+    """
+    if method_of(name) is _FLOW_NETWORK:
+        network_of(name)
+
+
 def method_of(name: str) -> Method:
     """The method that a config names: one of `METHODS`, or a flow network that is defined outside of merjax.
+
+    The module of an outside network is not imported, so what it once trained can be read without it.
 
     Args:
         name: a key of `METHODS`, or `package.module:NAME`, see `merjax.methods.flow_networks.network_of`.
@@ -58,5 +83,4 @@ def method_of(name: str) -> Method:
     if ":" not in name:
         near = meant(name, METHODS) or f"; write any of {', '.join(METHODS)}"
         raise MerjaxError(f'there is no method "{name}"{near}')
-    network_of(name)
-    return _of(flow_networks)
+    return _FLOW_NETWORK

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import jax
 import numpy as np
@@ -12,6 +12,10 @@ from merjax.config import Config, PeerConfig, identity
 from merjax.engine import Budget, RunArrays
 from merjax.methods.numbers import StageConfig
 from merjax.training.data import TrainingData
+
+# What a method looks at: its streams' regions of the frames in use, as they are or as the motion up to each frame; or one
+# picture of each clip's optical flow.
+Pictures = Literal["frames", "motion", "clip flow"]
 
 
 class RunId(NamedTuple):

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from merjax.config import Config, flatten
+from merjax.methods.registry import method_of
 from merjax.protocols import FoldId
 from merjax.protocols.folds import subjects_of
 from merjax.scoring.entry import GroupData
@@ -70,7 +71,7 @@ def make_card(facts: RunFacts, data: TrainingData, numbers: Mapping[str, Mapping
 
 def _pictures(config: Config, data: TrainingData) -> dict[str, Any]:
     """What the method takes from a clip, and the height and width of its pictures in pixels."""
-    if config.method != "local_regions":
+    if method_of(config.method).pictures(config) == "clip flow":
         height, width = data.flow_NxHxWx3.shape[1:3]
         return {"input": "one picture of the clip's optical flow: u, v, strain", "sizes": {"flow": [height, width]}}
     seen = {
@@ -91,10 +92,11 @@ def preparation(config: Config, store: Store) -> dict[str, Any]:
     settings = store.meta.get("settings", {})
     flow = settings.get("flow", {})
     made = {key: settings[key] for key in ("colour", "align") if key in settings}
-    if config.method == "local_regions" and config.data.input != "flow":
+    pictures = method_of(config.method).pictures(config)
+    if pictures == "frames":
         return made
     made.pop("colour", None)
-    if config.method == "local_regions":
+    if pictures == "motion":
         flow = {key: flow[key] for key in flow if key == "algorithm"}
     return made | {f"flow {key}": value for key, value in flow.items() if key != "every"}
 

@@ -20,6 +20,7 @@ import pandas as pd
 from jaxtyping import Float, Int
 
 from merjax.methods.local_regions import frames_of
+from merjax.methods.registry import method_of
 from merjax.methods.spatial_stage import normalised
 from merjax.models.model import Model
 from merjax.nn.region_cnn import Network, features_regions
@@ -55,10 +56,10 @@ def networks_of(model: Model) -> Networks:
     """The networks of a saved model.
 
     Raises:
-        MerjaxError: the model's method is not local_regions; or it was trained with `temporal.mask: false` and decides only
+        MerjaxError: the model's method looks at no regions; or it was trained with `temporal.mask: false` and decides only
             after the padding.
     """
-    if model.config.method != "local_regions":
+    if method_of(model.config.method).pictures(model.config) == "clip flow":
         raise MerjaxError(f"the model is of the method {model.config.method}, which has no regions to ask about")
     if not model.config.temporal.mask:
         raise MerjaxError(

@@ -7,7 +7,7 @@ import jax
 import numpy as np
 from flax.traverse_util import flatten_dict, unflatten_dict
 
-from merjax.engine import Engine, RunArrays, StageJob, StageResult, Variables, Visit
+from merjax.engine import Engine, Job, RunArrays, StageJob, StageResult, Variables, Visit
 from merjax.engine.stage import start
 from merjax.methods.numbers import kept_numbers
 from merjax.system.errors import MerjaxError
@@ -36,7 +36,8 @@ def remember(train: Visit, learned: dict[str, Learned]) -> Visit:
         learned: is filled in, by stage.
     """
 
-    def visit(job: StageJob) -> StageResult:
+    def visit(job: Job) -> StageResult:
+        assert isinstance(job, StageJob), f"{job.name} has no network"
         result = train(job)
         learned[job.stage.name] = Learned(result.variables, kept_numbers(job.runs.numbers))
         return result
@@ -52,7 +53,8 @@ def recall(engine: Engine, learned: Mapping[str, Learned]) -> Visit:
         learned: what each stage learnt in that run, by stage.
     """
 
-    def visit(job: StageJob) -> StageResult:
+    def visit(job: Job) -> StageResult:
+        assert isinstance(job, StageJob), f"{job.name} has no network"
         known = learned[job.stage.name]
         job = job._replace(runs=_as_trained(job.runs, known.numbers))
         variables = jax.tree.map(lambda x: x[None], _fitting(job, known.variables))

@@ -47,8 +47,8 @@ def _entry(
         words.append(f"{len(seeds)} of {len(planned)} seeds")
     label = ", ".join([trial.name, *filter(None, words)])
     config = trial.config
-    *_, steps = method_of(config.method).steps(config, data.frames, data.clips).values()
-    epochs = config.temporal.epochs if config.method == "local_regions" else config.peer.epochs
+    method = method_of(config.method)
+    *_, steps = method.steps(config, data.frames, data.clips).values()
     return Entry(
         label=label,
         trial=trial.name,
@@ -60,7 +60,7 @@ def _entry(
         seeds=seeds,
         planned_seeds=planned,
         folds=most,
-        epochs=epochs,
+        epochs=method.epochs(config),
         steps=steps,
         predictions=scored,
         run=run,

@@ -36,7 +36,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args
 
 from merjax.config import Config, flatten, identity, make_config, read_yaml
-from merjax.methods.registry import method_of
+from merjax.methods.registry import refuse_unknown_method
 from merjax.scoring.published.tables import refuse_unknown_rows
 from merjax.sweeps.axes import points_of
 from merjax.sweeps.search_space import SearchSpec, read_search
@@ -234,7 +234,7 @@ def _seeds(seeds: Any, source: str) -> tuple[int, ...]:
 def _refuse_unknown_methods(trials: Sequence[Trial], source: str) -> None:
     for method in dict.fromkeys(trial.config.method for trial in trials):
         try:
-            method_of(method)
+            refuse_unknown_method(method)
         except MerjaxError as error:
             raise MerjaxError(f"{source}: {error}") from None
 

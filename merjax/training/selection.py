@@ -34,13 +34,13 @@ def training_name(stage: str, inner: bool) -> str:
 class InnerCheckpointer(NamedTuple):
     """Keeps the checkpoints of the runs that train without the inner subjects beside those of the other runs."""
 
-    keeper: Checkpointer
+    checkpointer: Checkpointer
 
     def restore(self, stage: str, like: Any) -> Any:
-        return self.keeper.restore(_INNER_FILES + stage, like)
+        return self.checkpointer.restore(_INNER_FILES + stage, like)
 
     def after_call(self, stage: str, saved: Any, finished: bool) -> None:
-        self.keeper.after_call(_INNER_FILES + stage, saved, finished)
+        self.checkpointer.after_call(_INNER_FILES + stage, saved, finished)
 
 
 def trains_inner(selection: SelectionConfig) -> bool:

@@ -1,61 +1,16 @@
 """The engine's promises, on a small stage with dropout and running averages: they hold for any stage of pure functions."""
 
-import functools
-
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from support.small_stage import RUNS, Y_N, K, N, X_NxD, make_run, samples, small_stage, stacked
 
-from merjax.engine import Batch, Budget, Engine, Outcome, RunArrays, Samples, Stage, Variables
+from merjax.engine import Batch, Budget, Engine, Samples, Variables
 from merjax.engine.batches import in_order, training_stream
 from merjax.engine.engine import SNAPSHOTS
 from merjax.engine.stage import _stage_key, advance, start
-from merjax.nn.layers.dropout import dropout
-
-N, D, K = 24, 5, 3
-RNG = np.random.default_rng(0)
-X_NxD = RNG.normal(size=(N, D)).astype(np.float32)
-Y_N = RNG.integers(0, K, N)
-
-
-@functools.cache
-def small_stage() -> Stage:
-    def init(key, numbers):
-        return Variables({"w": jax.random.normal(key, (D, K)) * 0.1, "b": jnp.zeros(K)}, {"mean": jnp.zeros(D)})
-
-    def loss(variables, batch, weight_B, numbers, key):
-        params = variables.params
-        logits_BxK = dropout(batch.inputs, numbers["dropout"], key) @ params["w"] + params["b"]
-        loss_B = optax.softmax_cross_entropy_with_integer_labels(logits_BxK, numbers["target_N"][batch.unit_B])
-        share_B = weight_B / jnp.maximum(weight_B.sum(), 1e-9)
-        mean_D = 0.9 * variables.statistics["mean"] + 0.1 * share_B @ batch.inputs
-        return Outcome(loss_B @ share_B, {"loss": loss_B @ share_B}, {"mean": mean_D})
-
-    def apply(variables, batch, numbers):
-        return (batch.inputs - variables.statistics["mean"]) @ variables.params["w"] + variables.params["b"]
-
-    return Stage("small", init, loss, apply, lambda numbers: optax.adam(numbers["learning_rate"]), metrics=("loss",))
-
-
-def samples(x_NxD=X_NxD) -> Samples:
-    return Samples(np.arange(len(x_NxD)), lambda sample_KxB: x_NxD[sample_KxB])
-
-
-def make_run(i: int, held_out=(), dropout_rate=0.3, target_N=Y_N) -> RunArrays:
-    weight_N = np.ones(N, np.float32)
-    weight_N[list(held_out)] = 0
-    numbers = {
-        "learning_rate": np.float32(0.01 * (i + 1)),
-        "dropout": np.float32(dropout_rate),
-        "target_N": np.where(weight_N > 0, target_N, 0).astype(np.int32),
-    }
-    return RunArrays(np.array([7, i], np.uint32), weight_N, numbers)
-
-
-def stacked(runs) -> RunArrays:
-    return jax.tree.map(lambda *leaves: np.stack(leaves), *runs)
 
 
 def train(runs, *, mapping="map", devices=1, steps_per_call=4, steps=11, x_NxD=X_NxD):
@@ -71,9 +26,6 @@ def variables_of(learned) -> Variables:
 def outputs_of(learned) -> np.ndarray:
     """What the small stage's `apply` gives for every sample, by every run."""
     return np.einsum("pnd,pdk->pnk", X_NxD - learned["mean"][:, None], learned["w"]) + learned["b"][:, None]
-
-
-RUNS = [make_run(i, held_out=range(3 * i, 3 * i + 3)) for i in range(4)]
 
 
 @pytest.mark.parametrize("mapping", ["map", "vmap"])
@@ -286,9 +238,11 @@ def test_a_resumed_stage_equals_an_uninterrupted_one_bit_for_bit(calls, snapshot
     whole, history = Engine("map", 4, jax.devices()[:1]).fit(small_stage(), stacked(RUNS), samples(), budget, seed=3)
     memory = Memory(calls)
     with pytest.raises(InterruptedError):
-        Engine("map", 4, jax.devices()[:1]).fit(small_stage(), stacked(RUNS), samples(), budget, seed=3, keeper=memory)
+        Engine("map", 4, jax.devices()[:1]).fit(
+            small_stage(), stacked(RUNS), samples(), budget, seed=3, checkpointer=memory
+        )
     resumed, resumed_history = Engine("map", 4, jax.devices()[:1]).fit(
-        small_stage(), stacked(RUNS), samples(), budget, seed=3, keeper=memory
+        small_stage(), stacked(RUNS), samples(), budget, seed=3, checkpointer=memory
     )
     assert all((a == b).all() for a, b in zip(jax.tree.leaves(whole), jax.tree.leaves(resumed), strict=True))
     for name, values in history.items():

@@ -3,9 +3,10 @@
 import jax
 import numpy as np
 import pytest
-from engine.test_engine import RUNS, N, make_run, samples, small_stage, stacked
+from support.small_stage import RUNS, N, make_run, samples, small_stage, stacked
 
 from merjax.engine import Budget, Engine, StageJob, StageResult, train, walk
+from merjax.engine.engine import SNAPSHOTS
 from merjax.engine.rehearsal import weigh
 
 JOB = StageJob(small_stage(), stacked(RUNS), samples(), Budget(8, 11))
@@ -61,7 +62,7 @@ def test_training_gives_what_the_engine_gives():
         np.testing.assert_array_equal(a, b)
     np.testing.assert_array_equal(history["loss"], result.curves["loss"])
     assert result.curves.keys() == {"loss"}
-    np.testing.assert_array_equal(history["snapshots"], result.snapshots)
+    np.testing.assert_array_equal(history[SNAPSHOTS], result.snapshots)
     outputs = engine.apply(job.stage, state.variables, job.runs, job.samples, batch=8)
     np.testing.assert_array_equal(outputs, result.outputs)
     assert told[-1].step == 11

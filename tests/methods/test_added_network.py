@@ -7,7 +7,6 @@ from support.flow_experiment import experiment_of, flow_images
 
 import merjax
 import merjax.sweeps.plan
-from merjax.methods.registry import method_of
 
 MODULE = '''\
 import jax.numpy as jnp
@@ -52,14 +51,28 @@ def test_a_toy_network_outside_of_merjax_is_trained_tested_saved_and_loaded(toy,
     # which channel moves shows in its mean, which is all that the network sees: every held-out clip is told apart
     assert result.scores.set_index("trial").loc["base", "UF1"] == 1
     (name,) = {path.parent.name for path in (tmp_path / "run" / "models").rglob("casme2-sub00/card.json")}
-    model = merjax.load_model(tmp_path / "run" / "models" / "base" / "seed0" / name)
+    model_folder = tmp_path / "run" / "models" / "base" / "seed0" / name
+    model = merjax.load_model(model_folder)
     assert model.config.method == toy
+    del sys.modules["mylab_toy"]
+    (tmp_path / "mylab_toy.py").unlink()
+    again = merjax.open_sweep(tmp_path / "run")  # without the module, all that was found can still be read
+    assert again.scores.equals(result.scores)
+    assert merjax.make_report([again], out=tmp_path / "report", crops=False).is_file()
+    assert merjax.load_model(model_folder).card["method"] == toy
+    with pytest.raises(merjax.MerjaxError, match="cannot be imported"):
+        merjax.run_sweep({"base": base}, out=tmp_path / "another")
 
 
 def test_what_is_no_method_is_refused_with_what_may_have_been_meant(toy, tmp_path):
     with pytest.raises(merjax.MerjaxError, match=r'there is no method "stsnet"; did you mean ststnet\?'):
         merjax.run_sweep({"base": {"method": "stsnet"}}, out=tmp_path / "run")
-    with pytest.raises(merjax.MerjaxError, match="cannot be imported"):
-        method_of("mylab_toy:NOTHING")
-    with pytest.raises(merjax.MerjaxError, match="must be a FlowNetwork"):
-        method_of("mylab_toy:Toy")
+    for method, sentence in (
+        ("mylab_toy:NOTHING", "cannot be imported"),
+        ("mylab_toy:Toy", "must be a FlowNetwork"),
+        (":TOY", 'no method ":TOY"; a network outside of merjax is written package.module:NAME'),
+        (".mylab_toy:TOY", "is written package.module:NAME"),
+        ("mylab_toy:", "is written package.module:NAME"),
+    ):
+        with pytest.raises(merjax.MerjaxError, match=sentence):
+            merjax.run_sweep({"base": {"method": method}}, out=tmp_path / "run")

@@ -9,7 +9,7 @@ import pytest
 from sklearn.metrics import f1_score
 from support.flow_experiment import BASE, experiment_of, flow_images
 from support.small_experiment import BASE as SMALL
-from support.small_experiment import FRAMES, SIDE, STREAMS, SUBJECTS, small_experiment, use_tiny_networks
+from support.small_experiment import FRAMES, SIDE, STREAMS, SUBJECTS, networks_in_use, small_experiment
 
 import merjax
 import merjax.models.model
@@ -44,15 +44,14 @@ SETTINGS = {
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _tiny():
-    """What is kept of a network does not depend on its size."""
-    with pytest.MonkeyPatch.context() as patch:
-        use_tiny_networks(patch.setattr)
+def networks(request):
+    """Tiny ones if a test does not ask for others; few properties of a saved model depend on its network."""
+    with networks_in_use(getattr(request, "param", "tiny")):
         yield
 
 
 @pytest.fixture(scope="module")
-def result(small_store, tmp_path_factory):
+def result(small_store, tmp_path_factory, networks):
     sweep = {"base": SETTINGS | {"data": SETTINGS["data"] | {"store": str(small_store)}}, "trials": {"a/b": {}}}
     return merjax.run_sweep(sweep, out=tmp_path_factory.mktemp("models") / "run")
 
@@ -268,3 +267,12 @@ def test_a_saved_model_is_found_whole_and_one_without_its_parameters_is_not(resu
     (lost,) = examine_model(tmp_path)
     assert lost.fails
     assert "train it again" in lost.todo
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("networks", ["paper"], indirect=True)
+def test_a_model_of_the_papers_networks_predicts_as_the_sweep_did_and_refuses_what_does_not_fit(
+    result, models, small_store
+):
+    test_a_loaded_model_predicts_its_held_out_clips_as_the_sweep_did(result, models, small_store)
+    test_clips_that_a_model_does_not_fit_are_refused(models, small_store)

@@ -27,7 +27,7 @@ def sitecustomized(folder: Path, code: str) -> str:
 
 def tiny_networks(folder: Path) -> dict[str, str]:
     """The part of an environment in which every process trains `TinyCNN` for the paper's networks."""
-    code = "from support.small_experiment import use_tiny_networks\n\nuse_tiny_networks()\n"
+    code = "from support.small_experiment import use_networks\n\nuse_networks()\n"
     return {"PYTHONPATH": sitecustomized(folder, code)}
 
 

@@ -1,10 +1,15 @@
 """A hand-made experiment with tiny pictures and networks, and a sweep's folder over it: a whole training takes a second."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Literal
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pandas as pd
+import pytest
 from flax import linen as nn
 
 import merjax.nn.region_cnn
@@ -80,17 +85,32 @@ def plain_lstm(kernel_x, kernel_h, bias, x_RxTxBxD, length_B):
     return jnp.where((length_B <= x_RxTxBxD.shape[1])[:, None], h_RxBxH, jnp.nan)
 
 
-def use_small_experiment(setattr=setattr) -> None:
+Networks = Literal["tiny", "paper"]
+_PAPER = merjax.nn.region_lstm.lstm, merjax.nn.region_cnn.NETWORKS
+
+
+def use_small_experiment(setattr=setattr, networks: Networks = "tiny") -> None:
     """Let plans and work open the small experiment, whatever store a config names, and train tiny networks; pass
     `monkeypatch.setattr` in tests."""
     setattr(merjax.sweeps.plan, "data_of", lambda data: small_experiment())
-    use_tiny_networks(setattr)
+    use_networks(setattr, networks)
 
 
-def use_tiny_networks(setattr=setattr) -> None:
-    """Put `TinyCNN` in place of the regions' networks, and the plain loop in place of the fast LSTM."""
-    setattr(merjax.nn.region_lstm, "lstm", plain_lstm)
-    setattr(merjax.nn.region_cnn, "NETWORKS", {"shallow": TinyCNN, "simple": TinyCNN})
+def use_networks(setattr=setattr, networks: Networks = "tiny") -> None:
+    """Put `TinyCNN` in place of the regions' networks, and the plain loop in place of the fast LSTM; or the paper's back."""
+    lstm, cnns = (plain_lstm, {"shallow": TinyCNN, "simple": TinyCNN}) if networks == "tiny" else _PAPER
+    setattr(merjax.nn.region_lstm, "lstm", lstm)
+    setattr(merjax.nn.region_cnn, "NETWORKS", cnns)
+
+
+@contextmanager
+def networks_in_use(networks: Networks) -> Iterator[None]:
+    """These networks instead of those of the tests around; JAX forgets what it traced with the others."""
+    with pytest.MonkeyPatch.context() as patch:
+        use_networks(patch.setattr, networks)
+        jax.clear_caches()
+        yield
+    jax.clear_caches()
 
 
 def small_plan(folder: Path | None = None, *, workers: int = 1, **content) -> Plan:

@@ -1,5 +1,5 @@
 """A sweep over the small experiment as a process of its own, to be killed: `python tests/support/small_worker.py FOLDER [I/N]
-[RULES]`, RULES being rules of selection, as in `fixed+inner`.
+[RULES [NETWORKS]]`, RULES being rules of selection, as in `fixed+inner`, and NETWORKS "tiny" or "paper".
 
 Prints a line per call (`call CHUNK STAGE STEP`) and per warning (`warning ...`). In the end it says, to stderr,
 `programs ASKED FOUND`: how many programs it had to have compiled, and how many of them were in the cache already.
@@ -38,7 +38,7 @@ def main() -> None:
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
     events: Counter[str] = Counter()
     jax.monitoring.register_event_listener(lambda event, **about: events.update([event.rpartition("/")[2]]))
-    use_small_experiment()
+    use_small_experiment(networks="paper" if sys.argv[4:] == ["paper"] else "tiny")
     base = BASE | {"selection": {"rules": sys.argv[3].split("+"), "looks": 5}} if len(sys.argv) > 3 else BASE
     small_plan(folder, base=base, trials={"focal": {"loss.gamma": 2}, "cross-entropy": {"loss.gamma": 0}})
     with stop_requests() as stop:

@@ -25,11 +25,19 @@ from merjax.scoring.shuffled import over_permutations, shuffled_notes
 from merjax.sweeps.plan import Plan
 from merjax.sweeps.result import open_sweep
 from merjax.sweeps.running.take_chunks import take_chunks
-from merjax.sweeps.running.train_chunk import group_of, train_chunk
+from merjax.sweeps.running.train_chunk import open_group, train_chunk
 from merjax.system.errors import MerjaxError
 from merjax.training.selection import best_snapshot, chosen_snapshot, with_snapshots
 
 ALL = {"selection": {"rules": ["fixed", "inner", "oracle"], "looks": 5}}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _small():
+    """All tests share an engine, whose programs would not tell tiny networks from the paper's: so all train tiny ones."""
+    with pytest.MonkeyPatch.context() as patch:
+        use_small_experiment(patch.setattr)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -84,15 +92,13 @@ def test_a_snapshot_is_what_training_with_that_budget_gives(engine, looked_at):
 def predicted(plan: Plan, engine: Engine) -> pd.DataFrame:
     """The predictions of a plan's only chunk."""
     (chunk,) = plan.chunks
-    return train_chunk(plan, chunk, group_of(plan, 0)._replace(engine=engine), lambda progress: None)[0]
+    return train_chunk(plan, chunk, open_group(plan, 0)._replace(engine=engine), lambda progress: None)[0]
 
 
 @pytest.fixture(scope="module")
 def by_rule(engine) -> dict[str, pd.DataFrame]:
     """The predictions of one sweep by all three rules."""
-    with pytest.MonkeyPatch.context() as patch:
-        use_small_experiment(patch.setattr)
-        table = predicted(small_plan(base=BASE | ALL), engine)
+    table = predicted(small_plan(base=BASE | ALL), engine)
     return {str(rule): own.reset_index(drop=True) for rule, own in table.groupby("selection")}
 
 
@@ -104,8 +110,7 @@ def test_one_sweep_runs_all_rules_on_the_same_clips(by_rule):
     assert set(by_rule["inner"]["step"]) <= {5, 10, 15, 20, 24}
 
 
-def test_the_fixed_rule_gives_what_a_sweep_without_the_others_gives(by_rule, engine, monkeypatch):
-    use_small_experiment(monkeypatch.setattr)
+def test_the_fixed_rule_gives_what_a_sweep_without_the_others_gives(by_rule, engine):
     pd.testing.assert_frame_equal(predicted(small_plan(), engine), by_rule["fixed"])
 
 
@@ -131,7 +136,7 @@ def test_an_oracle_lifts_answers_at_random_far_above_chance():
     assert oracle > fixed + 0.25
 
 
-def noisy_jobs(experiment, specs, on_call=None):
+def noisy_jobs(experiment, specs):
     """In place of a training: each clip is compared with the mean of each class's training clips in a fixed noisy feature,
     and each of 20 snapshots adds noise of its own."""
     yield from ()
@@ -155,7 +160,6 @@ def noisy_section(tmp_path_factory) -> Section:
     """Thirty people, a trial that learns and one on shuffled labels, by all rules, from chunks to the report's numbers."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("support.small_experiment.SUBJECTS", 30)
-        use_small_experiment(patch.setattr)
         patch.setitem(METHODS, "local_regions", METHODS["local_regions"]._replace(jobs=noisy_jobs))
         trials = {"learns": {}, "shuffled": {"control": "shuffle"}}
         base = BASE | {"selection": {"rules": ["fixed", "inner", "oracle"], "looks": 20}, "engine": {"chunk": 60}}
@@ -212,8 +216,7 @@ def test_inner_takes_the_snapshot_that_is_best_on_inner_subjects(by_rule, engine
         np.testing.assert_allclose(own[columns], looked_at.snapshots_PxLxNxK[f, best][outer.test_N], atol=1e-6)
 
 
-def test_keeping_the_inner_model_tests_that_very_model_and_trains_no_other(engine, monkeypatch):
-    use_small_experiment(monkeypatch.setattr)
+def test_keeping_the_inner_model_tests_that_very_model_and_trains_no_other(engine):
     selection = {"selection": {"rules": ["inner"], "after": "keep", "looks": 5}}
     plan = small_plan(base=BASE | selection)
     assert list(plan.groups[0].cost) == ["inner spatial", "inner temporal"]
@@ -247,10 +250,9 @@ def test_what_the_inner_rule_chooses_depends_on_nothing_of_the_held_out_subject(
     assert (own["label"].to_numpy() != before["label"].to_numpy()).all()
 
 
-def test_a_shuffled_control_shuffles_what_inner_subjects_are_asked_too(engine, monkeypatch):
+def test_a_shuffled_control_shuffles_what_inner_subjects_are_asked_too(engine):
     """They are training subjects: a snapshot chosen by their true labels would let a control rise above chance."""
     experiment = small_experiment()
-    use_small_experiment(monkeypatch.setattr)
     base = BASE | {"selection": {"rules": ["inner"], "looks": 12}, "control": "shuffle"}
     table = predicted(small_plan(base=base), engine)
     specs = [RunId(make_config(base), 0, fold) for fold in range(4)]

@@ -1,5 +1,6 @@
 """Handcrafted baselines as methods: a linear support vector machine per run, on features that all runs share."""
 
+import functools
 import time
 import warnings
 from collections.abc import Callable, Sequence
@@ -10,9 +11,9 @@ from typing import NamedTuple
 import numpy as np
 
 from merjax.config import Config
-from merjax.engine import Jobs, Progress
+from merjax.engine import HostJob, Jobs, Progress, StageResult, Variables
 from merjax.methods.handcrafted.features import DESCRIPTORS, clip_features, require_frames
-from merjax.methods.runs import RunId, Trained, training_labels
+from merjax.methods.runs import Pictures, RunId, Trained, training_labels
 from merjax.system.errors import MerjaxError
 from merjax.system.processes import cores
 from merjax.training.data import TrainingData
@@ -37,10 +38,8 @@ class Fit(NamedTuple):
     converged: bool
 
 
-def jobs(
-    data: TrainingData, specs: Sequence[RunId], on_call: Callable[[Progress], None] = lambda progress: None
-) -> Jobs[Trained]:
-    """Fit the machines of runs of one method, side by side; there is no stage for the devices.
+def jobs(data: TrainingData, specs: Sequence[RunId]) -> Jobs[Trained]:
+    """The one job of runs of one method: their machines are fitted side by side, without the devices.
 
     Features are brought to mean 0 and deviation 1 on the fold's training clips. A class's probability is the softmax of the
     decision values of one-against-the-rest machines: it ranks clips and classes as they do, but it is not a frequency. Nothing
@@ -52,9 +51,13 @@ def jobs(
     Args:
         data: what they train on.
         specs: the runs, of one method.
-        on_call: is called after every machine.
     """
-    yield from ()
+    result = yield HostJob(_STAGE, functools.partial(_fit_all, data, specs))
+    return Trained(result.outputs[:, None], np.ones(1, int), {_STAGE: result.curves})
+
+
+def _fit_all(data: TrainingData, specs: Sequence[RunId], on_call: Callable[[Progress], None]) -> StageResult:
+    """The outputs are class probabilities `[P, N, K]`; `on_call` is called after every machine."""
     position_N = data.index["position"].to_numpy()
     features_NxD = clip_features(data.store, specs[0].config.method)[position_N].astype(float)
     # a chunk is filled up with copies of its first run
@@ -78,7 +81,7 @@ def jobs(
         )
     own_P = [fitted[id(spec.config), spec.fold] for spec in specs]
     curves = {name: np.array([[getattr(fit, name)] for fit in own_P], float) for name in Fit._fields[1:]}
-    return Trained(np.stack([fit.probability_NxK for fit in own_P])[:, None], np.ones(1, int), {_STAGE: curves})
+    return StageResult(Variables({}), np.stack([fit.probability_NxK for fit in own_P]), curves, None)
 
 
 def refuse(data: TrainingData) -> None:
@@ -95,6 +98,16 @@ def refuse(data: TrainingData) -> None:
 def stage_steps(config: Config, frames: int, clips: int) -> dict[str, int]:
     """One fit."""
     return {_STAGE: 1}
+
+
+def last_epochs(config: Config) -> float:
+    """A fit has no epochs."""
+    return 1
+
+
+def pictures(config: Config) -> Pictures:
+    """The frames."""
+    return "frames"
 
 
 def stage_cost(data: TrainingData, config: Config) -> dict[str, float]:

@@ -52,8 +52,8 @@ def planned(sweep: SweepFile, shard: Shard, folder: Path) -> tuple[Plan, list[Ch
 def memory_of(plan: Plan, group: int) -> int:
     """Bytes that the training of a group's chunk takes on each device; compiles its programs, which the sweep will use."""
     width = next(chunk.width for chunk in plan.chunks if chunk.group == group)
-    data, config = open_group(plan, group)
-    return bytes_per_device(data, config, -(-width // jax.local_device_count()))
+    opened = open_group(plan, group)
+    return bytes_per_device(opened.data, opened.config, -(-width // jax.local_device_count()))
 
 
 _WORKERS_OF_A_SHARD = 8  # in a plan that must not depend on the machine: about the cores of a cluster's job

@@ -18,7 +18,7 @@ from merjax.sweeps.provenance import note_sitting
 from merjax.sweeps.running.curve_logs import CurveLogs, Log
 from merjax.sweeps.running.listener import NOBODY, Listener, Listeners
 from merjax.sweeps.running.shards import WHOLE, Shard
-from merjax.sweeps.running.train_chunk import Group, group_of, train_chunk
+from merjax.sweeps.running.train_chunk import Group, open_group, train_chunk
 from merjax.sweeps.saved_models import save_models
 from merjax.system.errors import MerjaxError, full_disk_told
 from merjax.system.signals import Interrupted
@@ -59,7 +59,7 @@ def take_chunks(
                     continue
                 taken += 1
                 if chunk.group not in groups:
-                    groups = {chunk.group: group_of(plan, chunk.group)}
+                    groups = {chunk.group: open_group(plan, chunk.group)}
                 with full_disk_told(folder), _full_device_told():
                     _train_and_save(folder, plan, chunk, groups[chunk.group], listener, stopping)
                     listener.finished(chunk)
@@ -73,19 +73,19 @@ def _train_and_save(
 ) -> None:
     minutes = plan.trials[chunk.runs[0][0]].config.engine.checkpoint_minutes
     place = checkpoint_folder(folder, chunk)
-    kept = Checkpoints(place, _signature(plan, chunk, group.engine), 60 * minutes, stopping, listener.warned)
+    checkpoints = Checkpoints(place, _signature(plan, chunk, group.engine), 60 * minutes, stopping, listener.warned)
     try:
         began = time.monotonic()
         try:
             called = functools.partial(listener.called, chunk)
-            predictions, curves, learned = train_chunk(plan, chunk, group, called, kept)
+            predictions, curves, learned = train_chunk(plan, chunk, group, called, checkpoints)
         finally:
             note_sitting(folder, chunk, time.monotonic() - began)
         save_models(folder, plan, chunk, group.data, learned)
         write_chunk(folder, chunk, predictions, curves)
-        kept.discard()
+        checkpoints.discard()
     finally:
-        kept.close()
+        checkpoints.close()
 
 
 @contextmanager

@@ -51,7 +51,7 @@ def train_chunk(
     chunk: Chunk,
     group: Group,
     on_call: Callable[[Progress], None],
-    keeper: Checkpointer | None = None,
+    checkpointer: Checkpointer | None = None,
 ) -> TrainedChunk:
     """Train a chunk's runs."""
     specs = [RunId(plan.trials[trial].config, chunk.seed, fold) for trial, fold in chunk.runs]
@@ -62,14 +62,15 @@ def train_chunk(
     inner = outer = None
     learned: dict[str, Learned] = {}
     if group.inside:
-        told = _told_as_inner(on_call)
-        visit = train(group.engine, chunk.seed, told, keeper and InnerCheckpointer(keeper))
-        inner = walk(jobs(group.inside, padded, told), visit)
+        visit = train(
+            group.engine, chunk.seed, _told_as_inner(on_call), checkpointer and InnerCheckpointer(checkpointer)
+        )
+        inner = walk(jobs(group.inside, padded), visit)
     if trains_outer(group.config.selection):
-        visit = train(group.engine, chunk.seed, on_call, keeper)
+        visit = train(group.engine, chunk.seed, on_call, checkpointer)
         if group.config.engine.save_models:
             visit = remember(visit, learned)
-        outer = walk(jobs(group.data, padded, on_call), visit)
+        outer = walk(jobs(group.data, padded), visit)
     trained = outer or inner
     assert trained is not None
     names = [(plan.trials[trial].name, group.data.folds[fold].name) for trial, fold in chunk.runs]
@@ -101,16 +102,10 @@ def _selected(
         yield rule, snapshot, _held_out(data, fold, probability_NxK)
 
 
-def open_group(plan: Plan, group: int) -> tuple[TrainingData, Config]:
-    """What a group trains on, and the config of its first trial, which all its trials share except for traced settings."""
-    config = plan.trials[plan.group_of_trial.index(group)].config
-    return open_data(config, plan.inner), config
-
-
-def group_of(plan: Plan, number: int) -> Group:
-    """A group of the plan, with its data and an engine, ready to train."""
-    data, config = open_group(plan, number)
-    selection = config.selection
+def open_group(plan: Plan, number: int) -> Group:
+    """A group of a plan, with its data opened and an engine on the local devices that has not compiled anything yet."""
+    config = plan.trials[plan.group_of_trial.index(number)].config
+    data, selection = open_data(config, plan.inner), config.selection
     inside = data.held_out_inside(selection.inner) if trains_inner(selection) else None
     mapping = None if config.engine.mapping == "auto" else config.engine.mapping
     return Group(config, data, inside, Engine(mapping, config.engine.steps_per_call))

@@ -15,7 +15,7 @@ from sklearn.svm import LinearSVC
 
 import merjax
 from merjax.config import make_config
-from merjax.engine import walk
+from merjax.engine import train, walk
 from merjax.methods.handcrafted import features
 from merjax.methods.handcrafted import svm as method
 from merjax.methods.handcrafted.features import clip_features
@@ -41,11 +41,8 @@ def experiment(store):
     return load_data(store)
 
 
-def fitted(experiment, specs):
-    def visit(job):
-        raise AssertionError("there is no stage to visit")
-
-    return walk(jobs(experiment, specs), visit)
+def fitted(experiment, specs, on_call=lambda progress: None):
+    return walk(jobs(experiment, specs), train(None, 0, on_call))  # without any engine
 
 
 def specs_of(experiment, *settings):
@@ -110,6 +107,12 @@ def test_fits_do_not_depend_on_what_is_fitted_beside_them(experiment, monkeypatc
     seeds = fitted(experiment, [spec._replace(seed=7) for spec in specs]).probability_PxNxK
     for other in (*found[1:], seeds):
         np.testing.assert_array_equal(other, found[0])
+
+
+def test_every_machine_is_told_of_and_padding_is_none(experiment):
+    told, specs = [], specs_of(experiment)
+    fitted(experiment, specs + specs[:1], told.append)
+    assert [(progress.stage, progress.step, progress.steps) for progress in told] == [("svm", i, 3) for i in (1, 2, 3)]
 
 
 def test_machines_that_stop_short_are_counted(experiment, monkeypatch):

@@ -8,15 +8,16 @@ import numpy as np
 import pandas as pd
 import pytest
 from support.places import LONDON
+from support.training import CountingEngine
 
+import merjax.sweeps.running.train_chunk
 from merjax.datasets import read_casme2, read_smic
-from merjax.engine import Engine
 from merjax.engine.checkpoints import Checkpoints
 from merjax.stores.preparation import prepare_store
 from merjax.sweeps.folder import open_folder, read_curves, read_predictions
 from merjax.sweeps.plan import Chunk, Plan, make_plan
 from merjax.sweeps.running.take_chunks import take_chunks
-from merjax.sweeps.running.train_chunk import group_of, train_chunk
+from merjax.sweeps.running.train_chunk import open_group, train_chunk
 from merjax.sweeps.sweep_file import make_sweep
 from merjax.synthesis import synthesize_release
 
@@ -60,30 +61,22 @@ def plan(store) -> Plan:
 
 @pytest.fixture(scope="module")
 def swept(plan, tmp_path_factory) -> tuple[pd.DataFrame, list[tuple[str, str]], list[int]]:
-    """Predictions of the whole sweep, by one process on one device; the programs that its stages asked XLA for; and, for
+    """Predictions of the whole sweep, by one process on one device; the programs that its stages had compiled; and, for
     every program at all that was compiled meanwhile, how many chunks were finished by then."""
-    folder, programs, compiled = tmp_path_factory.mktemp("acceptance") / "run", [], []
+    folder, engines, compiled = tmp_path_factory.mktemp("acceptance") / "run", [], []
     open_folder(folder, plan)
 
     def note(event: str, seconds: float, **about) -> None:
         if event == "/jax/core/compile/backend_compile_duration":
             compiled.append(len(list(folder.glob("predictions-*.parquet"))))
 
-    program, compile_ = Engine._program, jax.stages.Lowered.compile
-    asking: list[tuple[str, str]] = []
-
-    def asks(engine, stage, name, *args):
-        asking[:] = [(stage.name, name)]
-        return program(engine, stage, name, *args)
-
-    def compiles(lowered, *args, **kwargs):
-        programs.extend(asking)
-        return compile_(lowered, *args, **kwargs)
+    def counting(*args) -> CountingEngine:
+        engines.append(CountingEngine(*args))
+        return engines[-1]
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(jax, "local_devices", lambda: jax.devices()[:1])
-        patch.setattr(Engine, "_program", asks)
-        patch.setattr(jax.stages.Lowered, "compile", compiles)
+        patch.setattr(merjax.sweeps.running.train_chunk, "Engine", counting)
         patch.setattr(Checkpoints, "_save", lambda *args: None)  # 25 MB per run, in which other tests take an interest
         jax.monitoring.register_event_duration_secs_listener(note)
         try:
@@ -93,6 +86,7 @@ def swept(plan, tmp_path_factory) -> tuple[pd.DataFrame, list[tuple[str, str]], 
     curves = read_curves(folder, plan.chunks)
     assert np.isfinite(curves["loss"]).all()
     assert curves.groupby("stage").size().to_dict() == {"spatial": plan.runs, "temporal": 2 * plan.runs}
+    programs = [program for engine in engines for program in engine.compiled]
     return read_predictions(folder, plan.chunks), programs, compiled
 
 
@@ -121,7 +115,7 @@ SAMPLE = [(0, 0, 0), (2, 1, 7), (3, 2, 4), (5, 2, 11)]
 @pytest.mark.parametrize(("together", "devices"), [(1, 1), (4, 2)], ids=["alone", "other chunks on two devices"])
 def test_a_run_is_the_same_however_it_is_packed(plan, swept, together, devices, monkeypatch):
     monkeypatch.setattr(jax, "local_devices", lambda: jax.devices()[:devices])
-    group = group_of(plan, 0)
+    group = open_group(plan, 0)
     for trial, seed, fold in SAMPLE if together == 1 else SAMPLE[1:3]:
         others = [((trial + i) % len(plan.trials), (fold + 5 * i) % PEOPLE) for i in range(1, together)]
         chunk = Chunk(0, 0, seed, (*others, (trial, fold)), together)
@@ -133,7 +127,9 @@ def test_the_order_of_the_runs_changes_nothing(plan, swept, monkeypatch):
     monkeypatch.setattr(jax, "local_devices", lambda: jax.devices()[:1])
     last = plan.chunks[-1]
     backwards = last._replace(runs=last.runs[::-1])
-    assert_as_swept(train_chunk(plan, backwards, group_of(plan, 0), lambda progress: None)[0], swept[0], len(last.runs))
+    assert_as_swept(
+        train_chunk(plan, backwards, open_group(plan, 0), lambda progress: None)[0], swept[0], len(last.runs)
+    )
 
 
 def assert_as_swept(found: pd.DataFrame, swept: pd.DataFrame, runs: int) -> None:

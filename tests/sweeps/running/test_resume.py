@@ -14,13 +14,23 @@ import pytest
 from support.commands import checkout_environment
 from support.small_command import small_environment, small_sweep_file, start_sweep
 
+PAPER = "1/1", "fixed", "paper"  # what small_worker takes to train the paper's networks
+
+
+def run_whole(folder: Path, *arguments: str) -> dict[str, pd.DataFrame]:
+    code, _, err = end(start(folder, *arguments))
+    assert code == 0, err
+    return tables(folder)
+
 
 @pytest.fixture(scope="module")
 def uninterrupted(tmp_path_factory) -> dict[str, pd.DataFrame]:
-    folder = tmp_path_factory.mktemp("whole") / "run"
-    code, _, err = end(start(folder))
-    assert code == 0, err
-    return tables(folder)
+    return run_whole(tmp_path_factory.mktemp("whole") / "run")
+
+
+@pytest.fixture(scope="module")
+def uninterrupted_paper(tmp_path_factory) -> dict[str, pd.DataFrame]:
+    return run_whole(tmp_path_factory.mktemp("paper") / "run", *PAPER)
 
 
 def start(folder: Path, *arguments: str) -> subprocess.Popen:
@@ -62,22 +72,31 @@ def test_a_second_process_compiles_nothing(uninterrupted, tmp_path):
     assert_same(tmp_path / "run", uninterrupted)
 
 
-def test_ten_kills_at_random_moments_change_no_bit(uninterrupted, tmp_path):
+def test_kills_at_random_moments_change_no_bit(uninterrupted, tmp_path):
+    assert_kills_change_nothing(uninterrupted, tmp_path, kills=3)
+
+
+@pytest.mark.long
+def test_ten_kills_of_the_papers_networks_change_no_bit(uninterrupted_paper, tmp_path):
+    assert_kills_change_nothing(uninterrupted_paper, tmp_path, *PAPER, kills=10)
+
+
+def assert_kills_change_nothing(uninterrupted, tmp_path, *arguments, kills):
     """Kills that hit a working process; if one comes too late, the others hit the process of the next folder."""
-    dice, kills, folders = random.Random(0), 0, []
-    while kills < 10:
+    dice, done, folders = random.Random(0), 0, []
+    while done < kills:
         folders.append(tmp_path / f"run{len(folders)}")
-        while kills < 10:
-            process = start(folders[-1])
+        while done < kills:
+            process = start(folders[-1], *arguments)
             after_calls(process, dice.randint(0, 3))
             time.sleep(dice.uniform(0, 0.1))
             process.kill()
             process.communicate()
             if process.returncode != -signal.SIGKILL or len(list(folders[-1].glob("predictions-*"))) == 2:
                 break
-            kills += 1
+            done += 1
     for folder in folders:
-        code, out, err = end(start(folder))
+        code, out, err = end(start(folder, *arguments))
         assert code == 0, err
         assert "call 0 spatial 2\n" not in out  # it did not start again
         assert_same(folder, uninterrupted)
@@ -145,13 +164,22 @@ def is_alive(process: int) -> bool:
 
 
 def test_sigterm_saves_and_the_next_start_goes_on_from_there(uninterrupted, tmp_path):
-    process = start(tmp_path / "run")
+    assert_sigterm_loses_nothing(uninterrupted, tmp_path)
+
+
+@pytest.mark.long
+def test_sigterm_saves_the_papers_networks_too(uninterrupted_paper, tmp_path):
+    assert_sigterm_loses_nothing(uninterrupted_paper, tmp_path, *PAPER)
+
+
+def assert_sigterm_loses_nothing(uninterrupted, tmp_path, *arguments):
+    process = start(tmp_path / "run", *arguments)
     assert after_calls(process, 3)
     process.send_signal(signal.SIGTERM)
     code, out, _ = end(process)
     assert code == 128 + signal.SIGTERM
     last = 2 * (3 + out.count("call"))
-    code, out, err = end(start(tmp_path / "run"))
+    code, out, err = end(start(tmp_path / "run", *arguments))
     assert code == 0, err
     assert out.startswith(f"call 0 spatial {last + 2}\n")
     assert_same(tmp_path / "run", uninterrupted)

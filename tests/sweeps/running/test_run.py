@@ -7,13 +7,13 @@ import jax
 import numpy as np
 import pandas as pd
 import pytest
-from support.small_experiment import BASE, small_plan, use_small_experiment
+from support.small_experiment import BASE, networks_in_use, small_plan, use_small_experiment
+from support.training import CountingEngine
 
 import merjax
-from merjax.engine import Engine
 from merjax.sweeps.folder import open_folder, read_plan
 from merjax.sweeps.plan import make_plan
-from merjax.sweeps.running.train_chunk import Group, open_group, train_chunk
+from merjax.sweeps.running.train_chunk import open_group, train_chunk
 from merjax.sweeps.sweep_file import make_sweep
 
 AXES = {"spatial.learning_rate": [1e-4, 1e-3], "loss.gamma": [0, 2]}
@@ -28,34 +28,26 @@ def _small(tmp_path_factory):
         yield
 
 
-def trained(chunk: int, devices: int = 1, order: int = 1) -> tuple[pd.DataFrame, pd.DataFrame, Engine, list[tuple]]:
-    """All chunks of the sweep through one engine, in this process: predictions, curves, the engine, its compilations."""
+def trained(chunk: int, devices: int = 1, order: int = 1) -> tuple[pd.DataFrame, pd.DataFrame, list[tuple[str, str]]]:
+    """All chunks of the sweep through one engine, in this process: predictions, curves, and the
+    programs that were compiled."""
     sweep = make_sweep(SWEEP, "small", ({"engine": {"chunk": chunk}},))
-    plan, compiled = make_plan(sweep, 1), []
-
-    class Counting(Engine):
-        def program(self, stage, name, *rest):
-            before = len(self.programs)
-            program = super().program(stage, name, *rest)
-            compiled.extend([(stage.name, name)] * (len(self.programs) - before))
-            return program
-
-    engine = Counting("map", 2, jax.devices()[:devices])
-    experiment, config = open_group(plan, 0)
-    group = Group(config, experiment, None, engine)
+    plan, engine = make_plan(sweep, 1), CountingEngine("map", 2, jax.devices()[:devices])
+    group = open_group(plan, 0)._replace(engine=engine)
     parts = [train_chunk(plan, c, group, lambda progress: None) for c in plan.chunks[::order]]
     predictions, curves = (pd.concat([part[i] for part in parts]) for i in (0, 1))
     return (
         predictions.sort_values(["trial", "seed", "fold", "clip"]).reset_index(drop=True),
         curves.sort_values(["trial", "seed", "fold", "stage", "step"]).reset_index(drop=True),
-        engine,
-        compiled,
+        engine.compiled,
     )
 
 
-@pytest.fixture(scope="module")
-def whole():
-    return trained(chunk=16)
+@pytest.fixture(scope="module", params=["tiny", pytest.param("paper", marks=pytest.mark.long)])
+def whole(request):
+    """The sweep in one chunk; while a test uses it, others are trained with the same networks."""
+    with networks_in_use(request.param):
+        yield trained(chunk=16)
 
 
 def assert_equal(one, other):
@@ -67,7 +59,7 @@ def assert_equal(one, other):
 
 
 def test_rates_gammas_seeds_and_folds_compile_each_stage_once(whole):
-    predictions, _, _, compiled = whole
+    predictions, _, compiled = whole
     assert len(predictions) == 2 * 2 * 2 * 12  # rates, gammas, seeds, clips
     assert sorted(compiled) == sorted((s, p) for s in ("spatial", "temporal") for p in ("start", "advance", "apply"))
 

@@ -132,8 +132,8 @@ def test_a_disk_that_is_full_from_the_first_is_no_folder_of_something_else(tmp_p
 
 def test_the_groups_of_a_search_train_and_test_on_inner_subjects():
     plan = replace(small_plan(), inner=0.5)
-    experiment, _ = open_group(plan, 0)
-    outer, _ = open_group(replace(plan, inner=0.0), 0)
+    experiment = open_group(plan, 0).data
+    outer = open_group(replace(plan, inner=0.0), 0).data
     for inside, fold in zip(experiment.folds, outer.folds, strict=True):
         assert inside.name == f"inside {fold.name}"
         assert inside.test_N.any()
