@@ -136,9 +136,9 @@ def _stop(arrangement: Arrangement) -> None:
 
 
 def _report(arrangements: list[Arrangement], unit: str) -> None:
-    print(f"ms per {unit}, {len(arrangements[0].ms)} rounds{'min':>24}{'median':>9}")
+    print(f"ms per {unit}, {len(arrangements[0].ms)} rounds{'min':>26}{'median':>11}")
     for arrangement in arrangements:
-        print(f"  {arrangement.name:<40}{min(arrangement.ms):9.2f}{statistics.median(arrangement.ms):9.2f}")
+        print(f"  {arrangement.name:<40}{min(arrangement.ms):11.4f}{statistics.median(arrangement.ms):11.4f}")
     for name, summary in (("minima", min), ("medians", statistics.median)):
         half = len(arrangements) // 2
         ours, theirs = (min(summary(a.ms) for a in side) for side in (arrangements[:half], arrangements[half:]))

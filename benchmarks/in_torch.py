@@ -9,8 +9,9 @@ from benchmarks import duel
 
 
 def begin() -> None:
-    """Make everything on the benchmark's device, and use the threads that it allows."""
+    """Make everything on the benchmark's device, compute in float32 as jax does, and use the threads that it allows."""
     torch.manual_seed(0)
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
     torch.set_num_threads(duel.threads())
     torch.set_default_device({"cpu": "cpu", "gpu": "cuda"}[os.environ[duel.DEVICE]])
 

@@ -11,7 +11,7 @@ from benchmarks import duel
 from merjax.faces.regions import REGIONS
 from merjax.nn.layers.losses import focal_loss
 from merjax.nn.region_cnn import apply_regions, init_regions
-from merjax.system.jax_setup import compiler_options
+from merjax.system.jax_setup import compiler_options, prepare_backend
 
 BATCH, STEPS, CLASSES_R, GAMMA, RATE, LEARNING_RATE = 64, 2, (3, 3, 2, 2, 2, 4), 2.0, 0.5, 1e-4
 
@@ -24,6 +24,7 @@ def batches() -> tuple[list[np.ndarray], np.ndarray]:
 
 
 def jax_side() -> duel.Work:
+    prepare_backend()
     optimiser = optax.adam(LEARNING_RATE)
     compiled = functools.partial(jax.jit, compiler_options=compiler_options())
 

@@ -9,12 +9,12 @@ import numpy as np
 from benchmarks import duel
 from merjax.config import make_config
 from merjax.engine import RunArrays
-from merjax.engine.mapping import over_runs
+from merjax.engine.mapping import default_mapping, over_runs
 from merjax.engine.stage import advance, prepared, start
 from merjax.methods.flow_networks import FlowNumbers, flow_samples, flow_stage
 from merjax.methods.runs import budget_of
 from merjax.stores.store import open_store
-from merjax.system.jax_setup import compiler_options
+from merjax.system.jax_setup import compiler_options, prepare_backend
 
 CLIPS, SUBJECTS, CLASSES, BATCH, RATE, LEARNING_RATE = 442, 68, 3, 256, 0.5, 5e-5
 JAX_FOLDS, TORCH_FOLDS = 34, 6  # per turn: a sweep's chunk; and what keeps PyTorch's turn short, one fold after another
@@ -32,6 +32,7 @@ def clips(store: str | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def jax_side(store: str | None) -> duel.Work:
+    prepare_backend()
     flow_NxHxWxC, label_N, subject_N = clips(store)
     stage, samples = flow_stage("ststnet", CLASSES, "adam"), flow_samples(flow_NxHxWxC)
     steps = budget_of(make_config({"peer": {"epochs": 1, "batch": BATCH, "shuffle": False}}).peer, len(label_N)).steps
@@ -52,7 +53,8 @@ def jax_side(store: str | None) -> duel.Work:
     batches = jax.device_put(samples.batches(np.where(numbers_SxB < len(label_N), numbers_SxB, -1)))
 
     def epoch(states, runs, batches):
-        f = over_runs(functools.partial(advance, stage), "map", 2, stage.runs_per_pass)
+        mapping = default_mapping(jax.default_backend())
+        f = over_runs(functools.partial(advance, stage), mapping, 2, stage.runs_per_pass)
         return f(states, runs, prepared(stage, batches), 0, steps)
 
     compiled = jax.jit(epoch, donate_argnums=0, compiler_options=compiler_options())

@@ -10,7 +10,7 @@ import optax
 from benchmarks import duel
 from merjax.nn.layers.losses import focal_loss
 from merjax.nn.region_lstm import TemporalClassifier
-from merjax.system.jax_setup import compiler_options
+from merjax.system.jax_setup import compiler_options, prepare_backend
 
 FRAMES, BATCH, REGIONS, FEATURES, UNITS, CLASSES = 64, 32, 6, 20, 64, 3
 STEPS, GAMMA, RATES, LEARNING_RATE = 4, 2.0, (0.2, 0.5), 1e-4
@@ -27,6 +27,7 @@ def batches() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def jax_side() -> duel.Work:
+    prepare_backend()
     model, optimiser = TemporalClassifier(UNITS, CLASSES), optax.adam(LEARNING_RATE)
     compiled = functools.partial(jax.jit, compiler_options=compiler_options())
 

@@ -2,7 +2,7 @@
 
     release = merjax.read_casme2("data/casme2")                     # what a release says about its clips
     store = merjax.prepare_store(release, "stores/mine")            # landmarks, six regions, crops
-    result = merjax.run_sweep("sweeps/quickstart.yaml")             # train all folds, seeds and trials
+    result = merjax.run_sweep("quickstart")                         # train all folds, seeds and trials
     merjax.make_report(result)                                      # a page with tables and figures
 
 `dir(merjax)` lists the public names; each is imported when it is first used.

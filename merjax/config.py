@@ -7,7 +7,6 @@ trial's. The fields of `selection` split groups, since runs that train side by s
 change the training.
 """
 
-import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
@@ -17,7 +16,7 @@ import yaml
 from omegaconf import OmegaConf
 from omegaconf.errors import ConfigKeyError, OmegaConfBaseException
 
-from merjax.system.errors import MerjaxError
+from merjax.system.errors import MerjaxError, meant
 
 
 def traced(default: Any) -> Any:
@@ -248,10 +247,12 @@ def _unknown(key: str, said: str) -> str:
         return f"{said} ({key})"
     known = [*flatten(Config())]
     section, _, last = key.rpartition(".")
-    meant = [k for k in known if k.rpartition(".")[2] == last] or difflib.get_close_matches(key, known, 3)
-    if not meant:
-        meant = [k for k in known if section and k.startswith(f"{section}.")] or [f.name for f in fields(Config)]
-    return f"there is no setting `{key}`; write {', '.join(meant)} (merjax/config.py explains all settings)"
+    named = [k for k in known if k.rpartition(".")[2] == last]
+    hint = "" if named else meant(key, known)
+    if not hint:
+        beside = [k for k in known if section and k.startswith(f"{section}.")]
+        hint = f"; write {', '.join(named or beside or [f.name for f in fields(Config)])}"
+    return f"there is no setting `{key}`{hint} (merjax/config.py explains all settings)"
 
 
 def _nested(layer: Any) -> Any:

@@ -120,3 +120,10 @@ def prepared_here(monkeypatch) -> None:
         return (preparation._prepare_job(*job, folder, settings, model) for job in jobs)
 
     monkeypatch.setattr(preparation, "_run", run)
+
+
+@pytest.fixture
+def undrawn(monkeypatch) -> None:
+    """Reports whose figures are composed as ever but drawn as empty pictures, for tests of words and tables."""
+    monkeypatch.setattr("merjax.report.page.svg", lambda figure: b"<svg></svg>")
+    monkeypatch.setattr("merjax.report.files.pdf", lambda figure: b"%PDF-1.4")

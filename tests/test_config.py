@@ -27,6 +27,7 @@ def test_layers_override_each_other_nested_or_dotted():
         ("loss=3", "LossConfig"),
         ("learning_rate=1", "write spatial.learning_rate, temporal.learning_rate, peer.learning_rate "),
         ("spatial.units=1", r"no setting `spatial.units`; write temporal.units \("),
+        ("loss.temporal_units=1", "no setting `loss.temporal_units`; did you mean temporal.units"),
         ("loss.focus=2", "write loss.gamma, loss.alpha, loss.label_smoothing "),
         ("cnn=2", "write method, data, regions, loss, spatial, temporal, peer, svm, control, selection, engine "),
     ],

@@ -71,7 +71,7 @@ def trained(place) -> Path:
 
 
 @pytest.mark.parametrize("name", sorted({*merjax.__all__} - TRAINED))
-def test_examples(name, place, monkeypatch):
+def test_examples(name, place, prepared_here, monkeypatch):
     monkeypatch.chdir(place)
     functions = inspect.isfunction(getattr(merjax, name))
     assert run(name) or not functions

@@ -1,6 +1,5 @@
 """The notebooks, run by a Jupyter kernel from their first cell to their last as a reader would, draw their figures."""
 
-import shutil
 from pathlib import Path
 
 import cv2
@@ -9,7 +8,6 @@ import nbclient
 import pytest
 from support.commands import checkout_environment
 from support.places import CHECKOUT
-from support.small_command import tiny_networks
 
 FIGURES = {
     "first_tour": {"regions", "motion", "curves", "features", "evidence", "saliency", "decision"},
@@ -39,20 +37,14 @@ def test_scripts_are_notebooks_that_say_what_they_do(name):
             compile(cell.source, f"cell {number}", "exec")
 
 
-def test_the_tour_with_tiny_networks_on_clips_that_are_there(small_release, small_store, tmp_path):
-    shutil.copytree(small_release, tmp_path / "release")
-    shutil.copytree(small_store, tmp_path / "store")
-    run("first_tour", tmp_path, tiny_networks(tmp_path))
-
-
 @pytest.mark.long
 @pytest.mark.parametrize("name", FIGURES)
 def test_notebook(name, tmp_path):
     run(name, tmp_path)
 
 
-def run(name: str, folder: Path, environment: dict[str, str] | None = None) -> None:
-    env = checkout_environment() | {"MERJAX_NOTEBOOK": str(folder), "MERJAX_NOTEBOOK_TINY": "1"} | (environment or {})
+def run(name: str, folder: Path) -> None:
+    env = checkout_environment() | {"MERJAX_NOTEBOOK": str(folder), "MERJAX_NOTEBOOK_TINY": "1"}
     env |= {"MPLBACKEND": "agg", "JUPYTER_PLATFORM_DIRS": "1", "IPYTHONDIR": str(folder / "ipython")}
     client = nbclient.NotebookClient(
         notebook_of(name), timeout=900, kernel_name="python3", resources={"metadata": {"path": str(CHECKOUT)}}

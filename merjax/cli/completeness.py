@@ -8,8 +8,9 @@ from rich.console import Console
 from rich.table import Table
 
 from merjax.cli.printing import say
+from merjax.datasets import DATABASES
 from merjax.protocols import audit_aus
-from merjax.protocols.completeness import CheckReport, DatabaseCheck, SchemeCheck, _title
+from merjax.protocols.completeness import CheckReport, DatabaseCheck, SchemeCheck
 
 
 def print_completeness(report: CheckReport, console: Console) -> None:
@@ -41,7 +42,10 @@ def print_audit(index: pd.DataFrame, console: Console) -> None:
     classed = index[index["objective_class"].notna()]
     for database, clips in classed.groupby("database", sort=False):
         agree = len(clips) - int((audit["database"] == database).sum())
-        say(console, f"{_title(str(database))}: the AU rule agrees with {agree} of {len(clips)} objective classes")
+        say(
+            console,
+            f"{DATABASES[str(database)].title}: the AU rule agrees with {agree} of {len(clips)} objective classes",
+        )
     if classed.empty:
         say(console, "no clip has an objective class of its own: nothing to compare the AU rule with")
 
@@ -59,7 +63,7 @@ def _scheme_table(check: SchemeCheck) -> Table:
     """Found / published clips per class."""
     scheme = check.scheme
     table = Table("database", *scheme.classes, "clips", "subjects", title=f"{scheme.name} (found / published)")
-    rows = [(_title(name), [name]) for name in check.counts]
+    rows = [(DATABASES[name].title, [name]) for name in check.counts]
     if len(rows) > 1:
         rows.append(("FULL" if len(rows) == len(scheme.expected) else "together", list(check.counts)))
     for title, names in rows:

@@ -75,9 +75,8 @@ def _landmarks(path: Path | None) -> "Finding":
     try:
         from merjax.faces.landmarks import find_model
     except ImportError as error:
-        return Finding(
-            "landmark model", f"dlib or OpenCV does not load ({error})", "pip install dlib-bin opencv-python-headless"
-        )
+        reason = f"not looked for, since a package does not load ({' '.join(str(error).split())})"
+        return Finding("landmark model", reason, "pip install numpy dlib-bin opencv-python-headless")
     try:
         return Finding("landmark model", f"{find_model(path)}, checksum as published")
     except MerjaxError as error:

@@ -61,7 +61,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     typed = list(sys.argv[1:] if argv is None else argv)
     asked = _parser().read(typed)
     if asked.check or asked.audit_aus:
-        line = ["merjax", "check", *(word for word in release_words(typed) if word != "--check")]
+        if asked.flow_images or asked.clips:
+            raise MerjaxError(
+                "--check and --audit-aus are for releases, and in ready flow images there is nothing to check: leave them out"
+            )
+        line = ["merjax", "check", *release_words(typed)]
         raise MerjaxError(f"--check and --audit-aus are now a word of their own; write: {shlex.join(line)}")
     if asked.out is None:
         raise MerjaxError(

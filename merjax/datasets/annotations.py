@@ -3,7 +3,6 @@
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,7 +12,7 @@ from yaml import YAMLError
 
 from merjax.datasets.clip import DATABASES, Discrepancy
 from merjax.datasets.sheets import Sheet
-from merjax.system.errors import MerjaxError
+from merjax.system.errors import MerjaxError, meant
 
 
 @dataclass(frozen=True)
@@ -186,7 +185,6 @@ def correct(rows: Iterable[Row], corrections: Corrections, database: str) -> tup
         corrected.append(new)
     for subject, name in left:
         known = [f"{row.subject}/{row.name}" for row in corrected]
-        close = get_close_matches(f"{subject}/{name}", known, n=1)
-        hint = f"; did you mean {close[0]}?" if close else f"; keys read like {known[0]}" if known else ""
+        hint = meant(f"{subject}/{name}", known) or (f"; keys read like {known[0]}" if known else "")
         raise MerjaxError(f"{corrections.source}: {database} has no clip {subject}/{name}{hint}")
     return corrected, discrepancies

@@ -39,30 +39,28 @@ class RunFacts(NamedTuple):
     data: GroupData
 
 
-def make_card(
-    facts: RunFacts, experiment: TrainingData, numbers: Mapping[str, Mapping[str, np.ndarray]]
-) -> dict[str, Any]:
+def make_card(facts: RunFacts, data: TrainingData, numbers: Mapping[str, Mapping[str, np.ndarray]]) -> dict[str, Any]:
     """The card of one run's model, without scores.
 
     Args:
         facts: which run.
-        experiment: the data that it trained on.
+        data: the data that it trained on.
         numbers: by stage and name, its hyper-parameters and what was fitted on its training clips.
     """
-    data, config, fold = facts.data, facts.config, experiment.folds[facts.fold]
+    config, fold = facts.config, data.folds[facts.fold]
     return {
         "format": CARD_FORMAT,
         "sweep": facts.sweep,
         "trial": facts.trial,
         "seed": facts.seed,
         "fold": fold.name,
-        "held_out_subjects": sorted(set(subjects_of(experiment.index[fold.test_N]))),
-        "classes": list(experiment.classes),
+        "held_out_subjects": sorted(set(subjects_of(data.index[fold.test_N]))),
+        "classes": list(data.classes),
         "method": config.method,
-        "pictures": _pictures(config, experiment),
-        "preparation": preparation(config, experiment.store),
+        "pictures": _pictures(config, data),
+        "preparation": preparation(config, data.store),
         "data": {
-            key: getattr(data, key) for key in ("protocol", "store_hash", "split_hash", "label_hash", "statement")
+            key: getattr(facts.data, key) for key in ("protocol", "store_hash", "split_hash", "label_hash", "statement")
         },
         "versions": versions(),
         "scores": None,
@@ -71,17 +69,17 @@ def make_card(
     }
 
 
-def _pictures(config: Config, experiment: TrainingData) -> dict[str, Any]:
+def _pictures(config: Config, data: TrainingData) -> dict[str, Any]:
     """What the method takes from a clip, and the height and width of its pictures in pixels."""
     if method_of(config.method).pictures(config) == "clip flow":
-        height, width = experiment.flow_NxHxWx3.shape[1:3]
+        height, width = data.flow_NxHxWx3.shape[1:3]
         return {"input": "one picture of the clip's optical flow: u, v, strain", "sizes": {"flow": [height, width]}}
     seen = {
         "gray": "frames as they are",
         "difference": "frames minus the clip's onset frame",
         "flow": "optical flow from the clip's onset to each frame: u, v, strain",
     }[config.data.input]
-    sizes = {region.name: [region.height, region.width] for region in experiment.streams}
+    sizes = {region.name: [region.height, region.width] for region in data.streams}
     return {"input": f"{seen}, frames {config.data.frames}", "sizes": sizes}
 
 

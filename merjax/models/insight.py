@@ -9,7 +9,6 @@ networks (`networks_of`) and arrays, and return arrays. Ask about the clips that
 (4, 6, 20)
 """
 
-import difflib
 import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -26,7 +25,7 @@ from merjax.methods.spatial_stage import normalised
 from merjax.models.model import Model
 from merjax.nn.region_cnn import Network, features_regions
 from merjax.nn.region_lstm import TemporalClassifier
-from merjax.system.errors import MerjaxError
+from merjax.system.errors import MerjaxError, meant
 from merjax.system.jax_setup import compiler_options
 from merjax.training.data import TrainingData, data_of
 
@@ -155,8 +154,8 @@ def saliency(
 def _place_of(clip: str, data: TrainingData) -> int:
     keys = (data.index["database"] + "/" + data.index["subject"] + "/" + data.index["clip"]).tolist()
     if clip not in keys:
-        near = difflib.get_close_matches(clip, keys, 1) or keys[:1]
-        raise MerjaxError(f"{data.store.path} has no clip {clip!r} under {data.scheme.name}; did you mean {near[0]}?")
+        near = meant(clip, keys) or f"; its first one is {keys[0]}"
+        raise MerjaxError(f"{data.store.path} has no clip {clip!r} under {data.scheme.name}{near}")
     return keys.index(clip)
 
 
@@ -242,14 +241,6 @@ def pixel_gradients(networks: Networks, images: Images, target: int) -> tuple[Fl
         np.concatenate([np.abs(piece).sum(0).transpose(2, 0, 1) for piece in of_region])[:frames]
         for of_region in zip(*pieces, strict=True)
     )
-
-
-def in_clips(features_SxRxD: Float[np.ndarray, "S R 20"], length_N: np.ndarray) -> Float[np.ndarray, "N T R 20"]:
-    """Features of frames that lie one clip after another, as clips, post-padded with zeros."""
-    clips_NxTxRxD = np.zeros((len(length_N), int(length_N.max()), *features_SxRxD.shape[1:]), np.float32)
-    for clip_TxRxD, own_TxRxD in zip(clips_NxTxRxD, np.split(features_SxRxD, np.cumsum(length_N)[:-1]), strict=True):
-        clip_TxRxD[: len(own_TxRxD)] = own_TxRxD
-    return clips_NxTxRxD
 
 
 @functools.cache

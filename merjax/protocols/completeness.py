@@ -63,7 +63,11 @@ class SchemeCheck:
         scheme = self.scheme
         if not self.counts:
             return f"{scheme.name}: none of the given databases has a part in it"
-        part = "" if self.counts.keys() == scheme.expected.keys() else f" of {' and '.join(map(_title, self.counts))}"
+        part = (
+            ""
+            if self.counts.keys() == scheme.expected.keys()
+            else f" of {' and '.join(DATABASES[name].title for name in self.counts)}"
+        )
         found = _counted(list(self.counts.values()), sum(self.subjects.values()))
         if self.synthetic:
             return f"{scheme.name}{part}: {found}; synthetic, so no published count applies"
@@ -145,10 +149,6 @@ def _check_scheme(labelled: LabelledClips, databases: Sequence[str], synthetic: 
     reasons = labelled.left_out[labelled.left_out["database"].isin(counts)]["reason"].value_counts()
     left_out = {str(reason): int(n) for reason, n in reasons.items()}
     return SchemeCheck(scheme, counts, subjects, int(labelled.by_rule_N.sum()), left_out, synthetic)
-
-
-def _title(database: str) -> str:
-    return DATABASES[database].title
 
 
 def _counted(counts: Sequence[tuple[int, ...]], subjects: int) -> str:

@@ -38,7 +38,10 @@ class FoldId(NamedTuple):
     """Which fold it is, without its clips: the part of a `Fold` that plans and model cards keep.
 
     Attributes:
-        name, train_databases, test_database, inside: as in `Fold`.
+        name: what is held out ("casme2/sub01", "casme2+smic->samm", "group 1 of 5").
+        train_databases, test_database: the databases on either side of a fold across databases; else empty.
+        inside: for a fold that was made among the training subjects of another fold (see `inner_subjects`), the name of that
+            other fold; else empty.
     """
 
     name: str
@@ -48,7 +51,7 @@ class FoldId(NamedTuple):
 
     @classmethod
     def of_name(cls, name: str) -> "FoldId":
-        """The fold that has a name. Results folders keep only the names; no other function takes one apart.
+        """The fold that has a name, by which results folders keep it; no other function takes a name apart.
 
         >>> FoldId.of_name("casme2+smic->samm").train_databases
         ('casme2', 'smic')
@@ -64,24 +67,18 @@ class Fold:
     """One split of N clips.
 
     Attributes:
-        name: what is held out ("casme2/sub01", "casme2+smic->samm", "group 1 of 5").
+        name: what is held out; see `FoldId` for what a name tells.
         train_N, test_N: whether the clip is trained on, tested on; a clip may be neither.
-        train_databases, test_database: the databases on either side of a fold across databases; else empty.
-        inside: for a fold that was made among the training subjects of another fold (see `inner_subjects`), the name of that
-            other fold; else empty.
     """
 
     name: str
     train_N: Bool[np.ndarray, "clips"]
     test_N: Bool[np.ndarray, "clips"]
-    train_databases: tuple[str, ...] = ()
-    test_database: str = ""
-    inside: str = ""
 
     @property
     def id(self) -> FoldId:
         """The fold without its clips."""
-        return FoldId(self.name, self.train_databases, self.test_database, self.inside)
+        return FoldId.of_name(self.name)
 
 
 def make_folds(
@@ -183,7 +180,7 @@ def _cross_database(index: pd.DataFrame) -> tuple[Fold, ...]:
     present = set(index["database"])
     database_N = index["database"].to_numpy(dtype=object)
     folds = tuple(
-        Fold(pair_name(train, test), np.isin(database_N, train), database_N == test, train, test)
+        Fold(pair_name(train, test), np.isin(database_N, train), database_N == test)
         for train, test in _CROSS_DATABASE
         if present >= {*train, test}
     )

@@ -42,4 +42,4 @@ def _inner_fold(index: pd.DataFrame, fold: Fold, number: int, target_N: np.ndarr
     inner = make_folds(own, f"group:{groups}", target_N[fold.train_N])[number % groups]
     train_N, test_N = fold.train_N.copy(), fold.train_N.copy()
     train_N[fold.train_N], test_N[fold.train_N] = inner.train_N, inner.test_N
-    return Fold(inside_name(fold.name), train_N, test_N, inside=fold.name)
+    return Fold(inside_name(fold.name), train_N, test_N)

@@ -56,14 +56,14 @@ class Section:
     @cached_property
     def inflation(self) -> pd.DataFrame:
         """Oracle minus fixed, for each trial that has both and something to choose from: the columns of `differences`, and
-        looks, the number of snapshots to choose from, and epochs, the whole budget."""
+        snapshots, how many there were to choose from, and epochs, the whole budget."""
         by_rule = {(e.run, e.trial, e.selection): e for e in self.comparison.entries}
         tables = [
             score_differences(by_rule[run, trial, "fixed"], [oracle], self.comparison.parts).assign(
-                looks=oracle.looks, epochs=oracle.epochs
+                snapshots=oracle.snapshots, epochs=oracle.epochs
             )
             for (run, trial, selection), oracle in by_rule.items()
-            if selection == "oracle" and oracle.looks > 1 and (run, trial, "fixed") in by_rule
+            if selection == "oracle" and oracle.snapshots > 1 and (run, trial, "fixed") in by_rule
         ]
         return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
 
@@ -75,7 +75,7 @@ class Section:
         whole = {(e.run, e.trial): e.predictions["step"].max() for e in told if e.selection == "fixed"}
         rows = []
         for entry in told:
-            if entry.looks > 1:
+            if entry.snapshots > 1:
                 step = entry.predictions.drop_duplicates(["seed", "fold"])["step"]
                 median, least, most = step.median(), step.min(), step.max()
                 rows.append(
@@ -118,7 +118,7 @@ class Section:
     @property
     def without_choice(self) -> list[str]:
         """Labels of entries whose rule had one snapshot to choose from: they equal the fixed budget under another name."""
-        return [e.label for e in self.comparison.entries if e.selection != "fixed" and e.looks == 1]
+        return [e.label for e in self.comparison.entries if e.selection != "fixed" and e.snapshots == 1]
 
 
 def warnings_of(entries: Sequence[Entry]) -> tuple[str, ...]:
@@ -132,9 +132,13 @@ def _choice(leaking: Sequence[Entry]) -> str:
     """How many snapshots leaking entries chose from: published code often chooses among all epochs, which leaks more."""
     told: dict[str, list[str]] = {}
     for entry in leaking:
-        looks = f"{entry.looks} snapshots in {entry.epochs:g} epochs" if entry.looks > 1 else "one snapshot, no choice"
-        told.setdefault(looks, []).append(entry.trial)
-    each = "; ".join(looks + (f" ({', '.join(names)})" if len(told) > 1 else "") for looks, names in told.items())
+        among = (
+            f"{entry.snapshots} snapshots in {entry.epochs:g} epochs"
+            if entry.snapshots > 1
+            else "one snapshot, no choice"
+        )
+        told.setdefault(among, []).append(entry.trial)
+    each = "; ".join(among + (f" ({', '.join(names)})" if len(told) > 1 else "") for among, names in told.items())
     return f"The oracle chose among {each}; choosing among all epochs, as published code does, would leak more."
 
 

@@ -102,7 +102,7 @@ def inflation_texts(section: Section) -> list[TextTable]:
             f"Inflation: oracle (leaks) minus fixed, on {part.title}",
             rows,
             (*notes, *warnings_of(section.comparison.entries)),
-            {"snapshots": lambda row: f"{row['looks']} in {row['epochs']:g} epochs"},
+            {"snapshots": lambda row: f"{row['snapshots']} in {row['epochs']:g} epochs"},
         )
         for part in section.comparison.parts
         if (rows := records(section.inflation, part))

@@ -132,7 +132,7 @@ class Entry:
         return self.folds < len(self.data.folds)
 
     @property
-    def looks(self) -> int:
+    def snapshots(self) -> int:
         """How many snapshots of each run its rule could choose from; 1 if there is nothing to choose."""
         if self.selection == "fixed":
             return 1

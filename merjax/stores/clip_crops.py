@@ -44,7 +44,7 @@ class CropSettings:
         return {key: value for key, value in asdict(self).items() if value is not None}
 
 
-def refuse_unknown(settings: CropSettings) -> None:
+def refuse_unknown_settings(settings: CropSettings) -> None:
     """Refuse settings with unknown values.
 
     Raises:

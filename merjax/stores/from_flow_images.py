@@ -24,7 +24,7 @@ from merjax.protocols import SCHEMES, label_clips
 from merjax.protocols.completeness import CheckReport, DatabaseCheck, check_schemes, counts_of
 from merjax.stores.sheets import write_flow_sheet
 from merjax.stores.store import STORE_FORMAT, Store, open_store
-from merjax.stores.writing import content_hash, write_array
+from merjax.stores.writing import clip_hash, content_hash, write_array
 from merjax.system.errors import MerjaxError
 from merjax.system.files import write_json, write_table
 from merjax.system.versions import __version__
@@ -202,7 +202,7 @@ def _write(
     out: Path, folder: Path, clips: Path, index: pd.DataFrame, flow: np.ndarray, discrepancies: Sequence[Discrepancy]
 ) -> None:
     settings = {"flow": {"images": "ready", "height": flow.shape[1], "width": flow.shape[2]}}
-    hashes = [hashlib.blake2b(np.ascontiguousarray(image).data, digest_size=16).hexdigest() for image in flow]
+    hashes = [clip_hash([image]) for image in flow]
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError):

@@ -1,6 +1,5 @@
 """Whether a clip store on disk is whole: its files, their sizes, and, when asked, every byte of its pixels."""
 
-import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -74,7 +73,7 @@ def _hash_of_clip(store: Store, clip: int) -> str:
     """The hash of a clip, as `preparation` and `from_flow_images` computed it when they wrote the clip."""
     if not store.crops:
         assert store.flow is not None
-        return hashlib.blake2b(np.ascontiguousarray(store.flow[clip]).data, digest_size=16).hexdigest()
+        return clip_hash([store.flow[clip]])
     row = store.index.iloc[clip]
     frames = slice(int(row["first_row"]), int(row["first_row"] + row["n_frames"]))
     arrays = [store.crops[region.name][frames] for region in CROPS]

@@ -23,7 +23,7 @@ from merjax.faces import landmarks
 from merjax.faces.crops import Colour
 from merjax.faces.regions import FACE
 from merjax.protocols.completeness import check_releases, counts_of
-from merjax.stores.clip_crops import Align, CropSettings, crop_clip, refuse_unknown
+from merjax.stores.clip_crops import Align, CropSettings, crop_clip, refuse_unknown_settings
 from merjax.stores.clip_motion import FlowSettings, clip_picture, frame_flows
 from merjax.stores.sheets import write_contact_sheet, write_flow_sheet
 from merjax.stores.store import CROPS, STORE_FORMAT, Store, frame_flow_name, open_store
@@ -78,7 +78,7 @@ def prepare_store(
     """
     releases, out = [releases] if isinstance(releases, Release) else list(releases), Path(out)
     settings = CropSettings(colour, align, FlowSettings.of_word(flow) if isinstance(flow, str) else flow)
-    refuse_unknown(settings)
+    refuse_unknown_settings(settings)
     if not any(release.clips for release in releases):
         raise MerjaxError(f"there is no usable clip in {', '.join(str(r.root) for r in releases) or 'no release'}")
     if out.exists():

@@ -1,4 +1,5 @@
-"""Contact sheets to check a store by eye: each subject's first frame with landmarks and region boxes, and its crops below."""
+"""Pictures to check a store by eye, with one clip per subject: a contact sheet of its first frame with landmarks and region
+boxes, and its crops below; and a sheet of its motion."""
 
 from collections.abc import Sequence
 from pathlib import Path

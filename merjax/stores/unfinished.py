@@ -16,6 +16,7 @@ import numpy as np
 
 from merjax.datasets.clip import Clip
 from merjax.stores.clip_crops import CropSettings
+from merjax.stores.clip_motion import FlowSettings
 from merjax.stores.store import CROPS, STORE_FORMAT, frame_flow_name, read_rows
 from merjax.stores.writing import allocate, allocate_rows, clip_hash
 from merjax.system.errors import MerjaxError
@@ -121,6 +122,14 @@ def close_partial(partial: Path, out: Path) -> None:
 
 def _fingerprint(clips: Sequence[Clip], settings: CropSettings) -> str:
     """Identifies what is being prepared and how, so that a partial store of something else is not continued."""
-    lines = [f"format {STORE_FORMAT}, version {__version__}, {settings}"]
+    # spelled out, since a class that is given another name must not change it: what was begun before would be lost
+    made = f"Settings(colour={settings.colour!r}, align={settings.align!r}, flow={_spelled(settings.flow)})"
+    lines = [f"format {STORE_FORMAT}, version {__version__}, {made}"]
     lines += [f"{clip.key} {frame}" for clip in clips for frame in clip.frames]
     return hashlib.blake2b("\n".join(lines).encode(), digest_size=16).hexdigest()
+
+
+def _spelled(flow: FlowSettings | None) -> str:
+    if flow is None:
+        return "None"
+    return f"FlowSettings(to={flow.to!r}, every={flow.every!r}, algorithm={flow.algorithm!r}, side={flow.side!r})"

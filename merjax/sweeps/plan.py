@@ -149,7 +149,7 @@ def plan_from_json(content: dict[str, Any]) -> Plan:
     )
 
 
-def make_plan(sweep: SweepFile, workers: int, capacity: Capacity = lambda experiment, config: None) -> Plan:
+def make_plan(sweep: SweepFile, workers: int, capacity: Capacity = lambda data, config: None) -> Plan:
     """Sort the trials into groups and cut their runs into chunks.
 
     Trials whose method needs something that the store lacks are set aside with the reason.
@@ -163,21 +163,21 @@ def make_plan(sweep: SweepFile, workers: int, capacity: Capacity = lambda experi
         MerjaxError: data is missing or does not fit the protocol, or no trial can be run.
     """
     opened, not_run = _opened(sweep)
-    keys, experiments = list(opened), [*opened.values()]
+    keys, data_of_group = list(opened), [*opened.values()]
     able = tuple(trial for trial in sweep.trials if program_group(trial.config) in opened)
     group_of_trial = tuple(keys.index(program_group(trial.config)) for trial in able)
     firsts = [able[group_of_trial.index(g)].config for g in range(len(keys))]
     for trial, group in zip(able, group_of_trial, strict=True):
         # raises here what would otherwise be raised in a worker
-        region_mask(trial.config.regions, experiments[group].streams)
+        region_mask(trial.config.regions, data_of_group[group].streams)
         class_weights(trial.config.loss.alpha, np.ones(1))
         if trains_inner(trial.config.selection):
-            experiments[group].held_out_inside(trial.config.selection.inner)
+            data_of_group[group].held_out_inside(trial.config.selection.inner)
     chunks: list[Chunk] = []
-    for group, experiment in enumerate(experiments):
+    for group, data in enumerate(data_of_group):
         trials = [t for t, g in enumerate(group_of_trial) if g == group]
-        runs = [(t, f) for t in trials for f, fold in enumerate(experiment.folds) if able[t].is_of(fold.name)]
-        most = most_runs_together(experiment, firsts[group], capacity)
+        runs = [(t, f) for t in trials for f, fold in enumerate(data.folds) if able[t].is_of(fold.name)]
+        most = most_runs_together(data, firsts[group], capacity)
         if not firsts[group].engine.chunk:
             most = min(most, math.ceil(len(runs) / workers))
         width = balanced_width(len(runs), most)
@@ -188,8 +188,7 @@ def make_plan(sweep: SweepFile, workers: int, capacity: Capacity = lambda experi
         ]
     numbered = tuple(chunk._replace(number=i) for i, chunk in enumerate(chunks))
     groups = tuple(
-        describe(experiment, cost_of_run(experiment, config))
-        for experiment, config in zip(experiments, firsts, strict=True)
+        describe(data, cost_of_run(data, config)) for data, config in zip(data_of_group, firsts, strict=True)
     )
     return Plan(
         sweep.name,
@@ -216,33 +215,33 @@ def _opened(sweep: SweepFile) -> tuple[dict[tuple, TrainingData], tuple[NotRun, 
         key = program_group(config)
         if key in opened or key in lacks:
             continue
-        experiment = open_experiment(config, sweep.inner)
+        data = open_data(config, sweep.inner)
         method = method_of(config.method)
         if config.engine.save_models and not method.compiles:
             raise MerjaxError(
                 f"engine.save_models keeps what networks learn, but {config.method} has no network; leave it out"
             )
         try:
-            method.refuse(experiment)
+            method.refuse(data)
         except MerjaxError as error:
             lacks[key] = str(error)
         else:
-            opened[key] = experiment
+            opened[key] = data
     if not opened or (lacks and sweep.inner):  # a search needs the score of every proposal
         raise MerjaxError(next(iter(lacks.values())))
     reasons = [(trial, lacks.get(program_group(trial.config))) for trial in sweep.trials]
     return opened, tuple(NotRun(trial.name, reason, trial.published) for trial, reason in reasons if reason)
 
 
-def open_experiment(config: Config, inner: float) -> TrainingData:
+def open_data(config: Config, inner: float) -> TrainingData:
     """What a config trains on. If `inner` is above 0, this share of the training subjects is tested in place of the others."""
-    experiment = data_of(config.data)
-    return experiment.held_out_inside(inner) if inner else experiment
+    data = data_of(config.data)
+    return data.held_out_inside(inner) if inner else data
 
 
-def most_runs_together(experiment: TrainingData, config: Config, capacity: Capacity) -> int:
+def most_runs_together(data: TrainingData, config: Config, capacity: Capacity) -> int:
     """The largest number of runs in a chunk: what the config says, what the devices' memory allows, or a number for CPUs."""
-    return config.engine.chunk or capacity(experiment, config) or _CPU_CHUNK
+    return config.engine.chunk or capacity(data, config) or _CPU_CHUNK
 
 
 def splitting_keys(plan: Plan) -> tuple[str, ...]:
@@ -256,22 +255,22 @@ def balanced_width(runs: int, most: int) -> int:
     return math.ceil(runs / math.ceil(runs / most))
 
 
-def describe(experiment: TrainingData, cost: dict[str, float]) -> GroupData:
+def describe(data: TrainingData, cost: dict[str, float]) -> GroupData:
     """What a group trains on, for the plan; see `cost_of_run`."""
     return GroupData(
-        store=str(experiment.store.path),
-        store_hash=experiment.store.hash,
-        split_hash=experiment.split_hash,
-        label_hash=experiment.label_hash,
-        protocol=experiment.scheme.name,
-        classes=tuple(experiment.classes),
-        folds=tuple(fold.id for fold in experiment.folds),
-        clips=len(experiment.index),
-        frames=len(experiment.row_S),
-        subjects=len(experiment.index[["database", "subject"]].drop_duplicates()),
-        dropped=_skipped(experiment.store.dropped),
-        left_out=_skipped(experiment.left_out),
-        statement=experiment.store.statement,
+        store=str(data.store.path),
+        store_hash=data.store.hash,
+        split_hash=data.split_hash,
+        label_hash=data.label_hash,
+        protocol=data.scheme.name,
+        classes=tuple(data.classes),
+        folds=tuple(fold.id for fold in data.folds),
+        clips=len(data.index),
+        frames=len(data.row_S),
+        subjects=len(data.index[["database", "subject"]].drop_duplicates()),
+        dropped=_skipped(data.store.dropped),
+        left_out=_skipped(data.left_out),
+        statement=data.store.statement,
         cost=cost,
     )
 
@@ -286,10 +285,10 @@ def left_out_sentences(groups: Sequence[GroupData]) -> list[str]:
     return list(dict.fromkeys(sentences))
 
 
-def cost_of_run(experiment: TrainingData, config: Config) -> dict[str, float]:
+def cost_of_run(data: TrainingData, config: Config) -> dict[str, float]:
     """Rough multiply-adds of one run's stages, in units of 1e9, in the order in which they train: those without the inner
     subjects first. They serve to estimate a sweep's progress."""
-    selection, once = config.selection, method_of(config.method).cost(experiment, config)
+    selection, once = config.selection, method_of(config.method).cost(data, config)
     inner = {training_name(stage, inner=True): work for stage, work in once.items()} if trains_inner(selection) else {}
     return inner | (once if trains_outer(selection) else {})
 

@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import jax
+
 from merjax.sweeps.folder import record_path
 from merjax.sweeps.plan import Chunk
 from merjax.system.files import write_json
@@ -56,8 +58,6 @@ def read_conditions(folder: Path, chunks: Sequence[Chunk]) -> Conditions | None:
 
 
 def _device() -> str:
-    import jax
-
     devices = jax.local_devices()
     kind = _processor() if devices[0].platform == "cpu" else devices[0].device_kind
     return f"{len(devices)} x {kind}"

@@ -69,12 +69,13 @@ class SweepResult:
         """Chunks that were finished when this was first read; all tables cover these."""
         return [chunk for chunk in self.plan.chunks if is_finished(self.folder, chunk)]
 
-    @property
+    @cached_property
     def missing_chunks(self) -> list[Chunk]:
         """Chunks that are not finished, in a shard, in a running sweep or in one that was stopped."""
-        return [chunk for chunk in self.plan.chunks if chunk not in self.finished]
+        finished = {chunk.number for chunk in self.finished}
+        return [chunk for chunk in self.plan.chunks if chunk.number not in finished]
 
-    @property
+    @cached_property
     def missing(self) -> tuple[MissingRun, ...]:
         """The training runs that are not finished: trial, seed and fold of each; empty if all are finished."""
         return tuple(

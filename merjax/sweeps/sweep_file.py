@@ -37,7 +37,7 @@ from typing import Any, Literal, NamedTuple, get_args
 
 from merjax.config import Config, flatten, identity, make_config, read_yaml
 from merjax.methods.registry import refuse_unknown_method
-from merjax.scoring.published.tables import refuse_unknown
+from merjax.scoring.published.tables import refuse_unknown_rows
 from merjax.sweeps.axes import points_of
 from merjax.sweeps.search_space import SearchSpec, read_search
 from merjax.sweeps.shipped import find_config, find_sweep
@@ -178,7 +178,7 @@ def make_sweep(
     trials, published = _trials(content, layers, source), str(content.get("published") or "")
     _refuse_unknown_methods(trials, source)
     _refuse_duplicates(trials, source)
-    refuse_unknown(published, {trial.name: trial.published for trial in trials}, source)
+    refuse_unknown_rows(published, {trial.name: trial.published for trial in trials}, source)
     search = read_search(content, trials[0].config, source) if "search" in content else None
     seeds = _seeds(content.get("seeds", 1), source)
     return SweepFile(name, trials, seeds, content.get("synthesize"), search, small=small, published=published)

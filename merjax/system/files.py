@@ -6,9 +6,10 @@ import platform
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def cache_folder() -> Path:
@@ -17,7 +18,7 @@ def cache_folder() -> Path:
     return Path(os.environ.get("MERJAX_CACHE") or Path(home) / "merjax")
 
 
-def write_table(path: Path, table: pd.DataFrame) -> None:
+def write_table(path: Path, table: "pd.DataFrame") -> None:
     """Write a Parquet file, built in memory first: Arrow's own errors do not tell a full disk from other faults."""
     path.write_bytes(table.to_parquet(None, index=False))
 

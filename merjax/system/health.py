@@ -5,6 +5,7 @@ import platform
 import re
 import shutil
 from collections.abc import Iterator
+from importlib import import_module
 from importlib.metadata import PackageNotFoundError, requires, version
 from importlib.util import find_spec
 from pathlib import Path
@@ -22,6 +23,12 @@ _OTHERWISE = {  # packages whose module may come with another package, and the l
     "opencv-python-headless": "cv2",
     "dlib-bin": "dlib",
     "face-recognition-models": "",
+}
+_COMPILED = {  # these may be installed and still not load, since a library of the system is missing or another numpy is there
+    "numpy": "numpy",
+    "pandas": "pandas",
+    "opencv-python-headless": "cv2",
+    "dlib-bin": "dlib",
 }
 _OPTIONAL = (  # extra, package, what needs it
     ("search", "optuna", "sweep files with `search:`"),
@@ -71,14 +78,16 @@ def disk(folder: Path) -> Finding:
 
 
 def _packages() -> Iterator[Finding]:
-    """The versions of merjax and Python, and whether each package that merjax needs is there, at its lower bound at least."""
+    """The versions of merjax and Python, and whether each package that merjax needs is there, new enough, and loads."""
     lacking = []
     for name, bound in _requirements():
         there = _version(name)
-        if there is None and name in _OTHERWISE and (not (module := _OTHERWISE[name]) or find_spec(module)):
-            continue
-        if there is None or _numbers(there) < _numbers(bound):
+        otherwise = there is None and name in _OTHERWISE and (not (module := _OTHERWISE[name]) or find_spec(module))
+        if not otherwise and (there is None or _numbers(there) < _numbers(bound)):
             lacking.append(Finding(name, there or "not installed", f"pip install '{name}>={bound}'"))
+        elif reason := _why_not_loaded(name):
+            again = f"pip install --force-reinstall '{name}>={bound}'"
+            lacking.append(Finding(name, f"does not load ({reason})", again))
     if lacking:
         yield Finding("Python", platform.python_version())
         yield from lacking
@@ -95,6 +104,21 @@ def _requirements() -> Iterator[tuple[str, str]]:
     for line in lines:
         if "extra ==" not in line and (match := _REQUIREMENT.match(line)):
             yield match[1], match[2] or "0"
+
+
+def _why_not_loaded(package: str) -> str:
+    """The reason why a package does not load; "" if it does."""
+    if package not in _COMPILED:
+        return ""
+    try:
+        import_module(_COMPILED[package])
+    except ImportError as error:
+        return _first_line(error)
+    return ""
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)
 
 
 def _optional_packages() -> Iterator[Finding]:
@@ -147,11 +171,13 @@ def _devices() -> Finding:
         import jax
 
         devices = jax.local_devices()
-    except (ImportError, RuntimeError) as error:
-        reason = str(error).splitlines()[0]
+    except ImportError as error:
         return Finding(
-            "devices", f"JAX does not start ({reason})", "repair the installation of jax, or set JAX_PLATFORMS=cpu"
+            "devices", f"JAX does not load ({_first_line(error)})", "pip install --force-reinstall jax jaxlib"
         )
+    except RuntimeError as error:
+        todo = "repair the installation of jax or the driver, or set JAX_PLATFORMS=cpu"
+        return Finding("devices", f"JAX does not start ({_first_line(error)})", todo)
     found = f"{len(devices)} x {devices[0].device_kind} ({devices[0].platform})"
     unused = devices[0].platform == "cpu" and shutil.which("nvidia-smi") and "JAX_PLATFORMS" not in os.environ
     todo = "an NVIDIA GPU may be here that JAX does not see: pip install 'merjax[cuda]'" if unused else ""

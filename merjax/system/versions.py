@@ -22,9 +22,12 @@ def versions() -> dict[str, str]:
             found[name] = version(name)
         except PackageNotFoundError:
             found[name] = "of unknown version"
-    import cv2  # only where versions are asked for: `merjax --version` loads nothing
+    try:
+        import cv2  # only where versions are asked for: `merjax --version` loads nothing
 
-    found["OpenCV"] = cv2.__version__  # several distributions install this module
+        found["OpenCV"] = cv2.__version__  # several distributions install this module
+    except ImportError:
+        found["OpenCV"] = "does not load"
     for name in OPTIONAL:
         with contextlib.suppress(PackageNotFoundError):
             found[name] = version(name)

@@ -2,10 +2,13 @@
 
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from support.commands import checkout_environment
 from support.fake_runs import write_fake_run
 from support.report_command import word
 
@@ -37,6 +40,26 @@ def test_what_is_missing_comes_with_how_to_install_it(monkeypatch):
     assert "! another-of-no-name not installed" in said
     assert "pip install 'merjax[search]'" in said
     assert "2 of these need something to be done" in said
+
+
+@pytest.mark.parametrize(
+    ("module", "line"),
+    [
+        ("cv2", "pip install --force-reinstall 'opencv-python-headless>="),
+        ("pandas", "pip install --force-reinstall 'pandas>="),
+        ("numpy", "pip install --force-reinstall 'numpy>="),
+        ("dlib", "pip install --force-reinstall 'dlib-bin>="),
+        ("jax", "pip install --force-reinstall jax"),
+    ],
+)
+def test_a_package_that_does_not_load_is_a_sentence_with_how_to_install_it(module, line):
+    code = f"import sys; sys.modules[{module!r}] = None; from merjax.cli.main import main; main(['doctor'])"
+    command = [sys.executable, "-c", code]
+    result = subprocess.run(command, env=checkout_environment(), capture_output=True, text=True, check=False)
+    assert result.returncode == 2, result.stderr
+    assert line in result.stdout
+    assert "does not load" in result.stdout
+    assert "Traceback" not in result.stderr
 
 
 @pytest.mark.parametrize("content", [None, b"another model"])

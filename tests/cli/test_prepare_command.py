@@ -133,6 +133,7 @@ def test_help_shows_each_database_and_the_models_licence(capsys):
             "write: merjax check --casme2 {casme2} --audit-aus",
         ),
         (["--smic", "x", "--check", "--flow", "mid", "--workers", "2"], "write: merjax check --smic x\n"),
+        (["--check", "--flow-images", "x", "--clips", "y.csv"], "there is nothing to check: leave them out"),
         (["--samm-annotations", "x.xlsx", "--out", "{new}"], "add --samm DIR"),
         (["--casme2", "{empty}", "--out", "{new}"], "nothing like sub01/EP02_01f"),
         (["--casme2", "{nowhere}", "--out", "{new}"], "no such folder"),

@@ -100,7 +100,7 @@ def test_a_mapping_corrects_as_a_file_of_the_same_content_does(tmp_path):
     [
         ({"sam": {}}, "overrides: 'sam' is not a database"),
         ({"samm": 5}, "overrides: expected databases"),
-        ({"samm": {"006/006_1_3": {"apex": 1}}}, "did you mean 006/006_1_2?"),
+        ({"samm": {"006/006_1_3": {"apex": 1}}}, "did you mean 006/006_1_2"),
         ({"samm": {"006/006_1_2": {"apex": "soon"}}}, "sets apex to 'soon'"),
     ],
 )
@@ -113,7 +113,7 @@ def test_a_mapping_that_does_not_fit_is_refused_as_a_file_is(tmp_path, mapping, 
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("samm: {006/006_1_3: {apex: 1}}", "samm has no clip 006/006_1_3; did you mean 006/006_1_2?"),
+        ("samm: {006/006_1_3: {apex: 1}}", "samm has no clip 006/006_1_3; did you mean 006/006_1_2"),
         ("samm: {099/nothing: {apex: 1}}", "samm has no clip 099/nothing; keys read like 006/006_1_2"),
         ("samm: {006/006_1_2: {peak: 1}}", "006/006_1_2 corrects 'peak'; the fields are onset, apex, offset"),
         ("samm: {006/006_1_2: {apex: soon}}", "006/006_1_2 sets apex to 'soon'; expected a whole number"),

@@ -28,8 +28,6 @@ from merjax.protocols.folds import subjects_of
 from merjax.stores.store import open_store
 from merjax.sweeps.folder import open_folder, read_predictions
 from merjax.sweeps.plan import make_plan
-from merjax.sweeps.running.planned import plan_sweep
-from merjax.sweeps.running.run import as_sweep
 from merjax.sweeps.running.take_chunks import take_chunks
 from merjax.sweeps.saved_models import add_scores, model_folder, runs_without_model
 from merjax.sweeps.sweep_file import make_sweep
@@ -240,18 +238,6 @@ def test_no_model_and_one_of_another_format_are_refused(models, result, tmp_path
         merjax.load_model(tmp_path)
     with pytest.raises(MerjaxError, match="add fixed to selection.rules"):
         make_config("engine.save_models=true", "selection.rules=[inner]")
-
-
-def test_runs_that_were_finished_without_models_are_told(small_store, tmp_path):
-    base = {"data": {"store": str(small_store)}, "engine": {"save_models": True}}
-    plan = plan_sweep(as_sweep({"base": base}, {}))
-    assert runs_without_model(tmp_path, plan, plan.chunks) == plan.runs == 3
-    place = model_folder(tmp_path, "base", 0, plan.groups[0].folds[1].name)
-    place.mkdir(parents=True)
-    (place / "card.json").write_text("{}")
-    assert runs_without_model(tmp_path, plan, plan.chunks) == 2
-    plain = plan_sweep(as_sweep({"base": {"data": {"store": str(small_store)}}}, {}))
-    assert runs_without_model(tmp_path, plain, plain.chunks) == 0
 
 
 def test_a_model_keeps_what_belongs_to_the_run_and_not_what_belongs_to_clips():

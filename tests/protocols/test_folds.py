@@ -160,15 +160,22 @@ def test_the_hash_is_pinned():
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_name_alone_tells_which_fold_it_is(kind):
-    """Plans and model cards hold names only; a fold read from its name equals the fold that was made."""
+    """Plans and model cards hold names only; the databases that a name tells are those of the fold's clips."""
     folds = make_folds(INDEX, kind)
-    assert [FoldId.of_name(fold.name) for fold in folds] == [fold.id for fold in folds]
-    across = {(fold.id.train_databases, fold.id.test_database) for fold in folds}
-    assert (across == {((), "")}) == (kind != "cross_database")
-    inner = inner_folds(INDEX, make_folds(INDEX, "loso"), np.zeros(len(INDEX), int), 0.5)
-    assert [FoldId.of_name(fold.name) for fold in inner] == [fold.id for fold in inner]
-    assert inner[0].id.inside == "casme2/1"
-    assert FoldId.of_name("inside casme2+smic->samm").inside == "casme2+smic->samm"
+    for fold in folds:
+        tells = (set(fold.id.train_databases), {fold.id.test_database})
+        holds = tuple(set(INDEX["database"][side_N]) for side_N in (fold.train_N, fold.test_N))
+        assert tells == (holds if kind == "cross_database" else (set(), {""}))
+    outer = make_folds(INDEX, "loso")
+    for fold, inner in zip(outer, inner_folds(INDEX, outer, np.zeros(len(INDEX), int), 0.5), strict=True):
+        assert inner.id == FoldId(inner.name, inside=fold.name)
+
+
+def test_a_fold_made_by_hand_has_the_sides_that_its_name_tells():
+    fold = Fold(
+        "casme2+smic->samm", *(INDEX["database"].isin(side).to_numpy() for side in (["casme2", "smic"], ["samm"]))
+    )
+    assert fold.id == FoldId.of_name(fold.name) == FoldId(fold.name, ("casme2", "smic"), "samm")
 
 
 def test_a_subject_on_both_sides_is_an_error():

@@ -2,9 +2,10 @@
 
 import numpy as np
 import pandas as pd
+import pytest
 from rich.console import Console
 from sklearn.metrics import zero_one_loss
-from support.fake_runs import write_fake_run
+from support.fake_runs import small_clips, write_fake_run
 from support.report_command import page_of, report, words
 
 from merjax.cli.terminal import print_scores
@@ -18,9 +19,10 @@ def error_rate(confusion):
     return (total - np.trace(confusion, axis1=-2, axis2=-1)) / total
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_all_tables_intervals_and_the_page_show_it(tmp_path, monkeypatch, capsys):
     monkeypatch.setitem(SCORES, "error", error_rate)
-    folder = write_fake_run(tmp_path / "run")
+    folder = write_fake_run(tmp_path / "run", clips=small_clips(("casme2",)))
     result = report(folder)
     assert result.returncode == 0, result.stderr
     assert "error" in result.stdout

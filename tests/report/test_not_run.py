@@ -59,6 +59,7 @@ def test_a_sweep_that_can_run_nothing_is_refused(stores):
         make_plan(sweep.with_trials(points, inner=0.5), 1)
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_reports_print_the_published_row_beside_the_reason(tmp_path, capsys):
     folder = write_fake_run(
         tmp_path / "r",

@@ -138,6 +138,7 @@ def test_made_clips_never_take_the_place_of_others(store, tmp_path):
         ask(two)
 
 
+@pytest.mark.long
 def test_a_table_runs_at_small_scale_from_nothing_to_its_report(tmp_path):
     """Table 13 with two people a database: clips in two layouts, folds across databases, the paper's rows."""
     content = read_yaml(SWEEPS[13])

@@ -98,14 +98,14 @@ def test_intervals_and_chance_are_those_of_a_plain_loop_with_scikit_learn(run_ro
     of_subject = [np.flatnonzero((seeds_of(own)[0]["subject"] == s).to_numpy()) for s in own["subject"].unique()]
     rng = np.random.default_rng(5)
     drawn = []
-    for _ in range(300):
+    for _ in range(150):
         clips = np.concatenate([of_subject[i] for i in rng.choice(len(of_subject), len(of_subject))])
         drawn.append(
             np.mean([by_scikit_learn(t[clips], a[clips]) for t, a in zip(truths, answers, strict=True)], axis=0)
         )
     compare_quantiles(got, drawn)
     chance = score_controls(comparison.base, [Part("samm")]).set_index("entry").loc["chance"]
-    drawn = [by_scikit_learn(truths[0], rng.choice(truths[0], len(truths[0]))) for _ in range(300)]
+    drawn = [by_scikit_learn(truths[0], rng.choice(truths[0], len(truths[0]))) for _ in range(150)]
     compare_quantiles(chance, drawn)
     np.testing.assert_allclose([chance[name] for name in SCORES], np.mean(drawn, 0), atol=0.012)
 
@@ -118,14 +118,14 @@ def by_scikit_learn(truth, prediction):
 
 def compare_quantiles(got, drawn):
     for (low, high), name in zip(np.quantile(drawn, (0.025, 0.975), axis=0).T, SCORES, strict=True):
-        noise = 0.3 * (high - low)  # three hundred draws: about four standard errors of such a quantile
+        noise = 0.4 * (high - low)  # 150 draws: about four standard errors of such a quantile
         assert got[f"{name}_low"] == pytest.approx(low, abs=noise), name
         assert got[f"{name}_high"] == pytest.approx(high, abs=noise), name
 
 
 def test_every_interval_of_a_report_is_its_own_draws_scored_with_scikit_learn(run_rows, monkeypatch):
     """They agree exactly: the same draws of subjects, each scored by scikit-learn on the drawn rows; differences likewise."""
-    monkeypatch.setattr("merjax.scoring.scores.DRAWS", 20)
+    monkeypatch.setattr("merjax.scoring.scores.DRAWS", 8)
     comparison, rows = run_rows
     scores = score_entries(comparison.entries, comparison.parts).set_index(["part", "trial"])
     differences = score_differences(comparison.base, comparison.entries[1:], comparison.parts).set_index("part")
@@ -134,7 +134,7 @@ def test_every_interval_of_a_report_is_its_own_draws_scored_with_scikit_learn(ru
         for trial, own in of_part_rows.groupby("trial"):
             person = (own["database"] + "/" + own["subject"]).to_numpy(str)
             people, number_N = np.unique(person, return_inverse=True)
-            times = np.random.default_rng(0).multinomial(len(people), np.full(len(people), 1 / len(people)), size=20)
+            times = np.random.default_rng(0).multinomial(len(people), np.full(len(people), 1 / len(people)), size=8)
             seed_N = own["seed"].to_numpy()
             table = []
             for n_times in times:
@@ -206,12 +206,12 @@ def test_clips_drawn_one_by_one_would_cover_less():
     everyone = simulated_subjects(rng, 60_000)
     truth = float(accuracy(confusion_matrix(everyone[0], everyone[1], 3)))
     covered = 0
-    for _ in range(200):
+    for _ in range(120):
         truth_N, prediction_N, _ = simulated_subjects(rng, 68)
-        draws = subject_bootstrap(truth_N, prediction_N, np.arange(len(truth_N)), 3, draws=300)
+        draws = subject_bootstrap(truth_N, prediction_N, np.arange(len(truth_N)), 3, draws=200)
         low, high = interval(accuracy(draws))
         covered += low <= truth <= high
-    assert covered / 200 < 0.91
+    assert covered / 120 < 0.91
 
 
 def entry_of(clips, prediction_N, label):
@@ -226,7 +226,7 @@ def test_paired_differences_cover_the_difference_of_two_trials_and_find_one(monk
     94 % of experiments; for a trial that is right more often by a fifth, it nearly always excludes 0."""
     monkeypatch.setattr("merjax.scoring.scores.DRAWS", 150)
     rng = np.random.default_rng(2)
-    experiments = 80
+    experiments = 50
     covered, found = (dict.fromkeys(SCORES, 0) for _ in range(2))
     for _ in range(experiments):
         truth_N, _, subject_N = simulated_subjects(rng, 68)

@@ -66,6 +66,7 @@ def test_a_sweep_that_has_just_begun_opens_and_says_that_nothing_is_finished(tmp
             table()
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_result_reports_itself_as_its_folder_is_reported(tmp_path):
     result = open_sweep(small_run(tmp_path / "r"))
     page = result.report(crops=False)
@@ -78,6 +79,7 @@ def test_a_result_reports_itself_as_its_folder_is_reported(tmp_path):
         result.report(tmp_path / "none", base="nobody")
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_several_sweeps_of_one_name_are_told_apart_by_their_folders(tmp_path):
     a, b = small_run(tmp_path / "a"), small_run(tmp_path / "b")
     assert [result.name for result in open_sweeps([a, open_sweep(b)])] == [str(a), str(b)]

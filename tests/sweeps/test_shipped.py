@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 from support.places import CHECKOUT
 
+import merjax
+from merjax.sweeps.running import run
 from merjax.sweeps.shipped import about, find_config, find_sweep, named_sweeps, shipped_folder
 from merjax.sweeps.sweep_file import read_sweep
 from merjax.system.errors import MerjaxError
@@ -22,6 +24,16 @@ def test_a_name_is_looked_for_as_a_path_then_here_then_in_the_package(tmp_path):
     assert find_sweep(Path("ststnet")) == Path("sweeps/ststnet.yaml")
     (tmp_path / "ststnet").write_text("# A path.\n")
     assert find_sweep(Path("ststnet")) == Path("ststnet")
+
+
+def test_run_sweep_takes_a_name_too(tmp_path, monkeypatch):
+    monkeypatch.setattr(run, "train_sweep", lambda sweep, folder, *rest: (sweep, folder))
+    sweep, folder = merjax.run_sweep("quickstart", loss={"gamma": 1.5})
+    assert folder == Path("runs/quickstart")
+    assert sweep.trials == read_sweep(CHECKOUT / "sweeps" / "quickstart.yaml", ({"loss": {"gamma": 1.5}},)).trials
+    (tmp_path / "sweeps").mkdir()
+    (tmp_path / "sweeps" / "quickstart.yaml").write_text("seeds: [7]\n")
+    assert merjax.run_sweep("quickstart")[0].seeds == (7,)
 
 
 def test_a_folder_of_that_name_is_not_a_sweep_file(tmp_path):

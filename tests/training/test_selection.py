@@ -230,7 +230,7 @@ def test_keeping_the_inner_model_tests_that_very_model_and_trains_no_other(engin
         np.testing.assert_allclose(own[columns], inner.snapshots_PxLxNxK[f, snapshot][fold.test_N], atol=1e-6)
 
 
-def test_what_the_inner_rule_chooses_hangs_on_nothing_of_the_held_out_subject(by_rule, engine, monkeypatch):
+def test_what_the_inner_rule_chooses_depends_on_nothing_of_the_held_out_subject(by_rule, engine, monkeypatch):
     """All pixels and labels of the subject that fold 1 holds out change; the snapshot chosen in fold 1 does not."""
     experiment = small_experiment()
     fold = experiment.folds[1]

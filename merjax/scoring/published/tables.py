@@ -12,7 +12,7 @@ TABLES: dict[str, PublishedTable] = {
 }
 
 
-def refuse_unknown(table: str, methods: dict[str, str], source: str) -> None:
+def refuse_unknown_rows(table: str, methods: dict[str, str], source: str) -> None:
     """Refuse a table that is not known, and methods that it does not hold.
 
     Args:

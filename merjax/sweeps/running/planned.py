@@ -2,20 +2,20 @@
 
 from pathlib import Path
 
+import jax
+
+from merjax.methods.memory import bytes_per_device, capacity
 from merjax.sweeps.folder import is_finished, read_plan, refuse_another
-from merjax.sweeps.plan import Chunk, Plan, make_plan, most_runs_together, open_experiment
+from merjax.sweeps.plan import Chunk, Plan, make_plan, most_runs_together, open_data
 from merjax.sweeps.running.pool import worker_count
 from merjax.sweeps.running.shards import WHOLE, Shard
+from merjax.sweeps.running.train_chunk import open_group
 from merjax.sweeps.sweep_file import SweepFile
+from merjax.system.jax_setup import prepare_backend
 
 
 def plan_sweep(sweep: SweepFile, shard: Shard = WHOLE) -> Plan:
     """The plan of a sweep on this machine; if the sweep is divided among several machines, all make the same plan."""
-    import jax
-
-    from merjax.methods.memory import capacity
-    from merjax.system.jax_setup import prepare_backend
-
     prepare_backend()
     workers = worker_count(sweep.trials[0].config.engine.workers)
     if shard != WHOLE and jax.default_backend() == "cpu":
@@ -25,10 +25,8 @@ def plan_sweep(sweep: SweepFile, shard: Shard = WHOLE) -> Plan:
 
 def batch_of(sweep: SweepFile) -> int:
     """How many proposals fill the chunks that train at the same time on this machine."""
-    from merjax.methods.memory import capacity
-
     config = sweep.trials[0].config
-    data = open_experiment(config, sweep.searched.inner)
+    data = open_data(config, sweep.searched.inner)
     together = worker_count(config.engine.workers) * most_runs_together(data, config, capacity)
     return max(1, together // len(data.folds))
 
@@ -53,11 +51,6 @@ def planned(sweep: SweepFile, shard: Shard, folder: Path) -> tuple[Plan, list[Ch
 
 def memory_of(plan: Plan, group: int) -> int:
     """Bytes that the training of a group's chunk takes on each device; compiles its programs, which the sweep will use."""
-    import jax
-
-    from merjax.methods.memory import bytes_per_device
-    from merjax.sweeps.running.train_chunk import open_group
-
     width = next(chunk.width for chunk in plan.chunks if chunk.group == group)
     opened = open_group(plan, group)
     return bytes_per_device(opened.data, opened.config, -(-width // jax.local_device_count()))

@@ -10,6 +10,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import jax
+
 from merjax.engine import Progress
 from merjax.methods.memory import SMALLER
 from merjax.sweeps.folder import is_finished
@@ -29,8 +31,6 @@ def worker_count(asked: int) -> int:
     """The number of processes that share the chunks: what was asked for, or else one per core on a CPU and one elsewhere."""
     if asked:
         return asked
-    import jax
-
     return len(cores()) if jax.default_backend() == "cpu" else 1
 
 
@@ -198,6 +198,4 @@ def _end_of(code: int) -> str:
 
 
 def _on_cpu() -> bool:
-    import jax
-
     return jax.default_backend() == "cpu"

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import jax
 from rich.console import Console
 from rich.progress import BarColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
@@ -105,8 +106,6 @@ _LEAST_SECONDS = 2.0  # of calls: a rate from less time is mostly chance
 
 def seconds_left(plan: Plan, chunks: Sequence[Chunk], workers: int) -> tuple[float, bool]:
     """Expected seconds of chunks on this machine, and whether a sweep was timed here before (if not, it is a rough guess)."""
-    import jax
-
     workers = min(workers, max(len(chunks), 1))
     known = _read().get(_machine())
     rate = known if known else _ROUGH_RATE.get(jax.default_backend(), _ROUGH_RATE["gpu"])
@@ -149,8 +148,6 @@ def total_cost(plan: Plan, chunks: Sequence[Chunk]) -> float:
 
 
 def _machine() -> str:
-    import jax
-
     return jax.devices()[0].device_kind
 
 

@@ -45,7 +45,7 @@ def run_sweep(
 ) -> SweepResult:
     """Train a sweep over all folds and seeds, go on with it if it is unfinished, or read it if it is finished.
 
-    >>> result = merjax.run_sweep("sweeps/quickstart.yaml", loss={"gamma": 1.5})  # doctest: +SKIP
+    >>> result = merjax.run_sweep("quickstart", loss={"gamma": 1.5})  # doctest: +SKIP
     >>> few = {"data": {"store": "stores/mine", "frames": "count:4"}, "spatial": {"epochs": 1}, "temporal": {"epochs": 1}}
     >>> trials = {"focal": {"loss.gamma": 2}, "cross-entropy": {"loss.gamma": 0}}
     >>> result = merjax.run_sweep({"base": few, "trials": trials}, out="runs/mine", engine={"save_models": True})
@@ -53,8 +53,8 @@ def run_sweep(
     ['focal', 'cross-entropy', 'majority', 'chance']
 
     Args:
-        sweep: a sweep file; or the content of one as a mapping, with settings as its base; or a single trial's config; or the
-            result of `merjax.sweeps.sweep_file.read_sweep`, which is taken as it is.
+        sweep: a sweep file by its path or name, as for `merjax sweep`; or the content of one as a mapping, with settings as its
+            base; or a single trial's config; or the result of `merjax.sweeps.sweep_file.read_sweep`, which is taken as it is.
         out: folder of the results. None means `runs/NAME`, where NAME is the file's name or made from the trials' settings.
         scale: "small" applies the file's `small` section: the same sweep on synthesised clips, in minutes.
         shard: the share of the work to do here.

@@ -5,6 +5,8 @@ import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
+import jax
+
 from merjax.sweeps.plan import Chunk, Plan
 from merjax.system.errors import MerjaxError
 
@@ -77,8 +79,7 @@ def connected_shard(environment: Mapping[str, str]) -> Shard:
     Raises:
         MerjaxError: they do not find each other.
     """
-    import jax
-    from jax._src.distributed import global_state
+    from jax._src.distributed import global_state  # here, since JAX may move it: it is not public
 
     processes, own = (environment.get(f"JAX_{name}") for name in ("NUM_PROCESSES", "PROCESS_ID"))
     try:

@@ -11,7 +11,7 @@ from merjax.engine import Checkpointer, Engine, Progress, train, walk
 from merjax.methods.registry import method_of
 from merjax.methods.runs import RunId, Trained, training_labels
 from merjax.models.learned import Learned, remember
-from merjax.sweeps.plan import Chunk, Plan, open_experiment
+from merjax.sweeps.plan import Chunk, Plan, open_data
 from merjax.training.data import TrainingData
 from merjax.training.selection import InnerCheckpointer, chosen_snapshot, trains_inner, trains_outer
 
@@ -105,7 +105,7 @@ def _selected(
 def open_group(plan: Plan, number: int) -> Group:
     """A group of a plan, with its data opened and an engine on the local devices that has not compiled anything yet."""
     config = plan.trials[plan.group_of_trial.index(number)].config
-    data, selection = open_experiment(config, plan.inner), config.selection
+    data, selection = open_data(config, plan.inner), config.selection
     inside = data.held_out_inside(selection.inner) if trains_inner(selection) else None
     mapping = None if config.engine.mapping == "auto" else config.engine.mapping
     return Group(config, data, inside, Engine(mapping, config.engine.steps_per_call))

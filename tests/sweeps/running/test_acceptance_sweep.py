@@ -66,7 +66,7 @@ def swept(plan, tmp_path_factory) -> tuple[pd.DataFrame, list[tuple[str, str]], 
     folder, engines, compiled = tmp_path_factory.mktemp("acceptance") / "run", [], []
     open_folder(folder, plan)
 
-    def hear(event: str, seconds: float, **about) -> None:
+    def note(event: str, seconds: float, **about) -> None:
         if event == "/jax/core/compile/backend_compile_duration":
             compiled.append(len(list(folder.glob("predictions-*.parquet"))))
 
@@ -78,11 +78,11 @@ def swept(plan, tmp_path_factory) -> tuple[pd.DataFrame, list[tuple[str, str]], 
         patch.setattr(jax, "local_devices", lambda: jax.devices()[:1])
         patch.setattr(merjax.sweeps.running.train_chunk, "Engine", counting)
         patch.setattr(Checkpoints, "_save", lambda *args: None)  # 25 MB per run, in which other tests take an interest
-        jax.monitoring.register_event_duration_secs_listener(hear)
+        jax.monitoring.register_event_duration_secs_listener(note)
         try:
             take_chunks(folder)
         finally:
-            jax.monitoring.unregister_event_duration_listener(hear)
+            jax.monitoring.unregister_event_duration_listener(note)
     curves = read_curves(folder, plan.chunks)
     assert np.isfinite(curves["loss"]).all()
     assert curves.groupby("stage").size().to_dict() == {"spatial": plan.runs, "temporal": 2 * plan.runs}

@@ -27,6 +27,6 @@ def test_a_script_without_a_guard_trains_with_two_workers_and_runs_once(tmp_path
         line, cwd=tmp_path, env=small_environment(tmp_path), capture_output=True, text=True, timeout=300, check=False
     )
     assert result.returncode == 0, result.stderr
-    assert result.stdout.split("\n")[0] == "24 []"  # two trials, twelve clips
+    assert result.stdout.split("\n")[0] == "24 ()"  # two trials, twelve clips
     assert (tmp_path / "starts").read_text() == "started\n"
     assert len(list((tmp_path / "run").glob("predictions-*.parquet"))) == 2

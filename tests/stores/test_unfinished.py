@@ -1,0 +1,33 @@
+"""An unfinished store is recognised by what is prepared and how, not by the names of classes in the code."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from merjax.datasets.clip import Clip
+from merjax.stores.clip_crops import CropSettings
+from merjax.stores.clip_motion import FlowSettings
+from merjax.stores.unfinished import open_partial
+
+FRAMES = (Path("a/img1.jpg"), Path("a/img2.jpg"))
+CLIP = Clip("casme2", "sub01", "EP02_01f", FRAMES, 1, None, 2, "happiness", "", None, 200.0)
+
+
+@pytest.mark.parametrize(
+    ("settings", "fingerprint"),  # as merjax wrote them when the class was still called Settings
+    [
+        (CropSettings(), "b0f0ac65aaffe7a1c67517530f59d0b4"),
+        (
+            CropSettings("rgb", "frame", FlowSettings(to="mid", every=True, side=8)),
+            "e7ea3de3c98f92ee4241400e27da4929",
+        ),
+    ],
+)
+def test_what_an_earlier_merjax_began_is_continued(tmp_path, settings, fingerprint):
+    (tmp_path / "partial.json").write_text(json.dumps({"fingerprint": fingerprint}))
+    (tmp_path / "journal.jsonl").write_text("what is done")
+    open_partial(tmp_path, [CLIP], settings)
+    assert (tmp_path / "journal.jsonl").read_text() == "what is done"
+    open_partial(tmp_path, [CLIP], CropSettings(align="frame"))
+    assert not (tmp_path / "journal.jsonl").exists()
