@@ -36,6 +36,7 @@ def small(tmp_path, monkeypatch):
     return small_sweep_file(tmp_path, workers=1)
 
 
+@pytest.mark.long
 def test_submitted_shards_merge_into_the_undivided_sweep(tmp_path, small):
     """Submit, train and merge with submitit's local executor."""
     run = tmp_path / "run"

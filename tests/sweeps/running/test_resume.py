@@ -237,6 +237,7 @@ def test_what_a_kill_leaves_of_a_finished_chunk_and_of_the_plan_is_cleared(unint
     assert_same(folder, uninterrupted)
 
 
+@pytest.mark.long
 def test_a_full_disk_is_a_sentence_and_loses_nothing(uninterrupted, tmp_path):
     disk = tmp_path / "disk"
     disk.mkdir()
@@ -258,6 +259,7 @@ def test_a_full_disk_is_a_sentence_and_loses_nothing(uninterrupted, tmp_path):
         subprocess.run(["umount", "-l", str(disk)], check=True)
 
 
+@pytest.mark.long
 def test_two_processes_on_one_new_folder_share_the_work(uninterrupted, tmp_path):
     both = [start(tmp_path / "run") for _ in range(2)]
     ends = [end(process) for process in both]

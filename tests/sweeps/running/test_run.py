@@ -72,6 +72,7 @@ def test_device_count_and_chunks_that_do_not_fill_it_change_nothing(whole):
     assert_equal(trained(chunk=6, devices=4), whole)
 
 
+@pytest.mark.long
 def test_a_diverging_run_is_reported_and_leaves_the_others_alone(tmp_path):
     content = {"base": BASE, "trials": {"calm": {}, "wild": {"temporal.learning_rate": 1e30}}}
     engine = {"workers": 1}

@@ -76,6 +76,7 @@ def test_processes_are_connected_only_where_a_cluster_says_so(environment, conne
     assert is_connected(environment) == connected
 
 
+@pytest.mark.long
 def test_two_connected_processes_train_their_shares_and_no_more(tmp_path):
     """On loopback, with different numbers of devices, checkpoints after every call, and one much slower than the other."""
     environment = small_environment(tmp_path)
