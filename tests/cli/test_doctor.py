@@ -98,6 +98,7 @@ def test_a_changed_pixel_a_short_file_and_a_lost_file_are_found(store, monkeypat
     assert "cannot be opened" in doctor(store, code=2)
 
 
+@pytest.mark.long
 def test_a_store_with_motion_and_one_of_flow_images_have_the_hash_they_were_made_with(small_release, tmp_path):
     from merjax.datasets import read_casme2
     from merjax.stores.clip_motion import FlowSettings

@@ -171,6 +171,7 @@ def wait_until(condition, seconds: float = 300) -> bool:
     return True
 
 
+@pytest.mark.long
 @pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="needs /proc to see the workers")
 def test_a_killed_preparation_leaves_no_store_and_no_worker_and_the_same_line_finishes_it(
     small_release, small_store, tmp_path
@@ -214,6 +215,7 @@ def small_disk(tmp_path):
     subprocess.run(["umount", place], check=True)
 
 
+@pytest.mark.long
 @pytest.mark.skipif(shutil.which("mount") is None, reason="needs mount")
 def test_a_full_disk_is_a_sentence_and_after_more_space_the_same_line_finishes(small_release, small_store, small_disk):
     words = ("--casme2", small_release, "--out", small_disk / "store", "--workers", "1")
@@ -310,6 +312,7 @@ def test_a_tightly_cropped_release_prepares(small_release, tmp_path):
     assert store.dropped.empty
 
 
+@pytest.mark.long
 def test_faces_that_dlib_misses_at_first_are_padded_and_enlarged(small_release, tmp_path):
     """The images are so small that the plain detector finds no face; those found by further attempts are prepared."""
 

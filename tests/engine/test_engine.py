@@ -29,7 +29,9 @@ def outputs_of(learned) -> np.ndarray:
 
 
 @pytest.mark.parametrize("mapping", ["map", "vmap"])
-@pytest.mark.parametrize("devices", [1, 2, 4])
+@pytest.mark.parametrize(
+    "devices", [pytest.param(1, marks=pytest.mark.long), pytest.param(2, marks=pytest.mark.long), 4]
+)
 def test_a_run_among_others_equals_the_run_alone(mapping, devices):
     together, metrics, _ = train(RUNS, mapping=mapping, devices=devices)
     for p, run in enumerate(RUNS):
@@ -231,7 +233,15 @@ class Memory:
             raise InterruptedError
 
 
-@pytest.mark.parametrize("calls", [1, 2, 3, 4])
+@pytest.mark.parametrize(
+    "calls",
+    [
+        pytest.param(1, marks=pytest.mark.long),
+        2,
+        pytest.param(3, marks=pytest.mark.long),
+        pytest.param(4, marks=pytest.mark.long),
+    ],
+)
 @pytest.mark.parametrize("snapshot_every", [0, 3])
 def test_a_resumed_stage_equals_an_uninterrupted_one_bit_for_bit(calls, snapshot_every):
     budget = Budget(8, 15, snapshot_every)

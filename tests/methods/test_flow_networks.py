@@ -39,6 +39,7 @@ def trained(data, specs, mapping="map"):
     return trained_by(jobs, data, specs, engine(mapping))
 
 
+@pytest.mark.long
 def test_ststnet_learns_and_tells_what_it_was_asked_for():
     config = {"peer.epochs": 60, "peer.learning_rate": 3e-3, "selection": {"rules": ["fixed", "oracle"], "looks": 4}}
     data = experiment_of(flow_images())
@@ -67,7 +68,7 @@ def test_a_held_out_subject_leaves_its_fold_bit_identical(method):
     assert (before[held_N] != after[held_N]).any()
 
 
-@pytest.mark.parametrize("mapping", ["map", "vmap"])
+@pytest.mark.parametrize("mapping", [pytest.param("map", marks=pytest.mark.long), "vmap"])
 def test_a_run_among_others_equals_the_run_alone(mapping):
     """This also holds if two runs share a pass over their common input and a third is left over."""
     data, specs = experiment_of(flow_images()), specs_of({"peer.epochs": 1}, folds=(0, 1, 2))

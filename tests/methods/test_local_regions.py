@@ -93,6 +93,7 @@ def trained(data, engine):
     return trained_by(jobs, data, SPECS, engine)
 
 
+@pytest.mark.long
 def test_each_run_equals_itself_alone_in_any_order(data, engine, trained):
     backwards = trained_by(jobs, data, SPECS[::-1], engine)
     np.testing.assert_allclose(backwards.probability_PxNxK[::-1], trained.probability_PxNxK, atol=1e-4)
@@ -100,6 +101,7 @@ def test_each_run_equals_itself_alone_in_any_order(data, engine, trained):
     np.testing.assert_allclose(alone.probability_PxNxK[0], trained.probability_PxNxK[2], atol=1e-4)
 
 
+@pytest.mark.long
 def test_two_devices_and_side_by_side_give_the_same(data, trained):
     import jax
 
@@ -110,7 +112,9 @@ def test_two_devices_and_side_by_side_give_the_same(data, trained):
     )
 
 
-@pytest.mark.parametrize("seen", ["gray", "difference", "flow"])
+@pytest.mark.parametrize(
+    "seen", ["gray", *(pytest.param(seen, marks=pytest.mark.long) for seen in ("difference", "flow"))]
+)
 def test_held_out_pixels_and_labels_do_not_reach_training(data, engine, seen):
     """All pixels, motion and labels of the subject that fold 1 holds out change; its training does not, in any bit.
 
@@ -146,6 +150,7 @@ def test_a_switched_off_region_does_not_matter(data, engine):
     np.testing.assert_array_equal(one, other)
 
 
+@pytest.mark.long
 def test_longer_training_learns_what_brightness_says(data, engine):
     config = make_config(
         SETTINGS,

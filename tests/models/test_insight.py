@@ -72,6 +72,7 @@ def random_features(frames: int) -> np.ndarray:
     return np.random.default_rng(frames).normal(size=(frames, REGIONS, 20)).astype(np.float32)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("network", NETWORKS)
 def test_features_come_in_blocks_and_are_those_of_each_frame(network, monkeypatch):
     monkeypatch.setattr(insight, "BLOCK", 4)
@@ -102,6 +103,7 @@ def test_switching_a_region_off_leaves_the_others(networks):
         np.testing.assert_allclose(insight.probabilities(networks, clips_NxTxRxD, length_N)[n], whole_K, rtol=1e-4)
 
 
+@pytest.mark.long
 def test_saliency_is_the_gradient_of_the_whole_method(networks, monkeypatch):
     monkeypatch.setattr(insight, "BLOCK", 4)
     images, target = clip(6), 1

@@ -133,6 +133,7 @@ def motion_run(tmp_path_factory):
     return folder, plan, experiment
 
 
+@pytest.mark.long
 def test_a_model_of_motion_is_saved_and_predicts_as_the_sweep_did(motion_run, monkeypatch):
     folder, plan, experiment = motion_run
     saved = read_predictions(folder, plan.chunks).set_index("fold")
@@ -145,6 +146,7 @@ def test_a_model_of_motion_is_saved_and_predicts_as_the_sweep_did(motion_run, mo
         assert "optical flow" in model.card["pictures"]["input"]
 
 
+@pytest.mark.long
 def test_a_card_of_a_fold_across_databases_has_that_folds_scores(motion_run):
     folder, plan, experiment = motion_run
     saved = read_predictions(folder, plan.chunks)
@@ -163,6 +165,7 @@ def test_a_card_of_a_fold_across_databases_has_that_folds_scores(motion_run):
     assert told[0] != told[1]
 
 
+@pytest.mark.long
 def test_clips_prepared_in_another_way_are_refused(motion_run, models, small_store, monkeypatch):
     folder, _, experiment = motion_run
     monkeypatch.setattr(merjax.models.model, "every_clip", lambda store, data: experiment)

@@ -107,7 +107,7 @@ def test_initial_weights_are_he_normal_and_differ_between_regions():
     assert not params["fc1024"]["bias"].any()
 
 
-@pytest.mark.parametrize("network", NETWORKS)
+@pytest.mark.parametrize("network", ["simple", pytest.param("shallow", marks=pytest.mark.long)])
 def test_one_region_equals_plain_lax_with_its_gradients(network):
     (x,) = images([(19, 14)])
     p = region(drawn((4,), 1, network), 0)
@@ -176,6 +176,7 @@ def test_columns_beyond_a_regions_classes_are_dead(params):
         assert not gradient["bias"][r, classes:].any()
 
 
+@pytest.mark.long
 def test_the_papers_sizes():
     """This takes the largest and the smallest region; `test_convolution` checks a layer on all of them."""
     sizes = sorted({(r.height, r.width) for r in REGIONS}, key=np.prod)

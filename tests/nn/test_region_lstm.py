@@ -88,6 +88,7 @@ def test_padding_does_not_reach_the_scores(params, features_BxTxRxD):
     np.testing.assert_array_equal(fast(scores)(params, features_BxTxRxD), fast(scores)(params, dirty))
 
 
+@pytest.mark.long
 def test_dropout_takes_traced_rates(params, features_BxTxRxD):
     @fast
     def dropped(rates, key):

@@ -154,6 +154,7 @@ def step_of(images_KxCxHxWxB, variables, label_B):
     return fast(jax.grad(loss, has_aux=True))(variables["params"])
 
 
+@pytest.mark.long
 def test_a_training_step_equals_its_layers_said_plainly():
     """Scores, gradients and running averages of a batch, by lax's convolution and pooling and JAX's derivatives of them."""
     x_KxCxHxWxB, variables, label_B = images(), variables_of(), RNG.integers(0, 3, BATCH)

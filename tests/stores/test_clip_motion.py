@@ -121,6 +121,7 @@ def test_motion_of_dropped_clips_is_left_out(short, store, tmp_path):
         np.testing.assert_array_equal(picture, expected)
 
 
+@pytest.mark.long
 def test_the_command_line_asks_for_motion(small_release, tmp_path, capsys):
     main(["--casme2", str(small_release), "--out", str(tmp_path / "store"), "--flow", "mid", "--flow-size", "20"])
     settings = json.loads((tmp_path / "store/store.json").read_text())["settings"]["flow"]

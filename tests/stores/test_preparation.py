@@ -120,6 +120,7 @@ def test_a_half_written_journal_line_is_done_again(short, short_store, tmp_path)
     assert prepare_store([short], out, workers=1).hash == short_store.hash
 
 
+@pytest.mark.long
 def test_a_script_that_prepares_runs_once(release, short_store, tmp_path):
     """It has no `if __name__ == "__main__"`, so spawned workers would run it again from its first line."""
     script = tmp_path / "mine.py"

@@ -133,7 +133,9 @@ MAPPINGS = {
 }
 
 
-@pytest.mark.parametrize("mapping", MAPPINGS)
+@pytest.mark.parametrize(
+    "mapping", ["vmap", *(pytest.param(m, marks=pytest.mark.long) for m in MAPPINGS if m != "vmap")]
+)
 def test_runs_together_equal_runs_alone(mapping):
     if mapping == "pmap" and jax.local_device_count() < RUNS:
         pytest.skip("pmap needs a device per run")

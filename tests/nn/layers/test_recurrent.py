@@ -70,7 +70,9 @@ LENGTHS = {
 }
 
 
-@pytest.mark.parametrize("lengths", LENGTHS)
+@pytest.mark.parametrize(
+    "lengths", [pytest.param(name, marks=pytest.mark.long) if name in ("one", "many") else name for name in LENGTHS]
+)
 def test_outputs_and_gradients_equal_the_reference(lengths):
     length_B = LENGTHS[lengths]
     arguments, dh = draw(batch=len(length_B))
@@ -125,7 +127,9 @@ MAPPINGS = {
 }
 
 
-@pytest.mark.parametrize("mapping", MAPPINGS)
+@pytest.mark.parametrize(
+    "mapping", ["vmap", *(pytest.param(m, marks=pytest.mark.long) for m in MAPPINGS if m != "vmap")]
+)
 def test_runs_together_equal_runs_alone_each_with_clips_of_its_own(mapping):
     if mapping == "pmap" and jax.local_device_count() < len(CROSSING_RxB):
         pytest.skip("pmap needs a device per run")
@@ -135,6 +139,7 @@ def test_runs_together_equal_runs_alone_each_with_clips_of_its_own(mapping):
     assert_close(together(*jax.tree.map(lambda *leaves: jnp.stack(leaves), *runs)), expected)
 
 
+@pytest.mark.long
 def test_runs_may_be_mapped_twice():
     runs = [[(*draw(2 * i + j), jnp.roll(CROSSING_RxB[i], j) // (2 - j)) for j in range(2)] for i in range(3)]
     plain, ours = (lambda *run, f=f: vjp(f, *run) for f in (lstm_reference, lstm))

@@ -127,6 +127,7 @@ def test_as_many_runs_fit_as_leave_a_reserve():
         runs_that_fit(18 * GiB, 19 * GiB, 20 * GiB)
 
 
+@pytest.mark.long
 def test_programs_of_more_runs_report_more_memory_and_nothing_is_trained():
     config = small_plan().trials[0].config
     one, two = (bytes_per_device(small_experiment(), config, n) for n in (1, 2))

@@ -63,6 +63,7 @@ def assert_same(folder: Path, whole: dict[str, pd.DataFrame]) -> None:
     assert not list((folder / "checkpoints").glob("*"))
 
 
+@pytest.mark.long
 def test_a_second_process_compiles_nothing(uninterrupted, tmp_path):
     code, _, err = end(start(tmp_path / "run"))
     assert code == 0, err

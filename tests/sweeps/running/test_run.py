@@ -68,6 +68,7 @@ def test_each_run_equals_the_run_alone_in_any_order(whole):
     assert_equal(trained(chunk=1, order=-1), whole)
 
 
+@pytest.mark.long
 def test_device_count_and_chunks_that_do_not_fill_it_change_nothing(whole):
     assert_equal(trained(chunk=6, devices=4), whole)
 

@@ -194,6 +194,7 @@ def test_a_search_ends_in_one_trial_that_tests_every_clip_once(whole_search):
     assert set(result.curves["trial"]) == {"chosen"}
 
 
+@pytest.mark.long
 def test_a_search_that_is_stopped_while_it_looks_and_while_it_tests_makes_the_same_choice(whole_search, tmp_path):
     logs = tmp_path / "run" / "chosen-of-2" / "logs"
     for stopped_at, place in ((2, "search/trials-0000"), (12, "chosen-of-2")):  # of five calls in each place

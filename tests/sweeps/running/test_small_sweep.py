@@ -24,6 +24,7 @@ base:
   data: {{store: {store}, folds: "group:3", frames: "count:3", input: difference, standardise: true}}
   spatial: {{epochs: 4, batch: 16, learning_rate: 1e-3}}
   temporal: {{epochs: 4, batch: 8, units: 8, learning_rate: 1e-3}}
+  engine: {{workers: 1}}
 trials:
   focal: {{loss.gamma: 2, loss.alpha: inverse}}
   cross-entropy: {{loss.gamma: 0, loss.alpha: none}}
