@@ -53,7 +53,9 @@ def test_ststnet_learns_and_tells_what_it_was_asked_for():
         assert right_N[fold.test_N].mean() > 0.8
 
 
-@pytest.mark.parametrize("method", ["ststnet", "rcn_a"])  # which normalise by batch
+@pytest.mark.parametrize(
+    "method", ["ststnet", pytest.param("rcn_a", marks=pytest.mark.long)]
+)  # which normalise by batch
 def test_a_held_out_subject_leaves_its_fold_bit_identical(method):
     """They have no effect, neither by gradients nor by batch normalisation: all other predictions stay bit-identical."""
     flow, specs = flow_images(), specs_of({"peer.epochs": 1}, folds=(1,), method=method)

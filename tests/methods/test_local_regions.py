@@ -142,6 +142,7 @@ def test_held_out_pixels_and_labels_do_not_reach_training(data, engine, seen):
         assert (after.curves[stage]["loss"][0] != trained.curves[stage]["loss"][0]).any()  # there it is trained on
 
 
+@pytest.mark.long
 def test_a_switched_off_region_does_not_matter(data, engine):
     config = make_config(SETTINGS, {"regions": ["mouth"]})
     crops = dict(data.store.crops, eye_right=255 - data.store.crops["eye_right"])

@@ -120,6 +120,7 @@ def test_saliency_is_the_gradient_of_the_whole_method(networks, monkeypatch):
         assert np.linalg.norm(got - reference) < 1e-3 * np.linalg.norm(reference)
 
 
+@pytest.mark.long
 def test_saliency_is_nothing_where_a_region_is_switched_off(networks, monkeypatch):
     monkeypatch.setattr(insight, "BLOCK", 4)
     only_second = networks._replace(mask_R=np.array([0, 1], np.float32))
@@ -140,6 +141,7 @@ def trained():
     return Model({"fold": experiment.folds[1].name}, config, learned), experiment, outcome.probability_PxNxK[0]
 
 
+@pytest.mark.long
 def test_a_saved_models_networks_say_what_the_training_said(trained):
     model, experiment, probability_NxK = trained
     networks = insight.networks_of(model)
@@ -150,6 +152,7 @@ def test_a_saved_models_networks_say_what_the_training_said(trained):
         np.testing.assert_allclose(got_K, probability_NxK[n], atol=1e-5)
 
 
+@pytest.mark.long
 def test_evidence_is_of_the_held_out_clips_and_of_their_right_class(trained):
     model, experiment, probability_NxK = trained
     table = insight.regions(model, data=experiment)
@@ -168,6 +171,7 @@ def test_evidence_is_of_the_held_out_clips_and_of_their_right_class(trained):
         np.testing.assert_allclose(own[[r.name for r in experiment.streams]], expected_R, atol=1e-5)
 
 
+@pytest.mark.long
 def test_saliency_of_a_clip_is_the_gradient_of_the_class_asked_for_by_default_of_the_right_one(trained, monkeypatch):
     model, experiment, _ = trained
     monkeypatch.setattr(insight, "data_of", lambda data: experiment)  # what the model's settings name
@@ -181,6 +185,7 @@ def test_saliency_of_a_clip_is_the_gradient_of_the_class_asked_for_by_default_of
             assert len(got) == experiment.length_N[5]
 
 
+@pytest.mark.long
 def test_a_clip_or_a_class_that_is_not_there_is_refused_with_what_is(trained):
     model, experiment, _ = trained
     with pytest.raises(MerjaxError, match=r"no clip 'casme2/sub01/EP3' under megc3; did you mean casme2/sub01/EP03"):
@@ -189,6 +194,7 @@ def test_a_clip_or_a_class_that_is_not_there_is_refused_with_what_is(trained):
         insight.saliency(model, "casme2/sub01/EP03", data=experiment, target="fear")
 
 
+@pytest.mark.long
 def test_a_model_without_regions_is_refused(trained):
     model, _, _ = trained
     other = replace(model, config=make_config(BASE, {"method": "ststnet"}))
@@ -196,6 +202,7 @@ def test_a_model_without_regions_is_refused(trained):
         insight.regions(other)
 
 
+@pytest.mark.long
 def test_a_model_that_reads_after_the_padding_has_no_decision_on_the_way(trained):
     model, _, _ = trained
     unmasked = replace(model, config=make_config(BASE, {"temporal": {"mask": False}}))

@@ -137,6 +137,7 @@ def test_parameter_counts(network, count):
     assert sum(leaf.size for leaf in jax.tree.leaves(variables["params"])) == count
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("network", PLAIN)
 def test_training_drops_at_the_given_rate(network):
     keys = [jax.random.key(i) for i in range(2)]

@@ -207,6 +207,7 @@ def test_dropout_is_random_in_the_key_only_and_off_at_rate_zero(params):
     assert_close(apply(0.0, jax.random.key(0))[2], plain[2], 1e-6)
 
 
+@pytest.mark.long
 def test_runs_in_vmap_and_map_equal_runs_alone(params):
     x, classes_R = images(SIZES_R[1:]), CLASSES_R[1:]
     runs = jax.tree.map(lambda leaf: jnp.stack([leaf[:2], leaf[1:], leaf[::2]]), params)

@@ -101,6 +101,7 @@ def test_dropout_takes_traced_rates(params, features_BxTxRxD):
     assert_close(dropped((0.0, 0.0), keys[0]), scores(params, features_BxTxRxD), 1e-6)
 
 
+@pytest.mark.long
 def test_runs_in_vmap_and_map_equal_runs_alone(params, features_BxTxRxD):
     runs = jax.tree.map(lambda leaf: jnp.stack([leaf, 0.5 * leaf, -leaf]), params)
     gradient = jax.grad(lambda params: scores(params, features_BxTxRxD).sum())

@@ -71,6 +71,7 @@ def test_each_frame_is_decoded_once(release, monkeypatch, colour, decoded):
     assert [seen.count(path) for path in clip.frames] == [decoded] + [1] * (len(clip.frames) - 1)
 
 
+@pytest.mark.long
 def test_a_second_preparation_gives_the_same_hash_and_other_pixels_another(short, short_store, tmp_path):
     again = prepare_store([short], tmp_path / "again")
     assert again.hash == short_store.hash

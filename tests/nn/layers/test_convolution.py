@@ -54,7 +54,9 @@ def assert_close(ours, reference, tolerance=1e-5):
         assert np.linalg.norm(a - b) <= tolerance * np.linalg.norm(b)
 
 
-@pytest.mark.parametrize("columns", [1, 40, 10**6])  # strips of one row, of some rows, of all
+@pytest.mark.parametrize(
+    "columns", [pytest.param(1, marks=pytest.mark.long), 40, pytest.param(10**6, marks=pytest.mark.long)]
+)  # strips of one row, of some rows, of all
 @pytest.mark.parametrize("layer", LAYERS)
 def test_outputs_and_gradients_equal_the_reference(layer, columns, monkeypatch):
     monkeypatch.setattr(convolution, "_COLUMNS", columns)

@@ -74,7 +74,7 @@ def test_a_second_process_compiles_nothing(uninterrupted, tmp_path):
 
 
 def test_kills_at_random_moments_change_no_bit(uninterrupted, tmp_path):
-    assert_kills_change_nothing(uninterrupted, tmp_path, kills=3)
+    assert_kills_change_nothing(uninterrupted, tmp_path, kills=2)
 
 
 @pytest.mark.long
@@ -186,6 +186,7 @@ def assert_sigterm_loses_nothing(uninterrupted, tmp_path, *arguments):
     assert_same(tmp_path / "run", uninterrupted)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("damage", ["truncated", pytest.param("removed", marks=pytest.mark.long)])
 def test_a_damaged_checkpoint_gives_way_to_the_one_before(uninterrupted, tmp_path, damage):
     process = start(tmp_path / "run")

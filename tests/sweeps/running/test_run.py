@@ -64,6 +64,7 @@ def test_rates_gammas_seeds_and_folds_compile_each_stage_once(whole):
     assert sorted(compiled) == sorted((s, p) for s in ("spatial", "temporal") for p in ("start", "advance", "apply"))
 
 
+@pytest.mark.long
 def test_each_run_equals_the_run_alone_in_any_order(whole):
     assert_equal(trained(chunk=1, order=-1), whole)
 

@@ -93,6 +93,7 @@ def test_a_second_call_computes_nothing_and_prints_the_same(finished, sweep_file
     assert stamps == {path: path.stat().st_mtime_ns for path in out.glob("predictions-*.parquet")}
 
 
+@pytest.mark.long
 def test_a_lost_chunk_is_computed_again_with_the_same_result(finished, sweep_file, own):
     out, _ = finished
     path = sorted(out.glob("predictions-*.parquet"))[-1]

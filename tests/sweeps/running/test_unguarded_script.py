@@ -19,6 +19,7 @@ print(len(result.predictions), result.missing)
 """
 
 
+@pytest.mark.long
 def test_a_script_without_a_guard_trains_with_two_workers_and_runs_once(tmp_path):
     script = tmp_path / "mine.py"
     script.write_text(SCRIPT)
