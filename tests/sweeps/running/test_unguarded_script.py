@@ -3,6 +3,7 @@
 import subprocess
 import sys
 
+import pytest
 from support.small_command import TRIALS, small_environment
 from support.small_experiment import BASE
 
