@@ -1,4 +1,5 @@
-"""The notebooks, run by a Jupyter kernel from their first cell to their last as a reader would, draw their figures."""
+"""The notebooks, run by a Jupyter kernel from their first cell to their last as a reader would, draw their figures; with tiny
+networks, since the paper's take minutes to compile."""
 
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import nbclient
 import pytest
 from support.commands import checkout_environment
 from support.places import CHECKOUT
+from support.small_command import tiny_networks
 
 FIGURES = {
     "first_tour": {"regions", "motion", "curves", "features", "evidence", "saliency", "decision"},
@@ -45,7 +47,11 @@ def test_notebook(name, tmp_path):
 
 def run(name: str, folder: Path) -> None:
     env = checkout_environment() | {"MERJAX_NOTEBOOK": str(folder), "MERJAX_NOTEBOOK_TINY": "1"}
-    env |= {"MPLBACKEND": "agg", "JUPYTER_PLATFORM_DIRS": "1", "IPYTHONDIR": str(folder / "ipython")}
+    env |= tiny_networks(folder) | {
+        "MPLBACKEND": "agg",
+        "JUPYTER_PLATFORM_DIRS": "1",
+        "IPYTHONDIR": str(folder / "ipython"),
+    }
     client = nbclient.NotebookClient(
         notebook_of(name), timeout=900, kernel_name="python3", resources={"metadata": {"path": str(CHECKOUT)}}
     )
