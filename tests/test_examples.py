@@ -64,6 +64,7 @@ def place(small_release, small_store, tmp_path_factory) -> Path:
 def trained(place) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(place)
+        patch.delenv("XLA_FLAGS", raising=False)  # four devices on a worker's one core would wait for each other
         assert run("run_sweep")
         shutil.copytree("runs/mine", "runs/other")
         report_command(["runs/mine", "--log-megc"])  # whose logs the example of `rescore` scores again
