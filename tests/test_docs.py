@@ -16,6 +16,8 @@ from typing import NamedTuple
 
 import pytest
 from support.places import CHECKOUT
+from support.small_command import tiny_networks
+from support.small_experiment import networks_in_use
 
 # `long` runs them in this order in one folder: later pages use what earlier ones have made
 PAGES = ("README.md", *(f"docs/{name}.md" for name in ("data", "methods", "sweeps", "reports", "models", "clusters")))
@@ -104,9 +106,12 @@ def test_the_examples_of_a_page_that_take_seconds_run_as_written(page, in_docume
 
 
 @pytest.mark.long
-def test_all_examples_of_all_pages_run_as_written_one_page_after_another(in_documents):
-    for page in PAGES:
-        run_page(page, minutes=True)
+def test_all_examples_of_all_pages_run_as_written_one_page_after_another(in_documents, monkeypatch):
+    """With tiny networks, here and in the workers: what the examples ask for does not depend on the networks' size."""
+    monkeypatch.setenv("PYTHONPATH", tiny_networks(in_documents)["PYTHONPATH"])
+    with networks_in_use("tiny"):
+        for page in PAGES:
+            run_page(page, minutes=True)
 
 
 @pytest.mark.parametrize("page", PAGES)
