@@ -1,7 +1,7 @@
 """Every example in README and docs/ does what it says: run in the order of its page, or at least understood by its parser.
 
 A block's first line names its language and then how the test treats it: nothing (run it), `file=NAME` (a file that
-later blocks use), `minutes` (run it under `-m long`), `show` (a cluster or data that nobody has here: its line must parse),
+later blocks use), `minutes` (it takes minutes: its line must parse), `show` (a cluster or data that nobody has here: its line must parse),
 `install` (run by `.ci/run` and by the test of the wheel).
 """
 
@@ -16,10 +16,7 @@ from typing import NamedTuple
 
 import pytest
 from support.places import CHECKOUT
-from support.small_command import tiny_networks
-from support.small_experiment import networks_in_use
 
-# `long` runs them in this order in one folder: later pages use what earlier ones have made
 PAGES = ("README.md", *(f"docs/{name}.md" for name in ("data", "methods", "sweeps", "reports", "models", "clusters")))
 
 
@@ -53,12 +50,12 @@ def as_merjax(words: list[str], where: str) -> list[str]:
     return words[1:]
 
 
-def run_page(page: str, *, minutes: bool) -> None:
-    """Run a page's blocks in the current folder, those that take minutes if asked."""
+def run_page(page: str) -> None:
+    """Run a page's blocks in the current folder, except those that take minutes."""
     for block in blocks_of(page):
         if block.how.startswith("file="):
             Path(block.how.removeprefix("file=")).write_text(block.text)
-        elif block.how in ("show", "install") or (block.how == "minutes" and not minutes):
+        elif block.how in ("show", "install", "minutes"):
             continue
         elif block.language == "sh":
             for words in lines_of(block):
@@ -102,16 +99,7 @@ def in_documents(releases, tmp_path, monkeypatch) -> Path:
 
 @pytest.mark.parametrize("page", PAGES)
 def test_the_examples_of_a_page_that_take_seconds_run_as_written(page, in_documents):
-    run_page(page, minutes=False)
-
-
-@pytest.mark.long
-def test_all_examples_of_all_pages_run_as_written_one_page_after_another(in_documents, monkeypatch):
-    """With tiny networks, here and in the workers: what the examples ask for does not depend on the networks' size."""
-    monkeypatch.setenv("PYTHONPATH", tiny_networks(in_documents)["PYTHONPATH"])
-    with networks_in_use("tiny"):
-        for page in PAGES:
-            run_page(page, minutes=True)
+    run_page(page)
 
 
 @pytest.mark.parametrize("page", PAGES)
