@@ -1,8 +1,8 @@
 """Every example in README and docs/ does what it says: run in the order of its page, or at least understood by its parser.
 
-A block's first line names its language and then how the test treats it: nothing (run it), `file=NAME` (a file that
-later blocks use), `minutes` (it takes minutes: its line must parse), `show` (a cluster or data that nobody has here: its line must parse),
-`install` (run by `.ci/run` and by the test of the wheel).
+A block's first line names its language and, after it, what is to be done with it: nothing (run it), `file=NAME` (a file that
+later blocks use), `minutes` (it takes minutes: its line must parse), `show` (a cluster or data that nobody has here: its line
+must parse), `install` (run by `.ci/run` and by the test of the wheel).
 """
 
 import contextlib
