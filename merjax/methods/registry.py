@@ -9,6 +9,7 @@ from merjax.methods import flow_networks, local_regions
 from merjax.methods.flow_networks import NETWORKS, network_of
 from merjax.methods.handcrafted import svm as handcrafted
 from merjax.methods.runs import Pictures, RunId, Trained
+from merjax.methods.stage_identity import Job
 from merjax.system.errors import MerjaxError, meant
 from merjax.training.data import TrainingData
 
@@ -19,6 +20,7 @@ class Method(NamedTuple):
     Attributes:
         jobs: (data, specs) -> the stages of these runs, one after another, and in the end what they gave: see
             `merjax.engine.jobs`.
+        identities: (data, spec) -> what each stage of a run is known by, in the order in which they train.
         refuse: raises MerjaxError for data whose store lacks what the method needs.
         steps: (config, frames, clips) -> optimiser steps by stage, in the order in which they train.
         epochs: config -> the epochs of the last stage, whose end or an earlier moment is tested.
@@ -29,6 +31,7 @@ class Method(NamedTuple):
     """
 
     jobs: Callable[[TrainingData, Sequence[RunId]], Jobs[Trained]]
+    identities: Callable[[TrainingData, RunId], tuple[Job, ...]]
     refuse: Callable[[TrainingData], None]
     steps: Callable[[Config, int, int], dict[str, int]]
     epochs: Callable[[Config], float]
@@ -40,6 +43,7 @@ class Method(NamedTuple):
 def _of(module, *, compiles: bool = True) -> Method:
     return Method(
         jobs=module.jobs,
+        identities=module.identities,
         refuse=module.refuse,
         steps=module.stage_steps,
         epochs=module.last_epochs,

@@ -21,7 +21,6 @@ from merjax.stores.store import CROPS, STORE_FORMAT, frame_flow_name, read_rows
 from merjax.stores.writing import allocate, allocate_rows, clip_hash
 from merjax.system.errors import MerjaxError
 from merjax.system.files import write_json
-from merjax.system.versions import __version__
 
 PICTURES = "pictures"
 _MARKER = "partial.json"
@@ -124,7 +123,8 @@ def _fingerprint(clips: Sequence[Clip], settings: CropSettings) -> str:
     """Identifies what is being prepared and how, so that a partial store of something else is not continued."""
     # spelled out, since a class that is given another name must not change it: what was begun before would be lost
     made = f"Settings(colour={settings.colour!r}, align={settings.align!r}, flow={_spelled(settings.flow)})"
-    lines = [f"format {STORE_FORMAT}, version {__version__}, {made}"]
+    # the first version that prepared as this one does: what it left unfinished goes on
+    lines = [f"format {STORE_FORMAT}, version 0.1.0, {made}"]
     lines += [f"{clip.key} {frame}" for clip in clips for frame in clip.frames]
     return hashlib.blake2b("\n".join(lines).encode(), digest_size=16).hexdigest()
 

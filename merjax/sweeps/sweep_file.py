@@ -35,7 +35,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args
 
-from merjax.config import Config, flatten, identity, make_config, read_yaml
+from merjax.config import Config, flatten, identity, make_config, read_yaml, trained_settings
 from merjax.methods.registry import refuse_unknown_method
 from merjax.scoring.published.tables import refuse_unknown_rows
 from merjax.sweeps.axes import points_of
@@ -242,7 +242,7 @@ def _refuse_unknown_methods(trials: Sequence[Trial], source: str) -> None:
 def _refuse_duplicates(trials: Sequence[Trial], source: str) -> None:
     seen: dict[str, str] = {}
     for trial in trials:
-        key = f"{identity(trial.config)} {trial.config.data.store} {trial.config.selection}"
+        key = f"{identity(trial.config, trained_settings())} {trial.config.data.store} {trial.config.selection}"
         if key in seen:
             raise MerjaxError(
                 f'{source}: the trials "{seen[key]}" and "{trial.name}" have the same settings; remove one'

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 from rich.console import Console
 
-from merjax.config import Config, flatten, identity
+from merjax.config import Config, flatten, identity, trained_settings
 from merjax.sweeps.folder import (
     is_finished,
     merge,
@@ -89,7 +89,8 @@ def as_sweep(
     if isinstance(sweep, Config):
         sweep = {"base": flatten(sweep)}
     made = make_sweep(sweep, "sweep", (overrides,), scale=scale)
-    digest = hashlib.blake2b(str([identity(trial.config) for trial in made.trials]).encode(), digest_size=4)
+    told = [identity(trial.config, trained_settings()) for trial in made.trials]
+    digest = hashlib.blake2b(str(told).encode(), digest_size=4)
     return replace(made, name=f"{made.name}-{digest.hexdigest()}")
 
 

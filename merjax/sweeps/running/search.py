@@ -24,7 +24,7 @@ import numpy as np
 import pandas as pd
 from filelock import FileLock, Timeout
 
-from merjax.config import flatten, identity
+from merjax.config import flatten, identity, trained_settings
 from merjax.scoring.metrics import SCORES
 from merjax.scoring.predictions import confusion_of
 from merjax.scoring.scores import seed_scores
@@ -173,7 +173,8 @@ def _open_study(sweep: SweepFile, place: Path) -> "optuna.Study":
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     spec, base = sweep.searched, sweep.trials[0].config
     about = json.dumps(
-        [spec._replace(trials=0, storage=None), identity(base), base.data.store, sweep.seeds], default=str
+        [spec._replace(trials=0, storage=None), identity(base, trained_settings()), base.data.store, sweep.seeds],
+        default=str,
     )
     signature = hashlib.blake2b(about.encode(), digest_size=8).hexdigest()
     storage: Any = spec.storage
