@@ -112,12 +112,12 @@ def test_what_does_not_fit_is_listed(material, tmp_path):
 @pytest.mark.parametrize(
     ("old", "new", "sentence"),
     [
-        ("casme2,sub01", "casme3,sub01", 'line 4: data is "casme3"; write any of smic, casme2, samm'),
-        ("s01_ne_01,0", "s01_ne_01,7", 'line 2: label is "7"; write negative'),
-        ("s01,s01_ne_01", ",s01_ne_01", "line 2: subject and clip"),
+        ("casme2,sub01", "casme3,sub01", 'row 4, column data: data is "casme3"; write any of smic, casme2, samm'),
+        ("s01_ne_01,0", "s01_ne_01,7", 'row 2, column label: label is "7"; write negative'),
+        ("s01,s01_ne_01", ",s01_ne_01", 'row 2, column subject: subject is ""; subject and clip'),
         ("sub02,EP01_11f", "sub01,EP02_01f", "listed twice"),
-        ("46.0,59.0", "46.0,apex", 'line 4: apex is "apex", which is not a frame number'),
-        ("clip,label", "clip,class", "has no column label"),
+        ("46.0,59.0", "46.0,apex", 'row 4, column apex: apex is "apex"; write a frame number'),
+        ("clip,label", "clip,class", "no sheet with the columns label"),
     ],
 )
 def test_a_list_that_cannot_be_understood_is_refused(material, tmp_path, old, new, sentence):
