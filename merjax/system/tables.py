@@ -134,7 +134,7 @@ def _separated(path: Path, text: str, known: Collection[str]) -> tuple[Row, ...]
 
 def _reading(text: str, separator: str) -> _Reading:
     if separator == " ":
-        return _Reading([tuple(line.split()) for line in re.split(r"\r\n|\r|\n", text)], "")
+        return _Reading([tuple(line.split()) for line in io.StringIO(text, newline=None)], "")
     # strict: without it, all rows after a quotation mark that is never closed would be lost in one cell
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True, skipinitialspace=True)
     rows: list[Row] = []
