@@ -72,6 +72,6 @@ def test_every_code_of_the_published_sheets_is_understood(shared):
         "more/cas3_partC_ME.xlsx": 4,
     }
     for name, column in sheets.items():
-        rows = [row for row in read_tables(annotations / name)[0].rows if len(row) > column and row[2].isdecimal()]
+        rows = [row for row in read_tables(annotations / name)[0].rows if len(row) > column and row[3].isdecimal()]
         assert len(rows) > 150
         assert [row[column] for row in rows if coded_units(row[column]) is None] == []
