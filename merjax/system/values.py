@@ -185,9 +185,8 @@ def parse(written: str, source: str) -> Any:
     Raises:
         MerjaxError: it is malformed or has a key twice; the message begins with `source`.
     """
-    loader = yaml.BaseLoader(written)  # the one that guesses no types
     try:
-        node = loader.get_single_node()
+        node = yaml.BaseLoader(written).get_single_node()  # this loader guesses no types
         return None if node is None else _value(node, (), count())
     except _Fault as error:
         raise MerjaxError(f"{source}: {error}") from None
@@ -195,7 +194,12 @@ def parse(written: str, source: str) -> Any:
         at = error.problem_mark or error.context_mark
         where = f" (line {at.line + 1})" if at else ""
         tabs = "a tab stands where blanks should; indent with blanks"
-        problem = tabs if "'\\t'" in str(error.problem) else " ".join(str(error.problem or error.context).split())
+        said = (
+            f"{error.context}, {error.problem}"
+            if str(error.problem).startswith("but ")
+            else error.problem or error.context
+        )
+        problem = tabs if "'\\t'" in str(said) else " ".join(str(said).split())
         raise MerjaxError(f"{source} is not a readable YAML file: {problem}{where}") from None
     except yaml.reader.ReaderError as error:
         line = written.count("\n", 0, error.position) + 1

@@ -297,7 +297,7 @@ def test_inner_clips_are_of_training_subjects_and_held_out_clips_are_on_no_side(
     ("said", "sentence"),
     [
         ({"space": {}}, "write `key: "),
-        ({"space": {"loss.gama": [1]}}, "Did you mean"),
+        ({"space": {"loss.gama": [1]}}, "did you mean"),
         ({"space": {"loss.gamma": {"low": 2, "high": 1}}}, "low < high"),
         ({"space": {"loss.gamma": {"low": 0, "high": 1, "log": True}}}, "where low is above 0"),
         ({"space": {"loss.gamma": {"low": -1, "high": 1}}}, "must not be negative"),
