@@ -1,4 +1,4 @@
-"""Every setting in many spellings, in files and on the command line: what was meant is what is read, or a sentence says why not."""
+"""Every setting in many spellings, in files and on the command line: what was meant is read, or a sentence says why not."""
 
 import json
 from dataclasses import dataclass
@@ -45,7 +45,7 @@ def test_settings_are_all_there_with_their_defaults():
 
 @dataclass(frozen=True)
 class Written:
-    """A spelling of a setting: its text behind `key: ` and behind `key=`, and the value that is meant; no value if it is none."""
+    """A spelling of a setting: its text behind `key: ` and behind `key=`, and the value that is meant or None."""
 
     key: str
     in_file: str
