@@ -31,10 +31,11 @@ class Parser(argparse.ArgumentParser):
         """
         typed = sys.argv[1:] if argv is None else argv
         for before, word in zip(["", *typed], typed, strict=False):
-            flag = word.removesuffix("=")
-            if not flag.strip() or (word.startswith("-") and word.endswith("=")):
-                what = (before if before.startswith("-") else "a word") if not flag.strip() else flag
-                self.error(f"{what} has no value (an unset variable?)")
+            flag, equals, value = word.partition("=")
+            if not word.strip():
+                self.error(f"{before if before.startswith('-') else 'a word'} has no value (an unset variable?)")
+            if flag.startswith("-") and equals and not value.strip():
+                self.error(f"{flag} has no value (an unset variable?)")
         known, unknown = self.parse_known_intermixed_args(typed)
         if unknown:
             first = unknown[0].partition("=")[0]

@@ -50,6 +50,7 @@ from merjax.system.settings import Layer
 Scale = Literal["full", "small"]
 SCALES: tuple[Scale, ...] = get_args(Scale)
 _SMALL_KEYS = ("base", "seeds", "synthesize")
+_MAY_BE_EMPTY = ("base", "trials", "axes", "synthesize", "small", "published")
 _MOST_SEEDS = 1000  # a larger number is meant as a seed
 
 
@@ -164,8 +165,8 @@ def make_sweep(
     Raises:
         MerjaxError: see `read_sweep`; the message begins with `source`.
     """
-    content = {key: value for key, value in content.items() if not values.is_nothing(value)}
     refuse_unknown_keys(content, source)
+    content = {key: said for key, said in content.items() if key not in _MAY_BE_EMPTY or not values.is_nothing(said)}
     small: dict[str, Any] = {}
     if scale == "small":
         said = _small(content, source)
