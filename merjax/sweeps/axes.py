@@ -86,8 +86,8 @@ def _refuse_endless(key: str, count: float, source: str) -> None:
 
 def _unlike_an_axis(key: str, axis: Any, source: str) -> MerjaxError:
     return MerjaxError(
-        f"{source}: the axis {key} is {shown(axis)}; write a list of values, {{range: [first, last, step]}} with a step above "
-        "0, or {log: [first, last, how many]} with 0 < first < last and two values or more"
+        f"{source}: the axis {key} is {shown(axis) or 'empty'}; write a list of values, {{range: [first, last, step]}} with a "
+        "step above 0, or {log: [first, last, how many]} with 0 < first < last and two values or more"
     )
 
 

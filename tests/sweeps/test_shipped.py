@@ -119,5 +119,5 @@ def test_a_sweep_file_in_another_encoding_does_not_stop_the_list(tmp_path):
     path = tmp_path / "sweeps" / "other.yaml"
     path.write_bytes("# Été.\n".encode("cp1252"))
     assert "is not in UTF-8" in about(named_sweeps()["other"])
-    path.write_text("\ufeff# Été.\n", encoding="utf-16")
-    assert "Été." in about(path)
+    path.write_text("# Été.\n", encoding="utf-16")
+    assert about(path) == "Été."

@@ -287,7 +287,7 @@ def test_trials_keep_their_names_and_axes_their_texts():
         ("base: {spatial: {learning_rate: .inf}}", "spatial.learning_rate is .inf; write a finite number"),
         ("axes: {loss.gamma: {range: [0, 1e9, 1]}}", "write at most 10000"),
         ("axes: {loss.gamma: {range: [0, .inf, 1]}}", "write a list of values"),
-        ("axes: {loss.gamma: }", "the axis loss.gamma is "),
+        ("axes: {loss.gamma: }", "the axis loss.gamma is empty"),
         ("search: {space: {loss.gamma: [.nan]}, trials: 2}", "loss.gamma is .nan; write a finite number"),
         ("base: {spatial: 3}", "spatial is 3, but it is a section"),
     ],
