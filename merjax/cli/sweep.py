@@ -5,13 +5,15 @@ import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from merjax.cli.parser import Parser
+from merjax.cli.parser import Parser, is_setting, whole_number
 from merjax.cli.printing import say
+from merjax.system import values
 from merjax.system.errors import MerjaxError, command
+from merjax.system.settings import split_word
 
 if TYPE_CHECKING:
     from merjax.sweeps.running.shards import Shard
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 QUICKSTART = "quickstart"
 SCALES = ("full", "small")
 LOGS = ("jsonl", "tensorboard")
+_FLAGS_WITH_VALUES = ("out", "scale", "shard", "log", "slurm", "show")  # which people write as settings
 
 _ABOUT = "Train the trials of a sweep file over all folds and seeds, and print their pooled scores."
 _EPILOG = """\
@@ -64,10 +67,11 @@ def main(argv: Sequence[str] | None = None, prog: str = "merjax sweep") -> None:
     """Run the command line; without `argv`, the process's own. `prog` is the program's name in its help."""
     typed = list(sys.argv[1:] if argv is None else argv)
     asked = _parser(prog).read(typed)
-    file = QUICKSTART if not asked.words or "=" in asked.words[0] else asked.words.pop(0)
+    file = QUICKSTART if not asked.words or is_setting(asked.words[0]) else asked.words.pop(0)
     for word in asked.words:
-        if "=" not in word:
-            raise MerjaxError(f"`{word}` is not a setting; after the sweep file come words such as loss.gamma=1.5")
+        key, value = split_word(word)
+        if key in _FLAGS_WITH_VALUES:
+            raise MerjaxError(f"{key} is a flag, not a setting; write --{key} {value}")
     if asked.merge:
         raise MerjaxError(f"--merge is now a word of its own; write: merjax merge {_line(file, asked, asked.merge)}")
     if asked.list:
@@ -153,7 +157,7 @@ def _print_list(console: Console) -> None:
 def _show(name: str) -> None:
     from merjax.sweeps.shipped import find_sweep
 
-    print(find_sweep(Path(name)).read_text(), end="")
+    print(values.read_text(find_sweep(Path(name))), end="")
 
 
 def _line(file: str, asked: argparse.Namespace, folders: Sequence[str | Path]) -> str:
@@ -168,9 +172,14 @@ def _scale(asked: argparse.Namespace) -> list[str]:
 
 def _parameters(words: list[str]) -> dict[str, Any]:
     """`timeout_min=60 slurm_partition=gpu` in the form that submitit takes."""
-    from omegaconf import OmegaConf
-
-    return cast(dict[str, Any], OmegaConf.to_container(OmegaConf.from_dotlist(words)))
+    found: dict[str, Any] = {}
+    for key, written in map(split_word, words):
+        value = values.plain(values.parse(written, f"--slurm-set {key}"))
+        # Slurm's names of accounts and partitions keep their letters, so 010 is not the number 10
+        found[key] = (
+            written if isinstance(value, int | float) and str(value) not in (written, written.capitalize()) else value
+        )
+    return found
 
 
 def add_sweep_flags(parser: Parser) -> None:
@@ -196,7 +205,7 @@ def _parser(prog: str) -> Parser:
     add_sweep_flags(parser)
     parser.add_argument("--list", action="store_true", help="print the sweeps that can be called by name, a line each")
     parser.add_argument("--show", metavar="NAME", help="print the sweep file of that name, to start your own from")
-    parser.add_argument("--slurm", type=int, metavar="N", help="submit N shards to Slurm, and do nothing here")
+    parser.add_argument("--slurm", type=whole_number, metavar="N", help="submit N shards to Slurm, and do nothing here")
     parser.add_argument(
         "--slurm-set", nargs="+", default=[], metavar="key=value", help="parameters of submitit, such as timeout_min=60"
     )

@@ -5,15 +5,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from omegaconf import OmegaConf
-from omegaconf.errors import OmegaConfBaseException
-from yaml import YAMLError
-
 from merjax.datasets.clip import DATABASES, EMOTIONS, Database, Discrepancy
 from merjax.datasets.coded_units import coded_units
 from merjax.system.columns import Sheet
 from merjax.system.errors import MerjaxError, meant
 from merjax.system.tables import whole_number
+from merjax.system.values import is_nothing, read_yaml, shown, text, whole
 
 
 @dataclass(frozen=True)
@@ -149,8 +146,8 @@ def read_overrides(overrides: Overrides | None, database: str) -> Corrections:
     if overrides is None:
         return Corrections("", {})
     source = "overrides" if isinstance(overrides, Mapping) else str(overrides)
-    content = overrides if isinstance(overrides, Mapping) else _load_yaml(Path(overrides))
-    if not isinstance(content, Mapping) or not all(isinstance(s, Mapping | None) for s in content.values()):
+    content = overrides if isinstance(overrides, Mapping) else _read(Path(overrides))
+    if not all(isinstance(section, Mapping) or is_nothing(section) for section in content.values()):
         raise MerjaxError(
             f"{source}: expected databases ({', '.join(DATABASES)}) with 'subject/clip: {{field: value}}' below"
         )
@@ -158,7 +155,8 @@ def read_overrides(overrides: Overrides | None, database: str) -> Corrections:
         if section not in DATABASES:
             raise MerjaxError(f"{source}: '{section}' is not a database; expected {', '.join(DATABASES)}")
     of_clips = {}
-    for key, fields in (content.get(database) or {}).items():
+    own = content.get(database)
+    for key, fields in ({} if own is None or is_nothing(own) else own).items():
         subject, slash, name = str(key).partition("/")
         if not slash or not isinstance(fields, Mapping):
             raise MerjaxError(
@@ -168,24 +166,24 @@ def read_overrides(overrides: Overrides | None, database: str) -> Corrections:
     return Corrections(source, of_clips)
 
 
-def _load_yaml(path: Path) -> object:
-    if not path.is_file():
+def _read(path: Path) -> Mapping[str, Any]:
+    if not path.exists():
         raise MerjaxError(f"{path}: no such file; --overrides takes a YAML file of corrections")
-    try:
-        return OmegaConf.to_container(OmegaConf.load(path))
-    except (YAMLError, OmegaConfBaseException, UnicodeDecodeError, OSError) as error:
-        raise MerjaxError(f"{path}: not a readable YAML file: {' '.join(str(error).split())}") from error
+    return read_yaml(path)
 
 
-def _checked(source: str, key: object, field: str, value: object) -> int | str | None:
+def _checked(source: str, key: object, field: str, value: Any) -> int | str | None:
     if field not in CORRECTABLE:
         raise MerjaxError(f"{source}: {key} corrects '{field}'; the fields are {', '.join(CORRECTABLE)}")
-    if field in ("emotion", "action_units"):
-        return str(value).lower() if field == "emotion" else str(value)
-    is_number = isinstance(value, int) and not isinstance(value, bool)
-    if is_number or (value is None and field in ("apex", "objective_class")):
-        return value  # type: ignore[return-value]
-    raise MerjaxError(f"{source}: {key} sets {field} to {value!r}; expected a whole number")
+    if value == "" and is_nothing(value):
+        raise MerjaxError(f"{source}: {key} gives {field} no value; write one, or leave {field} out")
+    try:
+        if field in ("emotion", "action_units"):
+            return text(value).lower() if field == "emotion" else text(value)
+        return None if is_nothing(value) and field in ("apex", "objective_class") else whole(value)
+    except ValueError:
+        wanted = "text" if field in ("emotion", "action_units") else "a whole number"
+        raise MerjaxError(f"{source}: {key} sets {field} to {shown(value)!r}; expected {wanted}") from None
 
 
 def correct(rows: Iterable[Row], corrections: Corrections, database: str) -> tuple[list[Row], list[Discrepancy]]:
