@@ -52,11 +52,11 @@ def prepare_backend() -> None:
     try:
         jax.local_devices()
     except Exception as error:  # of many kinds, by platform and driver
-        first = next(iter(str(error).strip().splitlines()), type(error).__name__)
+        first = next((f" ({line})" for line in str(error).strip().splitlines()), "")
         named = named_platform()
         todo = f"unset {named.partition('=')[0]}, or install what it names" if named else "see `merjax doctor`"
         raise MerjaxError(
-            f"JAX finds no device to train on{f' with {named}' if named else ''} ({first}); {todo}"
+            f"JAX finds no device to train on{f' with {named}' if named else ''}{first}; {todo}"
         ) from error
 
 

@@ -60,8 +60,8 @@ def array_shard(environment: Mapping[str, str] = HERE) -> Shard:
     """The shard that belongs to this task of a Slurm job array; the whole sweep outside of such an array.
 
     Raises:
-        MerjaxError: the array leaves numbers out, so that its tasks do not say how many shards there are; or a variable holds no
-            number.
+        MerjaxError: the array leaves numbers out, so that its tasks do not say how many shards there are; or a variable holds
+            no number.
     """
     if text("SLURM_ARRAY_TASK_ID", environment) is None or text("SLURM_ARRAY_TASK_COUNT", environment) is None:
         return WHOLE
