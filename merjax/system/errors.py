@@ -4,7 +4,6 @@ import difflib
 import errno
 import functools
 import os
-import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -66,7 +65,7 @@ def _said(error: Exception) -> int:
         return _say(f"error: {error}", 2)
     if isinstance(error, BrokenPipeError):  # `| head`: nobody reads on
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 128 + signal.SIGPIPE
+        return 141  # what a shell expects of SIGPIPE
     if isinstance(error, OSError) and error.errno in _DISK:
         return _say(f"error: {error.filename or 'the output'}: {_DISK[error.errno]}", 2)
     if isinstance(error, MemoryError):
