@@ -50,6 +50,7 @@ def test_more_shards_than_chunks_are_refused_by_each_of_them():
             refuse_idle(Shard(number, total + 1), plan)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("number", ["0", "1"])
 def test_a_process_whose_neighbour_never_starts_says_so_within_five_seconds_and_hears_ctrl_c(tmp_path, number):
     with socket.socket() as free:
