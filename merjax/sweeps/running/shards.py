@@ -51,8 +51,8 @@ def refuse_idle(shard: Shard, plan: "Plan") -> None:
     chunks = len(plan.chunks)
     if shard.total > chunks:
         raise MerjaxError(
-            f"this is shard {shard}, but the sweep is cut into {chunks} chunks, so that {shard.total - chunks} of the shards "
-            f"would have nothing to do; start {chunks} or fewer"
+            f"the sweep is cut into {chunks} chunks, so that {shard.total - chunks} of {shard.total} shards would have nothing "
+            f"to do; start {chunks} or fewer"
         )
 
 

@@ -46,7 +46,9 @@ def test_more_shards_than_chunks_are_refused_by_each_of_them():
     total = len(plan.chunks)
     refuse_idle(Shard(1, total), plan)
     for number in range(1, total + 2):
-        with pytest.raises(MerjaxError, match=f"cut into {total} chunks, so that 1 of the shards would have nothing"):
+        with pytest.raises(
+            MerjaxError, match=f"cut into {total} chunks, so that 1 of {total + 1} shards would have nothing"
+        ):
             refuse_idle(Shard(number, total + 1), plan)
 
 
