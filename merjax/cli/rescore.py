@@ -7,6 +7,7 @@ from rich.console import Console
 
 from merjax.cli.parser import Parser
 from merjax.cli.printing import say, wide_console
+from merjax.system.at_work import at_work
 from merjax.system.errors import command
 
 PROTOCOLS = ("megc3", "au5")
@@ -48,7 +49,8 @@ def print_rescored(path: Path, protocol: str, clips: Path | None, console: Conso
     from merjax.scoring.scores import DRAWS
     from merjax.scoring.written import number
 
-    scores = rescore(path, clips=clips, protocol=protocol)
+    with at_work("scoring the log", path):
+        scores = rescore(path, clips=clips, protocol=protocol)
     rows = [
         (
             Part(row["part"]).title,

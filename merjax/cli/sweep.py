@@ -12,6 +12,7 @@ from rich.console import Console
 from merjax.cli.parser import Parser, is_setting, whole_number
 from merjax.cli.printing import say
 from merjax.system import values
+from merjax.system.at_work import at_work
 from merjax.system.errors import MerjaxError, command
 from merjax.system.settings import split_word
 
@@ -62,7 +63,7 @@ memory: engine.chunk=8 puts at most 8 runs on the devices together; without it, 
 """
 
 
-@command
+@command(stopped="stopped; what was finished is kept, and the same line goes on from there")
 def main(argv: Sequence[str] | None = None, prog: str = "merjax sweep") -> None:
     """Run the command line; without `argv`, the process's own. `prog` is the program's name in its help."""
     typed = list(sys.argv[1:] if argv is None else argv)
@@ -83,22 +84,24 @@ def main(argv: Sequence[str] | None = None, prog: str = "merjax sweep") -> None:
 
 
 def _run(file: str, asked: argparse.Namespace, typed: Sequence[str], console: Console) -> None:
+    shard = _shard(asked, console)
+
     from merjax.cli.terminal import print_result, print_shard
-    from merjax.sweeps.running.run import train_sweep
-    from merjax.sweeps.running.shards import array_shard, own_shard, parse_shard
+    from merjax.sweeps.running.run import make_missing_store, train_sweep
     from merjax.sweeps.sweep_file import read_sweep
+    from merjax.system.jax_setup import prepare_backend
     from merjax.system.signals import Interrupted, stop_requests
 
-    sweep = read_sweep(Path(file), asked.words, asked.scale)
+    with at_work("reading the sweep file", file):
+        sweep = read_sweep(Path(file), asked.words, asked.scale)
     folder = asked.out or Path("runs") / sweep.name
-    trains = not asked.plan and asked.slurm is None
-    # look for the other processes of a cluster only if this one is to train
-    shard = parse_shard(asked.shard) if asked.shard else own_shard() if trains else array_shard()
     if asked.plan:
         _print_plan(sweep, folder, shard, console)
     elif asked.slurm is not None:
         _submit(sweep, file, asked, folder, console)
     else:
+        prepare_backend()
+        make_missing_store(sweep, console)  # before the requests, which training looks for: Ctrl-C ends this at once
         with stop_requests() as stop:
             try:
                 result = train_sweep(sweep, folder, shard, asked.log, console, stop)
@@ -112,12 +115,24 @@ def _run(file: str, asked: argparse.Namespace, typed: Sequence[str], console: Co
             print_result(result, console)
 
 
+def _shard(asked: argparse.Namespace, console: Console) -> "Shard":
+    from merjax.sweeps.running.shards import array_shard, own_shard, parse_shard
+
+    if asked.shard:
+        return parse_shard(asked.shard)
+    if asked.plan or asked.slurm is not None:  # only who trains looks for the other processes of a cluster
+        return array_shard()
+    return own_shard(say=lambda sentence: say(console, sentence))
+
+
 def _print_plan(sweep: "SweepFile", folder: Path, shard: "Shard", console: Console) -> None:
     from merjax.cli.terminal import print_plan, print_scale, print_search_plan
     from merjax.sweeps.running.planned import batch_of, memory_of, planned
     from merjax.sweeps.running.pool import worker_count
     from merjax.sweeps.running.run import make_missing_store
+    from merjax.system.jax_setup import prepare_backend
 
+    prepare_backend()
     make_missing_store(sweep, console)
     plan, finished = planned(sweep, shard, folder)
     workers = worker_count(sweep.trials[0].config.engine.workers)

@@ -35,7 +35,7 @@ The 68 landmarks come from dlib's model, which was trained on iBUG 300-W: for re
 The same arguments and photographs give the same frames, whatever the number of workers."""
 
 
-@command
+@command(stopped="stopped; the clips that were finished are kept, and the same line goes on with the others")
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command line; without `argv`, the process's own."""
     parser = _parser()
