@@ -15,11 +15,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import pandas as pd
 
 from merjax.datasets.clip import DATABASES, Discrepancy, discrepancy_table
+from merjax.faces.pictures import holds_colours, read_image
 from merjax.protocols import SCHEMES, label_clips
 from merjax.protocols.completeness import CheckReport, DatabaseCheck, check_schemes, counts_of
 from merjax.stores.sheets import write_flow_sheet
@@ -158,12 +158,12 @@ def _read(path: Path) -> np.ndarray | str:
     """u, v and strain, or the reason why the image cannot be used."""
     if not path.is_file():
         return f"there is no image {path.name}"
-    image = cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_UNCHANGED)
-    if image is None:
-        return f"{path.name} cannot be read as an image"
-    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
-        return f"{path.name} does not have three channels of 8 bits"
-    return image[..., ::-1]
+    try:
+        if not holds_colours(path):
+            return f"{path.name} has one channel, where u, v and strain are three"
+        return read_image(path, "rgb")
+    except MerjaxError as error:
+        return str(error)
 
 
 def _reason(image: np.ndarray | str, usual: tuple[int, ...]) -> str:

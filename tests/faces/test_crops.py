@@ -4,9 +4,8 @@ import cv2
 import numpy as np
 import pytest
 
-from merjax.faces.crops import INTER_OCULAR, Box, corners, cut, inter_ocular_distance, read_image, region_boxes
+from merjax.faces.crops import INTER_OCULAR, Box, corners, cut, inter_ocular_distance, region_boxes
 from merjax.faces.regions import FACE, REGIONS, Region
-from merjax.system.errors import MerjaxError
 
 
 def face_points(d: float = 105.0, x: float = 300.0, y: float = 250.0) -> np.ndarray:
@@ -135,16 +134,6 @@ def test_colours_are_cut_channel_by_channel():
         assert crop.shape == (160, 160, 3)
         for c in range(3):
             np.testing.assert_array_equal(crop[..., c], cut(np.ascontiguousarray(image[..., c]), FACE, box))
-
-
-def test_images_are_read_as_gray_or_as_red_green_blue(tmp_path):
-    path = tmp_path / "red.png"
-    cv2.imwrite(str(path), np.full((4, 5, 3), (0, 0, 200), np.uint8))  # OpenCV writes blue, green, red
-    assert read_image(path).shape == (4, 5)
-    np.testing.assert_array_equal(read_image(path, "rgb")[0, 0], [200, 0, 0])
-    path.write_bytes(path.read_bytes()[:-40])
-    with pytest.raises(MerjaxError, match="red.png cannot be read as an image"):
-        read_image(path)
 
 
 @pytest.mark.parametrize("degrees", [0, 30, 90, -140])
