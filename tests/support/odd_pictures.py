@@ -37,12 +37,8 @@ def encoded(colours, kind):
     if made.mode in ("RGBA", "LA"):
         made.putalpha(alpha)
     buffer = io.BytesIO()
-    made.save(
-        buffer,
-        form,
-        **{"progressive": True} if kind == "progressive" else {},
-        **{"quality": 95} if form == "JPEG" else {},
-    )
+    options = {"progressive": kind == "progressive", "quality": 95} if form == "JPEG" else {}
+    made.save(buffer, form, **options)
     bands = Image.open(io.BytesIO(buffer.getvalue()))
     bands = bands.convert("RGBA") if bands.mode in ("RGBA", "LA") else bands.convert("RGB")
     return buffer.getvalue(), np.array(bands)[..., :3].astype(int)
