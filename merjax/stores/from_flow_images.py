@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 
 from merjax.datasets.clip import DATABASES, Discrepancy, discrepancy_table
-from merjax.faces.pictures import holds_colours, read_image
+from merjax.faces.pictures import bits_in_use, holds_colours, read_image
 from merjax.protocols import SCHEMES, label_clips
 from merjax.protocols.completeness import CheckReport, DatabaseCheck, check_schemes, counts_of
 from merjax.stores.sheets import write_flow_sheet
@@ -68,7 +68,8 @@ def prepare_flow_images(folder: Path, clips: Path, out: Path) -> Store:
         for row, reason in zip(rows, reasons, strict=True)
         if reason
     ]
-    index = index[used].reset_index(drop=True)
+    bits = [bits_in_use([folder / name]) for name in names[used]]
+    index = index[used].reset_index(drop=True).assign(bits=bits)
     flow = np.stack([image for image, use in zip(images, used, strict=True) if use and isinstance(image, np.ndarray)])
     discrepancies += _unlisted(folder, set(names)) + _against_rules(index)
     _write(out, folder, clips, index, flow, discrepancies)

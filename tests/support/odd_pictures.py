@@ -13,6 +13,28 @@ def scene(rng, rows, columns):
     return cv2.normalize(noise, None, 0, 255, cv2.NORM_MINMAX).round().astype(np.uint8)
 
 
+KINDS = (
+    "rgb",
+    "rgba",
+    "la",
+    "palette",
+    "one",
+    "cmyk",
+    "gray",
+    "progressive",
+    "rgba.tif",
+    "bmp",
+    "webp",
+    "tif",
+    "16.rgba",
+)
+
+
+def wide(values, ending):
+    """A file of 16-bit values, gray or RGB."""
+    return cv2.imencode(ending, values if values.ndim == 2 else np.ascontiguousarray(values[..., ::-1]))[1].tobytes()
+
+
 def encoded(colours, kind):
     """A picture file of a kind, and the values `rows x columns x 3` that Pillow reads from it without its alpha channel."""
     picture = Image.fromarray(colours)
