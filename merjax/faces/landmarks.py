@@ -69,7 +69,7 @@ class FoundFace(NamedTuple):
             "subject", "picture": the box was given, as that of the subject's other clips or of the release's pictures.
         box: where the landmarks were sought.
         padding: by how many pixels the picture was padded for that.
-        others: further faces, each smaller than this one.
+        others: smaller faces that the same search showed.
     """
 
     points: Points

@@ -32,8 +32,9 @@ class PictureError(MerjaxError):
 def read_image(path: Path, colour: Colour = "gray", bits: int | None = None) -> Image:
     """Read a picture file as gray values, `rows x columns`, or as RGB, `rows x columns x 3`.
 
-    A gray file gives three equal channels of RGB. Palettes and CMYK become colours; an alpha channel is left out, since a
-    camera has none. Of values that are wider than 8 bits, the upper 8 of the bits in use are kept.
+    A gray file gives three equal channels of RGB. Palettes and CMYK become colours. An alpha channel is left out, since a
+    camera has none; in TIFF files it is refused, unless all is opaque. Of values that are wider than 8 bits, the upper 8 of the bits in
+    use are kept.
 
     Args:
         path: the file, in any format that OpenCV reads.
@@ -91,8 +92,9 @@ def _values(path: Path, colour: Colour) -> Values:
     if content[:4].tobytes() in _TIFF and (whole := _decoded(content, cv2.IMREAD_UNCHANGED)) is not None:
         if whole.dtype not in (np.uint8, np.uint16):
             raise PictureError(path, f"holds values of the kind {whole.dtype}; save it with 8 or 16 bits a value")
-        if whole.ndim == 3 and whole.shape[2] == 4:  # OpenCV would darken the colours by the alpha channel
-            image = cv2.cvtColor(whole, cv2.COLOR_BGRA2GRAY if colour == "gray" else cv2.COLOR_BGRA2BGR)
+        if whole.ndim == 3 and whole.shape[2] == 4 and whole[..., 3].min() < np.iinfo(whole.dtype).max:
+            # OpenCV multiplies the colours of such a file by their alpha, and what is lost cannot be had back
+            raise PictureError(path, "is a TIFF file with transparent parts; save it without its alpha channel")
     if image is None or image.size == 0:
         raise PictureError(path, "cannot be read as an image; it is damaged, cut off or of another kind")
     if image.dtype not in (np.uint8, np.uint16):

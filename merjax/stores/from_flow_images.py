@@ -160,9 +160,8 @@ def _read(path: Path) -> np.ndarray | str:
     if not path.is_file():
         return f"there is no image {path.name}"
     try:
-        if not holds_colours(path):
-            return f"{path.name} has one channel, where u, v and strain are three"
-        return read_image(path, "rgb")
+        image = read_image(path, "rgb")
+        return image if holds_colours(path) else f"{path.name} has one channel, where u, v and strain are three"
     except MerjaxError as error:
         return str(error)
 

@@ -61,7 +61,7 @@ def test_a_face_cut_at_its_outline_is_found(model, portrait, height):
 
 
 def test_the_larger_of_two_faces_is_taken_and_the_other_listed(model, portrait):
-    small = cv2.resize(portrait, None, fx=0.6, fy=0.6, interpolation=cv2.INTER_AREA)
+    small = cv2.resize(portrait, None, fx=0.8, fy=0.8, interpolation=cv2.INTER_AREA)
     both = np.zeros((portrait.shape[0], portrait.shape[1] + small.shape[1], 3), np.uint8)
     both[: small.shape[0], : small.shape[1]] = small
     both[:, small.shape[1] :] = portrait

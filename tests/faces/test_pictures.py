@@ -53,7 +53,9 @@ def test_the_depth_of_colours_is_that_of_the_brightest_channel(path):
     np.testing.assert_array_equal(read_image(path, "rgb")[0, 0], [0, 0, 250])
 
 
-@pytest.mark.parametrize("kind", ["rgba", "la", "palette", "one", "cmyk", "gray", "progressive", "rgba.tif", "16.rgba"])
+@pytest.mark.parametrize(
+    "kind", ["rgba", "la", "palette", "one", "cmyk", "gray", "progressive", "opaque.tif", "16.rgba"]
+)
 def test_channels_of_all_kinds_become_gray_or_colours(path, kind):
     """Against Pillow's reading of the same file; alpha channels are left out."""
     content, expected = encoded(COLOURS, kind)
@@ -79,6 +81,7 @@ def test_faults_are_told_in_a_sentence_with_the_file(tmp_path, capfd):
     for name, content, said in (
         ("empty.png", b"", "cannot be read as an image; it is empty"),
         ("cut.png", whole[:-40], "cannot be read as an image; it is damaged, cut off"),
+        ("clear.tif", encoded(COLOURS, "rgba.tif")[0], "is a TIFF file with transparent parts; save it without"),
         ("text.jpg", b"no picture", "cannot be read as an image"),
         ("floats.tif", floats, "holds values of the kind float32; save it with 8 or 16 bits"),
     ):

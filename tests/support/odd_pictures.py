@@ -22,7 +22,7 @@ KINDS = (
     "cmyk",
     "gray",
     "progressive",
-    "rgba.tif",
+    "opaque.tif",
     "bmp",
     "webp",
     "tif",
@@ -52,11 +52,12 @@ def encoded(colours, kind):
         "gray": (picture.convert("L"), "JPEG"),
         "progressive": (picture, "JPEG"),
         "rgba.tif": (picture.convert("RGBA"), "TIFF"),
+        "opaque.tif": (picture.convert("RGBA"), "TIFF"),
         "bmp": (picture, "BMP"),
         "webp": (picture, "WEBP"),
         "tif": (picture, "TIFF"),
     }[kind]
-    if made.mode in ("RGBA", "LA"):
+    if made.mode in ("RGBA", "LA") and kind != "opaque.tif":
         made.putalpha(alpha)
     buffer = io.BytesIO()
     options = {"progressive": kind == "progressive", "quality": 95} if form == "JPEG" else {}
