@@ -33,8 +33,8 @@ def read_image(path: Path, colour: Colour = "gray", bits: int | None = None) -> 
     """Read a picture file as gray values, `rows x columns`, or as RGB, `rows x columns x 3`.
 
     A gray file gives three equal channels of RGB. Palettes and CMYK become colours. An alpha channel is left out, since a
-    camera has none; in TIFF files it is refused, unless all is opaque. Of values that are wider than 8 bits, the upper 8 of the bits in
-    use are kept.
+    camera has none; in TIFF files it is refused, unless all is opaque. Of values that are wider than 8 bits, the upper 8 of the
+    bits in use are kept.
 
     Args:
         path: the file, in any format that OpenCV reads.

@@ -32,18 +32,11 @@ def write_contact_sheet(
         index: a row per clip, in the same order, with the step that found its face and the bits in use.
         colour: how the crops are stored and shown.
     """
-    first_of_subject: dict[tuple[str, str, str], int] = {}
-    for i, (clip, step) in enumerate(zip(clips, index["face"], strict=True)):
-        known = {
-            found
-            for database, subject, found in first_of_subject
-            if (database, subject) == (clip.database, clip.subject)
-        }
-        if not known or step not in {"sure", *known}:
-            first_of_subject[clip.database, clip.subject, step] = i
+    first = ~index.duplicated(["database", "subject"])
+    first_of_step = ~index.duplicated(["database", "subject", "face"]) & (index["face"] != "sure")
     tiles = [
         _tile(clips[i], np.asarray(points[i]), colour, index["face"].iloc[i], int(index["bits"].iloc[i]))
-        for i in first_of_subject.values()
+        for i in np.flatnonzero(first | first_of_step).tolist()
     ]
     height = max(tile.shape[0] for tile in tiles)
     tiles = [cv2.copyMakeBorder(t, 0, height - t.shape[0], 0, 0, cv2.BORDER_CONSTANT, value=_PAPER) for t in tiles]
