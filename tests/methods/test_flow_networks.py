@@ -79,6 +79,7 @@ def test_a_run_among_others_equals_the_run_alone(mapping):
         np.testing.assert_allclose(together[p], trained(data, [spec]).probability_PxNxK[0], atol=1e-4)
 
 
+@pytest.mark.long
 def test_a_model_that_is_kept_gives_the_same_probabilities():
     """Its running averages are kept with its parameters."""
     data, specs = experiment_of(flow_images()), specs_of()

@@ -169,6 +169,7 @@ def is_alive(process: int) -> bool:
         return False
 
 
+@pytest.mark.long
 def test_sigterm_saves_and_the_next_start_goes_on_from_there(uninterrupted, tmp_path):
     assert_sigterm_loses_nothing(uninterrupted, tmp_path)
 

@@ -212,6 +212,7 @@ def test_a_search_that_is_stopped_while_it_looks_and_while_it_tests_makes_the_sa
     np.testing.assert_allclose(log["loss"], curve["loss"], rtol=1e-6)
 
 
+@pytest.mark.long
 def test_a_tested_subjects_labels_have_no_part_in_its_choice(whole_search, tmp_path, monkeypatch):
     altered = small_experiment()
     own = (altered.index["subject"] == "sub01").to_numpy()
@@ -243,7 +244,7 @@ def test_proposals_of_a_batch_share_programs_unless_a_shape_differs(tmp_path):
     assert len(trainer.plans[0].groups) == len(units)
 
 
-@pytest.mark.parametrize("batches", [0, 1])
+@pytest.mark.parametrize("batches", [0, pytest.param(1, marks=pytest.mark.long)])
 def test_a_killed_search_goes_on_as_if_it_had_not_been_and_leaves_no_zombies(tmp_path, batches):
     _, whole = search(sweep(), tmp_path / "whole", 4, plan_one, Trainer())
     with pytest.raises(KeyboardInterrupt):
