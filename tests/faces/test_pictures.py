@@ -51,6 +51,7 @@ def test_the_depth_of_colours_is_that_of_the_brightest_channel(path):
     cv2.imwrite(str(path), np.full((4, 4, 3), (4000, 0, 0), np.uint16))
     assert bits_in_use([path]) == 12
     np.testing.assert_array_equal(read_image(path, "rgb")[0, 0], [0, 0, 250])
+    assert read_image(path)[0, 0] == round(0.114 * 4000) >> 4
 
 
 @pytest.mark.parametrize(
