@@ -5,7 +5,7 @@ moved: on a face they hardly follow it, on other things they go along by half of
 
 The limits were chosen by measuring: 204 photographs of 102 people (London Set), where no measure came near a limit (eyes .39 to
 .48, follow up to .34); 2,226 crops of these, turned and tighter than the face, in which the points were right (error below .12
-d), where follow reached 1.24; their points turned by up to 40 degrees to the side, by the depths of a mean face (nose .47, mouth
+d), where follow reached 1.24; their points turned by up to 40 degrees to the side, by a mean face's depths (nose .47, mouth
 .37, mouth_below .9 to 1.6, eye_widths 1.8). Of 152 boxes on things that are no faces, follow alone refuses 84
 (benchmarks/README.md).
 """
