@@ -10,6 +10,7 @@ from rich.text import Text
 
 from merjax.cli.parser import Parser
 from merjax.cli.printing import say
+from merjax.system.at_work import at_work
 from merjax.system.errors import MerjaxError, command
 
 if TYPE_CHECKING:
@@ -42,7 +43,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     asked = _parser().read(argv)
     findings = _machine(asked.landmark_model) if asked.folder is None else _folder(asked.folder, asked.full)
     console = Console()
-    failed = print_findings(findings, console)
+    with at_work("examining", asked.folder or "this machine"):
+        failed = print_findings(findings, console)
     if failed:
         say(console, f"{failed} of these need something to be done; the lines with an arrow say what")
         sys.exit(2)

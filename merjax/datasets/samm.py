@@ -5,16 +5,11 @@ from pathlib import Path
 
 from merjax.datasets.annotations import Overrides, rows_of
 from merjax.datasets.assemble import assemble
-from merjax.datasets.clip import Release
+from merjax.datasets.clip import DATABASES, Release
 from merjax.datasets.folders import FolderLayout, find_folders, subfolders, upwards
-from merjax.datasets.sheets import CLIP_COLUMNS, choose_sheet
+from merjax.datasets.sheets import CLIP_COLUMNS, FilesBeside, choose_sheet
 
 _CLIP = re.compile(r"\d{3}_\d+_\d+")
-
-
-def _subject(text: str) -> str | None:
-    """A Subject cell or folder as the MEGC lists write it: "006" and "6" (of a careless copy) are 006."""
-    return f"{int(text):03d}" if re.fullmatch(r"\d+", text) else None
 
 
 def _clips(subject: Path) -> list[Path]:
@@ -54,6 +49,7 @@ def read_samm(
     """
     root = Path(root)
     base, folders = find_folders(root, _LAYOUT)
-    sheet = choose_sheet(annotations, upwards(base, root), CLIP_COLUMNS, _CLIP, "--samm-annotations")
-    rows, discrepancies = rows_of(sheet, "samm", _subject)
-    return assemble("samm", root, rows, folders, discrepancies, overrides)
+    beside = FilesBeside(upwards(base, root))
+    sheet = choose_sheet(annotations, beside, CLIP_COLUMNS, _CLIP, "--samm-annotations")
+    rows, discrepancies = rows_of(sheet, DATABASES["samm"])
+    return assemble("samm", root, rows, folders, [*discrepancies, *beside.passed_over("samm")], overrides)

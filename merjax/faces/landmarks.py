@@ -8,7 +8,6 @@ import functools
 import hashlib
 import importlib.util
 import math
-import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -22,6 +21,7 @@ from merjax.faces.crops import Points
 from merjax.faces.face_boxes import FaceBox, faint_boxes, padded, sure_boxes
 from merjax.faces.pictures import Image
 from merjax.faces.plausible import can_be_face, measured
+from merjax.system.environment import text
 from merjax.system.errors import MerjaxError
 
 MODEL = "shape_predictor_68_face_landmarks.dat"
@@ -41,7 +41,7 @@ def find_model(path: Path | None = None) -> Path:
     Raises:
         MerjaxError: there is no such file, or its SHA-256 is not the published model's.
     """
-    named = path or os.environ.get(VARIABLE)
+    named = path or text(VARIABLE)
     candidates = [Path(named)] if named else list(_installed())
     found = next((file for file in candidates if file.is_file()), None)
     if found is None:

@@ -97,3 +97,9 @@ def _is_called_cropped(root: Path, clips: Iterable[Clip]) -> bool:
     """Whether the release itself says so, as the folders `Cropped` of CASME II and `SMIC_all_cropped` do."""
     below = {part for clip in clips for part in clip.frames[0].parent.parts[len(root.parts) :]}
     return any("cropped" in part.lower() for part in (root.name, *below))
+
+
+def further_faces(clip: Clip, others: Sequence[Sequence[int]]) -> str:
+    """The sentence about faces in a clip's first frame that were not taken."""
+    at = "; ".join(f"{left}, {top}, {right - left + 1} px wide" for left, top, right, _ in others)
+    return f"{clip.frames[0].name} shows more than one face: the largest was taken, and not the one at {at}"

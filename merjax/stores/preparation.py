@@ -20,22 +20,23 @@ from filelock import FileLock, Timeout
 from merjax.datasets import index_of
 from merjax.datasets.clip import Clip, Discrepancy, Release, discrepancy_table, target_frame
 from merjax.faces import landmarks
-from merjax.faces.face_boxes import FaceBox
 from merjax.faces.landmarks import STEPS, Step
 from merjax.faces.pictures import Colour
 from merjax.faces.regions import FACE
 from merjax.protocols.completeness import check_releases, counts_of
 from merjax.stores.clip_crops import Align, CropSettings, NoFaceError, crop_clip, refuse_unknown_settings
 from merjax.stores.clip_motion import FlowSettings, clip_picture, frame_flows
-from merjax.stores.face_places import Place, Seen, places_of
+from merjax.stores.face_places import Place, further_faces, places_of
 from merjax.stores.sheets import write_contact_sheet, write_flow_sheet
 from merjax.stores.store import CROPS, STORE_FORMAT, Store, frame_flow_name, open_store
 from merjax.stores.unfinished import PICTURES, Prepared, add_to_journal, close_partial, open_partial, read_journal
 from merjax.stores.writing import clip_hash, content_hash, write_array, write_rows
+from merjax.system.at_work import at_work
 from merjax.system.console import told
 from merjax.system.errors import MerjaxError
 from merjax.system.files import write_json, write_table
 from merjax.system.processes import callers_script_hidden, cores
+from merjax.system.signals import unheard_by_children
 from merjax.system.versions import __version__
 
 
@@ -120,17 +121,11 @@ def _prepare(
             progress(len(done), len(clips))
         # what the other clips show may tell where the faces lie that were not found; a second search is the last
         first_search = not any(places.values())
-        seen = {i: one for i, result in done.items() if (one := _seen(result)) is not None}
+        seen = {i: one for i, result in done.items() if (one := result.seen) is not None}
         places = places_of(releases, seen, settings.faces) if first_search else {}
-    _finish(partial, releases, settings, first_rows, [done[i] for i in range(len(clips))])
-    close_partial(partial, out)
-
-
-def _seen(result: Prepared) -> Seen | None:
-    """What a result says about faces: one that dlib found, or that it found none; nothing if its place came from others."""
-    if result.size is None or (result.points is not None and (result.box is None or result.face not in STEPS[:2])):
-        return None
-    return Seen((result.size[0], result.size[1]), FaceBox(*result.box) if result.points and result.box else None)
+    with at_work("writing the store", out):
+        _finish(partial, releases, settings, first_rows, [done[i] for i in range(len(clips))])
+        close_partial(partial, out)
 
 
 @contextmanager
@@ -163,11 +158,17 @@ def _run(
         return
     # spawned, not forked: the caller may hold threads (JAX does), and a forked child of those can hang
     with ProcessPoolExecutor(min(workers, len(jobs)), get_context("spawn"), initializer=_start_worker) as pool:
-        with callers_script_hidden():
+        with callers_script_hidden(), unheard_by_children():
             futures = [pool.submit(_prepare_job, *job, folder, settings, model) for job in jobs]
+        waiting = set(futures)
         try:
             for future in as_completed(futures):
+                waiting.discard(future)
                 yield future.result()
+        except KeyboardInterrupt:  # the clips that are being prepared are finished, and kept
+            for future in [future for future in waiting if not future.cancel()]:
+                yield future.result()
+            raise
         except BrokenProcessPool:
             raise MerjaxError(
                 "a worker was killed, perhaps because memory ran out; run the same line again, with fewer --workers"
@@ -192,6 +193,19 @@ def _die_with_parent() -> None:
 
 
 def _prepare_job(
+    number: int,
+    clip: Clip,
+    first_row: int,
+    places: Sequence[Place],
+    folder: Path,
+    settings: CropSettings,
+    model: Path,
+) -> Prepared:
+    with at_work("preparing the clip", clip.key):
+        return _prepared(number, clip, first_row, places, folder, settings, model)
+
+
+def _prepared(
     number: int,
     clip: Clip,
     first_row: int,
@@ -283,14 +297,9 @@ def _as_prepared(releases: Sequence[Release], results: Sequence[Prepared]) -> li
         )
         used = tuple(clip for clip, result in pairs if result.points is not None)
         more = tuple(
-            Discrepancy(c.database, c.subject, c.name, _further_faces(c, r), dropped=False)
+            Discrepancy(c.database, c.subject, c.name, further_faces(c, r.others), dropped=False)
             for c, r in pairs
             if r.others
         )
         prepared.append(replace(release, clips=used, discrepancies=release.discrepancies + dropped + more))
     return prepared
-
-
-def _further_faces(clip: Clip, result: Prepared) -> str:
-    at = "; ".join(f"{x}, {y}, {right - x + 1} px wide" for x, y, right, _ in result.others)
-    return f"{clip.frames[0].name} shows more than one face: the largest was taken, and not the one at {at}"

@@ -15,9 +15,11 @@ from pathlib import Path
 import numpy as np
 
 from merjax.datasets.clip import Clip
+from merjax.faces.face_boxes import FaceBox
 from merjax.faces.landmarks import STEPS
 from merjax.stores.clip_crops import CropSettings
 from merjax.stores.clip_motion import FlowSettings
+from merjax.stores.face_places import Seen
 from merjax.stores.store import CROPS, STORE_FORMAT, frame_flow_name, read_rows
 from merjax.stores.writing import allocate, allocate_rows, clip_hash
 from merjax.system.errors import MerjaxError
@@ -48,6 +50,13 @@ class Prepared:
     others: Sequence[tuple[int, ...]] = ()
     size: tuple[int, ...] | None = None
     bits: int = 8
+
+    @property
+    def seen(self) -> Seen | None:
+        """What the result says about faces: one that dlib found, or that it found none; None if its place came from others."""
+        if self.size is None or (self.points is not None and (self.box is None or self.face not in STEPS[:2])):
+            return None
+        return Seen((self.size[0], self.size[1]), FaceBox(*self.box) if self.points and self.box else None)
 
 
 def open_partial(partial: Path, clips: Sequence[Clip], settings: CropSettings) -> None:

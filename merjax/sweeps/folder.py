@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 from filelock import FileLock, Timeout
 
-from merjax.config import flatten
+from merjax.config import Config, flatten
 from merjax.sweeps.plan import Chunk, Plan, plan_from_json
 from merjax.sweeps.sweep_file import Trial
 from merjax.system.errors import MerjaxError, full_disk_told
@@ -120,7 +120,16 @@ def chosen_folder(folder: Path) -> Path:
 def read_tried(folder: Path) -> pd.DataFrame | None:
     """The proposals of the search whose choices lie in a folder (`merjax.sweeps.running.search.table`); None if no search."""
     path = folder.parent / "search" / "search.csv"
-    return pd.read_csv(path).fillna({"chosen_for": ""}) if path.is_file() else None
+    if not path.is_file():
+        return None
+    texts = [
+        "trial",
+        "state",
+        "chosen_for",
+        *(key for key, value in flatten(Config()).items() if isinstance(value, str)),
+    ]
+    tried = pd.read_csv(path, dtype=dict.fromkeys(texts, str), keep_default_na=False, na_values=[""])
+    return tried.fillna({"chosen_for": ""})
 
 
 def write_scores(folder: Path, scores: pd.DataFrame) -> None:
