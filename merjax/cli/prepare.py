@@ -3,7 +3,7 @@
 import argparse
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -44,6 +44,8 @@ examples:
             samm:
               028/028_4_1: {apex: 1113}
         with any of onset, apex, offset, emotion, action_units, objective_class; the store records them
+  merjax prepare --casme2 /data/CASME2 --faces sure --out stores/strict
+        only clips whose face dlib's detector finds by itself; the others are listed and left out
   merjax prepare --flow-images megc2019/images --clips megc2019.csv --out stores/megc_flow
         published flow images as they are, for the methods that take flow; the store holds no frames
 
@@ -91,6 +93,7 @@ def _from_releases(asked: argparse.Namespace, console: Console) -> "Store":
             colour=asked.colour,
             align=asked.align,
             flow=flow_settings(asked),
+            faces=asked.faces,
             workers=asked.workers,
             model=asked.landmark_model,
             progress=progress,
@@ -151,6 +154,8 @@ def print_store(store: "Store", console: Console) -> None:
         parts = [_ratio(protocol[name]) if name in protocol else "-" for protocol in protocols.values()]
         table.add_row(DATABASES[name].title, _ratio(numbers), str(numbers["dropped"]), *parts)
     console.print(table)
+    for sentence in _pictures_told(store):
+        console.print(sentence, markup=False, highlight=False, soft_wrap=True)
     if "flow_frame" in index:
         without = int((index["apex"].isna() | (index["apex"] <= index["onset"])).sum())
         if store.meta["settings"]["flow"]["to"] == "apex" and without:
@@ -165,6 +170,21 @@ def print_store(store: "Store", console: Console) -> None:
         console.print(sentence, markup=False, highlight=False, soft_wrap=True)
     if store.statement:
         console.print(f"[yellow]{store.statement}[/yellow]", soft_wrap=True)
+
+
+def _pictures_told(store: "Store") -> Iterator[str]:
+    """How the faces were found, and which depth the pictures have, where either is not as usual."""
+    index = store.index
+    found = {step: n for step, n in store.meta.get("faces", {}).get("found", {}).items() if n}
+    if found and set(found) != {"sure"}:
+        counts = ", ".join(f"{n} {step}" for step, n in found.items())
+        yield (
+            f"faces were found by these steps: {counts}; look at the tiles with a red rim in contact_sheet.png, and leave such "
+            "clips out with --faces sure"
+        )
+    for bits, n in index["bits"].value_counts().sort_index().items() if "bits" in index else ():
+        if bits != 8:
+            yield f"the values of {n} clips use {bits} of 16 bits; their upper 8 are kept"
 
 
 def _ratio(numbers: dict[str, int | None]) -> str:
@@ -186,6 +206,11 @@ def _parser() -> Parser:
     what.add_argument("--align", choices=("first", "frame"), default="first", help="boxes stay where the first frame's"
         " landmarks put them (first, default), or follow the head's rotation, scaling and translation, smoothed over 0.1 s"
         " (frame; for clips in which the head moves; several times slower)")  # fmt: skip
+    what.add_argument("--faces", choices=("sure", "faint", "subject", "picture"), default="picture", help="the lowest step"
+        " that may be taken to find a clip's face. sure: dlib's detector as it is; faint: also at lower thresholds, on a larger"
+        " picture; subject: also at the place of the subject's other clips, if all of these were found there; picture"
+        " (default): also, in a release of face crops, at the place that faces have in its pictures. The store notes each"
+        " clip's step, and points that cannot be a face are refused at every step")  # fmt: skip
     motion = parser.add_argument_group("motion")
     motion.add_argument("--flow", nargs="?", const="apex", choices=("apex", "mid", "every"), help="also a picture of each"
         " clip's motion (u, v and optical strain of the face) for the methods that take flow: from the onset to the apex, or"

@@ -15,12 +15,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import pandas as pd
 
 from merjax.datasets.clip import DATABASES, Discrepancy, database_named, discrepancy_table
 from merjax.datasets.coded_units import coded_units
+from merjax.faces.pictures import bits_in_use, holds_colours, read_image
 from merjax.protocols import SCHEMES, label_clips
 from merjax.protocols.completeness import CheckReport, DatabaseCheck, check_schemes, counts_of
 from merjax.stores.sheets import write_flow_sheet
@@ -69,7 +69,8 @@ def prepare_flow_images(folder: Path, clips: Path, out: Path) -> Store:
         for row, reason in zip(rows, reasons, strict=True)
         if reason
     ]
-    index = index[used].reset_index(drop=True)
+    bits = [bits_in_use([folder / name]) for name in names[used]]
+    index = index[used].reset_index(drop=True).assign(bits=bits)
     flow = np.stack([image for image, use in zip(images, used, strict=True) if use and isinstance(image, np.ndarray)])
     discrepancies += _unlisted(folder, set(names)) + _against_rules(index)
     _write(out, folder, clips, index, flow, discrepancies)
@@ -166,12 +167,11 @@ def _read(path: Path) -> np.ndarray | str:
     """u, v and strain, or the reason why the image cannot be used."""
     if not path.is_file():
         return f"there is no image {path.name}"
-    image = cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_UNCHANGED)
-    if image is None:
-        return f"{path.name} cannot be read as an image"
-    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
-        return f"{path.name} does not have three channels of 8 bits"
-    return image[..., ::-1]
+    try:
+        image = read_image(path, "rgb")
+        return image if holds_colours(path) else f"{path.name} has one channel, where u, v and strain are three"
+    except MerjaxError as error:
+        return str(error)
 
 
 def _reason(image: np.ndarray | str, usual: tuple[int, ...]) -> str:

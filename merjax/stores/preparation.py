@@ -20,11 +20,13 @@ from filelock import FileLock, Timeout
 from merjax.datasets import index_of
 from merjax.datasets.clip import Clip, Discrepancy, Release, discrepancy_table, target_frame
 from merjax.faces import landmarks
-from merjax.faces.crops import Colour
+from merjax.faces.landmarks import STEPS, Step
+from merjax.faces.pictures import Colour
 from merjax.faces.regions import FACE
 from merjax.protocols.completeness import check_releases, counts_of
-from merjax.stores.clip_crops import Align, CropSettings, crop_clip, refuse_unknown_settings
+from merjax.stores.clip_crops import Align, CropSettings, NoFaceError, crop_clip, refuse_unknown_settings
 from merjax.stores.clip_motion import FlowSettings, clip_picture, frame_flows
+from merjax.stores.face_places import Place, further_faces, places_of
 from merjax.stores.sheets import write_contact_sheet, write_flow_sheet
 from merjax.stores.store import CROPS, STORE_FORMAT, Store, frame_flow_name, open_store
 from merjax.stores.unfinished import PICTURES, Prepared, add_to_journal, close_partial, open_partial, read_journal
@@ -45,6 +47,7 @@ def prepare_store(
     colour: Colour = "gray",
     align: Align = "first",
     flow: Literal["apex", "mid", "every"] | FlowSettings | None = None,
+    faces: Step = "picture",
     workers: int | None = None,
     model: str | Path | None = None,
     progress: Callable[[int, int], None] | None = None,
@@ -67,6 +70,10 @@ def prepare_store(
             strain) from the onset to the apex, or to the middle frame if the release gives no apex. "mid": such a picture, but
             always to the middle frame. "every": as "apex", with the motion of every frame as well. See also
             `merjax.stores.clip_motion.FlowSettings`.
+        faces: the lowest step that may be taken to find a clip's face. "sure": dlib's detector. "faint": the detector at lower
+            thresholds, on a larger picture. "subject": where the pictures are plainly crops of faces, the box of the subject's
+            other clips. "picture": in a release of face crops, the box that faces have in its pictures. The store's index says
+            which step found each clip's face.
         workers: number of processes; by default one per core that this process may use.
         model: file of dlib's 68-point model; by default found as `merjax.faces.landmarks.find_model` says.
         progress: called with (clips done, clips in all); by default a terminal or a notebook shows a bar.
@@ -79,7 +86,7 @@ def prepare_store(
             setting has an unknown value.
     """
     releases, out = [releases] if isinstance(releases, Release) else list(releases), Path(out)
-    settings = CropSettings(colour, align, FlowSettings.of_word(flow) if isinstance(flow, str) else flow)
+    settings = CropSettings(colour, align, FlowSettings.of_word(flow) if isinstance(flow, str) else flow, faces)
     refuse_unknown_settings(settings)
     if not any(release.clips for release in releases):
         raise MerjaxError(f"there is no usable clip in {', '.join(str(r.root) for r in releases) or 'no release'}")
@@ -105,11 +112,17 @@ def _prepare(
     open_partial(partial, clips, settings)
     done = read_journal(partial, clips, first_rows, settings)
     progress(len(done), len(clips))
-    jobs = [(i, clip, first_rows[i]) for i, clip in enumerate(clips) if i not in done]
-    for result in _run(jobs, partial, settings, model, workers):
-        add_to_journal(partial, result)
-        done[result.clip] = result
-        progress(len(done), len(clips))
+    places: dict[int, list[Place]] = {i: [] for i in range(len(clips)) if i not in done}
+    while places:
+        jobs = [(i, clips[i], first_rows[i], places[i]) for i in places]
+        for result in _run(jobs, partial, settings, model, workers):
+            add_to_journal(partial, result)
+            done[result.clip] = result
+            progress(len(done), len(clips))
+        # what the other clips show may tell where the faces lie that were not found; a second search is the last
+        first_search = not any(places.values())
+        seen = {i: one for i, result in done.items() if (one := result.seen) is not None}
+        places = places_of(releases, seen, settings.faces) if first_search else {}
     with at_work("writing the store", out):
         _finish(partial, releases, settings, first_rows, [done[i] for i in range(len(clips))])
         close_partial(partial, out)
@@ -135,7 +148,11 @@ def _alone(out: Path) -> Iterator[None]:
 
 
 def _run(
-    jobs: Sequence[tuple[int, Clip, int]], folder: Path, settings: CropSettings, model: Path, workers: int
+    jobs: Sequence[tuple[int, Clip, int, Sequence[Place]]],
+    folder: Path,
+    settings: CropSettings,
+    model: Path,
+    workers: int,
 ) -> Iterator[Prepared]:
     if not jobs:
         return
@@ -176,15 +193,31 @@ def _die_with_parent() -> None:
 
 
 def _prepare_job(
-    number: int, clip: Clip, first_row: int, folder: Path, settings: CropSettings, model: Path
+    number: int,
+    clip: Clip,
+    first_row: int,
+    places: Sequence[Place],
+    folder: Path,
+    settings: CropSettings,
+    model: Path,
 ) -> Prepared:
     with at_work("preparing the clip", clip.key):
-        return _prepared(number, clip, first_row, folder, settings, model)
+        return _prepared(number, clip, first_row, places, folder, settings, model)
 
 
-def _prepared(number: int, clip: Clip, first_row: int, folder: Path, settings: CropSettings, model: Path) -> Prepared:
+def _prepared(
+    number: int,
+    clip: Clip,
+    first_row: int,
+    places: Sequence[Place],
+    folder: Path,
+    settings: CropSettings,
+    model: Path,
+) -> Prepared:
     try:
-        points, crops = crop_clip(clip, settings, model)
+        face, size, bits, crops = crop_clip(clip, settings, model, places)
+    except NoFaceError as error:
+        return Prepared(number, reason=str(error), size=error.size)
     except MerjaxError as error:
         return Prepared(number, reason=str(error))
     arrays = {region.name: crops[region.name] for region in CROPS}
@@ -200,7 +233,8 @@ def _prepared(number: int, clip: Clip, first_row: int, folder: Path, settings: C
     if flow:
         pixels.append(clip_picture(crops[FACE.name], target_frame(clip, flow.to), flow)[None])
         write_rows(folder, PICTURES, number, pixels[-1])
-    return Prepared(number, points=np.asarray(points, float).round(3).tolist(), hash=clip_hash(pixels), cut_off=cut_off)
+    points = np.asarray(face.points, float).round(3).tolist()
+    return Prepared(number, "", points, clip_hash(pixels), cut_off, face.step, face.box, face.others, size, bits)
 
 
 def _finish(
@@ -218,7 +252,11 @@ def _finish(
     if not clips:
         reasons = "; ".join(f"{d.subject}/{d.name}: {d.reason}" for d in [d for d in discrepancies if d.dropped][:3])
         raise MerjaxError(f"none of the {len(results)} clips could be prepared ({reasons})")
-    index = index_of(clips).assign(first_row=[first_rows[i] for i in used])
+    index = index_of(clips).assign(
+        first_row=[first_rows[i] for i in used],
+        face=[results[i].face for i in used],
+        bits=[results[i].bits for i in used],
+    )
     flow = settings.flow
     if flow:
         index = index.assign(flow_frame=[target_frame(clip, flow.to) for clip in clips])
@@ -229,13 +267,14 @@ def _finish(
     write_table(partial / "index.parquet", index)
     write_table(partial / "discrepancies.parquet", discrepancy_table(discrepancies))
     write_array(partial / "landmarks.npy", np.array(points, np.float32))
-    write_contact_sheet(partial / "contact_sheet.png", clips, points, settings.colour)
+    write_contact_sheet(partial / "contact_sheet.png", clips, points, index, settings.colour)
     overrides = {release.database: release.overrides for release in releases if release.overrides}
     meta: dict[str, Any] = {
         "format": STORE_FORMAT,
         "version": __version__,
         "sources": [{"database": r.database, "root": str(r.root), "synthetic": r.synthetic} for r in releases],
         "settings": settings.as_dict,
+        "faces": {"lowest": settings.faces, "found": {step: int((index["face"] == step).sum()) for step in STEPS}},
         "overrides": overrides,
         "overrides_hash": hashlib.sha256(json.dumps(overrides, sort_keys=True).encode()).hexdigest(),
         "counts": counts_of(check_releases(prepared)),
@@ -257,5 +296,10 @@ def _as_prepared(releases: Sequence[Release], results: Sequence[Prepared]) -> li
             Discrepancy(c.database, c.subject, c.name, r.reason, dropped=True) for c, r in pairs if r.points is None
         )
         used = tuple(clip for clip, result in pairs if result.points is not None)
-        prepared.append(replace(release, clips=used, discrepancies=release.discrepancies + dropped))
+        more = tuple(
+            Discrepancy(c.database, c.subject, c.name, further_faces(c, r.others), dropped=False)
+            for c, r in pairs
+            if r.others
+        )
+        prepared.append(replace(release, clips=used, discrepancies=release.discrepancies + dropped + more))
     return prepared

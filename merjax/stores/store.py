@@ -31,6 +31,7 @@ from merjax.system.errors import MerjaxError
 
 STORE_FORMAT = 2
 CROPS: tuple[Region, ...] = (*REGIONS, FACE)
+RECORDS = ("face", "bits")  # columns of the index that tell how a clip's pictures were read; earlier stores lack them
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,9 @@ class Store:
     Attributes:
         path: its folder.
         index: a row per clip: database, subject, clip, emotion, action_units, objective_class, onset, apex, offset, fps,
-            n_frames, first_row; in a store made from a list of clips also label, the class that the list gives.
+            n_frames, first_row; in a store made from a list of clips also label, the class that the list gives. `face` is
+            the step that found the clip's face (see `merjax.faces.landmarks.FoundFace`), `bits` how many bits of its pictures'
+            values are in use; stores of earlier versions lack these two.
         crops: by region name, a read-only memory map `frames x height x width` (gray) or `frames x height x width x 3`
             (RGB) of uint8; empty in a store of ready flow images.
         discrepancies: database, subject, clip, reason, and whether the clip was dropped for it; subject and clip are "" if it

@@ -15,8 +15,11 @@ from pathlib import Path
 import numpy as np
 
 from merjax.datasets.clip import Clip
+from merjax.faces.face_boxes import FaceBox
+from merjax.faces.landmarks import STEPS
 from merjax.stores.clip_crops import CropSettings
 from merjax.stores.clip_motion import FlowSettings
+from merjax.stores.face_places import Seen
 from merjax.stores.store import CROPS, STORE_FORMAT, frame_flow_name, read_rows
 from merjax.stores.writing import allocate, allocate_rows, clip_hash
 from merjax.system.errors import MerjaxError
@@ -32,7 +35,9 @@ _JOURNAL = "journal.jsonl"
 class Prepared:
     """The result of preparing one clip: its landmarks and the hash of its crops, or the reason why it was dropped.
 
-    `cut_off` is the share of the motion in every frame that was too large for the steps in which it is kept.
+    `cut_off` is the share of the motion in every frame that was too large for the steps in which it is kept. `face` is the step
+    that found the face in `box`, `others` are further faces; `size` is the first frame's rows and columns, `bits` how many bits
+    of its values are in use.
     """
 
     clip: int
@@ -40,6 +45,18 @@ class Prepared:
     points: list[list[float]] | None = None
     hash: str = ""
     cut_off: float = 0.0
+    face: str = "sure"
+    box: tuple[int, ...] | None = None
+    others: Sequence[tuple[int, ...]] = ()
+    size: tuple[int, ...] | None = None
+    bits: int = 8
+
+    @property
+    def seen(self) -> Seen | None:
+        """What the result says about faces: one that dlib found, or that it found none; None if its place came from others."""
+        if self.size is None or (self.points is not None and (self.box is None or self.face not in STEPS[:2])):
+            return None
+        return Seen((self.size[0], self.size[1]), FaceBox(*self.box) if self.points and self.box else None)
 
 
 def open_partial(partial: Path, clips: Sequence[Clip], settings: CropSettings) -> None:
@@ -124,6 +141,8 @@ def _fingerprint(clips: Sequence[Clip], settings: CropSettings) -> str:
     """Identifies what is being prepared and how, so that a partial store of something else is not continued."""
     # spelled out, since a class that is given another name must not change it: what was begun before would be lost
     made = f"Settings(colour={settings.colour!r}, align={settings.align!r}, flow={_spelled(settings.flow)})"
+    if settings.faces != STEPS[-1]:
+        made += f", faces={settings.faces!r}"
     lines = [f"format {STORE_FORMAT}, version {__version__}, {made}"]
     lines += [f"{clip.key} {frame}" for clip in clips for frame in clip.frames]
     return hashlib.blake2b("\n".join(lines).encode(), digest_size=16).hexdigest()

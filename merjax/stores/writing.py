@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from merjax.stores.store import CROPS, crop_shape, frame_flow_name
+from merjax.stores.store import CROPS, RECORDS, crop_shape, frame_flow_name
 
 
 def allocate(folder: Path, n_frames: int, channels: int, *, frame_flow: bool = False) -> None:
@@ -54,8 +54,10 @@ def clip_hash(arrays: Iterable[np.ndarray]) -> str:
 
 
 def content_hash(index: pd.DataFrame, clip_hashes: Sequence[str], settings: dict[str, Any]) -> str:
-    """Hash of a whole store: its annotations, its crops and how they were made, whatever the order of the clips."""
-    rows = ("|".join(map(str, row)) for row in index.drop(columns="first_row").itertuples(index=False))
+    """Hash of a whole store: its annotations, its crops and how they were made, whatever the order of the clips. What tells how
+    a clip's pictures were read is no part of it: the crops show the result."""
+    told = index.drop(columns=["first_row", *RECORDS], errors="ignore")
+    rows = ("|".join(map(str, row)) for row in told.itertuples(index=False))
     lines = sorted(f"{row}|{crops}" for row, crops in zip(rows, clip_hashes, strict=True))
     return hashlib.blake2b("\n".join([repr(settings), *lines]).encode(), digest_size=16).hexdigest()
 

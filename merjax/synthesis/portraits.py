@@ -9,7 +9,8 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from merjax.faces.crops import INTER_OCULAR, inter_ocular_distance
-from merjax.faces.landmarks import detect
+from merjax.faces.landmarks import detect, find_face
+from merjax.faces.pictures import PictureError, read_image
 from merjax.synthesis.face import Face, normalised_convolution
 from merjax.system.errors import MerjaxError
 
@@ -56,14 +57,16 @@ def read_face(path: Path, model: Path) -> Face:
     Raises:
         MerjaxError: the file is not an image, or no face is found in it.
     """
-    image = cv2.imread(str(path), cv2.IMREAD_COLOR)
-    if image is None:
-        raise MerjaxError(f"{path}: not an image that can be read; name a photograph (jpg, png, bmp, tif or webp)")
-    points = detect(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), model)
-    if points is None:
+    try:
+        image = read_image(path, "rgb")
+    except PictureError as error:
+        raise MerjaxError(f"{path} {error.fault}; name a photograph (jpg, png, bmp, tif or webp)") from None
+    found = find_face(image, model)
+    if found is None:
         raise MerjaxError(
             f"{path}: no face found; choose a photograph of one face seen from the front, or leave this one out"
         )
+    points, image = found.points, cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
     return Face(*_level(image, points))
 
 

@@ -20,7 +20,7 @@ from support.short_clips import FRAMES, cut_short, with_changed_frames
 from merjax.cli import check
 from merjax.cli.prepare import main
 from merjax.datasets import read_casme2
-from merjax.faces.crops import read_image
+from merjax.faces.pictures import read_image
 from merjax.stores.preparation import prepare_store
 from merjax.stores.store import CROPS, open_store
 from merjax.sweeps.plan import make_plan

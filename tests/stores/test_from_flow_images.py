@@ -101,12 +101,33 @@ def test_what_does_not_fit_is_listed(material, tmp_path):
     reasons = dict(zip(store.discrepancies["clip"], store.discrepancies["reason"], strict=True))
     assert reasons == {
         "s01_ne_01": "there is no image s01_s01_ne_01.png",
-        "s02_po_01": "s02_s02_po_01.png cannot be read as an image",
+        "s02_po_01": "s02_s02_po_01.png cannot be read as an image; it is damaged, cut off or of another kind",
         "006_1_2": "its image has 4x5 pixels, most have 4x6",
         "s09_s09_ne_01.png": "is in the folder and not in the list",
         "EP02_01f": "the list says surprise, the rules of megc3 give positive; the list counts",
     }
     assert store.dropped["clip"].tolist() == ["s01_ne_01", "s02_po_01", "006_1_2"]
+
+
+def test_a_faulty_picture_costs_its_clip_alone(material, tmp_path):
+    """Empty, gray, with an alpha channel, and with 12-bit values in 16 bits."""
+    folder, _ = material
+    names = [f"{subject}_{clip}.png" for _, subject, clip, *_ in (line.split(",") for line in LIST.splitlines()[1:])]
+    plain = {name: cv2.imread(str(folder / name)) for name in names}
+    (folder / names[0]).write_bytes(b"")
+    cv2.imwrite(str(folder / names[1]), plain[names[1]][..., 0])
+    cv2.imwrite(str(folder / names[2]), np.dstack([plain[names[2]], np.arange(24, dtype=np.uint8).reshape(6, 4)]))
+    deep = plain[names[3]].astype(np.uint16) * 16
+    deep[0, 0] = 4080
+    cv2.imwrite(str(folder / names[3]), deep)
+    store = make(material, tmp_path)
+    assert store.dropped["reason"].tolist() == [
+        f"{names[0]} cannot be read as an image; it is empty",
+        f"{names[1]} has one channel, where u, v and strain are three",
+    ]
+    assert store.index["bits"].tolist() == [8, 12, 8]
+    np.testing.assert_array_equal(store.flow[0], plain[names[2]][..., ::-1])
+    np.testing.assert_array_equal(store.flow[1], deep[..., ::-1] >> 4)
 
 
 @pytest.mark.parametrize(

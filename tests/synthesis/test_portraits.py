@@ -85,5 +85,5 @@ def test_a_photograph_without_a_face_is_named(tmp_path, model):
     with pytest.raises(MerjaxError, match=r"wall\.png: no face found"):
         read_face(tmp_path / "wall.png", model)
     (tmp_path / "text.jpg").write_text("not an image")
-    with pytest.raises(MerjaxError, match=r"text\.jpg: not an image"):
+    with pytest.raises(MerjaxError, match=r"text\.jpg cannot be read as an image"):
         read_face(tmp_path / "text.jpg", model)
