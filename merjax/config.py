@@ -8,7 +8,7 @@ change the training.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -17,6 +17,7 @@ from omegaconf import OmegaConf
 from omegaconf.errors import ConfigKeyError, OmegaConfBaseException
 
 from merjax.system.errors import MerjaxError, meant
+from merjax.system.paths import lacks_file, user_path
 
 
 def traced(default: Any) -> Any:
@@ -175,7 +176,7 @@ def make_config(*layers: Any, source: str = "config") -> Config:
             if not isinstance(layer, str | Mapping):
                 raise MerjaxError(f"{source}: settings are {layer!r}; write `key: value` lines, such as loss.gamma: 2")
             typed = OmegaConf.merge(typed, _nested(layer))
-        config = cast(Config, OmegaConf.to_object(typed))
+        config = _at_home(cast(Config, OmegaConf.to_object(typed)))
     except ConfigKeyError as error:
         raise MerjaxError(f"{source}: {_unknown(str(error.full_key), _first_line(error))}") from None
     except OmegaConfBaseException as error:
@@ -186,14 +187,20 @@ def make_config(*layers: Any, source: str = "config") -> Config:
     return config
 
 
+def _at_home(config: Config) -> Config:
+    """The config with the home folder in place of `~` in its paths."""
+    store = config.data.store
+    return replace(config, data=replace(config.data, store=str(user_path(store)))) if store.startswith("~") else config
+
+
 def read_yaml(path: Path) -> dict[str, Any]:
     """Read a YAML file with OmegaConf's types (1e-3 is a number).
 
     Raises:
         MerjaxError: a missing or malformed file.
     """
-    if not path.is_file():
-        raise MerjaxError(f"{path} does not exist; sweep files lie in sweeps/, configs in configs/")
+    if lacking := lacks_file(path):
+        raise MerjaxError(f"{path} {lacking}; sweep files lie in sweeps/, configs in configs/")
     try:
         content: Any = OmegaConf.to_container(OmegaConf.load(path))
     except (yaml.YAMLError, OSError) as error:

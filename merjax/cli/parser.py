@@ -2,10 +2,10 @@
 
 import argparse
 from collections.abc import Sequence
-from pathlib import Path
 from typing import NoReturn
 
 from merjax.system.errors import MerjaxError, meant
+from merjax.system.paths import user_path
 
 
 class Parser(argparse.ArgumentParser):
@@ -53,4 +53,4 @@ def positive(text: str) -> int:
 
 def is_setting(word: str) -> bool:
     """Whether a word is `key=value` and not a folder whose name holds an equals sign."""
-    return "=" in word and not Path(word).is_dir()
+    return "=" in word and not user_path(word).is_dir()

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, cast
 from rich.console import Console
 
 from merjax.cli.parser import Parser
-from merjax.cli.printing import say
+from merjax.system.console import TextConsole, say
 from merjax.system.errors import MerjaxError, command
+from merjax.system.paths import user_path
 
 if TYPE_CHECKING:
     from merjax.sweeps.running.shards import Shard
@@ -71,11 +72,11 @@ def main(argv: Sequence[str] | None = None, prog: str = "merjax sweep") -> None:
     if asked.merge:
         raise MerjaxError(f"--merge is now a word of its own; write: merjax merge {_line(file, asked, asked.merge)}")
     if asked.list:
-        _print_list(Console())
+        _print_list(TextConsole())
     elif asked.show:
         _show(asked.show)
     else:
-        _run(file, asked, typed, Console())
+        _run(file, asked, typed, TextConsole())
 
 
 def _run(file: str, asked: argparse.Namespace, typed: Sequence[str], console: Console) -> None:
@@ -85,7 +86,7 @@ def _run(file: str, asked: argparse.Namespace, typed: Sequence[str], console: Co
     from merjax.sweeps.sweep_file import read_sweep
     from merjax.system.signals import Interrupted, stop_requests
 
-    sweep = read_sweep(Path(file), asked.words, asked.scale)
+    sweep = read_sweep(user_path(file), asked.words, asked.scale)
     folder = asked.out or Path("runs") / sweep.name
     trains = not asked.plan and asked.slurm is None
     # look for the other processes of a cluster only if this one is to train
@@ -153,7 +154,7 @@ def _print_list(console: Console) -> None:
 def _show(name: str) -> None:
     from merjax.sweeps.shipped import find_sweep
 
-    print(find_sweep(Path(name)).read_text(), end="")
+    print(find_sweep(user_path(name)).read_text(), end="")
 
 
 def _line(file: str, asked: argparse.Namespace, folders: Sequence[str | Path]) -> str:
@@ -175,7 +176,7 @@ def _parameters(words: list[str]) -> dict[str, Any]:
 
 def add_sweep_flags(parser: Parser) -> None:
     """The flags that say which sweep is meant and where its results lie: `sweep` and `merge` have them."""
-    parser.add_argument("--out", type=Path, metavar="DIR", help="folder of the results (default: runs/NAME)")
+    parser.add_argument("--out", type=user_path, metavar="DIR", help="folder of the results (default: runs/NAME)")
     parser.add_argument(
         "--scale",
         choices=SCALES,
@@ -214,5 +215,5 @@ def _parser(prog: str) -> Parser:
     parser.add_argument(
         "--log", choices=LOGS, help="write training curves for other tools too, into logs/ of the results"
     )
-    parser.add_argument("--merge", nargs="+", type=Path, help=argparse.SUPPRESS)  # answers with the word
+    parser.add_argument("--merge", nargs="+", type=user_path, help=argparse.SUPPRESS)  # answers with the word
     return parser

@@ -13,6 +13,7 @@ from yaml import YAMLError
 from merjax.datasets.clip import DATABASES, Discrepancy
 from merjax.datasets.sheets import Sheet
 from merjax.system.errors import MerjaxError, meant
+from merjax.system.paths import lacks_file, user_path
 
 
 @dataclass(frozen=True)
@@ -128,7 +129,7 @@ def read_overrides(overrides: Overrides | None, database: str) -> Corrections:
     if overrides is None:
         return Corrections("", {})
     source = "overrides" if isinstance(overrides, Mapping) else str(overrides)
-    content = overrides if isinstance(overrides, Mapping) else _load_yaml(Path(overrides))
+    content = overrides if isinstance(overrides, Mapping) else _load_yaml(user_path(overrides))
     if not isinstance(content, Mapping) or not all(isinstance(s, Mapping | None) for s in content.values()):
         raise MerjaxError(
             f"{source}: expected databases ({', '.join(DATABASES)}) with 'subject/clip: {{field: value}}' below"
@@ -148,8 +149,8 @@ def read_overrides(overrides: Overrides | None, database: str) -> Corrections:
 
 
 def _load_yaml(path: Path) -> object:
-    if not path.is_file():
-        raise MerjaxError(f"{path}: no such file; --overrides takes a YAML file of corrections")
+    if lacking := lacks_file(path):
+        raise MerjaxError(f"{path} {lacking}; --overrides takes a YAML file of corrections")
     try:
         return OmegaConf.to_container(OmegaConf.load(path))
     except (YAMLError, OmegaConfBaseException, UnicodeDecodeError, OSError) as error:

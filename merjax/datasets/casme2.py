@@ -9,11 +9,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from merjax.datasets.annotations import Key, Overrides, Row, rows_of
-from merjax.datasets.assemble import assemble
+from merjax.datasets.assemble import assemble, of_release
 from merjax.datasets.clip import Discrepancy, Release
-from merjax.datasets.folders import FolderLayout, find_folders, subfolders, upwards
+from merjax.datasets.folders import FolderLayout, find_folders, upwards
 from merjax.datasets.sheets import CLASS_COLUMNS, CLIP_COLUMNS, Sheet, choose_sheet, find_sheets, read_sheet
 from merjax.system.errors import MerjaxError
+from merjax.system.paths import user_path
 
 _CLIP = re.compile(r"EP\d+\w*", re.IGNORECASE)
 
@@ -28,7 +29,7 @@ _LAYOUT = FolderLayout(
     flag="--casme2",
     example="sub01/EP02_01f",
     subject=re.compile(r"sub\d+", re.IGNORECASE),
-    clips=subfolders,
+    clips=lambda subject, folders_in: folders_in(subject),
     key=lambda clip: (_subject(clip.parent.name) or "", clip.name),
 )
 
@@ -63,13 +64,14 @@ def read_casme2(
     Raises:
         MerjaxError: nothing usable was found; the message says where it was looked for and what to do.
     """
-    root = Path(root)
-    base, folders = find_folders(root, _LAYOUT)
+    root = user_path(root)
+    base, folders, passed_over = find_folders(root, _LAYOUT)
     places = upwards(base, root)
     sheet = choose_sheet(annotations, places, CLIP_COLUMNS, _CLIP, "--casme2-annotations")
     rows, discrepancies = rows_of(sheet, "casme2", _subject)
+    discrepancies += of_release("casme2", passed_over)
     if classes is not None or "objective_class" not in sheet.columns:
-        class_sheet = read_sheet(Path(classes), CLASS_COLUMNS) if classes else _find_class_sheet(places)
+        class_sheet = read_sheet(user_path(classes), CLASS_COLUMNS) if classes else _find_class_sheet(places)
         rows, more = _with_classes(rows, class_sheet)
         discrepancies += more
     return assemble("casme2", root, rows, folders, discrepancies, overrides)

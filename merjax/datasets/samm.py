@@ -4,10 +4,11 @@ import re
 from pathlib import Path
 
 from merjax.datasets.annotations import Overrides, rows_of
-from merjax.datasets.assemble import assemble
+from merjax.datasets.assemble import assemble, of_release
 from merjax.datasets.clip import Release
-from merjax.datasets.folders import FolderLayout, find_folders, subfolders, upwards
+from merjax.datasets.folders import FolderLayout, FoldersIn, find_folders, upwards
 from merjax.datasets.sheets import CLIP_COLUMNS, choose_sheet
+from merjax.system.paths import user_path
 
 _CLIP = re.compile(r"\d{3}_\d+_\d+")
 
@@ -17,8 +18,8 @@ def _subject(text: str) -> str | None:
     return f"{int(text):03d}" if re.fullmatch(r"\d+", text) else None
 
 
-def _clips(subject: Path) -> list[Path]:
-    return [folder for folder in subfolders(subject) if _CLIP.fullmatch(folder.name)]
+def _clips(subject: Path, folders_in: FoldersIn) -> list[Path]:
+    return [folder for folder in folders_in(subject) if _CLIP.fullmatch(folder.name)]
 
 
 _LAYOUT = FolderLayout(
@@ -52,8 +53,9 @@ def read_samm(
     Raises:
         MerjaxError: nothing usable was found; the message says where it was looked for and what to do.
     """
-    root = Path(root)
-    base, folders = find_folders(root, _LAYOUT)
+    root = user_path(root)
+    base, folders, passed_over = find_folders(root, _LAYOUT)
     sheet = choose_sheet(annotations, upwards(base, root), CLIP_COLUMNS, _CLIP, "--samm-annotations")
     rows, discrepancies = rows_of(sheet, "samm", _subject)
+    discrepancies += of_release("samm", passed_over)
     return assemble("samm", root, rows, folders, discrepancies, overrides)

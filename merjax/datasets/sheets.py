@@ -12,6 +12,7 @@ from pathlib import Path
 import openpyxl
 
 from merjax.system.errors import MerjaxError
+from merjax.system.paths import lacks_file, listed, user_path
 
 # What a column is called in the sheets in circulation, in lower case and without blanks or punctuation.
 SPELLINGS = {
@@ -91,7 +92,7 @@ def choose_sheet(
         MerjaxError: the given sheet does not fit, or none or several were found.
     """
     if given is not None:
-        sheet = read_sheet(Path(given), needed)
+        sheet = read_sheet(user_path(given), needed)
         if not _names_clips(sheet, clip):
             names = ", ".join(cells["clip"] for _, cells in sheet.rows[:3]) or "none"
             raise MerjaxError(f"{given}: file names are not this database's (found {names}); give {flag} its own sheet")
@@ -117,8 +118,8 @@ def find_sheets(folders: Iterable[Path], needed: Sequence[str]) -> list[Sheet]:
     """Every sheet with the needed columns that lies directly in one of the folders; other files are skipped."""
     sheets = []
     for folder in folders:
-        for path in sorted(folder.iterdir()):
-            if path.suffix.lower() not in _SUFFIXES or path.name.startswith((".", "~$")):
+        for path in listed(folder, []):
+            if path.suffix.lower() not in _SUFFIXES:
                 continue
             if path.stat().st_size <= _MAX_BYTES:
                 with contextlib.suppress(MerjaxError):
@@ -127,8 +128,8 @@ def find_sheets(folders: Iterable[Path], needed: Sequence[str]) -> list[Sheet]:
 
 
 def _read_tables(path: Path) -> list[tuple[str, list[list[str]]]]:
-    if not path.is_file():
-        raise MerjaxError(f"{path}: no such file; give the database's annotation sheet")
+    if lacking := lacks_file(path):
+        raise MerjaxError(f"{path} {lacking}; give the database's annotation sheet")
     suffix = path.suffix.lower()
     if suffix not in _SUFFIXES:
         raise MerjaxError(f"{path}: cannot read {suffix or 'this'} files; save the sheet as .xlsx or .csv")

@@ -21,6 +21,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from merjax.system.errors import MerjaxError
+from merjax.system.paths import is_file, lacks_file, user_path
 
 MODEL = "shape_predictor_68_face_landmarks.dat"
 VARIABLE = "MERJAX_LANDMARK_MODEL"
@@ -35,7 +36,7 @@ _PADDING = 0.3
 _SHIFT = 0.04
 
 
-def find_model(path: Path | None = None) -> Path:
+def find_model(path: str | Path | None = None) -> Path:
     """The verified file of dlib's 68-point model.
 
     It is looked for, in this order, at `path`, at the environment variable MERJAX_LANDMARK_MODEL, in the installed package
@@ -45,11 +46,13 @@ def find_model(path: Path | None = None) -> Path:
         MerjaxError: there is no such file, or its SHA-256 is not the published model's.
     """
     named = path or os.environ.get(VARIABLE)
-    candidates = [Path(named)] if named else list(_installed())
-    found = next((file for file in candidates if file.is_file()), None)
+    candidates = [user_path(named)] if named else list(_installed())
+    found = next((file for file in candidates if is_file(file)), None)
     if found is None:
-        where = candidates[0] if named else f"the 68-point landmark model {MODEL}"
-        raise MerjaxError(f"{where}: no such file; {_FIX}")
+        where = (
+            f"{candidates[0]} {lacks_file(candidates[0])}" if named else f"there is no 68-point landmark model {MODEL}"
+        )
+        raise MerjaxError(f"{where}; {_FIX}")
     stat = found.stat()
     if _sha256(found, stat.st_size, stat.st_mtime_ns) != SHA256:
         raise MerjaxError(

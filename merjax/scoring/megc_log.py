@@ -21,6 +21,7 @@ from merjax.scoring.metrics import SCORES, interval
 from merjax.scoring.parts import of_part, parts_of
 from merjax.scoring.scores import CLIP, LEVEL, resampled, seed_scores
 from merjax.system.errors import MerjaxError
+from merjax.system.paths import lacks_file, user_path
 
 _SPELLINGS = {"smichs": "smic", "casmeii": "casme2"} | {name: name for name in DATABASES}
 
@@ -67,12 +68,13 @@ def rescore(log: str | Path, *, clips: str | Path | None = None, protocol: str =
     if protocol not in SCHEMES:
         raise MerjaxError(f'there is no protocol "{protocol}"; write any of {", ".join(SCHEMES)}')
     scheme, absent = SCHEMES[protocol], ""
-    predictions = read_log(Path(log), scheme)
+    log = user_path(log)
+    predictions = read_log(log, scheme)
     if clips is None:
         check_against_counts(predictions, scheme, str(log))
         absent = absent_databases(predictions, scheme)
     else:
-        check_against_list(predictions, Path(clips), str(log))
+        check_against_list(predictions, user_path(clips), str(log))
     return Scores(score_log(predictions, scheme), absent, int((predictions["prediction"] < 0).sum()))
 
 
@@ -101,6 +103,8 @@ def read_log(path: Path, scheme: LabelScheme) -> pd.DataFrame:
         MerjaxError: there is no such file, a line is neither of the two kinds, a database is unknown, a label is not a class
             number, or a clip occurs twice.
     """
+    if lacking := lacks_file(path):
+        raise MerjaxError(f"{path} {lacking}; give a log of per-clip predictions")
     try:
         lines = path.read_text().splitlines()
     except (OSError, UnicodeDecodeError):
@@ -166,6 +170,8 @@ def check_against_list(log: pd.DataFrame, clips: Path, source: str) -> None:
     Raises:
         MerjaxError: clips are missing, do not belong there, or have another truth; the message names them.
     """
+    if lacking := lacks_file(clips):
+        raise MerjaxError(f"{clips} {lacking}; --clips names a CSV file with the columns {', '.join(CLIP)}")
     try:
         listed = pd.read_csv(clips, dtype=str)
     except (OSError, ValueError):

@@ -22,6 +22,7 @@ from merjax.synthesis.portraits import default_portraits, invent, portrait_files
 from merjax.synthesis.rendering import Camera, apex_field, render
 from merjax.system.console import told
 from merjax.system.errors import MerjaxError
+from merjax.system.paths import make_folder, refuse_unwritable, user_path
 from merjax.system.processes import cores
 from merjax.system.versions import __version__
 
@@ -110,13 +111,13 @@ def synthesize_release(
     settings = ReleaseSettings(
         layout, clips_per_subject, tuple(emotions), invent, subjects, peak, camera or Camera(), seed
     )
-    out, groups = Path(out), _groups(settings)
+    out, groups = user_path(out), _groups(settings)
     _refuse_occupied(out)
     given = (
         default_portraits() if portraits is None else [portraits] if isinstance(portraits, str | Path) else portraits
     )
-    files = portrait_files([Path(path) for path in given])
-    faces = _faces(files, settings, find_model(Path(model) if model is not None else None))
+    files = portrait_files([user_path(path) for path in given])
+    faces = _faces(files, settings, find_model(model))
     how = LAYOUTS[layout]
     plans = plan_clips(groups, how.fps, len(faces), clips_per_subject, peak, seed)
     with _written_aside(out) as root, told("making clips", progress) as heard:
@@ -162,21 +163,17 @@ def _faces(files: Sequence[Path], settings: ReleaseSettings, model: Path) -> lis
 
 
 def _refuse_occupied(out: Path) -> None:
+    refuse_unwritable(out)
     if out.is_dir() and any(out.iterdir()):
         made = "a synthesised release already" if (out / MARKER).is_file() else "files"
         raise MerjaxError(f"{out}: this folder holds {made}; name a new folder, or remove this one first")
-    if out.exists() and not out.is_dir():
-        raise MerjaxError(f"{out}: a file, not a folder; name a new folder")
 
 
 @contextmanager
 def _written_aside(out: Path) -> Iterator[Path]:
     """A hidden folder beside `out` that becomes `out` if the block ends without an error, and is removed otherwise."""
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        aside = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
-    except OSError as error:
-        raise MerjaxError(f"{out}: cannot be written ({error.strerror}); name a folder that you may write") from error
+    make_folder(out.parent)
+    aside = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
     try:
         root = aside / out.name
         root.mkdir()

@@ -4,6 +4,7 @@ import difflib
 import errno
 import functools
 import os
+import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -14,6 +15,14 @@ class MerjaxError(Exception):
     """Bad input. The message names the file, row or key, what was expected and what to do about it."""
 
 
+def visible(text: str) -> str:
+    """Text from outside as every terminal can show it: control characters, and bytes that are not text, are written out."""
+    return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")  # all but the tab and the end of a line
+
+
 def meant(word: str, known: Iterable[str]) -> str:
     """The end of a sentence about an unknown word: which of the known words may be meant; "" where none is similar."""
     near = difflib.get_close_matches(word, list(known), 2, 0.6)
@@ -21,18 +30,23 @@ def meant(word: str, known: Iterable[str]) -> str:
 
 
 def command(main: Callable[..., None]) -> Callable[..., None]:
-    """Wrap a command line's `main`: a `MerjaxError` or a failing disk becomes one sentence and exit code 2."""
+    """Wrap a command line's `main`: a `MerjaxError`, or a file that cannot be read or written, becomes one sentence and exit
+    code 2."""
 
     @functools.wraps(main)
     def run(*args, **kwargs) -> None:
+        for stream in (sys.stdout, sys.stderr):
+            if hasattr(stream, "reconfigure"):  # a terminal that lacks a letter shows its number
+                stream.reconfigure(errors="backslashreplace")
         try:
             main(*args, **kwargs)
         except MerjaxError as error:
             sys.exit(_say(str(error)))
         except OSError as error:
-            if error.errno not in _DISK:
+            sentence = _of_files(error)
+            if not sentence:
                 raise
-            sys.exit(_say(f"{error.filename or 'the output'}: {_DISK[error.errno]}"))
+            sys.exit(_say(sentence))
 
     return run
 
@@ -65,11 +79,36 @@ _FULL = (os.strerror(errno.ENOSPC), os.strerror(errno.EDQUOT))  # the messages o
 _DISK = {
     errno.ENOSPC: "the disk is full; free some space or choose another output folder, then run the same line again",
     errno.EDQUOT: "your disk quota is used up; free some space or choose another output folder",
-    errno.EACCES: "no permission to write there; choose another output folder or change its permissions",
     errno.EROFS: "this file system is read-only; choose another output folder",
+    errno.EIO: "the disk or the network gave an error; look whether the file can be copied",
+    errno.ESTALE: "the file server no longer knows this file; run the same line again",
+    errno.ENAMETOOLONG: "the name is too long for this file system; choose a shorter one",
+    errno.ELOOP: "these links lead back to themselves; mend or remove them",
 }
+_READ = "no permission to read it; change its permissions, or use a copy of your own"
+_WRITE = "no permission to write there; choose another output folder or change its permissions"
+
+
+def _of_files(error: OSError) -> str:
+    """A sentence about a file that cannot be read or written; "" for errors of other kinds."""
+    path = error.filename
+    if error.errno in _DISK:
+        return f"{path or 'the output'}: {_DISK[error.errno]}"
+    if error.errno not in (errno.EACCES, errno.EPERM):
+        return ""
+    if path is None:
+        return f"the output: {_WRITE}"
+    return f"{os.fsdecode(path)}: {_READ if _is_unreadable(path) else _WRITE}"
+
+
+def _is_unreadable(path: str | bytes) -> bool:
+    """Whether permission lacks for reading: what is there may not be read, or the way to it may not be walked."""
+    if os.path.exists(path):
+        return not os.access(path, os.R_OK | (os.X_OK if os.path.isdir(path) else 0))
+    above = os.path.dirname(os.path.abspath(path))
+    return not os.access(above, os.X_OK)
 
 
 def _say(sentence: str) -> int:
-    print(f"error: {sentence}", file=sys.stderr)
+    print(f"error: {visible(sentence)}", file=sys.stderr)
     return 2
