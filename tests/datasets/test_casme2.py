@@ -290,7 +290,7 @@ def refused(sentence: str, root: Path, annotations: Path | None = None, classes:
 
 
 def test_a_folder_that_is_no_release_is_refused_with_what_it_holds(tmp_path):
-    refused("no such folder; point --casme2", tmp_path / "nowhere")
+    refused("does not exist; point --casme2", tmp_path / "nowhere")
     (tmp_path / "holiday").mkdir()
     refused(r"nothing like sub01/EP02_01f .*\(found 'holiday'\)", tmp_path)
 
@@ -321,7 +321,7 @@ def test_a_sheet_without_needed_columns_is_refused_with_those_missing_and_found(
 
 def test_sheets_that_cannot_be_read_are_refused(tmp_path):
     root = release(tmp_path)
-    refused("no such file", root, tmp_path / "missing.xlsx")
+    refused("does not exist", root, tmp_path / "missing.xlsx")
     (tmp_path / "old.xls").touch()
     refused("cannot read .xls files; save the sheet as .xlsx or .csv", root, tmp_path / "old.xls")
     (tmp_path / "broken.xlsx").write_bytes(b"PK not a workbook")

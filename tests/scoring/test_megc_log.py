@@ -136,7 +136,7 @@ def test_a_list_of_clips_finds_what_is_missing_too_much_or_of_another_truth(pred
     keys.drop(columns="subject").to_csv(clips, index=False)
     with pytest.raises(MerjaxError, match="has no column subject"):
         check_against_list(read, clips, "log")
-    with pytest.raises(MerjaxError, match="not a readable CSV"):
+    with pytest.raises(MerjaxError, match="does not exist; --clips names a CSV"):
         check_against_list(read, tmp_path / "none.csv", "log")
 
 
@@ -159,7 +159,7 @@ def test_lines_that_are_none_are_refused_with_their_number(tmp_path, lines, sent
 
 
 def test_unreadable_logs_and_databases_outside_the_protocol_are_refused(tmp_path):
-    with pytest.raises(MerjaxError, match="not a readable text file"):
+    with pytest.raises(MerjaxError, match="does not exist; give a log"):
         read_log(tmp_path / "none.txt", MEGC3)
     (tmp_path / "binary").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(MerjaxError, match="not a readable text file"):
