@@ -17,7 +17,10 @@ from typing import NamedTuple
 import pytest
 from support.places import CHECKOUT
 
-PAGES = ("README.md", *(f"docs/{name}.md" for name in ("data", "methods", "sweeps", "reports", "models", "clusters")))
+PAGES = (
+    "README.md",
+    *(f"docs/{name}.md" for name in ("data", "methods", "sweeps", "reports", "models", "clusters", "faults")),
+)
 
 
 class Block(NamedTuple):
