@@ -100,7 +100,10 @@ def in_documents(releases, tmp_path, monkeypatch) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("page", PAGES)
+# those of docs/data.md prepare stores, which takes most of the time
+@pytest.mark.parametrize(
+    "page", [pytest.param(page, marks=[pytest.mark.long] * (page == "docs/data.md")) for page in PAGES]
+)
 def test_the_examples_of_a_page_that_take_seconds_run_as_written(page, in_documents):
     run_page(page)
 

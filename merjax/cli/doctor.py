@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.text import Text
 
 from merjax.cli.parser import Parser
+from merjax.system.at_work import at_work
 from merjax.system.console import TextConsole, say
 from merjax.system.errors import MerjaxError, command, visible
 from merjax.system.paths import is_file, lacks_folder, user_path
@@ -43,7 +44,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     asked = _parser().read(argv)
     findings = _machine(asked.landmark_model) if asked.folder is None else _folder(asked.folder, asked.full)
     console = TextConsole()
-    failed = print_findings(findings, console)
+    with at_work("examining", asked.folder or "this machine"):
+        failed = print_findings(findings, console)
     if failed:
         say(console, f"{failed} of these need something to be done; the lines with an arrow say what")
         sys.exit(2)

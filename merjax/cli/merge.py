@@ -6,6 +6,7 @@ from pathlib import Path
 
 from merjax.cli.parser import Parser, is_setting
 from merjax.cli.sweep import add_sweep_flags
+from merjax.system.at_work import at_work
 from merjax.system.console import TextConsole
 from merjax.system.errors import MerjaxError, command
 from merjax.system.paths import user_path
@@ -29,7 +30,7 @@ If chunks are missing, the error says which ones, and what to run for them.
 """
 
 
-@command
+@command(stopped="stopped; what was copied is kept, and the same line goes on from there")
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command line; without `argv`, the process's own."""
     asked = _parser().read(argv)
@@ -44,7 +45,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     from merjax.sweeps.running.run import merge_sweep
     from merjax.sweeps.sweep_file import read_sweep
 
-    sweep = read_sweep(asked.file, settings, asked.scale)
+    with at_work("reading the sweep file", asked.file):
+        sweep = read_sweep(asked.file, settings, asked.scale)
     result = merge_sweep(sweep, folders, asked.out or Path("runs") / sweep.name)
     if result.missing:
         scale = ["--scale", asked.scale] if asked.scale != "full" else []

@@ -13,6 +13,7 @@ from rich.table import Table
 from merjax.cli.check import release_words
 from merjax.cli.parser import Parser, positive
 from merjax.cli.releases import FILE, FOLDER, add_release_flags, read_releases
+from merjax.system.at_work import at_work
 from merjax.system.console import TextConsole, say
 from merjax.system.errors import MerjaxError, command
 from merjax.system.paths import user_path
@@ -56,7 +57,7 @@ use: use the model, and what is derived from it, for research only.
 """
 
 
-@command
+@command(stopped="stopped; the clips that were finished are kept, and the same line goes on with the others")
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command line; without `argv`, the process's own."""
     typed = list(sys.argv[1:] if argv is None else argv)
@@ -128,7 +129,8 @@ def _from_flow_images(asked: argparse.Namespace) -> "Store":
 
     from merjax.stores.from_flow_images import prepare_flow_images
 
-    return prepare_flow_images(asked.flow_images, asked.clips, asked.out)
+    with at_work("reading", f"{asked.flow_images} and {asked.clips}"):
+        return prepare_flow_images(asked.flow_images, asked.clips, asked.out)
 
 
 def print_store(store: "Store", console: Console) -> None:

@@ -8,7 +8,6 @@ import functools
 import hashlib
 import importlib.util
 import math
-import os
 import sys
 from collections.abc import Iterable, Iterator
 from itertools import chain
@@ -20,6 +19,7 @@ import dlib
 import numpy as np
 from jaxtyping import Float, UInt8
 
+from merjax.system.environment import text
 from merjax.system.errors import MerjaxError
 from merjax.system.paths import is_file, lacks_file, user_path
 
@@ -45,7 +45,7 @@ def find_model(path: str | Path | None = None) -> Path:
     Raises:
         MerjaxError: there is no such file, or its SHA-256 is not the published model's.
     """
-    named = path or os.environ.get(VARIABLE)
+    named = path or text(VARIABLE)
     candidates = [user_path(named)] if named else list(_installed())
     found = next((file for file in candidates if is_file(file)), None)
     if found is None:

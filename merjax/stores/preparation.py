@@ -29,6 +29,7 @@ from merjax.stores.sheets import write_contact_sheet, write_flow_sheet
 from merjax.stores.store import CROPS, STORE_FORMAT, Store, frame_flow_name, open_store
 from merjax.stores.unfinished import PICTURES, Prepared, add_to_journal, close_partial, open_partial, read_journal
 from merjax.stores.writing import clip_hash, content_hash, refuse_occupied, write_array, write_rows
+from merjax.system.at_work import at_work
 from merjax.system.console import told, warn
 from merjax.system.errors import MerjaxError
 from merjax.system.files import write_json, write_table
@@ -36,6 +37,7 @@ from merjax.system.locks import lock_at, lockless
 from merjax.system.own_files import noted_files, sealed
 from merjax.system.paths import make_folder, user_path
 from merjax.system.processes import callers_script_hidden, cores
+from merjax.system.signals import unheard_by_children
 from merjax.system.versions import __version__
 
 
@@ -110,8 +112,9 @@ def _prepare(
         add_to_journal(partial, result)
         done[result.clip] = result
         progress(len(done), len(clips))
-    _finish(partial, releases, settings, first_rows, [done[i] for i in range(len(clips))])
-    close_partial(partial, out)
+    with at_work("writing the store", out):
+        _finish(partial, releases, settings, first_rows, [done[i] for i in range(len(clips))])
+        close_partial(partial, out)
 
 
 @contextmanager
@@ -139,11 +142,17 @@ def _run(
         return
     # spawned, not forked: the caller may hold threads (JAX does), and a forked child of those can hang
     with ProcessPoolExecutor(min(workers, len(jobs)), get_context("spawn"), initializer=_start_worker) as pool:
-        with callers_script_hidden():
+        with callers_script_hidden(), unheard_by_children():
             futures = [pool.submit(_prepare_job, *job, folder, settings, model) for job in jobs]
+        waiting = set(futures)
         try:
             for future in as_completed(futures):
+                waiting.discard(future)
                 yield future.result()
+        except KeyboardInterrupt:  # the clips that are being prepared are finished, and kept
+            for future in [future for future in waiting if not future.cancel()]:
+                yield future.result()
+            raise
         except BrokenProcessPool:
             raise MerjaxError(
                 "a worker was killed, perhaps because memory ran out; run the same line again, with fewer --workers"
@@ -170,6 +179,11 @@ def _die_with_parent() -> None:
 def _prepare_job(
     number: int, clip: Clip, first_row: int, folder: Path, settings: CropSettings, model: Path
 ) -> Prepared:
+    with at_work("preparing the clip", clip.key):
+        return _prepared(number, clip, first_row, folder, settings, model)
+
+
+def _prepared(number: int, clip: Clip, first_row: int, folder: Path, settings: CropSettings, model: Path) -> Prepared:
     try:
         points, crops = crop_clip(clip, settings, model)
     except MerjaxError as error:

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 from filelock import FileLock, Timeout
 
-from merjax.config import flatten
+from merjax.config import Config, flatten
 from merjax.sweeps.plan import Chunk, Plan, plan_from_json
 from merjax.sweeps.sweep_file import Trial
 from merjax.system.errors import MerjaxError, full_disk_told
@@ -153,11 +153,13 @@ def read_tried(search: Path) -> pd.DataFrame | None:
     path = search / "search.csv"
     if lacks_file(path) == "does not exist":
         return None
+    texts = ["trial", "state", "chosen_for"]
+    texts += [key for key, value in flatten(Config()).items() if isinstance(value, str)]
     with reading(path, "run the search's line again, which writes it anew"):
-        tried = pd.read_csv(path).fillna({"chosen_for": ""})
+        tried = pd.read_csv(path, dtype=dict.fromkeys(texts, str), keep_default_na=False, na_values=[""])
         if lost := {"trial", "state"} - {*tried.columns}:
             raise ValueError(f"it has no column {min(lost)}")
-        return tried
+        return tried.fillna({"chosen_for": ""})
 
 
 def write_scores(folder: Path, scores: pd.DataFrame) -> None:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from merjax.system.errors import MerjaxError, meant
 from merjax.system.paths import is_foreign, lacks_file, user_path
+from merjax.system.values import read_text
 
 _PACKAGE = Path(__file__).parents[1]
 
@@ -50,10 +51,11 @@ def named_sweeps() -> dict[str, Path]:
 
 
 def about(sweep: Path) -> str:
-    """The comment in the first line of a sweep file; "" if that is not a comment. Where the file cannot be read, it says so."""
-    if lacking := lacks_file(sweep):
-        return lacking
-    first = sweep.read_text(encoding="utf-8", errors="replace").partition("\n")[0]
+    """The comment in the first line of a sweep file; "" if that is not a comment, and what is wrong if it cannot be read."""
+    try:
+        first = read_text(sweep).partition("\n")[0]
+    except MerjaxError as error:
+        return str(error)
     return first.removeprefix("#").strip() if first.startswith("#") else ""
 
 

@@ -11,11 +11,20 @@ from merjax.system.errors import MerjaxError
 from merjax.system.locks import lock_at
 from merjax.system.own_files import read_json, reading
 from merjax.system.paths import is_file, make_folder
+from merjax.system.settings import read_as
+from merjax.system.values import shown
 
 if TYPE_CHECKING:
     from merjax.synthesis.layouts import LayoutName
 
-_SETTINGS = ("invent", "subjects", "clips_per_subject", "emotions", "peak", "seed")
+_SETTINGS = {
+    "invent": int,
+    "subjects": int | None,
+    "clips_per_subject": int,
+    "emotions": tuple[str, ...],
+    "peak": tuple[float, float],
+    "seed": int,
+}
 
 
 def make_demo_store(store: Path, synthesize: Mapping[str, Any], name: str, console: Console) -> None:
@@ -65,24 +74,37 @@ def releases_of(synthesize: Mapping[str, Any], source: str) -> "dict[LayoutName,
     """
     from merjax.synthesis.layouts import LAYOUTS
 
-    common = {key: value for key, value in synthesize.items() if key != "layouts"}
+    if not isinstance(synthesize, Mapping):
+        raise MerjaxError(f"{source}: synthesize is {shown(synthesize)}; write settings such as {{invent: 6}}")
     layouts = synthesize.get("layouts", {"casme2": None})
     if not isinstance(layouts, Mapping) or not layouts or not layouts.keys() <= LAYOUTS.keys():
         raise MerjaxError(
-            f"{source}: synthesize: layouts is {layouts!r}; write `layouts: {{casme2: , samm: , smic: }}` or some of them, "
-            "each with settings of its own or none"
+            f"{source}: synthesize: layouts is {shown(layouts)}; write `layouts: {{casme2: , samm: , smic: }}` or some of "
+            "them, each with settings of its own or none"
         )
-    releases: dict[LayoutName, dict[str, Any]] = {}
-    for number, layout in enumerate(LAYOUTS):
-        if layout in layouts:
-            settings = {"seed": common.get("seed", 0) + number} | (layouts[layout] or {})
-            releases[layout] = common | settings
-            for key in releases[layout]:
-                if key not in _SETTINGS:
-                    raise MerjaxError(
-                        f"{source}: synthesize: there is no setting `{key}`; write any of {', '.join(_SETTINGS)}"
-                    )
-    return releases
+    common = _read({key: value for key, value in synthesize.items() if key != "layouts"}, source)
+    return {
+        layout: common | {"seed": common.get("seed", 0) + number} | _read(layouts[layout] or {}, source)
+        for number, layout in enumerate(LAYOUTS)
+        if layout in layouts
+    }
+
+
+def _read(settings: Any, source: str) -> dict[str, Any]:
+    """Settings of a release, with values of their types."""
+    if not isinstance(settings, Mapping):
+        raise MerjaxError(f"{source}: synthesize: a layout is {shown(settings)}; write settings such as {{invent: 6}}")
+    read = {}
+    for key, value in settings.items():
+        if key not in _SETTINGS:
+            raise MerjaxError(f"{source}: synthesize: there is no setting `{key}`; write any of {', '.join(_SETTINGS)}")
+        try:
+            read[key] = read_as(_SETTINGS[key], value)
+        except ValueError as error:
+            raise MerjaxError(f"{source}: synthesize: {key} is {shown(value)}; {error}") from None
+    if len(read.get("peak", (1, 2))) != 2:
+        raise MerjaxError(f"{source}: synthesize: peak is {shown(read['peak'])}; write two sizes in pixels, [1, 3]")
+    return read
 
 
 def _refuse_other_settings(marker: Path, settings: Mapping[str, Any], name: str) -> None:

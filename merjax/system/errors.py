@@ -9,6 +9,9 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+
+from merjax.system.at_work import worked_on
 
 
 class MerjaxError(Exception):
@@ -29,26 +32,59 @@ def meant(word: str, known: Iterable[str]) -> str:
     return f"; did you mean {' or '.join(near)}?" if near else ""
 
 
-def command(main: Callable[..., None]) -> Callable[..., None]:
-    """Wrap a command line's `main`: a `MerjaxError`, or a file that cannot be read or written, becomes one sentence and exit
-    code 2."""
+STOPPED = "stopped before it was finished; the same line starts again"
+
+
+def command(main: Callable[..., None] | None = None, *, stopped: str = STOPPED) -> Callable[..., Any]:
+    """Wrap a command line's `main`, so that it never ends in a traceback.
+
+    A `MerjaxError`, or a file that cannot be read or written, becomes one sentence and exit code 2. Where a signal stops it, it
+    says `stopped` and ends with the code that a shell expects (130 for Ctrl-C). Any other error is a fault of merjax: one
+    sentence, exit code 1.
+    """
+    if main is None:
+        return functools.partial(command, stopped=stopped)
 
     @functools.wraps(main)
     def run(*args, **kwargs) -> None:
+        from merjax.system.environment import put_aside_once  # both need this module
+        from merjax.system.signals import stoppable
+
         for stream in (sys.stdout, sys.stderr):
             if hasattr(stream, "reconfigure"):  # a terminal that lacks a letter shows its number
                 stream.reconfigure(errors="backslashreplace")
-        try:
-            main(*args, **kwargs)
-        except MerjaxError as error:
-            sys.exit(_say(str(error)))
-        except OSError as error:
-            sentence = _of_files(error)
-            if not sentence:
-                raise
-            sys.exit(_say(sentence))
+        put_aside_once()
+        with stoppable() as stop:
+            try:
+                main(*args, **kwargs)
+                sys.stdout.flush()
+            except Exception as error:
+                # what is interrupted while it loads a library may raise anything
+                code = _say(stopped, stop.exit_code) if stop.signal else _said(error)
+            except KeyboardInterrupt:
+                code = _say(stopped, stop.exit_code)
+            else:
+                return
+            sys.exit(code)
 
     return run
+
+
+def _said(error: Exception) -> int:
+    """Say what happened, in one sentence; the exit code."""
+    from merjax.system.ending import FaultElsewhere, fault_sentence
+
+    if isinstance(error, MerjaxError):
+        return _say(f"error: {error}", 2)
+    if isinstance(error, BrokenPipeError):  # `| head`: nobody reads on
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141  # what a shell expects of SIGPIPE
+    if isinstance(error, OSError) and (sentence := _of_files(error)):
+        return _say(f"error: {sentence}", 2)
+    if isinstance(error, MemoryError):
+        doing = next(iter(worked_on(error)), "at work")
+        return _say(f"error: memory ran out while merjax was {doing}; close other programs, or use fewer workers", 2)
+    return _say(f"error: {error if isinstance(error, FaultElsewhere) else fault_sentence(error)}", 1)
 
 
 @contextmanager
@@ -109,6 +145,6 @@ def _is_unreadable(path: str | bytes) -> bool:
     return not os.access(above, os.X_OK)
 
 
-def _say(sentence: str) -> int:
-    print(f"error: {visible(sentence)}", file=sys.stderr)
-    return 2
+def _say(sentence: str, code: int) -> int:
+    print(visible(sentence), file=sys.stderr)
+    return code

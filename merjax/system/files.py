@@ -9,14 +9,15 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from merjax.system.environment import cache_place
+
 if TYPE_CHECKING:
     import pandas as pd
 
 
 def cache_folder() -> Path:
-    """Where merjax keeps files between sweeps: $MERJAX_CACHE, or else `merjax` in the user's cache folder."""
-    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(os.environ.get("MERJAX_CACHE") or Path(home) / "merjax")
+    """Where merjax keeps files between sweeps."""
+    return cache_place()[0]
 
 
 def write_table(path: Path, table: "pd.DataFrame") -> None:

@@ -138,7 +138,7 @@ def test_help_shows_each_database_and_the_models_licence(capsys):
         (["--casme2", "{empty}", "--out", "{new}"], "nothing like sub01/EP02_01f"),
         (["--casme2", "{nowhere}", "--out", "{new}"], "does not exist; point --casme2"),
         (["--casme2", "{casme2}", "--casme2-annotations", "{sheet}", "--out", "{new}"], "no sheet with the columns"),
-        (["--casme2", "{casme2}", "--overrides", "{sheet}", "--out", "{new}"], "is not a database"),
+        (["--casme2", "{casme2}", "--overrides", "{sheet}", "--out", "{new}"], "holds no `key: value` lines"),
         (["--casme2", "{casme2}", "--out", "{sheet}/store"], "is a file, not a folder"),
         (["--casme2", "{casme2}", "--out", "{empty}"], "exists"),
         (["--casme2", "{casme2}", "--out", "{new}", "--colour", "infrared"], "invalid choice: 'infrared'"),

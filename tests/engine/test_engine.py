@@ -1,5 +1,7 @@
 """The engine's promises, on a small stage with dropout and running averages: they hold for any stage of pure functions."""
 
+from itertools import product
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -23,14 +25,17 @@ def variables_of(learned) -> Variables:
     return Variables({name: learned[name] for name in ("w", "b")}, {"mean": learned["mean"]})
 
 
+MAPPINGS = ("map", "vmap")
+
+
 def outputs_of(learned) -> np.ndarray:
     """What the small stage's `apply` gives for every sample, by every run."""
     return np.einsum("pnd,pdk->pnk", X_NxD - learned["mean"][:, None], learned["w"]) + learned["b"][:, None]
 
 
-@pytest.mark.parametrize("mapping", ["map", "vmap"])
 @pytest.mark.parametrize(
-    "devices", [pytest.param(1, marks=pytest.mark.long), pytest.param(2, marks=pytest.mark.long), 4]
+    ("devices", "mapping"),
+    [(4, "vmap"), *(pytest.param(*case, marks=pytest.mark.long) for case in [*product((1, 2), MAPPINGS), (4, "map")])],
 )
 def test_a_run_among_others_equals_the_run_alone(mapping, devices):
     together, metrics, _ = train(RUNS, mapping=mapping, devices=devices)

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from support.small_experiment import networks_in_use
 from support.training import trained_by
 
 from merjax.config import make_config
@@ -113,13 +114,25 @@ def test_two_devices_and_side_by_side_give_the_same(data, trained):
 
 
 @pytest.mark.parametrize(
-    "seen", ["gray", *(pytest.param(seen, marks=pytest.mark.long) for seen in ("difference", "flow"))]
+    ("seen", "networks"),
+    [
+        ("gray", "tiny"),
+        *(
+            pytest.param(*case, marks=pytest.mark.long)
+            for case in (("difference", "tiny"), ("gray", "paper"), ("flow", "paper"))
+        ),
+    ],
 )
-def test_held_out_pixels_and_labels_do_not_reach_training(data, engine, seen):
+def test_held_out_pixels_and_labels_do_not_reach_training(data, engine, seen, networks):
     """All pixels, motion and labels of the subject that fold 1 holds out change; its training does not, in any bit.
 
     Means, scales and class weights are fitted too, so the settings ask for all of them.
     """
+    with networks_in_use(networks):
+        held_out_pixels_and_labels_do_not_reach_training(data, engine, seen)
+
+
+def held_out_pixels_and_labels_do_not_reach_training(data, engine, seen):
     specs = [RunId(make_config(SETTINGS, "data.standardise=true"), 0, fold) for fold in range(SUBJECTS)]
     data = replace(data, input=seen)
     trained = trained_by(jobs, data, specs, engine)

@@ -86,7 +86,7 @@ def test_the_decision_on_the_way_is_that_of_a_shorter_clip(networks):
     features_TxRxD = random_features(5)
     got_TxK = insight.after_each_frame(networks, features_TxRxD, steps=7)
     assert got_TxK.shape == (5, CLASSES)
-    for t in range(5):
+    for t in (0, 3):  # each length is a program
         np.testing.assert_allclose(got_TxK[t], np.exp(plain_scores(networks, features_TxRxD[: t + 1])), rtol=1e-4)
 
 

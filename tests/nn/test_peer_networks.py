@@ -155,7 +155,7 @@ def test_the_two_stream_networks_see_u_and_v_alone(network, uses):
     assert (np.asarray(one) != changed).any() == uses
 
 
-@pytest.mark.parametrize("size", [1, 3, 5])
+@pytest.mark.parametrize("size", [1, pytest.param(3, marks=pytest.mark.long), 5])
 def test_convolving_by_a_product_equals_lax(size):
     kernel_HWIO = RNG.normal(size=(size, size, 3, 7)).astype(np.float32)
     pull = RNG.normal(size=(7, 28, 28, BATCH)).astype(np.float32)

@@ -8,7 +8,7 @@ import pytest
 from merjax.cli.prepare import main
 from merjax.protocols import SCHEMES, label_clips
 from merjax.report.mistakes import target_crops
-from merjax.stores.from_flow_images import prepare_flow_images
+from merjax.stores.from_flow_images import prepare_flow_images, read_clip_list
 from merjax.stores.store import open_store
 from merjax.system.errors import MerjaxError
 from merjax.training.data import load_data
@@ -112,12 +112,13 @@ def test_what_does_not_fit_is_listed(material, tmp_path):
 @pytest.mark.parametrize(
     ("old", "new", "sentence"),
     [
-        ("casme2,sub01", "casme3,sub01", 'line 4: data is "casme3"; write any of smic, casme2, samm'),
-        ("s01_ne_01,0", "s01_ne_01,7", 'line 2: label is "7"; write negative'),
-        ("s01,s01_ne_01", ",s01_ne_01", "line 2: subject and clip"),
+        ("casme2,sub01", "casme3,sub01", 'row 4, column data: data is "casme3"; write any of smic, casme2, samm'),
+        ("s01_ne_01,0", "s01_ne_01,7", 'row 2, column label: label is "7"; write negative'),
+        ("s01,s01_ne_01", ",s01_ne_01", 'row 2, column subject: subject is ""; subject and clip'),
         ("sub02,EP01_11f", "sub01,EP02_01f", "listed twice"),
-        ("46.0,59.0", "46.0,apex", 'line 4: apex is "apex", which is not a frame number'),
-        ("clip,label", "clip,class", "has no column label"),
+        ("46.0,59.0", "46.0,apex", 'row 4, column apex: apex is "apex"; write a frame number'),
+        ("86.0,12", "86.0,47", 'row 4, column au: au is "47"; write action units such as 4\\+7, or nothing'),
+        ("clip,label", "clip,class", "no sheet with the columns label"),
     ],
 )
 def test_a_list_that_cannot_be_understood_is_refused(material, tmp_path, old, new, sentence):
@@ -125,6 +126,17 @@ def test_a_list_that_cannot_be_understood_is_refused(material, tmp_path, old, ne
     with pytest.raises(MerjaxError, match=sentence):
         make(material, tmp_path)
     assert not (tmp_path / "store").exists()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "encoding"),
+    [("", "", "utf-8-sig"), (",", ";", "utf-16"), (",0,,", ",0.0,,", "utf-8"), ("casme2", "CASME-II", "utf-8")]
+    + [("data,", "Database,", "utf-8"), ("46.0", "046", "utf-8"), ("5562", "5562.0", "utf-8")],
+)  # fmt: skip
+def test_a_list_in_another_spelling_gives_the_same_index(material, old, new, encoding):
+    expected = read_clip_list(material[1])
+    material[1].write_bytes((LIST.replace(old, new) if old else LIST).encode(encoding))
+    pd.testing.assert_frame_equal(read_clip_list(material[1]), expected)
 
 
 def test_the_command_line_makes_a_store_and_says_what_is_missing(material, tmp_path, capsys):

@@ -24,12 +24,14 @@ from merjax.sweeps.running.listener import Listeners
 from merjax.sweeps.running.planned import batch_of, plan_sweep
 from merjax.sweeps.running.pool import carry_out, worker_count
 from merjax.sweeps.running.progress import Stopwatch, SweepProgress
-from merjax.sweeps.running.shards import WHOLE, Shard
+from merjax.sweeps.running.shards import WHOLE, Shard, refuse_idle
 from merjax.sweeps.saved_models import runs_without_model
 from merjax.sweeps.sweep_file import Scale, SweepFile, make_sweep, read_sweep
 from merjax.synthesis.demo_store import make_demo_store
+from merjax.system.at_work import at_work
 from merjax.system.console import default_console, say
 from merjax.system.errors import MerjaxError
+from merjax.system.jax_setup import prepare_backend
 from merjax.system.paths import refuse_unwritable, user_path
 
 
@@ -100,14 +102,19 @@ def train_sweep(
     """`run_sweep` for a sweep that has been read."""
     refuse_missing(log)
     refuse_unwritable(folder)
+    prepare_backend()  # before clips are made for a sweep that has no device
     make_missing_store(sweep, console)
     tried = None
     if sweep.search:
         sweep, tried = _searched(sweep, folder, shard, log, console, stopping)
         folder = folder / f"chosen-of-{(tried['state'] == 'complete').sum()}"
-    plan = open_folder(folder, plan_sweep(sweep, shard))
+    with at_work("planning the sweep in", folder):
+        plan = open_folder(folder, plan_sweep(sweep, shard))
+        if not all(is_finished(folder, chunk) for chunk in plan.chunks):
+            refuse_idle(shard, plan)
     train_plan(folder, plan, shard, log, console, stopping)
-    return finish(folder, tried)
+    with at_work("scoring", folder):
+        return finish(folder, tried)
 
 
 def make_missing_store(sweep: SweepFile, console: Console) -> None:
@@ -172,5 +179,6 @@ def merge_sweep(sweep: SweepFile, folders: Sequence[Path], out: Path) -> SweepRe
     there = read_plan(folders[0])
     not_run = {absent.trial for absent in there.not_run}
     refuse_other_trials(there, [t for t in sweep.trials if t.name not in not_run], sweep.seeds, folders[0])
-    merge(folders, out)
-    return finish(out)
+    with at_work("merging into", out):
+        merge(folders, out)
+        return finish(out)

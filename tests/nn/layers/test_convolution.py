@@ -152,7 +152,11 @@ def test_runs_with_a_shared_image_equal_runs_alone():
     assert_close((ours[0], *ours[2:]), (y, dkernel, dbias))
 
 
-@pytest.mark.parametrize("region", sorted({*REGIONS[1:], FACE}, key=lambda region: region.name), ids=lambda r: r.name)
+@pytest.mark.parametrize(
+    "region",
+    [FACE, *(pytest.param(region, marks=pytest.mark.long) for region in REGIONS[1:])],
+    ids=lambda r: r.name,
+)
 def test_the_regions_real_sizes(region):
     arguments, dy = draw(1, region.height, region.width, 5, 4, batch=2)
     ours = output_and_gradients(conv_relu_pool, arguments, dy)

@@ -169,23 +169,15 @@ def is_alive(process: int) -> bool:
         return False
 
 
-def test_sigterm_saves_and_the_next_start_goes_on_from_there(uninterrupted, tmp_path):
-    assert_sigterm_loses_nothing(uninterrupted, tmp_path)
-
-
 @pytest.mark.long
-def test_sigterm_saves_the_papers_networks_too(uninterrupted_paper, tmp_path):
-    assert_sigterm_loses_nothing(uninterrupted_paper, tmp_path, *PAPER)
-
-
-def assert_sigterm_loses_nothing(uninterrupted, tmp_path, *arguments):
-    process = start(tmp_path / "run", *arguments)
+def test_sigterm_saves_and_the_next_start_goes_on_from_there(uninterrupted, tmp_path):
+    process = start(tmp_path / "run")
     assert after_calls(process, 3)
     process.send_signal(signal.SIGTERM)
     code, out, _ = end(process)
     assert code == 128 + signal.SIGTERM
     last = 2 * (3 + out.count("call"))
-    code, out, err = end(start(tmp_path / "run", *arguments))
+    code, out, err = end(start(tmp_path / "run"))
     assert code == 0, err
     assert out.startswith(f"call 0 spatial {last + 2}\n")
     assert_same(tmp_path / "run", uninterrupted)

@@ -43,10 +43,11 @@ def trained(chunk: int, devices: int = 1, order: int = 1) -> tuple[pd.DataFrame,
     )
 
 
-@pytest.fixture(scope="module", params=["tiny", pytest.param("paper", marks=pytest.mark.long)])
-def whole(request):
-    """The sweep in one chunk; while a test uses it, others are trained with the same networks."""
-    with networks_in_use(request.param):
+@pytest.fixture(scope="module")
+def whole():
+    """The sweep in one chunk. It and those that the tests compare with it train tiny networks; `test_acceptance_sweep.py`
+    trains the paper's."""
+    with networks_in_use("tiny"):
         yield trained(chunk=16)
 
 

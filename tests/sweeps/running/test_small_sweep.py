@@ -126,7 +126,7 @@ def test_plan_prints_groups_and_computes_nothing(sweep_file, own, tmp_path):
     [
         (["nowhere.yaml"], "nowhere.yaml does not exist"),
         (["data.store=/nowhere/store"], "does not exist; name a clip store"),
-        (["los.gamma=1"], "Did you mean: 'loss'"),
+        (["los.gamma=1"], "did you mean loss.gamma"),
         (["temporal.units=many"], "temporal.units"),
         (["data.folds=halves"], "halves"),
         (["data.frames=some"], 'data.frames is "some"'),
