@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any, Literal
 
 from merjax.system.errors import MerjaxError
+from merjax.system.paths import user_path
 from merjax.system.settings import Layer, build, read_layer
 from merjax.system.values import shown
 
@@ -169,6 +170,8 @@ def make_config(*layers: Layer, source: str = "config") -> Config:
     merged: dict[str, Any] = {}
     for layer in layers:
         merged |= read_settings(layer, source)
+    if str(merged.get("data.store", "")).startswith("~"):
+        merged["data.store"] = str(user_path(merged["data.store"]))
     config = build(Config, merged)
     _check_ranges(config, source)
     return config

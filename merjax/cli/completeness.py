@@ -7,10 +7,10 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
-from merjax.cli.printing import say
 from merjax.datasets import DATABASES
 from merjax.protocols import audit_aus
 from merjax.protocols.completeness import CheckReport, DatabaseCheck, SchemeCheck
+from merjax.system.console import say
 
 
 def print_completeness(report: CheckReport, console: Console) -> None:

@@ -3,11 +3,11 @@
 import argparse
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import NoReturn
 
 from merjax.system import values
 from merjax.system.errors import MerjaxError, meant
+from merjax.system.paths import user_path
 
 
 class Parser(argparse.ArgumentParser):
@@ -80,4 +80,4 @@ def positive(text: str) -> int:
 
 def is_setting(word: str) -> bool:
     """Whether a word is `key=value`, and not a file or folder whose name holds an equals sign."""
-    return "=" in word and not Path(word).exists()
+    return "=" in word and not user_path(word).exists()

@@ -5,7 +5,6 @@ import shlex
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -15,7 +14,9 @@ from merjax.cli.check import release_words
 from merjax.cli.parser import Parser, positive
 from merjax.cli.releases import FILE, FOLDER, add_release_flags, read_releases
 from merjax.system.at_work import at_work
+from merjax.system.console import TextConsole, say
 from merjax.system.errors import MerjaxError, command
+from merjax.system.paths import user_path
 
 if TYPE_CHECKING:
     from merjax.stores.clip_motion import FlowSettings
@@ -74,7 +75,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         raise MerjaxError(
             "--out is missing: name the folder of the clip store to make, or write `merjax check` to only count"
         )
-    console = Console()
+    console = TextConsole()
     print_store(
         _from_flow_images(asked) if asked.flow_images or asked.clips else _from_releases(asked, console), console
     )
@@ -141,12 +142,12 @@ def print_store(store: "Store", console: Console) -> None:
 
     index, counts = store.index, store.meta["counts"]
     subjects = len(index[["database", "subject"]].drop_duplicates())
-    console.print(
+    say(
+        console,
         f"{store.path}: {len(index)} of {len(index) + len(store.dropped)} clips, {subjects} subjects, "
         + (f"{index['n_frames'].sum()} frames; " if store.crops else "no frames; ")
         + (f"flow of {store.flow.shape[2]}x{store.flow.shape[1]} pixels; " if store.flow is not None else "")
         + f"look at {' and '.join(str(path) for path in sorted(store.path.glob('*_sheet.png')))}",
-        soft_wrap=True,
     )
     protocols = counts["protocols"]
     table = Table("database", "clips", "dropped", *protocols, title="used / published", title_justify="left")
@@ -159,17 +160,16 @@ def print_store(store: "Store", console: Console) -> None:
     if "flow_frame" in index:
         without = int((index["apex"].isna() | (index["apex"] <= index["onset"])).sum())
         if store.meta["settings"]["flow"]["to"] == "apex" and without:
-            console.print(f"motion goes to the middle frame in {without} clips, which have no apex after the onset")
+            say(console, f"motion goes to the middle frame in {without} clips, which have no apex after the onset")
         if store.meta.get("flow_cut_off", 0) > 5e-5:
-            console.print(
-                f"{store.meta['flow_cut_off']:.2%} of the motion in frames is larger than the store can hold and was cut off"
+            say(
+                console,
+                f"{store.meta['flow_cut_off']:.2%} of the motion in frames is larger than the store can hold and was cut off",
             )
     for row in store.discrepancies.to_dict("records"):
         name = "/".join(row[key] for key in ("database", "subject", "clip") if row[key])
-        sentence = f"{'dropped ' if row['dropped'] else ''}{name}: {row['reason']}"
-        console.print(sentence, markup=False, highlight=False, soft_wrap=True)
-    if store.statement:
-        console.print(f"[yellow]{store.statement}[/yellow]", soft_wrap=True)
+        say(console, f"{'dropped ' if row['dropped'] else ''}{name}: {row['reason']}")
+    say(console, store.statement, "yellow")
 
 
 def _pictures_told(store: "Store") -> Iterator[str]:
@@ -198,10 +198,10 @@ def _parser() -> Parser:
     ready = parser.add_argument_group("ready flow images, in place of a release")
     ready.add_argument("--flow-images", **FOLDER, help="folder of PNG files {subject}_{clip}.png, one per clip, whose red,"
         " green and blue are u, v and optical strain, as the images of MEGC 2019")  # fmt: skip
-    ready.add_argument("--clips", type=Path, metavar="CSV", help="list of the clips: data, subject, clip, label (negative,"
+    ready.add_argument("--clips", type=user_path, metavar="CSV", help="list of the clips: data, subject, clip, label (negative,"
         " positive, surprise or 0, 1, 2; or I to V), and where known emotion, onset, apex, offset, au")  # fmt: skip
     what = parser.add_argument_group("what to make")
-    what.add_argument("--out", type=Path, metavar="STORE", help="folder of the clip store to make")
+    what.add_argument("--out", type=user_path, metavar="STORE", help="folder of the clip store to make")
     what.add_argument("--colour", choices=("gray", "rgb"), default="gray", help="channels of the crops (default: gray)")
     what.add_argument("--align", choices=("first", "frame"), default="first", help="boxes stay where the first frame's"
         " landmarks put them (first, default), or follow the head's rotation, scaling and translation, smoothed over 0.1 s"

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 from merjax.cli.parser import Parser
 from merjax.system.at_work import at_work
 from merjax.system.errors import MerjaxError
+from merjax.system.paths import user_path
 
 if TYPE_CHECKING:
     from merjax.datasets import Release
 
-FOLDER: dict[str, Any] = {"type": Path, "metavar": "DIR"}
-FILE: dict[str, Any] = {"type": Path, "metavar": "FILE"}
+FOLDER: dict[str, Any] = {"type": user_path, "metavar": "DIR"}
+FILE: dict[str, Any] = {"type": user_path, "metavar": "FILE"}
 
 
 def add_release_flags(parser: Parser) -> None:

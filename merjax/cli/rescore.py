@@ -6,9 +6,10 @@ from pathlib import Path
 from rich.console import Console
 
 from merjax.cli.parser import Parser
-from merjax.cli.printing import say, wide_console
 from merjax.system.at_work import at_work
+from merjax.system.console import say, wide_console
 from merjax.system.errors import command
+from merjax.system.paths import user_path
 
 PROTOCOLS = ("megc3", "au5")
 
@@ -72,9 +73,9 @@ def print_rescored(path: Path, protocol: str, clips: Path | None, console: Conso
 
 def _parser() -> Parser:
     parser = Parser("merjax rescore", _ABOUT, _EPILOG)
-    parser.add_argument("log", type=Path, metavar="LOG", help="the log to score")
+    parser.add_argument("log", type=user_path, metavar="LOG", help="the log to score")
     parser.add_argument(
         "--protocol", choices=PROTOCOLS, default="megc3", help="what its classes are (default: %(default)s)"
     )
-    parser.add_argument("--clips", type=Path, metavar="CSV", help="the clips that the log must have")
+    parser.add_argument("--clips", type=user_path, metavar="CSV", help="the clips that the log must have")
     return parser

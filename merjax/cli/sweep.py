@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 
 from merjax.cli.parser import Parser, is_setting, whole_number
-from merjax.cli.printing import say
 from merjax.system import values
 from merjax.system.at_work import at_work
+from merjax.system.console import TextConsole, say
 from merjax.system.errors import MerjaxError, command
+from merjax.system.paths import user_path
 from merjax.system.settings import split_word
 
 if TYPE_CHECKING:
@@ -76,11 +77,11 @@ def main(argv: Sequence[str] | None = None, prog: str = "merjax sweep") -> None:
     if asked.merge:
         raise MerjaxError(f"--merge is now a word of its own; write: merjax merge {_line(file, asked, asked.merge)}")
     if asked.list:
-        _print_list(Console())
+        _print_list(TextConsole())
     elif asked.show:
         _show(asked.show)
     else:
-        _run(file, asked, typed, Console())
+        _run(file, asked, typed, TextConsole())
 
 
 def _run(file: str, asked: argparse.Namespace, typed: Sequence[str], console: Console) -> None:
@@ -93,7 +94,7 @@ def _run(file: str, asked: argparse.Namespace, typed: Sequence[str], console: Co
     from merjax.system.signals import Interrupted, stop_requests
 
     with at_work("reading the sweep file", file):
-        sweep = read_sweep(Path(file), asked.words, asked.scale)
+        sweep = read_sweep(user_path(file), asked.words, asked.scale)
     folder = asked.out or Path("runs") / sweep.name
     if asked.plan:
         _print_plan(sweep, folder, shard, console)
@@ -172,7 +173,7 @@ def _print_list(console: Console) -> None:
 def _show(name: str) -> None:
     from merjax.sweeps.shipped import find_sweep
 
-    print(values.read_text(find_sweep(Path(name))), end="")
+    print(values.read_text(find_sweep(user_path(name))), end="")
 
 
 def _line(file: str, asked: argparse.Namespace, folders: Sequence[str | Path]) -> str:
@@ -199,7 +200,7 @@ def _parameters(words: list[str]) -> dict[str, Any]:
 
 def add_sweep_flags(parser: Parser) -> None:
     """The flags that say which sweep is meant and where its results lie: `sweep` and `merge` have them."""
-    parser.add_argument("--out", type=Path, metavar="DIR", help="folder of the results (default: runs/NAME)")
+    parser.add_argument("--out", type=user_path, metavar="DIR", help="folder of the results (default: runs/NAME)")
     parser.add_argument(
         "--scale",
         choices=SCALES,
@@ -238,5 +239,5 @@ def _parser(prog: str) -> Parser:
     parser.add_argument(
         "--log", choices=LOGS, help="write training curves for other tools too, into logs/ of the results"
     )
-    parser.add_argument("--merge", nargs="+", type=Path, help=argparse.SUPPRESS)  # answers with the word
+    parser.add_argument("--merge", nargs="+", type=user_path, help=argparse.SUPPRESS)  # answers with the word
     return parser

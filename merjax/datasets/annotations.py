@@ -9,6 +9,7 @@ from merjax.datasets.clip import DATABASES, EMOTIONS, Database, Discrepancy
 from merjax.datasets.coded_units import coded_units
 from merjax.system.columns import Sheet
 from merjax.system.errors import MerjaxError, meant
+from merjax.system.paths import lacks_file, user_path
 from merjax.system.tables import whole_number
 from merjax.system.values import is_nothing, read_yaml, shown, text, whole
 
@@ -146,7 +147,7 @@ def read_overrides(overrides: Overrides | None, database: str) -> Corrections:
     if overrides is None:
         return Corrections("", {})
     source = "overrides" if isinstance(overrides, Mapping) else str(overrides)
-    content = overrides if isinstance(overrides, Mapping) else _read(Path(overrides))
+    content = overrides if isinstance(overrides, Mapping) else _read(user_path(overrides))
     if not all(isinstance(section, Mapping) or is_nothing(section) for section in content.values()):
         raise MerjaxError(
             f"{source}: expected databases ({', '.join(DATABASES)}) with 'subject/clip: {{field: value}}' below"
@@ -167,8 +168,8 @@ def read_overrides(overrides: Overrides | None, database: str) -> Corrections:
 
 
 def _read(path: Path) -> Mapping[str, Any]:
-    if not path.exists():
-        raise MerjaxError(f"{path}: no such file; --overrides takes a YAML file of corrections")
+    if lacking := lacks_file(path):
+        raise MerjaxError(f"{path} {lacking}; --overrides takes a YAML file of corrections")
     return read_yaml(path)
 
 

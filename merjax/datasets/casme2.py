@@ -9,11 +9,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from merjax.datasets.annotations import Key, Overrides, Row, class_of, rows_of
-from merjax.datasets.assemble import assemble
+from merjax.datasets.assemble import assemble, of_release
 from merjax.datasets.clip import DATABASES, Discrepancy, Release
-from merjax.datasets.folders import FolderLayout, find_folders, subfolders, upwards
+from merjax.datasets.folders import FolderLayout, find_folders, upwards
 from merjax.datasets.sheets import CLASS_COLUMNS, CLIP_COLUMNS, FilesBeside, choose_sheet, given_sheet
 from merjax.system.columns import Sheet
+from merjax.system.paths import user_path
 
 _CLIP = re.compile(r"EP\d+\w*", re.IGNORECASE)
 
@@ -23,7 +24,7 @@ _LAYOUT = FolderLayout(
     flag="--casme2",
     example="sub01/EP02_01f",
     subject=re.compile(r"sub\d+", re.IGNORECASE),
-    clips=subfolders,
+    clips=lambda subject, folders_in: folders_in(subject),
     key=lambda clip: (_subject(clip.parent.name) or "", clip.name),
 )
 
@@ -58,11 +59,12 @@ def read_casme2(
     Raises:
         MerjaxError: nothing usable was found; the message says where it was looked for and what to do.
     """
-    root = Path(root)
-    base, folders = find_folders(root, _LAYOUT)
+    root = user_path(root)
+    base, folders, passed_over = find_folders(root, _LAYOUT)
     beside = FilesBeside(upwards(base, root))
     sheet = choose_sheet(annotations, beside, CLIP_COLUMNS, _CLIP, "--casme2-annotations")
     rows, discrepancies = rows_of(sheet, DATABASES["casme2"])
+    discrepancies += of_release("casme2", passed_over)
     if classes is not None or "objective_class" not in sheet.titles:
         class_sheet = given_sheet(classes, CLASS_COLUMNS, "--casme2-classes") if classes else _find_class_sheet(beside)
         rows, more = _with_classes(rows, class_sheet)

@@ -8,6 +8,7 @@ from pathlib import Path
 from merjax.datasets.clip import Discrepancy
 from merjax.system.columns import Column, Sheet, known_titles, only_sheet, read_sheet
 from merjax.system.errors import MerjaxError
+from merjax.system.paths import is_file, is_foreign, user_path
 from merjax.system.tables import SUFFIXES, Table, read_tables
 
 # What a column is called in the sheets in circulation.
@@ -80,7 +81,7 @@ class FilesBeside:
 
 
 def _may_be_sheet(path: Path) -> bool:
-    return path.suffix.lower() in SUFFIXES and not path.name.startswith((".", "~$")) and path.is_file()
+    return path.suffix.lower() in SUFFIXES and not is_foreign(path.name) and is_file(path)
 
 
 def choose_sheet(
@@ -125,7 +126,7 @@ def given_sheet(path: str | Path, needed: Sequence[str], flag: str) -> Sheet:
         MerjaxError: see `merjax.system.columns.read_sheet`.
     """
     try:
-        return read_sheet(Path(path), COLUMNS, needed)
+        return read_sheet(user_path(path), COLUMNS, needed)
     except MerjaxError as error:
         raise MerjaxError(f"{error}; give {flag} the database's own sheet") from None
 

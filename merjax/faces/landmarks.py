@@ -23,6 +23,7 @@ from merjax.faces.pictures import Image
 from merjax.faces.plausible import can_be_face, measured
 from merjax.system.environment import text
 from merjax.system.errors import MerjaxError
+from merjax.system.paths import is_file, lacks_file, user_path
 
 MODEL = "shape_predictor_68_face_landmarks.dat"
 VARIABLE = "MERJAX_LANDMARK_MODEL"
@@ -32,7 +33,7 @@ _FIX = (
 )
 
 
-def find_model(path: Path | None = None) -> Path:
+def find_model(path: str | Path | None = None) -> Path:
     """The verified file of dlib's 68-point model.
 
     It is looked for, in this order, at `path`, at the environment variable MERJAX_LANDMARK_MODEL, in the installed package
@@ -42,11 +43,13 @@ def find_model(path: Path | None = None) -> Path:
         MerjaxError: there is no such file, or its SHA-256 is not the published model's.
     """
     named = path or text(VARIABLE)
-    candidates = [Path(named)] if named else list(_installed())
-    found = next((file for file in candidates if file.is_file()), None)
+    candidates = [user_path(named)] if named else list(_installed())
+    found = next((file for file in candidates if is_file(file)), None)
     if found is None:
-        where = candidates[0] if named else f"the 68-point landmark model {MODEL}"
-        raise MerjaxError(f"{where}: no such file; {_FIX}")
+        where = (
+            f"{candidates[0]} {lacks_file(candidates[0])}" if named else f"there is no 68-point landmark model {MODEL}"
+        )
+        raise MerjaxError(f"{where}; {_FIX}")
     stat = found.stat()
     if _sha256(found, stat.st_size, stat.st_mtime_ns) != SHA256:
         raise MerjaxError(

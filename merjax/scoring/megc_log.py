@@ -23,6 +23,7 @@ from merjax.scoring.parts import of_part, parts_of
 from merjax.scoring.scores import CLIP, LEVEL, resampled, seed_scores
 from merjax.system.columns import Column, read_sheet
 from merjax.system.errors import MerjaxError
+from merjax.system.paths import user_path
 from merjax.system.tables import read_text, whole_number
 
 _COLUMNS = {
@@ -76,12 +77,13 @@ def rescore(log: str | Path, *, clips: str | Path | None = None, protocol: str =
     if protocol not in SCHEMES:
         raise MerjaxError(f'there is no protocol "{protocol}"; write any of {", ".join(SCHEMES)}')
     scheme, absent = SCHEMES[protocol], ""
-    predictions = read_log(Path(log), scheme)
+    log = user_path(log)
+    predictions = read_log(log, scheme)
     if clips is None:
         check_against_counts(predictions, scheme, str(log))
         absent = absent_databases(predictions, scheme)
     else:
-        check_against_list(predictions, Path(clips), str(log))
+        check_against_list(predictions, user_path(clips), str(log))
     return Scores(score_log(predictions, scheme), absent, int((predictions["prediction"] < 0).sum()))
 
 

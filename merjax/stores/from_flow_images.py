@@ -25,10 +25,12 @@ from merjax.protocols import SCHEMES, label_clips
 from merjax.protocols.completeness import CheckReport, DatabaseCheck, check_schemes, counts_of
 from merjax.stores.sheets import write_flow_sheet
 from merjax.stores.store import STORE_FORMAT, Store, open_store
-from merjax.stores.writing import clip_hash, content_hash, write_array
+from merjax.stores.writing import clip_hash, content_hash, refuse_occupied, write_array
 from merjax.system.columns import Column, Sheet, read_sheet
-from merjax.system.errors import MerjaxError
+from merjax.system.errors import MerjaxError, visible
 from merjax.system.files import write_json, write_table
+from merjax.system.own_files import noted_files, sealed
+from merjax.system.paths import lacks_folder, listed, make_folder
 from merjax.system.tables import whole_number
 from merjax.system.versions import __version__
 
@@ -48,10 +50,9 @@ def prepare_flow_images(folder: Path, clips: Path, out: Path) -> Store:
             exists already. An image that is missing, not listed, or of another size or kind than the others is not an error; it
             is noted in the store.
     """
-    if out.exists():
-        raise MerjaxError(f"{out} exists; remove it or choose another --out")
-    if not folder.is_dir():
-        raise MerjaxError(f"{folder} is not a folder; --flow-images names the folder of the PNG files")
+    refuse_occupied(out)
+    if lacking := lacks_folder(folder):
+        raise MerjaxError(f"{folder} {lacking}; --flow-images names the folder of the PNG files")
     index = read_clip_list(clips)
     names = index["subject"] + "_" + index["clip"] + ".png"
     images = [_read(folder / name) for name in names]
@@ -183,7 +184,8 @@ def _reason(image: np.ndarray | str, usual: tuple[int, ...]) -> str:
 
 
 def _unlisted(folder: Path, names: set[str]) -> list[Discrepancy]:
-    unlisted = sorted(path.name for path in folder.glob("*.png") if path.name not in names)
+    found = [path.name for path in listed(folder, []) if path.suffix == ".png"]
+    unlisted = [visible(name) for name in found if name not in names]
     return [Discrepancy("", "", name, "is in the folder and not in the list", dropped=False) for name in unlisted]
 
 
@@ -211,10 +213,7 @@ def _write(
 ) -> None:
     settings = {"flow": {"images": "ready", "height": flow.shape[1], "width": flow.shape[2]}}
     hashes = [clip_hash([image]) for image in flow]
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-    except (FileExistsError, NotADirectoryError):
-        raise MerjaxError(f"{out.parent} is not a folder; choose another --out") from None
+    make_folder(out.parent)
     aside = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
     try:
         write_table(aside / "index.parquet", index)
@@ -235,8 +234,9 @@ def _write(
             "counts": _counts(folder, index, discrepancies),
             "clips": len(index),
             "hash": content_hash(index, hashes, settings),
+            "files": noted_files(aside, ["index.parquet", "discrepancies.parquet"]),
         }
-        write_json(aside / "store.json", meta)
+        write_json(aside / "store.json", sealed(meta))
         aside.chmod(0o755)
         aside.rename(out)
     except BaseException:

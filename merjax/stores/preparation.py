@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 import cv2
 import numpy as np
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
 from merjax.datasets import index_of
 from merjax.datasets.clip import Clip, Discrepancy, Release, discrepancy_table, target_frame
@@ -30,11 +30,14 @@ from merjax.stores.face_places import Place, further_faces, places_of
 from merjax.stores.sheets import write_contact_sheet, write_flow_sheet
 from merjax.stores.store import CROPS, STORE_FORMAT, Store, frame_flow_name, open_store
 from merjax.stores.unfinished import PICTURES, Prepared, add_to_journal, close_partial, open_partial, read_journal
-from merjax.stores.writing import clip_hash, content_hash, write_array, write_rows
+from merjax.stores.writing import clip_hash, content_hash, refuse_occupied, write_array, write_rows
 from merjax.system.at_work import at_work
-from merjax.system.console import told
+from merjax.system.console import told, warn
 from merjax.system.errors import MerjaxError
 from merjax.system.files import write_json, write_table
+from merjax.system.locks import lock_at, lockless
+from merjax.system.own_files import noted_files, sealed
+from merjax.system.paths import make_folder, user_path
 from merjax.system.processes import callers_script_hidden, cores
 from merjax.system.signals import unheard_by_children
 from merjax.system.versions import __version__
@@ -85,14 +88,13 @@ def prepare_store(
         MerjaxError: there are no clips, the output exists already, the landmark model is missing, no clip is usable, or a
             setting has an unknown value.
     """
-    releases, out = [releases] if isinstance(releases, Release) else list(releases), Path(out)
+    releases, out = [releases] if isinstance(releases, Release) else list(releases), user_path(out)
     settings = CropSettings(colour, align, FlowSettings.of_word(flow) if isinstance(flow, str) else flow, faces)
     refuse_unknown_settings(settings)
     if not any(release.clips for release in releases):
         raise MerjaxError(f"there is no usable clip in {', '.join(str(r.root) for r in releases) or 'no release'}")
-    if out.exists():
-        raise MerjaxError(f"{out} exists; remove it or choose another folder")
-    landmark_model = landmarks.find_model(Path(model) if model is not None else None)
+    refuse_occupied(out)
+    landmark_model = landmarks.find_model(model)
     with _alone(out), told("preparing clips", progress) as heard:
         _prepare(releases, out, settings, landmark_model, workers or len(cores()), heard)
     return open_store(out)
@@ -131,11 +133,10 @@ def _prepare(
 @contextmanager
 def _alone(out: Path) -> Iterator[None]:
     """Keep other processes from preparing the same store meanwhile."""
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-    except (FileExistsError, NotADirectoryError):
-        raise MerjaxError(f"{out.parent} is not a folder; choose another folder") from None
-    lock = FileLock(out.with_name(f".{out.name}.lock"))
+    make_folder(out.parent)
+    if sentence := lockless(out.parent):
+        warn(sentence)
+    lock = lock_at(out.with_name(f".{out.name}.lock"))
     try:
         lock.acquire(timeout=0)
     except Timeout:
@@ -283,7 +284,8 @@ def _finish(
     }
     if flow and flow.every:
         meta["flow_cut_off"] = float(np.mean([results[i].cut_off for i in used]))
-    write_json(partial / "store.json", meta)
+    meta["files"] = noted_files(partial, ["index.parquet", "discrepancies.parquet", "landmarks.npy"])
+    write_json(partial / "store.json", sealed(meta))
 
 
 def _as_prepared(releases: Sequence[Release], results: Sequence[Prepared]) -> list[Release]:

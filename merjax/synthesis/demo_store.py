@@ -1,15 +1,16 @@
 """The clip store of a sweep that brings its own clips: releases synthesised in databases' layouts, then prepared."""
 
-import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from filelock import FileLock
 from rich.console import Console
 
-from merjax.system.console import counted
+from merjax.system.console import counted, say
 from merjax.system.errors import MerjaxError
+from merjax.system.locks import lock_at
+from merjax.system.own_files import read_json, reading
+from merjax.system.paths import is_file, make_folder
 from merjax.system.settings import read_as
 from merjax.system.values import shown
 
@@ -45,17 +46,17 @@ def make_demo_store(store: Path, synthesize: Mapping[str, Any], name: str, conso
     readers: dict[str, Callable[[Path], Release]] = {"casme2": read_casme2, "samm": read_samm, "smic": read_smic}
     wanted = releases_of(synthesize, name)
     folder = store.with_name(store.name + "-releases")
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     # two sweeps may begin at once: one makes the store, both use it
-    with FileLock(store.with_name(f".{store.name}.making")):
+    with lock_at(store.with_name(f".{store.name}.making")):
         for layout, settings in wanted.items():
             _refuse_other_settings(folder / layout / MARKER, settings, name)
-        if (store / "store.json").is_file():
+        if is_file(store / "store.json"):
             _refuse_other_databases(store, tuple(wanted), name)
             return
-        console.print(f"making the clips of {name} from sample photographs: {folder}, {store}", soft_wrap=True)
+        say(console, f"making the clips of {name} from sample photographs: {folder}, {store}")
         for layout, settings in wanted.items():
-            if not (folder / layout / MARKER).is_file():
+            if not is_file(folder / layout / MARKER):
                 with counted(f"synthesising clips, {layout}", console) as progress:
                     synthesize_release(folder / layout, layout=layout, progress=progress, **settings)
         with counted("preparing clips", console) as progress:
@@ -107,9 +108,11 @@ def _read(settings: Any, source: str) -> dict[str, Any]:
 
 
 def _refuse_other_settings(marker: Path, settings: Mapping[str, Any], name: str) -> None:
-    if not marker.is_file():
+    if not is_file(marker):
         return
-    made = json.loads(marker.read_text())["settings"]
+    todo = f"remove {marker.parent.parent} and the store beside it, and run the same line again"
+    with reading(marker, todo):
+        made: dict[str, Any] = {**dict.fromkeys(settings), **read_json(marker, todo)["settings"]}
     for key, value in settings.items():
         if made[key] != value:
             raise MerjaxError(
@@ -119,7 +122,9 @@ def _refuse_other_settings(marker: Path, settings: Mapping[str, Any], name: str)
 
 
 def _refuse_other_databases(store: Path, layouts: tuple[str, ...], name: str) -> None:
-    sources = json.loads((store / "store.json").read_text())["sources"]
+    from merjax.stores.store import read_meta
+
+    sources = read_meta(store)["sources"]
     if not all(source["synthetic"] for source in sources):
         raise MerjaxError(
             f"{store} holds real recordings, but {name} makes its own clips; choose another data.store, or run the sweep "

@@ -12,7 +12,9 @@ from merjax.faces.crops import INTER_OCULAR, inter_ocular_distance
 from merjax.faces.landmarks import detect, find_face
 from merjax.faces.pictures import PictureError, read_image
 from merjax.synthesis.face import Face, normalised_convolution
+from merjax.system.console import warn
 from merjax.system.errors import MerjaxError
+from merjax.system.paths import lacks_file, lacks_folder, listed
 
 HEIGHT, WIDTH = 480, 640
 _EYES_AT = (0.5, 0.42)  # place of the middle between the eyes, as shares of width and height
@@ -39,15 +41,21 @@ def portrait_files(paths: Sequence[Path]) -> list[Path]:
     """
     files: list[Path] = []
     for path in paths:
-        if path.is_dir():
-            inside = sorted(file for file in path.iterdir() if file.suffix.lower() in _SUFFIXES)
-            if not inside:
-                raise MerjaxError(f"{path}: no photographs in this folder (looked for {', '.join(sorted(_SUFFIXES))})")
-            files += inside
-        elif path.is_file():
+        lacking = lacks_file(path)
+        if not lacking:
             files.append(path)
-        else:
-            raise MerjaxError(f"{path}: no such file or folder; name photographs of faces, or a folder of them")
+            continue
+        if lacking == "is a folder":
+            lacking = lacks_folder(path)
+        if lacking:
+            raise MerjaxError(f"{path} {lacking}; name photographs of faces, or a folder of them")
+        passed_over: list[str] = []
+        inside = [file for file in listed(path, passed_over) if file.suffix.lower() in _SUFFIXES]
+        for sentence in passed_over:
+            warn(sentence)
+        if not inside:
+            raise MerjaxError(f"{path}: no photographs in this folder (looked for {', '.join(sorted(_SUFFIXES))})")
+        files += inside
     return files
 
 

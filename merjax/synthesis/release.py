@@ -22,6 +22,7 @@ from merjax.synthesis.unfinished import unfinished_release
 from merjax.system.at_work import at_work
 from merjax.system.console import told
 from merjax.system.errors import MerjaxError
+from merjax.system.paths import refuse_unwritable, user_path
 from merjax.system.processes import cores
 from merjax.system.versions import __version__
 
@@ -111,13 +112,13 @@ def synthesize_release(
     settings = ReleaseSettings(
         layout, clips_per_subject, tuple(emotions), invent, subjects, peak, camera or Camera(), seed
     )
-    out, groups = Path(out), _groups(settings)
+    out, groups = user_path(out), _groups(settings)
     _refuse_occupied(out)
     given = (
         default_portraits() if portraits is None else [portraits] if isinstance(portraits, str | Path) else portraits
     )
-    files = portrait_files([Path(path) for path in given])
-    faces = _faces(files, settings, find_model(Path(model) if model is not None else None))
+    files = portrait_files([user_path(path) for path in given])
+    faces = _faces(files, settings, find_model(model))
     how = LAYOUTS[layout]
     plans = plan_clips(groups, how.fps, len(faces), clips_per_subject, peak, seed)
     made_of = {"version": __version__, "fields": fields, "settings": asdict(settings), "portraits": _portraits(files)}
@@ -169,11 +170,10 @@ def _read_face(file: Path, model: Path) -> Face:
 
 
 def _refuse_occupied(out: Path) -> None:
+    refuse_unwritable(out)
     if out.is_dir() and any(out.iterdir()):
         made = "a synthesised release already" if (out / MARKER).is_file() else "files"
         raise MerjaxError(f"{out}: this folder holds {made}; name a new folder, or remove this one first")
-    if out.exists() and not out.is_dir():
-        raise MerjaxError(f"{out}: a file, not a folder; name a new folder")
 
 
 def _write_clips(

@@ -7,10 +7,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
 from merjax.system.errors import MerjaxError
 from merjax.system.files import write_json
+from merjax.system.locks import lock_at
+from merjax.system.paths import make_folder
 
 _MARKER = "partial.json"
 
@@ -30,14 +32,12 @@ def unfinished_release(out: Path, made_of: dict[str, Any]) -> Iterator[Path]:
         MerjaxError: nothing can be written there, something else is in the way, or another process makes the same folder.
     """
     partial = out.with_name(out.name + ".partial")
+    make_folder(out.parent)
+    lock = lock_at(out.with_name(f".{out.name}.making"))
     try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(out.with_name(f".{out.name}.making"))
         lock.acquire(timeout=0)
     except Timeout:
         raise MerjaxError(f"another process is making {out}; wait for it, or name another folder") from None
-    except OSError as error:
-        raise MerjaxError(f"{out}: cannot be written ({error.strerror}); name a folder that you may write") from error
     try:
         root = _opened(partial, json.loads(json.dumps(made_of)))
         try:

@@ -18,6 +18,7 @@ from typing import Any
 import yaml
 
 from merjax.system.errors import MerjaxError
+from merjax.system.paths import lacks_file
 
 
 class Plain(str):
@@ -169,8 +170,8 @@ def read_yaml(path: Path) -> dict[str, Any]:
     Raises:
         MerjaxError: the file cannot be read, is malformed or empty, or has a key twice.
     """
-    if not path.exists():
-        raise MerjaxError(f"{path} does not exist")
+    if lacking := lacks_file(path):
+        raise MerjaxError(f"{path} {lacking}")
     content = parse(read_text(path), str(path))
     if is_nothing(content):
         raise MerjaxError(f"{path} is empty; write `key: value` lines")

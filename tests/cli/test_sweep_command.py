@@ -16,6 +16,7 @@ from merjax.sweeps.folder import write_chunk
 from merjax.sweeps.plan import make_plan
 from merjax.sweeps.running.shards import WHOLE, Shard
 from merjax.sweeps.sweep_file import make_sweep, read_sweep
+from merjax.system.console import TextConsole
 from merjax.system.signals import Interrupted
 
 FILE = """\
@@ -87,7 +88,7 @@ def test_help_teaches_sweep_files_searches_shards_and_memory(say):
 def test_names_and_settings_in_brackets_are_printed_as_they_are(capsys):
     content = {"base": BASE, "trials": {"[eyes]": {"regions": ["eyes"]}, "both": {}}}
     plan = make_plan(make_sweep(content, "my [sweep]"), 1)
-    print_plan(plan, WHOLE, 1, [2**30], Console(width=200))
+    print_plan(plan, WHOLE, 1, [2**30], TextConsole(width=200))
     out = capsys.readouterr().out
     for said in ("my [sweep]: 2 trials", "[eyes] ", "regions=['eyes']", "1.00 GiB a worker"):
         assert said in out
@@ -116,7 +117,9 @@ def test_the_plan_of_a_search_tells_how_it_goes_and_that_its_trials_are_examples
     assert "examples, drawn at random" in out
     assert out.count("loss.gamma=") == 5
     (tmp_path / "runs" / "mine" / "search").mkdir(parents=True)
-    pd.DataFrame({"state": ["complete", "running"]}).to_csv(tmp_path / "runs" / "mine" / "search" / "search.csv")
+    pd.DataFrame({"trial": ["a", "b"], "state": ["complete", "running"]}).to_csv(
+        tmp_path / "runs" / "mine" / "search" / "search.csv"
+    )
     assert "(1 of them are scored already)" in say("mine.yaml", "--plan", text=SEARCH)[1]
     assert "a search cannot be divided" in say("mine.yaml", "runs/mine", text=SEARCH, command=merge)[2]
 

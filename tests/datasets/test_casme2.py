@@ -292,7 +292,7 @@ def refused(sentence: str, root: Path, annotations: Path | None = None, classes:
 
 
 def test_a_folder_that_is_no_release_is_refused_with_what_it_holds(tmp_path):
-    refused("no such folder; point --casme2", tmp_path / "nowhere")
+    refused("does not exist; point --casme2", tmp_path / "nowhere")
     (tmp_path / "holiday").mkdir()
     refused(r"nothing like sub01/EP02_01f .*\(found 'holiday'\)", tmp_path)
 

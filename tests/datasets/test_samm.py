@@ -140,5 +140,5 @@ def test_overrides_that_do_not_fit_are_refused_with_what_was_expected(tmp_path, 
 
 
 def test_a_missing_overrides_file_is_refused(tmp_path):
-    with pytest.raises(MerjaxError, match="no such file; --overrides takes a YAML file"):
+    with pytest.raises(MerjaxError, match="does not exist; --overrides takes a YAML file"):
         read_samm(release(tmp_path), overrides=tmp_path / "none.yaml")

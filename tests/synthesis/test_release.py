@@ -184,12 +184,12 @@ def test_a_folder_with_files_is_refused_untouched_and_an_empty_one_is_filled(tmp
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["--portraits", "{tmp}/none"], "none: no such file or folder"),
+        (["--portraits", "{tmp}/none"], "none does not exist"),
         (["--portraits", "{tmp}/faces"], "wall.png: no face found"),
         (["--emotions", "joy"], "emotion joy: not one of casme2's; choose from disgust"),
         (["--peak", "3", "1"], "peak 3 1: expected two sizes"),
         (["--clips", "0"], "clips per subject 0: expected at least 1"),
-        (["--landmark-model", "{tmp}/no.dat"], "no.dat: no such file; install the model"),
+        (["--landmark-model", "{tmp}/no.dat"], "no.dat does not exist; install the model"),
     ],
 )
 def test_wrong_input_gets_a_sentence_and_exit_code_2(tmp_path, capsys, arguments, sentence):
@@ -208,7 +208,7 @@ def test_an_output_below_a_file_is_named(tmp_path, capsys):
     with pytest.raises(SystemExit) as stop:
         synthesize.main(["--out", str(tmp_path / "file" / "release")])
     assert stop.value.code == 2
-    assert "cannot be written" in capsys.readouterr().err
+    assert "file is a file, not a folder" in capsys.readouterr().err
 
 
 def test_the_command_line_makes_a_release_and_is_quiet_without_a_terminal(tmp_path):

@@ -14,7 +14,7 @@ import jax
 
 from merjax.engine import Progress
 from merjax.methods.memory import SMALLER
-from merjax.sweeps.folder import is_finished
+from merjax.sweeps.folder import damaged_files, is_finished
 from merjax.sweeps.plan import Chunk, Plan, balanced_width
 from merjax.sweeps.running.curve_logs import Log
 from merjax.sweeps.running.listener import Listener
@@ -23,6 +23,7 @@ from merjax.sweeps.running.shards import WHOLE, Shard
 from merjax.system.ending import FaultElsewhere
 from merjax.system.environment import HERE, without_host_devices
 from merjax.system.errors import MerjaxError
+from merjax.system.locks import lockless
 from merjax.system.processes import cores
 from merjax.system.signals import STOPPED, Interrupted, unheard_by_children
 
@@ -63,8 +64,9 @@ def carry_out(
     unfinished = [chunk for chunk in shard.of(plan) if not is_finished(folder, chunk)]
     if not unfinished:
         return
-    if kept := kept_chunks(folder, plan):
-        listener.warned(kept)
+    for sentence in (kept_chunks(folder, plan), lockless(folder), *damaged_files(folder, unfinished)):
+        if sentence:
+            listener.warned(sentence)
     workers = min(workers, len(unfinished))
     crew = _Crew(workers, listener)
     if workers == 1:

@@ -14,7 +14,7 @@ from merjax.engine.checkpoints import Checkpoints
 from merjax.methods.memory import SMALLER
 from merjax.sweeps.folder import checkpoint_folder, claimed, is_finished, read_plan, write_chunk
 from merjax.sweeps.plan import Chunk, Plan
-from merjax.sweeps.provenance import note_sitting
+from merjax.sweeps.provenance import note_files, note_sitting
 from merjax.sweeps.running.curve_logs import CurveLogs, Log
 from merjax.sweeps.running.listener import NOBODY, Listener, Listeners
 from merjax.sweeps.running.shards import WHOLE, Shard
@@ -85,6 +85,7 @@ def _train_and_save(
             note_sitting(folder, chunk, time.monotonic() - began)
         save_models(folder, plan, chunk, group.data, learned)
         write_chunk(folder, chunk, predictions, curves)
+        note_files(folder, chunk)
         checkpoints.discard()
     finally:
         checkpoints.close()

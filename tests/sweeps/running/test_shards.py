@@ -14,7 +14,8 @@ from support.small_command import small_environment, small_sweep_file, start_swe
 from support.small_experiment import small_plan, use_small_experiment
 
 from merjax.sweeps import folder as results
-from merjax.sweeps.folder import is_finished, merge, open_folder, read_curves, read_predictions, write_chunk
+from merjax.sweeps.folder import _PREDICTED, is_finished, open_folder, read_curves, read_predictions, write_chunk
+from merjax.sweeps.merging import merge
 from merjax.sweeps.provenance import note_sitting, read_conditions
 from merjax.sweeps.running.shards import WHOLE, Shard, array_shard, is_connected, own_shard, parse_shard, refuse_idle
 from merjax.sweeps.saved_models import model_folder
@@ -29,7 +30,9 @@ def _small(monkeypatch):
 
 def fill(folder: Path, plan, shard: Shard) -> None:
     for chunk in shard.of(plan):
-        write_chunk(folder, chunk, pd.DataFrame({"chunk": [chunk.number]}), pd.DataFrame({"step": [chunk.number]}))
+        predictions = {name: [0] for name in _PREDICTED} | {"chunk": [chunk.number]}
+        curves = {"trial": [""], "stage": [""], "step": [chunk.number]}
+        write_chunk(folder, chunk, pd.DataFrame(predictions), pd.DataFrame(curves))
 
 
 @pytest.mark.parametrize("total", [1, 2, 3, 5])

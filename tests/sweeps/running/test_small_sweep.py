@@ -125,7 +125,7 @@ def test_plan_prints_groups_and_computes_nothing(sweep_file, own, tmp_path):
     ("arguments", "sentence"),
     [
         (["nowhere.yaml"], "nowhere.yaml does not exist"),
-        (["data.store=/nowhere/store"], "not a finished clip store"),
+        (["data.store=/nowhere/store"], "does not exist; name a clip store"),
         (["los.gamma=1"], "write loss.gamma"),
         (["temporal.units=many"], "temporal.units"),
         (["data.folds=halves"], "halves"),
