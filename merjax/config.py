@@ -146,7 +146,7 @@ class EngineConfig:
     workers: int = 0  # processes that share the chunks; 0: one per core on a CPU, one on a GPU or TPU
     share: bool = True  # train a stage once for all trials that have it in common; False: once for each of them
     keep_features: bool = False  # keep what shared stages gave, in `stages/` of the results, after the last use
-    stages: str = ""  # a folder in which sweeps share what their stages gave; "" for none
+    stages: str = "none"  # a folder in which sweeps share what their stages gave, or "none"
     stages_limit: str = "20GB"  # its size; what was used longest ago is removed first
 
 

@@ -9,7 +9,8 @@ from merjax.methods import flow_networks, local_regions
 from merjax.methods.flow_networks import NETWORKS, network_of
 from merjax.methods.handcrafted import svm as handcrafted
 from merjax.methods.runs import Pictures, RunId, Trained
-from merjax.methods.stage_identity import Job
+from merjax.methods.spatial_stage import SPATIAL
+from merjax.methods.stage_identity import Job, StageReads
 from merjax.system.errors import MerjaxError, meant
 from merjax.training.data import TrainingData
 
@@ -21,6 +22,7 @@ class Method(NamedTuple):
         jobs: (data, specs) -> the stages of these runs, one after another, and in the end what they gave: see
             `merjax.engine.jobs`.
         identities: (data, spec) -> what each stage of a run is known by, in the order in which they train.
+        shared: what the stage reads whose output trials may share, the first of two; None if there is one stage only.
         refuse: raises MerjaxError for data whose store lacks what the method needs.
         steps: (config, frames, clips) -> optimiser steps by stage, in the order in which they train.
         epochs: config -> the epochs of the last stage, whose end or an earlier moment is tested.
@@ -37,10 +39,11 @@ class Method(NamedTuple):
     epochs: Callable[[Config], float]
     pictures: Callable[[Config], Pictures]
     cost: Callable[[TrainingData, Config], dict[str, float]]
+    shared: StageReads | None = None
     compiles: bool = True
 
 
-def _of(module, *, compiles: bool = True) -> Method:
+def _of(module, *, shared: StageReads | None = None, compiles: bool = True) -> Method:
     return Method(
         jobs=module.jobs,
         identities=module.identities,
@@ -49,13 +52,14 @@ def _of(module, *, compiles: bool = True) -> Method:
         epochs=module.last_epochs,
         pictures=module.pictures,
         cost=module.stage_cost,
+        shared=shared,
         compiles=compiles,
     )
 
 
 _FLOW_NETWORK = _of(flow_networks)
 METHODS = {
-    "local_regions": _of(local_regions),
+    "local_regions": _of(local_regions, shared=SPATIAL),
     **{name: _FLOW_NETWORK for name in NETWORKS},
     **{name: _of(handcrafted, compiles=False) for name in handcrafted.NAMES},
 }

@@ -9,7 +9,7 @@ import numpy as np
 from merjax.config import Config, PeerConfig
 from merjax.engine import Budget, RunArrays
 from merjax.methods.numbers import StageConfig
-from merjax.methods.stage_identity import StageReads, drawn, stage_key, training_subjects
+from merjax.methods.stage_identity import StageReads, drawn, stage_key
 from merjax.training.data import TrainingData
 
 # What a method looks at: its streams' regions of the frames in use, as they are or as the motion up to each frame; or one
@@ -68,7 +68,7 @@ def budget_of(stage: StageConfig, samples: int) -> Budget:
 
 def make_run(data: TrainingData, spec: RunId, reads: StageReads, numbers: Any) -> RunArrays:
     """A run with its stage's numbers, as the engine takes it."""
-    key = stage_key(reads, spec.config, spec.seed, training_subjects(data, spec.fold))
+    key = stage_key(reads, spec.config, spec.seed, data.training_subjects[spec.fold])
     return RunArrays(key, data.folds[spec.fold].train_N.astype(np.float32), numbers)
 
 
@@ -82,7 +82,7 @@ def training_labels(data: TrainingData, spec: RunId) -> tuple[np.ndarray, np.nda
     train = np.flatnonzero(fold.train_N)
     source = train
     if spec.config.control == "shuffle":
-        key = drawn(spec.seed, "shuffled labels", training_subjects(data, spec.fold))
+        key = drawn(spec.seed, "shuffled labels", data.training_subjects[spec.fold])
         source = np.random.default_rng(key).permutation(train)
     target_N, target_NxR = (np.zeros(t.shape, np.int32) for t in (data.target_N, data.target_NxR))
     target_N[train], target_NxR[train] = data.target_N[source], data.target_NxR[source]

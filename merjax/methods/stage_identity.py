@@ -17,7 +17,6 @@ from typing import NamedTuple
 import numpy as np
 
 from merjax.config import Config, identity, with_only
-from merjax.protocols.folds import subjects_of
 from merjax.training.data import TrainingData
 
 
@@ -56,11 +55,6 @@ class Job(NamedTuple):
     hash: str
 
 
-def training_subjects(data: TrainingData, fold: int) -> list[str]:
-    """The subjects of a fold's training clips, "database/subject", each once."""
-    return sorted(set(subjects_of(data.index[data.folds[fold].train_N])))
-
-
 def drawn(*parts: object) -> np.ndarray:
     """Key data of randomness that comes from these parts alone."""
     return np.frombuffer(_hashed(json.dumps(parts).encode(), 8), np.uint32)
@@ -90,12 +84,19 @@ def make_job(
         reaches: what the stage takes of each clip or frame: labels of the training clips, which frames are in use.
         inputs: hashes of the jobs whose outputs it takes.
     """
-    clips = ["/".join(row) for row in data.index[["database", "subject", "clip"]].astype(str).to_numpy()]
-    about = [reads.stage, reads.version, seed, identity(config, reads.settings), data.store.hash, clips, inputs]
+    about = [
+        reads.stage,
+        reads.version,
+        seed,
+        identity(config, reads.settings),
+        data.store.hash,
+        data.clip_names,
+        inputs,
+    ]
     arrays = [data.folds[fold].train_N, *reaches]
     content = [json.dumps(about).encode(), *(np.ascontiguousarray(x).astype("<i8").tobytes() for x in arrays)]
     digest = _hashed(b"".join(hashlib.blake2b(part).digest() for part in content), 16).hex()
-    return Job(reads, stage_key(reads, config, seed, training_subjects(data, fold)), digest)
+    return Job(reads, stage_key(reads, config, seed, data.training_subjects[fold]), digest)
 
 
 def _hashed(content: bytes, size: int) -> bytes:

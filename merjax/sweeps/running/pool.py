@@ -14,8 +14,9 @@ import jax
 
 from merjax.engine import Progress
 from merjax.methods.memory import SMALLER
+from merjax.sweeps.chunks import balanced_width
 from merjax.sweeps.folder import damaged_files, is_finished
-from merjax.sweeps.plan import Chunk, Plan, balanced_width
+from merjax.sweeps.plan import Chunk, Plan
 from merjax.sweeps.running.curve_logs import Log
 from merjax.sweeps.running.listener import Listener
 from merjax.sweeps.running.messages import pass_on

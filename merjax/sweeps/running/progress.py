@@ -61,8 +61,9 @@ class SweepProgress(Listener):
         self.share[chunk.number] = (before + share * costs[name]) / sum(costs.values())
         rate = progress.runs * progress.step / max(progress.seconds, 1e-9)
         low, high = progress.loss
+        total = len(self.plan.chunks) + len(self.plan.stages)
         text = (
-            f"chunk {chunk.number + 1}/{len(self.plan.chunks)} {name}: {progress.runs} runs x {progress.step}/"
+            f"chunk {chunk.number + 1}/{total} {name}: {progress.runs} runs x {progress.step}/"
             f"{progress.steps} steps, {rate:.1f} run-steps/s, loss {low:.3f}-{high:.3f}"
             + (f", {progress.diverged} diverged" if progress.diverged else "")
         )
@@ -93,8 +94,8 @@ class SweepProgress(Listener):
         return self.lines[chunk.number]
 
     def _done(self) -> float:
-        runs = {number: len(self.plan.chunks[number].runs) for number in self.share}
-        return sum(runs[n] * share for n, share in self.share.items()) / max(sum(runs.values()), 1)
+        cost = {number: total_cost(self.plan, [self.plan.chunk(number)]) for number in self.share}
+        return sum(cost[n] * share for n, share in self.share.items()) / max(sum(cost.values()), 1e-9)
 
 
 # 1e9 multiply-adds a second of one worker process: roughly one core of an AMD EPYC, and a guess for accelerators
@@ -139,7 +140,12 @@ class Stopwatch(Listener):
 
 def costs_of(plan: Plan, chunk: Chunk) -> Mapping[str, float]:
     """The cost in 1e9 multiply-adds of each training of one of a chunk's runs, by name and in order."""
-    return plan.groups[chunk.group].cost
+    costs = plan.groups[chunk.group].cost
+    if chunk.shared:
+        name = training_name(chunk.shared.stage, chunk.shared.inner)
+        return {name: costs[name]}
+    elsewhere = {training_name(c.shared.stage, c.shared.inner) for c in plan.needed_by([chunk]) if c.shared}
+    return {name: cost for name, cost in costs.items() if name not in elsewhere}
 
 
 def total_cost(plan: Plan, chunks: Sequence[Chunk]) -> float:

@@ -16,6 +16,7 @@ from merjax.sweeps.folder import (
     read_plan,
     refuse_other_trials,
 )
+from merjax.sweeps.kept_stages import are_there, remove_unneeded
 from merjax.sweeps.merging import merge
 from merjax.sweeps.plan import Plan
 from merjax.sweeps.result import SweepResult, finish
@@ -153,8 +154,11 @@ def train_plan(
     unfinished = [chunk for chunk in mine if not is_finished(folder, chunk)]
     workers = worker_count(plan.trials[0].config.engine.workers)
     watch = Stopwatch(plan)
-    with SweepProgress(plan, mine, unfinished, console) as progress:
+    lacking = [chunk for chunk in plan.needed_by(unfinished) if not are_there(folder, chunk)]
+    shown, left = [*mine, *plan.needed_by(mine)], [*unfinished, *lacking]
+    with SweepProgress(plan, shown, left, console) as progress:
         carry_out(folder, plan, workers, Listeners(progress, watch), stopping, shard, log)
+    remove_unneeded(folder, plan, plan.stages)  # also if the last process was killed when all was finished
     watch.remember()
     if log:
         for chunk in mine:
