@@ -14,7 +14,7 @@ from typing import Any, Literal
 from merjax.system.errors import MerjaxError
 from merjax.system.paths import user_path
 from merjax.system.settings import Layer, build, read_layer
-from merjax.system.values import shown
+from merjax.system.values import shown, size_in_bytes
 
 
 def traced(default: Any) -> Any:
@@ -272,6 +272,10 @@ def _check_ranges(config: Config, source: str) -> None:
             and not value >= 0
         ):
             raise MerjaxError(f"{source}: {key} is {value}, it must not be negative")
+    try:
+        size_in_bytes(config.engine.stages_limit)
+    except ValueError as error:
+        raise MerjaxError(f"{source}: engine.stages_limit is {shown(config.engine.stages_limit)}; {error}") from None
     rules = config.selection.rules
     if not rules or len({*rules}) < len(rules) or not {*rules} <= {*RULES}:
         raise MerjaxError(f"{source}: selection.rules is {list(rules)}; write any of {', '.join(RULES)}, each once")

@@ -7,11 +7,13 @@ from jaxtyping import Float
 
 from merjax.config import Config
 from merjax.engine import Jobs, Samples, StageJob
+from merjax.faces.regions import REGIONS
 from merjax.methods.numbers import traced_numbers
 from merjax.methods.runs import Pictures, RunId, Trained, budget_of, make_run, stacked, training_labels, training_steps
 from merjax.methods.spatial_stage import SPATIAL, SpatialNumbers, frame_samples, spatial_stage
 from merjax.methods.stage_identity import Job, make_job
 from merjax.methods.temporal_stage import TEMPORAL, TemporalNumbers, clip_samples, temporal_stage
+from merjax.nn.region_cnn import FEATURES
 from merjax.training.data import TrainingData
 from merjax.training.fitted import class_weights, fitted_moments, region_mask
 from merjax.training.selection import extra_snapshots, snapshots_of, with_snapshots
@@ -130,6 +132,12 @@ def last_epochs(config: Config) -> float:
 def pictures(config: Config) -> Pictures:
     """Regions of the frames, or of their motion."""
     return "motion" if config.data.input == "flow" else "frames"
+
+
+def output_bytes(config: Config, frames: int) -> int:
+    """Bytes of the spatial features of one run, of every frame in use."""
+    streams = 1 if config.data.whole_face else len(REGIONS)
+    return frames * streams * FEATURES * np.dtype(config.temporal.precision).itemsize
 
 
 def stage_cost(data: TrainingData, config: Config) -> dict[str, float]:

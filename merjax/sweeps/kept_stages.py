@@ -28,7 +28,8 @@ from merjax.system.paths import make_folder
 from merjax.system.versions import __version__
 
 FORMAT = 1
-_ABOUT, _OUTPUT, _CURVES, _VARIABLES = "entry.json", "features.npy", "curves.npz", "variables.npz"
+ABOUT = "entry.json"
+_OUTPUT, _CURVES, _VARIABLES = "features.npy", "curves.npz", "variables.npz"
 _AGAIN = "it is trained again"
 
 
@@ -53,7 +54,7 @@ def stages_of(folder: Path) -> Path:
 
 def is_there(place: Path, entry: str) -> bool:
     """Whether a job's output is in a folder; `read_entry` says whether it can be used."""
-    return (place / entry / _ABOUT).is_file()
+    return (place / entry / ABOUT).is_file()
 
 
 def are_there(folder: Path, chunk: Chunk) -> bool:
@@ -86,7 +87,7 @@ def write_entry(place: Path, entry: str, reads: StageReads, result: StageResult,
         files = noted_files(aside, sorted(path.name for path in aside.iterdir()))
         about = {"format": FORMAT, "entry": entry, "stage": reads.stage, "stage_version": reads.version}
         about |= {"version": __version__, "precision": precision_of(entry), "files": files}
-        write_json(aside / _ABOUT, sealed(about))
+        write_json(aside / ABOUT, sealed(about))
         shutil.rmtree(place / entry, ignore_errors=True)
         aside.rename(place / entry)
     finally:
@@ -104,7 +105,7 @@ def about_entry(place: Path, entry: str) -> dict[str, Any]:
     Raises:
         MerjaxError: it cannot be used; the message says why.
     """
-    path = place / entry / _ABOUT
+    path = place / entry / ABOUT
     about = read_json(path, _AGAIN)
     with reading(path, _AGAIN):
         if about["format"] != FORMAT:
@@ -127,7 +128,7 @@ def read_entry(place: Path, entry: str, reads: StageReads, *, variables: bool) -
         raise MerjaxError(f"{folder} is of another version of the {reads.stage} stage; {_AGAIN}")
     if variables and _VARIABLES not in about["files"]:
         raise MerjaxError(f"{folder} was kept without what the stage learnt, which engine.save_models needs; {_AGAIN}")
-    with reading(folder / _ABOUT, _AGAIN):
+    with reading(folder / ABOUT, _AGAIN):
         return Kept(
             np.load(folder / _OUTPUT, mmap_mode="r"),
             _arrays(folder / _CURVES),
@@ -173,7 +174,7 @@ def asides(place: Path) -> Iterator[Path]:
 
 def entries_in(place: Path) -> list[str]:
     """The names of all jobs in a folder."""
-    return sorted(path.parent.name for path in place.glob(f"[!.]*/{_ABOUT}"))
+    return sorted(path.parent.name for path in place.glob(f"[!.]*/{ABOUT}"))
 
 
 def size_of(place: Path, entry: str) -> int:

@@ -21,6 +21,7 @@ search:
   sampler: tpe                          # or random, or one of Optuna's samplers by name, such as GPSampler
   trials: 40                            # proposals in all; more can be asked for later
   metric: UF1                           # or UAR, accuracy: pooled over folds, on inner subjects only
+  inner_trials: 1                       # 4: of four proposals in a row, one draws the spatial settings and all have them
   inner: 0.2                            # share of each fold's training subjects to hold out for that
   space:
     spatial.learning_rate: {low: 1e-5, high: 1e-2, log: true}

@@ -3,7 +3,7 @@
 import contextlib
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from merjax.engine import Progress
+from merjax.sweeps.costs import costs_of, total_cost
 from merjax.sweeps.plan import Chunk, Plan
 from merjax.sweeps.running.listener import Listener
 from merjax.system.console import bars, say
@@ -136,21 +137,6 @@ class Stopwatch(Listener):
             with contextlib.suppress(OSError):
                 cache_folder().mkdir(parents=True, exist_ok=True)
                 write_json(_path(), _read() | {_machine(): self.cost / self.seconds})
-
-
-def costs_of(plan: Plan, chunk: Chunk) -> Mapping[str, float]:
-    """The cost in 1e9 multiply-adds of each training of one of a chunk's runs, by name and in order."""
-    costs = plan.groups[chunk.group].cost
-    if chunk.shared:
-        name = training_name(chunk.shared.stage, chunk.shared.inner)
-        return {name: costs[name]}
-    elsewhere = {training_name(c.shared.stage, c.shared.inner) for c in plan.needed_by([chunk]) if c.shared}
-    return {name: cost for name, cost in costs.items() if name not in elsewhere}
-
-
-def total_cost(plan: Plan, chunks: Sequence[Chunk]) -> float:
-    """1e9 multiply-adds of chunks."""
-    return sum(len(chunk.runs) * sum(costs_of(plan, chunk).values()) for chunk in chunks)
 
 
 def _machine() -> str:

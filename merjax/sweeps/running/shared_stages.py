@@ -23,6 +23,7 @@ from merjax.sweeps.kept_stages import (
 )
 from merjax.sweeps.plan import Plan
 from merjax.sweeps.running.train_chunk import Group, specs_of, train_stage
+from merjax.sweeps.stage_library import Library
 from merjax.system.errors import MerjaxError
 
 Warn = Callable[[str], None]
@@ -45,6 +46,7 @@ def train_and_keep(
     group: Group,
     on_call: Callable[[Progress], None],
     checkpointer: Checkpointer,
+    library: Library,
 ) -> None:
     """Train the jobs of a shared chunk, or of a part of it, and keep what they give."""
     assert chunk.shared
@@ -53,10 +55,11 @@ def train_and_keep(
     for p, entry in enumerate(chunk.shared.entries):
         if not is_there(place, entry):
             write_entry(place, entry, reads, result, p, variables=group.config.engine.save_models)
+        library.offer(entry, place)
 
 
-def part_to_train(folder: Path, chunk: Chunk) -> tuple[Chunk, Path]:
-    """The part of a shared chunk whose outputs are not there, and the place of its checkpoints.
+def part_to_train(folder: Path, chunk: Chunk, group: Group, library: Library) -> tuple[Chunk, Path]:
+    """The part of a shared chunk whose outputs are neither there nor in the library, and the place of its checkpoints.
 
     The place tells which part it is: a process that was killed while it wrote the outputs of a part goes on with the whole of
     that part, which was trained already. What it has left half-written is removed.
@@ -64,7 +67,12 @@ def part_to_train(folder: Path, chunk: Chunk) -> tuple[Chunk, Path]:
     assert chunk.shared
     place = stages_of(folder)
     remove_asides(place, chunk.shared.entries)
-    lacking = [p for p, entry in enumerate(chunk.shared.entries) if not is_there(place, entry)]
+    reads, variables = _reads(group), group.config.engine.save_models
+    lacking = [
+        p
+        for p, entry in enumerate(chunk.shared.entries)
+        if not (is_there(place, entry) or library.fetch(entry, place, reads, variables=variables))
+    ]
     plain = checkpoint_folder(folder, chunk)
     for begun in sorted(plain.parent.glob(f"{plain.name}-*")):
         part = _part(begun.name.rpartition("-")[2], len(chunk.runs))

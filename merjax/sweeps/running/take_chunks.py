@@ -22,6 +22,7 @@ from merjax.sweeps.running.shards import WHOLE, Shard
 from merjax.sweeps.running.shared_stages import given_to, next_work, part_to_train, train_and_keep
 from merjax.sweeps.running.train_chunk import Group, open_group, train_chunk
 from merjax.sweeps.saved_models import save_models
+from merjax.sweeps.stage_library import Library, open_library
 from merjax.system.at_work import at_work
 from merjax.system.errors import MerjaxError, full_disk_told
 from merjax.system.signals import Interrupted
@@ -51,6 +52,7 @@ def take_chunks(
     plan = read_plan(folder)
     if log:
         listener = Listeners(CurveLogs(folder, plan, log), listener)
+    library = open_library(plan.trials[0].config.engine, listener.warned)
     groups: dict[int, Group] = {}
     while unfinished := [chunk for chunk in shard.of(plan) if not is_finished(folder, chunk)]:
         taken = 0
@@ -65,7 +67,7 @@ def take_chunks(
                 with step, full_disk_told(folder), _full_device_told():
                     if chunk.group not in groups:
                         groups = {chunk.group: open_group(plan, chunk.group)}
-                    if _train_and_save(folder, plan, chunk, groups[chunk.group], listener, stopping):
+                    if _train_and_save(folder, plan, chunk, groups[chunk.group], library, listener, stopping):
                         listener.finished(chunk)
         if not taken:
             listener.waiting(len(unfinished))
@@ -74,7 +76,13 @@ def take_chunks(
 
 
 def _train_and_save(
-    folder: Path, plan: Plan, chunk: Chunk, group: Group, listener: Listener, stopping: Callable[[], bool]
+    folder: Path,
+    plan: Plan,
+    chunk: Chunk,
+    group: Group,
+    library: Library,
+    listener: Listener,
+    stopping: Callable[[], bool],
 ) -> bool:
     """Train a chunk and save what it gives; False if it has to wait, since what it takes cannot be used."""
     given = given_to(folder, plan, chunk, group, listener.warned)
@@ -82,7 +90,7 @@ def _train_and_save(
         return False
     place = checkpoint_folder(folder, chunk)
     if chunk.shared:
-        chunk, place = part_to_train(folder, chunk)
+        chunk, place = part_to_train(folder, chunk, group, library)
         if not chunk.runs:
             return True
     minutes = plan.trials[chunk.runs[0][0]].config.engine.checkpoint_minutes
@@ -91,7 +99,7 @@ def _train_and_save(
     try:
         with _noted(folder, chunk):
             if chunk.shared:
-                train_and_keep(folder, plan, chunk, group, called, checkpoints)
+                train_and_keep(folder, plan, chunk, group, called, checkpoints, library)
             else:
                 predictions, curves, learned = train_chunk(plan, chunk, group, called, checkpoints, given)
         if not chunk.shared:

@@ -144,8 +144,9 @@ def _given(visit: Visit, result: StageResult | None) -> Visit:
 
 def _widened(result: StageResult, runs: int) -> StageResult:
     """A result of some runs for as many as the programs take: the first stands for the padding."""
-    place_P = [*range(len(result.outputs)), *[0] * (runs - len(result.outputs))]
-    variables, curves = jax.tree.map(lambda x: x[np.array(place_P)], (result.variables, result.curves))
+    place_P = np.array([*range(len(result.outputs)), *[0] * (runs - len(result.outputs))])
+    variables = jax.tree.map(lambda x: x[place_P], result.variables)
+    curves = {name: values[place_P] for name, values in result.curves.items()}  # in their order
     return StageResult(variables, [result.outputs[p] for p in place_P], curves, None)
 
 
