@@ -169,7 +169,7 @@ def remove_asides(place: Path, entries: Sequence[str]) -> None:
 
 def asides(place: Path) -> Iterator[Path]:
     """Half-written folders: of processes that are writing them, or that were killed."""
-    return (path for path in place.iterdir() if is_aside(path)) if place.is_dir() else iter(())
+    return place.glob(".*/") if place.is_dir() else iter(())
 
 
 def entries_in(place: Path) -> list[str]:

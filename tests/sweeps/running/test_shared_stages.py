@@ -1,16 +1,26 @@
 """A stage that trials have in common: trained once, with the results of training it for each of them."""
 
+import functools
+import random
+import signal
+import subprocess
+import sys
+import time
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
+import jax
 import numpy as np
 import pandas as pd
 import pytest
-from support.small_experiment import BASE, small_experiment, small_plan, use_small_experiment
+from support.commands import checkout_environment
+from support.small_experiment import BASE, SHARED, small_experiment, small_plan, use_small_experiment
 
 import merjax.sweeps.plan
-from merjax.engine import Progress
+import merjax.sweeps.running.shared_stages
+import merjax.sweeps.running.train_chunk
+from merjax.engine import Engine, Progress
 from merjax.methods.spatial_stage import SPATIAL
 from merjax.sweeps.folder import read_curves, read_predictions
 from merjax.sweeps.kept_stages import entries_in, is_there, read_entry, stages_of
@@ -19,13 +29,23 @@ from merjax.sweeps.running.listener import Listener
 from merjax.sweeps.running.take_chunks import take_chunks
 from merjax.training.selection import training_name
 
-TRIALS = {"all": {}, "mouth": {"regions": ["mouth"]}, "slow": {"temporal.learning_rate": 1e-4}}
 KEPT = {"keep_features": True}
+
+
+@functools.cache
+def one_engine() -> Engine:
+    """Shared by all sweeps of this file: tracing and compiling takes ten times as long as training."""
+    return Engine("map", 2, jax.devices()[:1])
+
+
+def use_one_engine(setattr) -> None:
+    use_small_experiment(setattr)
+    setattr(merjax.sweeps.running.train_chunk, "Engine", lambda *args: one_engine())
 
 
 @pytest.fixture(autouse=True)
 def _small(monkeypatch):
-    use_small_experiment(monkeypatch.setattr)
+    use_one_engine(monkeypatch.setattr)
 
 
 class Trainings(Listener):
@@ -48,7 +68,7 @@ class Trainings(Listener):
 
 def plan_of(folder: Path | None, engine=(), base=(), **content) -> Plan:
     settings = BASE | dict(base) | {"engine": BASE["engine"] | {"checkpoint_minutes": 60} | dict(engine)}
-    return small_plan(folder, base=settings, **({"trials": TRIALS} | content))
+    return small_plan(folder, base=settings, **({"trials": SHARED} | content))
 
 
 def trained(folder: Path, **content) -> tuple[Plan, Trainings]:
@@ -77,7 +97,7 @@ def assert_same(one: tuple[Path, Plan], other: tuple[Path, Plan]) -> None:
 def apart(tmp_path_factory) -> tuple[Path, Plan]:
     folder = tmp_path_factory.mktemp("apart") / "run"
     with pytest.MonkeyPatch.context() as patch:
-        use_small_experiment(patch.setattr)
+        use_one_engine(patch.setattr)
         plan, told = trained(folder, engine={"share": False})
     assert told.of("spatial") == 3
     return folder, plan
@@ -118,7 +138,7 @@ def test_features_are_kept_if_asked_for_and_are_those_of_all_frames_in_use(tmp_p
 def test_a_run_alone_and_in_any_chunk_gives_what_it_gives_in_company(apart, tmp_path):
     """Alone, the trial has nothing in common with another; in chunks of two, other runs train beside it."""
     whole, _ = tables(*apart)
-    for name, content in {"alone": {"trials": {"slow": TRIALS["slow"]}}, "pairs": {"engine": {"chunk": 2}}}.items():
+    for name, content in {"alone": {"trials": {"slow": SHARED["slow"]}}, "pairs": {"engine": {"chunk": 2}}}.items():
         plan, _ = trained(tmp_path / name, **content)
         found, _ = tables(tmp_path / name, plan)
         both = whole.merge(found, on=["trial", "fold", "seed", "clip"], suffixes=("", "_found"))
@@ -229,7 +249,8 @@ def test_models_have_what_a_shared_stage_learnt(tmp_path):
         assert len(found) == 12
         models[share] = [merjax.load_model(found[place]) for place in (0, 5)]
     for one, other in zip(models[True], models[False], strict=True):
-        assert one.card | {"versions": {}} == other.card | {"versions": {}, "config": one.card["config"]}
+        aside = {"files": {}, "config": {}}  # other files of the same arrays, and the setting itself
+        assert one.card | aside == other.card | aside
         for stage, learned in one.learned.items():
             for name, values in learned.variables.params.items():
                 np.testing.assert_equal(values, other.learned[stage].variables.params[name])
@@ -266,3 +287,62 @@ def altered():
         target_N=np.where(test_N, (data.target_N + 1) % 3, data.target_N),
         target_NxR=np.where(test_N[:, None], 0, data.target_NxR),
     )
+
+
+LINE = "fixed", "tiny", "shared"  # what small_worker takes to train trials that share a stage
+
+
+def started(folder: Path, shard: str) -> subprocess.Popen:
+    line = [sys.executable, "-m", "support.small_worker", str(folder), shard, *LINE]
+    return subprocess.Popen(line, env=checkout_environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def calls_of(process: subprocess.Popen) -> list[str]:
+    out, err = process.communicate(timeout=300)
+    assert process.returncode in (0, -signal.SIGKILL), err
+    assert "warning" not in out
+    return [line for line in out.splitlines() if line.startswith("call")]
+
+
+@pytest.mark.long
+def test_fifty_kills_of_two_shards_lose_nothing_and_train_nothing_twice(tmp_path):
+    """Two processes on one folder are killed at random moments; a folder that is finished meanwhile gives way to another."""
+    code = started(tmp_path / "whole", "1/1")
+    assert calls_of(code)
+    whole = {path.name: pd.read_parquet(path) for path in (tmp_path / "whole").glob("*.parquet")}
+    dice, kills, folders = random.Random(0), 0, []
+    while kills < 50:
+        folders.append(tmp_path / f"run{len(folders)}")
+        calls: list[str] = []
+        while True:
+            both = [started(folders[-1], f"{i}/2") for i in (1, 2)]
+            for process in both:
+                calls += [process.stdout.readline().strip() for _ in range(dice.randint(0, 4))]
+            time.sleep(dice.uniform(0, 0.2))
+            for process in both if kills < 50 else ():
+                process.kill()
+            for process in both:
+                calls += calls_of(process)
+                kills += process.returncode == -signal.SIGKILL
+            if all(process.returncode == 0 for process in both):
+                break
+        assert_trained_once([call for call in calls if call])
+        found = {path.name: pd.read_parquet(path) for path in folders[-1].glob("*.parquet")}
+        assert found.keys() == whole.keys()
+        for name, table in whole.items():
+            pd.testing.assert_frame_equal(found[name], table, check_exact=True)
+        left = [path for path in folders[-1].rglob("*") if path.name.startswith(".")]
+        assert left == []
+        assert not (folders[-1] / "stages").exists()
+        assert not list((folders[-1] / "checkpoints").glob("*"))
+
+
+def assert_trained_once(calls: list[str]) -> None:
+    """A kill loses one call at most, which is then made again; no stage of a chunk is trained from its beginning to its end
+    twice."""
+    steps: dict[str, Counter[int]] = {}
+    for call in calls:
+        job, _, step = call.rpartition(" ")
+        steps.setdefault(job, Counter())[int(step)] += 1
+    for job, times in steps.items():
+        assert min(times.values()) == 1, job
