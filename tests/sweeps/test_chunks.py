@@ -4,12 +4,14 @@ import json
 from itertools import chain
 
 import pytest
+from support.flow_experiment import experiment_of, flow_images
 from support.placeholder_store import placeholder_store
 from support.places import CHECKOUT
 from support.small_experiment import BASE, small_plan, use_small_experiment
 
 from merjax.methods.registry import method_of
 from merjax.methods.runs import RunId
+from merjax.sweeps.costs import stage_jobs, total_cost
 from merjax.sweeps.plan import Plan, make_plan, open_data, plan_from_json
 from merjax.sweeps.running.shards import Shard
 from merjax.sweeps.sweep_file import read_sweep
@@ -145,3 +147,32 @@ def test_the_papers_tables_at_full_size_train_as_many_jobs_as_counted_by_hand(pu
     runs = sum(len(chunk.runs) for chunk in plan.chunks)
     alone = sum(len(chunk.runs) for chunk in plan.chunks if not chunk.needs)
     assert (runs, alone + len(shared_jobs(plan))) == (asked, distinct)
+
+
+def test_the_plan_and_the_report_count_jobs_as_by_hand(published_store):
+    """Per group: three trials of regions share 204 jobs, the whole face has its own; the work without sharing is the sum of
+    all stages of all runs."""
+    plan = make_plan(read_sweep(CHECKOUT / "sweeps" / "table5_regions.yaml", [{"data.store": str(published_store)}]), 2)
+    regions, face = (stage_jobs(plan, [g]) for g in (0, 1))
+    assert (regions.asked, regions.distinct, regions.ready, regions.left) == (612, 204, 0, 204)
+    assert (face.asked, face.distinct, face.ready, face.left) == (204, 204, 0, 204)
+    costs = [group.cost for group in plan.groups]
+    with_sharing = 204 * (costs[0]["spatial"] + 3 * costs[0]["temporal"])
+    assert regions.saved == pytest.approx(612 * sum(costs[0].values()) / with_sharing)
+    assert face.saved == 1
+    assert regions.bytes == 204 * plan.groups[0].frames * 6 * 20 * 4
+    together = stage_jobs(plan, [0, 1])
+    assert str(together) == "816 spatial jobs asked for, 408 distinct, 0 found ready, 408 to train"
+    assert total_cost(plan, [*plan.chunks, *plan.stages]) == pytest.approx(with_sharing + 204 * sum(costs[1].values()))
+    first = plan.stages[0]
+    found = stage_jobs(plan, [0], is_ready=lambda entry: entry in first.shared.entries)
+    assert (found.ready, found.left) == (len(first.runs), 204 - len(first.runs))
+    assert stage_jobs(plan, [0], finished=plan.chunks).left == 0
+
+
+@pytest.mark.usefixtures("small")
+def test_a_method_with_one_stage_has_nothing_to_share(monkeypatch):
+    monkeypatch.setattr("merjax.sweeps.plan.data_of", lambda data: experiment_of(flow_images()))
+    plan = small_plan(base={"method": "off_apexnet"}, trials={"one": {}, "two": {"svm.cost": 2}})
+    assert plan.stages == ()
+    assert stage_jobs(plan, [0]) is None
