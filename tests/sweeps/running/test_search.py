@@ -357,7 +357,9 @@ def test_proposals_that_differ_in_temporal_settings_have_the_spatial_jobs_of_one
     assert len({stages_of(tmp_path / "search" / f"trials-{n:04d}") for n in (0, 4)}) == 1  # all batches look there
 
 
-@pytest.mark.parametrize(("inner_trials", "spatial"), [(1, 8), (4, 2), (3, 3)])
+@pytest.mark.parametrize(
+    ("inner_trials", "spatial"), [(3, 3), *(pytest.param(*case, marks=pytest.mark.long) for case in ((1, 8), (4, 2)))]
+)
 def test_several_proposals_in_a_row_may_share_their_spatial_settings(tmp_path, inner_trials, spatial):
     space = {key: SPACE[key] for key in ("spatial.learning_rate", "temporal.units")}
     space |= {"temporal.learning_rate": {"low": 1e-5, "high": 1e-1, "log": True}}

@@ -112,6 +112,7 @@ def test_a_shared_stage_is_trained_once_and_no_bit_differs_from_training_it_for_
     assert told.warnings == []
 
 
+@pytest.mark.long
 def test_all_rules_of_selection_take_what_one_training_gave(tmp_path):
     rules = {"selection": {"rules": ["fixed", "inner", "oracle"], "looks": 3}}
     trials = {"fixed": {}, "all rules": rules, "all rules, mouth": rules | {"regions": ["mouth"]}}
@@ -135,6 +136,7 @@ def test_features_are_kept_if_asked_for_and_are_those_of_all_frames_in_use(tmp_p
         assert np.isfinite(kept.curves["loss"]).all()
 
 
+@pytest.mark.long
 def test_a_run_alone_and_in_any_chunk_gives_what_it_gives_in_company(apart, tmp_path):
     """Alone, the trial has nothing in common with another; in chunks of two, other runs train beside it."""
     whole, _ = tables(*apart)
@@ -238,6 +240,35 @@ def test_a_process_that_ends_between_two_outputs_has_trained_nothing_for_nothing
     assert not list((tmp_path / "run" / "checkpoints").glob("*"))
 
 
+def test_a_sweep_takes_what_another_sweep_has_trained(apart, tmp_path):
+    """The second sweep has other trials, another place of its store and results, and finds the spatial stage there."""
+    library = {"stages": str(tmp_path / "library")}
+    _, told = trained(tmp_path / "one", trials={"slow": SHARED["slow"]}, engine=library)
+    assert told.of("spatial") == 1
+    assert len(entries_in(tmp_path / "library")) == 4
+    assert not (tmp_path / "one" / "stages").exists()
+    plan, told = trained(tmp_path / "two", engine=library, base={"data": {"store": "elsewhere"}})
+    assert (told.of("spatial"), told.of("temporal"), told.warnings) == (0, 3, [])
+    assert_same((tmp_path / "two", plan), apart)
+    victim = entries_in(tmp_path / "library")[0]
+    damage(tmp_path / "library" / victim / "features.npy")
+    plan, told = trained(tmp_path / "three", engine=library)
+    (sentence,) = told.warnings
+    assert victim in sentence
+    assert told.of("spatial") == 1
+    assert_same((tmp_path / "three", plan), apart)
+    assert len(entries_in(tmp_path / "library")) == 4  # what was damaged there has been replaced
+
+
+def test_a_shared_folder_that_cannot_be_used_does_not_stop_a_sweep(apart, tmp_path):
+    (tmp_path / "library").write_text("a file")
+    plan, told = trained(tmp_path / "run", engine={"stages": str(tmp_path / "library")})
+    (sentence,) = told.warnings
+    assert sentence.endswith("is a file, not a folder); the sweep goes on without it")
+    assert_same((tmp_path / "run", plan), apart)
+
+
+@pytest.mark.long
 def test_models_have_what_a_shared_stage_learnt(tmp_path):
     import merjax
 
