@@ -80,6 +80,7 @@ def test_a_loaded_model_predicts_its_held_out_clips_as_the_sweep_did(result, mod
 
 
 @pytest.mark.long
+@pytest.mark.long
 def test_a_flow_networks_model_predicts_as_the_sweep_did(tmp_path, monkeypatch):
     """One stage, whose batch normalisation has running averages beside the parameters."""
     experiment = experiment_of(flow_images())

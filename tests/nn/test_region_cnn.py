@@ -162,6 +162,7 @@ def test_every_region_is_its_own_network(params):
         assert_close(features_BxRx20[:, r], features_Bx20)
 
 
+@pytest.mark.long
 def test_columns_beyond_a_regions_classes_are_dead(params):
     x = images(SIZES_R)
 

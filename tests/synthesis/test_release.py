@@ -97,6 +97,7 @@ def test_the_coded_apex_is_where_the_true_field_is_found(made):
         assert cosine > 0.8
 
 
+@pytest.mark.long
 def test_frames_do_not_depend_on_the_number_of_workers_but_on_the_seed(tmp_path, made):
     settings = {"clips_per_subject": 3, "subjects": 1}
     alone = synthesize_release(tmp_path / "alone", workers=1, **settings)
@@ -139,6 +140,7 @@ def test_every_subject_has_equally_many_clips_of_the_three_classes(clips):
     assert len({plan.action_units.replace("L", "").replace("R", "") for plan in plans}) >= min(12, clips * 2)
 
 
+@pytest.mark.long
 def test_an_interrupted_synthesis_keeps_its_clips_and_goes_on_to_the_same_release(tmp_path, monkeypatch):
     def stop(done, total):
         if done == 1:
