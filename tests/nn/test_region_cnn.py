@@ -188,7 +188,7 @@ def test_the_papers_sizes():
         assert_close(logits_RxBxK[r, :, :classes], plain_region(region(params, r), x[r], "shallow")[0][:, :classes])
 
 
-@pytest.mark.parametrize("network", NETWORKS)
+@pytest.mark.parametrize("network", ["simple", pytest.param("shallow", marks=pytest.mark.long)])
 def test_a_single_region_and_three_channels(network):
     params = drawn((3,), 3, network)
     x = images([(FACE.height // 4, FACE.width // 4)], channels=3)

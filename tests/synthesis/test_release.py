@@ -112,7 +112,9 @@ def test_a_subjects_clips_do_not_depend_on_how_many_subjects_there_are():
     assert few == many[: len(few)]
 
 
-@pytest.mark.parametrize(("layout", "read"), [("samm", read_samm), ("smic", read_smic)])
+@pytest.mark.parametrize(
+    ("layout", "read"), [pytest.param("samm", read_samm, marks=pytest.mark.long), ("smic", read_smic)]
+)
 def test_the_other_layouts_are_read_without_a_discrepancy(tmp_path, layout, read):
     out = synthesize_release(tmp_path / layout, clips_per_subject=3, subjects=1, layout=layout)
     release_read, stated = read(out), json.loads((out / release.MARKER).read_text())["clips"]
