@@ -10,7 +10,7 @@ from merjax.datasets.coded_units import coded_units
 from merjax.system.columns import Sheet
 from merjax.system.errors import MerjaxError, meant
 from merjax.system.paths import lacks_file, user_path
-from merjax.system.tables import whole_number
+from merjax.system.tables import whole_cell
 from merjax.system.values import is_nothing, read_yaml, shown, text, whole
 
 
@@ -96,13 +96,13 @@ def class_of(sheet: Sheet, number: int, cells: Mapping[str, str]) -> tuple[int |
     if "objective_class" not in cells:
         return None, ""
     text = cells["objective_class"]
-    if (found := whole_number(text)) is not None and 1 <= found <= 7:
+    if (found := whole_cell(text)) is not None and 1 <= found <= 7:
         return found, ""
     return None, _not_understood(sheet, number, "objective_class", text, ": the AU rule is used instead")
 
 
 def _frame(text: str) -> int | None:
-    number = whole_number(text)
+    number = whole_cell(text)
     return None if number is None or number < 0 else number
 
 

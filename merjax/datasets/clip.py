@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from merjax.datasets.shown import as_html, as_text, clips_by, several
-from merjax.system.tables import whole_number
+from merjax.system.tables import whole_cell
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Database:
 
     def subject(self, text: str) -> str | None:
         """A subject as the MEGC lists write it, or None if the text is none: "1", "01" and "Sub01" of CASME II are sub01."""
-        number = whole_number(re.sub(rf"^{self.subjects.partition('{')[0]}", "", text, flags=re.IGNORECASE))
+        number = whole_cell(re.sub(rf"^{self.subjects.partition('{')[0]}", "", text, flags=re.IGNORECASE))
         return None if number is None or number < 0 else self.subjects.format(number)
 
 

@@ -4,7 +4,7 @@ import re
 import unicodedata
 from typing import NamedTuple
 
-from merjax.system.tables import whole_number
+from merjax.system.tables import whole_cell
 
 
 class CodedUnits(NamedTuple):
@@ -38,7 +38,7 @@ def coded_units(text: str) -> CodedUnits | None:
     (True, None, None)
     """
     written = unicodedata.normalize("NFKC", text).upper().strip().rstrip(",;").rstrip()
-    if (number := whole_number(written)) is not None:
+    if (number := whole_cell(written)) is not None:
         written = str(number)
     certain = written.replace("?", " ")
     certain = re.sub(r"\bREF ?\([^()]*\)", "REF", certain)

@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 from jaxtyping import UInt8, UInt16
 
+from merjax.system.at_work import at_work
 from merjax.system.errors import MerjaxError
 
 Image = UInt8[np.ndarray, "rows columns *channels"]
@@ -45,7 +46,8 @@ def read_image(path: Path, colour: Colour = "gray", bits: int | None = None) -> 
     Raises:
         PictureError: there is no such file; it is empty, damaged or cut off, or not a picture; its values have another range.
     """
-    values = _values(path, colour)
+    with at_work("reading", path):
+        values = _values(path, colour)
     wide = values.dtype == np.uint16
     if bits is None:
         bits = _bits(_values(path, "rgb")) if wide else 8

@@ -24,7 +24,7 @@ from merjax.scoring.scores import CLIP, LEVEL, resampled, seed_scores
 from merjax.system.columns import Column, read_sheet
 from merjax.system.errors import MerjaxError
 from merjax.system.paths import user_path
-from merjax.system.tables import read_text, whole_number
+from merjax.system.tables import text_of, whole_cell
 
 _COLUMNS = {
     "database": Column("database", ("database", "data")),
@@ -113,7 +113,7 @@ def read_log(path: Path, scheme: LabelScheme) -> pd.DataFrame:
             number, or a clip occurs twice.
     """
     try:
-        lines = re.split(r"\r\n|\r|\n", read_text(path))
+        lines = re.split(r"\r\n|\r|\n", text_of(path))
     except MerjaxError as error:
         raise MerjaxError(f"{error}; give a log of per-clip predictions") from None
     rows, subject = [], None
@@ -202,7 +202,7 @@ def _listed(path: Path) -> pd.DataFrame:
         row: dict[str, str | int] = {"database": database.name, "clip": cells["clip"]}
         row["subject"] = database.subject(cells["subject"]) or cells["subject"]
         if "label" in cells:
-            label = whole_number(cells["label"])
+            label = whole_cell(cells["label"])
             if label is None:
                 where = f"{path}, {sheet.place(number, 'label')}"
                 raise MerjaxError(f'{where}: label is "{cells["label"]}"; write the number of a class')
@@ -249,7 +249,7 @@ def _database(word: str, where: str) -> Database:
 
 def _labels(words: list[str], scheme: LabelScheme, where: str) -> tuple[int, int]:
     classes = ", ".join(f"{k} {name}" for k, name in enumerate(scheme.classes))
-    truth, prediction = whole_number(words[1]), whole_number(words[2])
+    truth, prediction = whole_cell(words[1]), whole_cell(words[2])
     if (
         truth is None
         or prediction is None

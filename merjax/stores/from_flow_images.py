@@ -31,7 +31,7 @@ from merjax.system.errors import MerjaxError, visible
 from merjax.system.files import write_json, write_table
 from merjax.system.own_files import noted_files, sealed
 from merjax.system.paths import lacks_folder, listed, make_folder
-from merjax.system.tables import whole_number
+from merjax.system.tables import whole_cell
 from merjax.system.versions import __version__
 
 
@@ -113,14 +113,14 @@ def _listed(sheet: Sheet, number: int, cells: Mapping[str, str]) -> dict[str, An
         if not cells[column]:
             raise refuse(column, "subject and clip must both be given")
     label = cells["label"]
-    if (target := whole_number(label)) is not None and 0 <= target < len(_NUMBERED):
+    if (target := whole_cell(label)) is not None and 0 <= target < len(_NUMBERED):
         label = _NUMBERED[target]
     if label not in _NAMED:
         numbers = ", ".join(str(k) for k in range(len(_NUMBERED)))
         raise refuse("label", f"write {', '.join(_NAMED)}, or {numbers} for {', '.join(_NUMBERED)}")
     frames: dict[str, Any] = {}
     for column in ("onset", "apex", "offset"):
-        frames[column] = whole_number(cells.get(column, ""))
+        frames[column] = whole_cell(cells.get(column, ""))
         if frames[column] is None:
             if cells.get(column):
                 raise refuse(column, "write a frame number, or nothing")

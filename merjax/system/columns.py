@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from merjax.system.errors import MerjaxError
-from merjax.system.tables import PREAMBLE, Row, Table, plain, read_tables, whole_number
+from merjax.system.tables import PREAMBLE, Row, Table, plain_title, read_tables, whole_cell
 
 
 class Column(NamedTuple):
-    """A column: its title in messages, and what it is called in files, each as `plain` writes it."""
+    """A column: its title in messages, and what it is called in files, each as `plain_title` writes it."""
 
     title: str
     spellings: tuple[str, ...]
@@ -85,7 +85,7 @@ def _below_header(path: Path, rows: Sequence[Row], columns: Columns, needed: Seq
 
 def _positions(header: Row, columns: Columns) -> dict[str, int]:
     """Position of each known column; the first if several have the same spelling."""
-    titles = [plain(cell) for cell in header]
+    titles = [plain_title(cell) for cell in header]
     hits = {
         name: [titles.index(spelling) for spelling in column.spellings if spelling in titles]
         for name, column in columns.items()
@@ -94,7 +94,7 @@ def _positions(header: Row, columns: Columns) -> dict[str, int]:
 
 
 def _cell(text: str) -> str:
-    decimals = re.fullmatch(r"\d+[.,]0+", text) and whole_number(text)
+    decimals = re.fullmatch(r"\d+[.,]0+", text) and whole_cell(text)
     return text if decimals is None else str(decimals)
 
 

@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 from python_calamine import CalamineSheet, CalamineWorkbook, PasswordError, SheetTypeEnum
 
+from merjax.system.at_work import at_work
 from merjax.system.errors import MerjaxError
 
 SUFFIXES = (".xlsx", ".xlsm", ".xls", ".csv", ".tsv", ".txt")
@@ -51,19 +52,20 @@ def read_tables(path: Path, known: Collection[str] = ()) -> tuple[Table, ...]:
 
     Args:
         path: .xlsx, .xlsm, .xls, or text whose cells are separated by tabs, semicolons, commas or blanks.
-        known: what the header's cells may be called (see `plain`). The separator is the one that shows most of them; among
-            those, the one that gives most rows the same number of cells.
+        known: what the header's cells may be called (see `plain_title`). The separator is the one that shows most of them;
+            among those, the one that gives most rows the same number of cells.
 
     Raises:
         MerjaxError: "PATH: " and why the file cannot be read.
     """
-    content = _content(path)
-    if content.startswith((_ZIP, _CFB)) or path.suffix.lower() in (".xlsx", ".xlsm"):
-        return _workbook(path, content)
-    return (Table("", _separated(path, _decoded(path, content), known)),)
+    with at_work("reading", path):
+        content = _content(path)
+        if content.startswith((_ZIP, _CFB)) or path.suffix.lower() in (".xlsx", ".xlsm"):
+            return _workbook(path, content)
+        return (Table("", _separated(path, _decoded(path, content), known)),)
 
 
-def read_text(path: Path) -> str:
+def text_of(path: Path) -> str:
     """The text of a file in UTF-8 with or without its mark, UTF-16 with its mark, or Windows-1252.
 
     Raises:
@@ -72,15 +74,15 @@ def read_text(path: Path) -> str:
     return _decoded(path, _content(path))
 
 
-def plain(title: str) -> str:
+def plain_title(title: str) -> str:
     """A column's title without case, blanks and punctuation: "Onset Frame" is "onsetframe"."""
     return re.sub(r"[^a-z]", "", title.lower())
 
 
-def whole_number(text: str) -> int | None:
+def whole_cell(text: str) -> int | None:
     """The whole number that a cell holds; None if it holds none, or if it could be two different ones.
 
-    >>> [whole_number(text) for text in ("12", "012", "12.0", "12,0", "-1", "1,000", "4.7", "")]
+    >>> [whole_cell(text) for text in ("12", "012", "12.0", "12,0", "-1", "1,000", "4.7", "")]
     [12, 12, 12, 12, -1, None, None, None]
     """
     written = unicodedata.normalize("NFKC", text).strip().replace("\N{MINUS SIGN}", "-")
@@ -147,7 +149,7 @@ def _reading(text: str, separator: str) -> _Reading:
 
 def _fit(rows: Sequence[Row], known: Collection[str]) -> tuple[int, int]:
     """How many titles the best header shows, and how many rows have as many cells as most have."""
-    titles = max((len({plain(cell) for cell in row} & set(known)) for row in rows[:PREAMBLE]), default=0)
+    titles = max((len({plain_title(cell) for cell in row} & set(known)) for row in rows[:PREAMBLE]), default=0)
     widths = Counter(len(row) for row in rows if len(row) > 1)
     return titles, max(widths.values(), default=0)
 

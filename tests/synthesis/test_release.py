@@ -97,6 +97,7 @@ def test_the_coded_apex_is_where_the_true_field_is_found(made):
         assert cosine > 0.8
 
 
+@pytest.mark.long
 def test_frames_do_not_depend_on_the_number_of_workers_but_on_the_seed(tmp_path, made):
     settings = {"clips_per_subject": 3, "subjects": 1}
     alone = synthesize_release(tmp_path / "alone", workers=1, **settings)
@@ -111,7 +112,9 @@ def test_a_subjects_clips_do_not_depend_on_how_many_subjects_there_are():
     assert few == many[: len(few)]
 
 
-@pytest.mark.parametrize(("layout", "read"), [("samm", read_samm), ("smic", read_smic)])
+@pytest.mark.parametrize(
+    ("layout", "read"), [pytest.param("samm", read_samm, marks=pytest.mark.long), ("smic", read_smic)]
+)
 def test_the_other_layouts_are_read_without_a_discrepancy(tmp_path, layout, read):
     out = synthesize_release(tmp_path / layout, clips_per_subject=3, subjects=1, layout=layout)
     release_read, stated = read(out), json.loads((out / release.MARKER).read_text())["clips"]
@@ -139,6 +142,7 @@ def test_every_subject_has_equally_many_clips_of_the_three_classes(clips):
     assert len({plan.action_units.replace("L", "").replace("R", "") for plan in plans}) >= min(12, clips * 2)
 
 
+@pytest.mark.long
 def test_an_interrupted_synthesis_keeps_its_clips_and_goes_on_to_the_same_release(tmp_path, monkeypatch):
     def stop(done, total):
         if done == 1:

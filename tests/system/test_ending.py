@@ -15,6 +15,7 @@ from support.commands import checkout_environment
 import merjax.cli.doctor
 import merjax.cli.releases
 import merjax.datasets
+import merjax.faces.pictures
 import merjax.report.files
 import merjax.scoring.megc_log
 import merjax.stores.from_flow_images
@@ -24,6 +25,7 @@ import merjax.sweeps.running.take_chunks
 import merjax.sweeps.sweep_file
 import merjax.synthesis.release
 import merjax.system.health
+import merjax.system.tables
 from merjax.cli.main import WORDS, main
 from merjax.stores import preparation
 from merjax.sweeps.running.pool import _failure
@@ -99,7 +101,7 @@ INNER = [  # further steps: where, what is thrown there, what is called, what wa
     (
         preparation,
         "crop_clip",
-        lambda: preparation._prepare_job(0, _Clip, 0, Path(), None, Path()),
+        lambda: preparation._prepare_job(0, _Clip, 0, (), Path(), None, Path()),
         "preparing the clip a/b/c",
     ),
     (
@@ -108,6 +110,8 @@ INNER = [  # further steps: where, what is thrown there, what is called, what wa
         lambda: merjax.synthesis.release._write_clip(Path("x"), _Layout, None, None, None, False),
         "making the clip sub01/EP01",
     ),
+    (merjax.system.tables, "_content", lambda: merjax.system.tables.read_tables(Path("x.csv")), "reading x.csv"),
+    (merjax.faces.pictures, "_content", lambda: merjax.faces.pictures.read_image(Path("x.png")), "reading x.png"),
 ]
 
 
@@ -121,7 +125,9 @@ class _Layout:
         return Path("sub01/EP01")
 
 
-@pytest.mark.parametrize(("module", "name", "call", "step"), INNER, ids=[row[1] for row in INNER])
+@pytest.mark.parametrize(
+    ("module", "name", "call", "step"), INNER, ids=[f"{row[0].__name__}.{row[1]}" for row in INNER]
+)
 def test_steps_inside_a_command_name_their_clip_even_through_a_process(monkeypatch, tmp_path, module, name, call, step):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(module, name, unforeseen)

@@ -190,7 +190,15 @@ def test_words_of_the_command_line_name_folders_given_for_files_and_files_for_fo
         ("doctor", tmp_path / "file"): "is a file, not a folder",
         ("check", "--casme2", tmp_path / "file"): "is a file, not a folder",
         ("synthesize", "--out", tmp_path / "file"): "is a file, not a folder",
-        ("prepare", "--flow-images", tmp_path, "--clips", tmp_path, "--out", tmp_path / "x"): "is a folder; --clips",
+        (
+            "prepare",
+            "--flow-images",
+            tmp_path,
+            "--clips",
+            tmp_path,
+            "--out",
+            tmp_path / "x",
+        ): "is a folder; name the file",
     }
     for line, said in lines.items():
         result = word(*line)

@@ -15,7 +15,7 @@ from support.old_workbooks import xls
 
 from merjax.system.columns import Column, read_sheet
 from merjax.system.errors import MerjaxError
-from merjax.system.tables import read_tables, read_text, whole_number
+from merjax.system.tables import read_tables, text_of, whole_cell
 
 HEADER = ("Subject", "Filename", "Onset Frame", "AU")
 ROWS = (HEADER, ("01", "EP02_01f", "46", "4+7"), ("02", "Müller; né", "131", "R4,5"), ("", 'a "b", c', "", "?"))
@@ -133,7 +133,7 @@ def test_the_place_of_a_cell_is_the_one_that_a_spreadsheet_shows(tmp_path):
     + [(text, None) for text in ("", "1,000", "12.000", "1.5", "1,", "1e3", "0x10", "1 000", "None", "/", "1.0.0", "9" * 5000)],
 )  # fmt: skip
 def test_whole_numbers_are_read_however_they_are_written_unless_they_could_be_two(text, number):
-    assert whole_number(text) == number
+    assert whole_cell(text) == number
 
 
 def far_cell() -> bytes:
@@ -168,9 +168,9 @@ def test_what_cannot_be_read_is_told_in_one_sentence(tmp_path, name, content, se
 
 def test_what_is_no_file_is_told(tmp_path):
     with pytest.raises(MerjaxError, match="is a folder"):
-        read_text(tmp_path)
+        text_of(tmp_path)
     with pytest.raises(MerjaxError, match="no such file"):
-        read_text(tmp_path / "none.txt")
+        text_of(tmp_path / "none.txt")
 
 
 def test_real_sheets_give_the_cells_that_an_independent_reader_finds(shared):
@@ -218,7 +218,7 @@ def tables(draw, cells):
 
 
 @pytest.mark.long
-@settings(FUZZED, max_examples=4000)
+@settings(FUZZED, max_examples=2500)
 @given(st.data())
 def test_fuzz_text_tables_come_back_equal(tmp_path_factory, data):
     encoding = data.draw(st.sampled_from(list(ENCODINGS)))
@@ -232,7 +232,7 @@ def test_fuzz_text_tables_come_back_equal(tmp_path_factory, data):
     path = written(tmp_path_factory.getbasetemp(), content)
     assert rows_of(path)[len(preamble) :] == (HEADER, *rows)
     sheet = read_sheet(path, COLUMNS, HEADER)
-    assert [whole_number(cells["Onset Frame"]) for _, cells in sheet.rows] == numbers
+    assert [whole_cell(cells["Onset Frame"]) for _, cells in sheet.rows] == numbers
 
 
 def is_utf8(content: bytes) -> bool:
@@ -267,7 +267,7 @@ WHOLE = [separated(ROWS), separated(ROWS, ";", "utf-16-le"), xlsx(ROWS, ["A2:A4"
 
 
 @pytest.mark.long
-@settings(FUZZED, max_examples=4000)
+@settings(FUZZED, max_examples=2500)
 @given(st.data())
 def test_fuzz_damaged_files_are_read_or_told_in_one_sentence(tmp_path_factory, data):
     content = bytearray(data.draw(st.sampled_from([*WHOLE, b"", b"PK\x03\x04", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"])))

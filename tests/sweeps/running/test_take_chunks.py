@@ -180,6 +180,7 @@ def test_a_failing_disk_says_what_was_being_written(tmp_path, monkeypatch):
         kept.after_call("spatial", lambda: Saved({}, {"loss": np.zeros(1)}, 1, {}), False)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", ["predictions", "curves"])
 def test_a_damaged_chunk_is_told_of_and_trained_again_to_the_same_values(tmp_path, kind):
     plan, told = small_plan(tmp_path, seeds=2), Recorded()
