@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from merjax.datasets.shown import as_html, as_text, clips_by, several
+from merjax.system.errors import visible
 from merjax.system.tables import whole_cell
 
 
@@ -183,9 +184,9 @@ def index_of(clips: Sequence[Clip]) -> pd.DataFrame:
 
 
 def discrepancy_table(discrepancies: Sequence[Discrepancy]) -> pd.DataFrame:
-    """One row per discrepancy: database, subject, clip, reason (text) and dropped (bool)."""
+    """One row per discrepancy: database, subject, clip, reason (text that every file can hold) and dropped (bool)."""
     columns = {"database": str, "subject": str, "clip": str, "reason": str, "dropped": bool}
-    rows = [(d.database, d.subject, d.name, d.reason, d.dropped) for d in discrepancies]
+    rows = [(d.database, visible(d.subject), visible(d.name), visible(d.reason), d.dropped) for d in discrepancies]
     return pd.DataFrame(rows, columns=list(columns)).astype(columns)
 
 
