@@ -8,7 +8,7 @@ from pathlib import Path
 from merjax.datasets.clip import Discrepancy
 from merjax.system.columns import Column, Sheet, known_titles, only_sheet, read_sheet
 from merjax.system.errors import MerjaxError
-from merjax.system.paths import is_file, is_foreign, user_path
+from merjax.system.paths import is_foreign, lacks_own_content, user_path
 from merjax.system.tables import SUFFIXES, Table, read_tables
 
 # What a column is called in the sheets in circulation.
@@ -45,6 +45,8 @@ class FilesBeside:
                 continue
             for path in paths:
                 try:
+                    if lacking := lacks_own_content(path):
+                        raise MerjaxError(f"{path} {lacking}")
                     files[path] = read_tables(path, known_titles(COLUMNS))
                 except MerjaxError as error:
                     files[path] = error
@@ -81,7 +83,7 @@ class FilesBeside:
 
 
 def _may_be_sheet(path: Path) -> bool:
-    return path.suffix.lower() in SUFFIXES and not is_foreign(path.name) and is_file(path)
+    return path.suffix.lower() in SUFFIXES and not is_foreign(path.name)
 
 
 def choose_sheet(

@@ -42,6 +42,11 @@ def lacks_file(path: Path) -> str:
     return _lacks(path, lambda mode: stat.S_ISREG(mode) or stat.S_ISFIFO(mode), os.R_OK)
 
 
+def lacks_own_content(path: Path) -> str:
+    """The same for a file that merjax finds by itself, and nobody named: a pipe is none, since its reader may wait for ever."""
+    return _lacks(path, stat.S_ISREG, os.R_OK)
+
+
 def lacks_folder(path: Path) -> str:
     """Why a path is no folder that can be listed, as the end of a sentence that begins with it; "" if it is one."""
     return _lacks(path, stat.S_ISDIR, os.R_OK | os.X_OK)
