@@ -11,6 +11,7 @@ from support.small_experiment import BASE, small_plan, use_small_experiment
 import merjax.sweeps.running.planned
 import merjax.sweeps.running.run
 from merjax.cli import merge, sweep
+from merjax.cli.parser import is_setting
 from merjax.cli.terminal import print_diverged, print_plan, print_search
 from merjax.sweeps.folder import write_chunk
 from merjax.sweeps.plan import make_plan
@@ -236,3 +237,11 @@ def test_what_is_shown_runs_in_any_folder(say, tmp_path):
     assert code == 0
     (tmp_path / "copy.yaml").write_text(shown)
     assert read_sweep(tmp_path / "copy.yaml").trials == read_sweep(Path("quickstart")).trials
+
+
+def test_a_setting_that_is_longer_than_any_file_name_is_a_setting(say):
+    regions = ["left_eye"] * 40
+    assert is_setting(f"data.regions=[{','.join(regions)}]")
+    code, _, err = say("mine.yaml", f"spatial.epochs={'x' * 300}", "--plan")
+    assert code == 2
+    assert "spatial.epochs" in err

@@ -122,7 +122,9 @@ def test_a_plan_that_was_changed_is_found_by_the_doctor(run):
     assert "plan.json      not as it was" in said.stdout
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", '{"seconds": "x"}', '{"seconds": 1, "with": [7]}', '{"files": [7]}'])
+@pytest.mark.parametrize(
+    "content", ["", "{", "[]", '{"seconds": "x"}', '{"seconds": 1, "with": [7]}', '{"files": [7]}']
+)
 def test_a_damaged_record_of_a_chunk_stops_nothing_and_is_written_anew(run, content):
     result = open_sweep(run)
     (run / "record-0001.json").write_text(content)
