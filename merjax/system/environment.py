@@ -7,6 +7,7 @@ before JAX reads them, also those that a later JAX may add: results under any en
 
 import os
 import re
+import sys
 import tempfile
 from collections.abc import Iterable, Mapping, MutableMapping
 from pathlib import Path
@@ -123,9 +124,16 @@ def cache_place() -> tuple[Path, str]:
     )
 
 
-def put_aside(environment: MutableMapping[str, str] = HERE) -> list[str]:
+_UNUSED = "is not used"
+_LATE = (
+    "may have had effect before merjax was loaded, and is undone as far as that goes (use merjax before you import jax, or unset "
+    "it)"
+)
+
+
+def put_aside(environment: MutableMapping[str, str] = HERE, unused: str = _UNUSED) -> list[str]:
     """Remove the variables of JAX and XLA that would change results or stop training, and empty ones; a sentence for each that
-    was not empty."""
+    was not empty, with `unused` as what happens to it."""
     sentences = []
     for name in sorted(environment):
         value = environment[name]
@@ -133,22 +141,22 @@ def put_aside(environment: MutableMapping[str, str] = HERE) -> list[str]:
             if name.startswith(_CLUSTERS) or name in (*_ALSO_EMPTY, *_OTHERS):
                 del environment[name]
         elif name == "XLA_FLAGS":
-            sentences += _put_flags_aside(environment)
+            sentences += _put_flags_aside(environment, unused)
         elif name in _KEPT:
             if re.fullmatch(_KEPT[name], value.strip()) is None:
-                sentences.append(f"{_shown(name, value)} is not used: JAX does not understand it")
+                sentences.append(f"{_shown(name, value)} {unused}: JAX does not understand it")
                 del environment[name]
         elif name.startswith(("JAX_", "JAX2TF_")) or name in _OTHERS:
-            sentences.append(f"{_shown(name, value)} is not used: {_reason(name)}")
+            sentences.append(f"{_shown(name, value)} {unused}: {_reason(name)}")
             del environment[name]
     return sentences
 
 
 def put_aside_once() -> None:
-    """`put_aside` for this process; `take_notes` returns the sentences."""
+    """`put_aside` for this process; `take_notes` returns the sentences. JAX reads most variables when it is imported."""
     if not _done:
         _done.append(True)
-        _notes.extend(put_aside())
+        _notes.extend(put_aside(unused=_LATE if "jax" in sys.modules else _UNUSED))
 
 
 def take_notes() -> list[str]:
@@ -190,16 +198,16 @@ def named_platform(environment: Mapping[str, str] = HERE) -> str:
     return ""
 
 
-def _put_flags_aside(environment: MutableMapping[str, str]) -> list[str]:
+def _put_flags_aside(environment: MutableMapping[str, str], unused: str) -> list[str]:
     """Keep the flags of XLA that are known to be harmless."""
     given = environment["XLA_FLAGS"].split()
     kept, sentences = [], []
     for flag in given:
         name, value = _flag(flag)
         if name not in _FLAGS:
-            sentences.append(f"XLA_FLAGS: {flag[:_SHOWN]} is not used: it may change results, or XLA may not know it")
+            sentences.append(f"XLA_FLAGS: {flag[:_SHOWN]} {unused}: it may change results, or XLA may not know it")
         elif re.fullmatch(_FLAGS[name], value) is None:
-            sentences.append(f"XLA_FLAGS: {flag[:_SHOWN]} is not used: XLA would not understand it")
+            sentences.append(f"XLA_FLAGS: {flag[:_SHOWN]} {unused}: XLA would not understand it")
         else:
             kept.append(flag)
     if kept:
