@@ -74,7 +74,15 @@ _MODULES = {
     "training.data": ("TrainingData", "load_data"),
 }
 _PLACES = {name: f"merjax.{module}" for module, names in _MODULES.items() for name in names}
-_WITH_JAX = ("Model", "SweepResult", "insight", "load_model", "make_report", "open_sweep", "run_sweep")  # they import it
+_WITH_JAX = (
+    "Model",
+    "SweepResult",
+    "insight",
+    "load_model",
+    "make_report",
+    "open_sweep",
+    "run_sweep",
+)  # they import it
 
 
 if not TYPE_CHECKING:  # a type checker would believe that every name exists

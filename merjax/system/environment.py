@@ -102,22 +102,47 @@ def home() -> Path | None:
         return None
 
 
+def expanded(said: str) -> Path:
+    """A path whose leading `~` or `~name` is the home folder of this user or of that one.
+
+    Raises:
+        MerjaxError: there is no such home folder.
+    """
+    first, _, rest = said.partition("/")
+    if first == "~":
+        own = home()
+        if own is None:
+            raise MerjaxError(
+                f"{said}: there is no home folder here that ~ could stand for (HOME is not set); write it out"
+            )
+        return own / rest.lstrip("/")
+    path = Path(os.path.expanduser(said))
+    if re.fullmatch(r"~[A-Za-z_][\w.-]*", path.parts[0] if path.parts else ""):
+        raise MerjaxError(
+            f"{said}: there is no user {first[1:]} here with a home folder; write ./{said} if it is a file's name"
+        )
+    return path
+
+
 def cache_place() -> tuple[Path, str]:
     """The folder where merjax keeps files between sweeps, and a sentence if it is only a makeshift ("" if it is not).
 
     It is $MERJAX_CACHE, or `merjax` in $XDG_CACHE_HOME, or in `.cache` of the home folder; or, where none of these can be had,
     a folder of this user's among the temporary ones.
+
+    Raises:
+        MerjaxError: $MERJAX_CACHE names a home folder that there is not.
     """
-    own = home()
     if named := text("MERJAX_CACHE"):
-        return Path(named if own is None else re.sub(r"^~(?=/|$)", lambda _: str(own), named)), ""
+        return expanded(named), ""
     given = text("XDG_CACHE_HOME")
     if given and os.path.isabs(given):  # another is to be ignored, says the specification of these folders
         return Path(given) / "merjax", ""
-    if own is not None and _can_be_made(own):
+    own = home()
+    if own is not None and can_be_made(own / ".cache" / "merjax"):
         return own / ".cache" / "merjax", ""
     makeshift = Path(tempfile.gettempdir()) / f"merjax-{os.getuid() if hasattr(os, 'getuid') else 'cache'}"
-    why = "there is no home folder" if own is None else f"nothing can be written to the home folder {own}"
+    why = "there is no home folder" if own is None else f"nothing can be written to {own / '.cache' / 'merjax'}"
     return makeshift, (
         f"{why}, so compiled programs are kept in {makeshift} until the system removes it; set MERJAX_CACHE to a folder that "
         "stays"
@@ -126,8 +151,8 @@ def cache_place() -> tuple[Path, str]:
 
 _UNUSED = "is not used"
 _LATE = (
-    "may have had effect before merjax was loaded, and is undone as far as that goes (use merjax before you import jax, or unset "
-    "it)"
+    "may have had effect before merjax was loaded, and is undone as far as that goes (use merjax before you import jax, or "
+    "unset it)"
 )
 
 
@@ -231,9 +256,10 @@ def _reason(name: str) -> str:
     return "it may change results"
 
 
-def _can_be_made(folder: Path) -> bool:
+def can_be_made(folder: Path) -> bool:
+    """Whether a folder is there and can be written to, or could be made."""
     there: Iterable[Path] = (folder, *folder.absolute().parents)
-    nearest = next((place for place in there if place.exists()), None)
+    nearest = next((place for place in there if os.path.lexists(place)), None)
     return nearest is not None and nearest.is_dir() and os.access(nearest, os.W_OK)
 
 

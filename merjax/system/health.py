@@ -1,6 +1,5 @@
 """What merjax needs on a machine, and whether it is there: one finding for each thing that is examined."""
 
-import os
 import platform
 import re
 import shutil
@@ -11,7 +10,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
-from merjax.system.environment import cache_place, named_platform, take_notes
+from merjax.system.environment import cache_place, can_be_made, named_platform, take_notes
+from merjax.system.errors import MerjaxError
 from merjax.system.processes import cores
 from merjax.system.versions import versions
 
@@ -160,12 +160,13 @@ def _free_memory() -> int | None:
 
 def _cache() -> Finding:
     """Whether compiled programs can be kept."""
-    folder, makeshift = cache_place()
+    try:
+        folder, makeshift = cache_place()
+    except MerjaxError as error:
+        return Finding("cache", "nowhere", str(error), needed=False)
     if makeshift:
         return Finding("cache", str(folder), makeshift, needed=False)
-    nearest = next(place for place in (folder, *folder.absolute().parents) if place.exists())
-    writable = nearest.is_dir() and os.access(nearest, os.W_OK)
-    todo = "" if writable else "no permission to write there: set MERJAX_CACHE to a folder of your own"
+    todo = "" if can_be_made(folder) else "no permission to write there: set MERJAX_CACHE to a folder of your own"
     return Finding("cache", str(folder), todo, needed=False)
 
 

@@ -81,7 +81,9 @@ def test_results_are_the_same_under_any_environment_and_each_variable_is_named(t
 
 
 def test_variables_that_jax_has_read_before_are_not_said_to_be_unused_and_what_changes_results_is_set_back(tmp_path):
-    program = "import jax, merjax; merjax.run_sweep\nfrom merjax.system.jax_setup import prepare_backend; prepare_backend()\n"
+    program = (
+        "import jax, merjax; merjax.run_sweep\nfrom merjax.system.jax_setup import prepare_backend; prepare_backend()\n"
+    )
     program += "print(sorted((name, str(value)) for name, value in jax.config.values.items()))"
     odd = {
         "JAX_ENABLE_X64": "1",
@@ -110,7 +112,9 @@ def test_every_numeric_setting_of_the_installed_jax_is_pinned():
 
 
 def test_only_names_that_are_said_to_load_jax_do(tmp_path):
-    program = "import sys, merjax\nfor name in merjax.__all__:\n  if name not in merjax._WITH_JAX: getattr(merjax, name)\n"
+    program = (
+        "import sys, merjax\nfor name in merjax.__all__:\n  if name not in merjax._WITH_JAX: getattr(merjax, name)\n"
+    )
     assert _ran(tmp_path, {}, program + "print('jax' in sys.modules)").stdout == "False\n"
 
 
@@ -216,6 +220,17 @@ def test_the_cache_is_where_it_is_named_even_without_a_home_and_else_among_tempo
     assert cache_place() == (tmp_path / "merjax", "")
     monkeypatch.setenv("MERJAX_CACHE", str(tmp_path / "own"))
     assert cache_place() == (tmp_path / "own", "")
+
+
+def test_a_cache_folder_that_cannot_be_written_in_a_home_that_can_is_not_taken(monkeypatch, tmp_path):
+    for name in ("XDG_CACHE_HOME", "MERJAX_CACHE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert cache_place() == (tmp_path / ".cache" / "merjax", "")
+    (tmp_path / ".cache").touch()
+    place, sentence = cache_place()
+    assert place.name.startswith("merjax-")
+    assert f"nothing can be written to {tmp_path / '.cache' / 'merjax'}" in sentence
 
 
 @pytest.mark.parametrize("user", [{}, {"HOME": "/nonexistent/x"}])
