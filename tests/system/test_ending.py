@@ -31,7 +31,7 @@ from merjax.stores import preparation
 from merjax.sweeps.running.pool import _failure
 from merjax.system.at_work import at_work, worked_on
 from merjax.system.ending import FaultElsewhere, impersonal
-from merjax.system.errors import MerjaxError, command
+from merjax.system.errors import WORKERS, MerjaxError, command
 
 
 def ended(capsys, line) -> tuple[int, str]:
@@ -148,12 +148,14 @@ def test_a_chunk_is_named_when_its_training_fails(monkeypatch, tmp_path):
 
 
 def test_a_workers_fault_is_passed_on_and_not_reported_twice(tmp_path):
-    (tmp_path / "log").write_text("noise\nerror: this is a fault of merjax\n")
+    said = f"noise\n{WORKERS}: this is a fault of merjax\n".encode()
+    (tmp_path / "log").write_bytes(b"\xff\n" + said + b"W0000 external/xla: error: a library says this last\n")
     assert isinstance(_failure(1, tmp_path / "log"), FaultElsewhere)
     assert str(_failure(2, tmp_path / "log")) == "this is a fault of merjax"
     assert isinstance(_failure(2, tmp_path / "log"), MerjaxError)
-    (tmp_path / "log").write_text("Traceback\nImportError: x")
+    (tmp_path / "log").write_text("xla error: y\nTraceback\nImportError: x")
     assert "ImportError: x" in str(_failure(1, tmp_path / "log"))
+    assert not isinstance(_failure(1, tmp_path / "log"), FaultElsewhere)
     assert not isinstance(_failure(1, tmp_path / "log"), MerjaxError)
 
 
