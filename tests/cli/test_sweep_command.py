@@ -222,6 +222,21 @@ def test_wrong_lines_of_merge_say_how_it_is_written(say, tmp_path, words, senten
     assert sentence in err
 
 
+def test_a_folder_that_is_named_like_a_sweep_hides_it_from_no_word(say, tmp_path):
+    (tmp_path / "table7_loss").mkdir()
+    (tmp_path / "part").mkdir()
+    _, _, err = say("table7_loss", "part", command=merge)
+    assert "part is not a sweep's folder" in err
+
+
+def test_wrong_parameters_of_slurm_are_refused_before_clips_are_made(say, monkeypatch):
+    monkeypatch.setattr(merjax.sweeps.running.run, "make_missing_store", lambda *given: pytest.fail("made"))
+    for written in ("gpus", "=2"):
+        code, _, err = say("mine.yaml", "--slurm", "1", "--slurm-set", written)
+        assert code == 2
+        assert f"--slurm-set {written}: write the name of a parameter and its value" in err
+
+
 def test_the_list_has_a_line_for_each_sweep_here_and_in_the_package(say, tmp_path):
     (tmp_path / "sweeps").mkdir()
     (tmp_path / "sweeps" / "own.yaml").write_text("# Mine: what it is.\n")
