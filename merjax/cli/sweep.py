@@ -192,7 +192,9 @@ def _parameters(words: list[str]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for word in words:
         if not word.partition("=")[0].strip() or "=" not in word:
-            raise MerjaxError(f"--slurm-set {word}: write the name of a parameter and its value, such as timeout_min=60")
+            raise MerjaxError(
+                f"--slurm-set {word}: write the name of a parameter and its value, such as timeout_min=60"
+            )
     for key, written in map(split_word, words):
         value = values.plain(values.parse(written, f"--slurm-set {key}"))
         # Slurm's names of accounts and partitions keep their letters, so 010 is not the number 10

@@ -70,8 +70,14 @@ def read_table(path: Path, todo: str, columns: tuple[str, ...] = ()) -> "pd.Data
 
 def lacks_table(path: Path) -> str:
     """Why a Parquet file is not whole, from its size and its ends alone, which takes as long as asking whether it exists; as
-    the end of a sentence that begins with its name; "" if it is whole."""
+    the end of a sentence that begins with its name; "" if it is whole.
+
+    Raises:
+        MerjaxError: it cannot be looked at, so that it may well be whole.
+    """
     lacking = lacks_content(path)
+    if lacking.startswith(("cannot be read", "cannot be reached")):
+        raise MerjaxError(f"{path} {lacking}; change its permissions, or use a copy of your own")
     if lacking:
         return lacking
     stat = path.stat()
