@@ -135,9 +135,10 @@ def _print_plan(sweep: "SweepFile", folder: Path, shard: "Shard", console: Conso
 
     prepare_backend()
     make_missing_store(sweep, console)
-    plan, finished = planned(sweep, shard, folder)
-    workers = worker_count(sweep.trials[0].config.engine.workers)
-    memory = [memory_of(plan, group) for group in range(len(plan.groups))]
+    with at_work("planning the sweep in", folder):
+        plan, finished = planned(sweep, shard, folder)
+        workers = worker_count(sweep.trials[0].config.engine.workers)
+        memory = [memory_of(plan, group) for group in range(len(plan.groups))]
     if sweep.search:
         print_search_plan(sweep, plan, batch_of(sweep), folder, console)
     print_plan(plan, shard, workers, memory, console, finished)
@@ -150,9 +151,10 @@ def _submit(sweep: "SweepFile", file: str, asked: argparse.Namespace, folder: Pa
 
     parameters = _parameters(asked.slurm_set)
     make_missing_store(sweep, console)
-    check(sweep, asked.slurm, folder, asked.log)
     words = [file, *asked.words, *_scale(asked), "--out", str(folder), *(["--log", asked.log] if asked.log else [])]
-    jobs = submit(words, asked.slurm, folder / "slurm", parameters)
+    with at_work("submitting the shards of", folder):
+        check(sweep, asked.slurm, folder, asked.log)
+        jobs = submit(words, asked.slurm, folder / "slurm", parameters)
     numbers = ", ".join(job.job_id for job in jobs)
     say(console, f"submitted {len(jobs)} shards: {numbers}; when all are finished,")
     say(console, f"  merjax merge {_line(file, asked, [str(folder)])}")

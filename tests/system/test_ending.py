@@ -8,18 +8,24 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from support.commands import checkout_environment
 
+import merjax.cli.check
 import merjax.cli.doctor
 import merjax.cli.releases
+import merjax.cli.slurm
+import merjax.cli.sweep
 import merjax.datasets
 import merjax.faces.pictures
+import merjax.protocols.completeness
 import merjax.report.files
 import merjax.scoring.megc_log
 import merjax.stores.from_flow_images
 import merjax.sweeps.result
+import merjax.sweeps.running.planned
 import merjax.sweeps.running.run
 import merjax.sweeps.running.take_chunks
 import merjax.sweeps.sweep_file
@@ -110,9 +116,40 @@ INNER = [  # further steps: where, what is thrown there, what is called, what wa
         lambda: merjax.synthesis.release._write_clip(Path("x"), _Layout, None, None, None, False),
         "making the clip sub01/EP01",
     ),
+    (
+        merjax.sweeps.running.run,
+        "make_demo_store",
+        lambda: merjax.sweeps.running.run.make_missing_store(_sweep(synthesize={}), None),
+        "making the clips in stores/x",
+    ),
+    (
+        merjax.sweeps.running.planned,
+        "planned",
+        lambda: merjax.cli.sweep._print_plan(_sweep(), Path("runs/x"), None, None),
+        "planning the sweep in runs/x",
+    ),
+    (
+        merjax.cli.slurm,
+        "check",
+        lambda: merjax.cli.sweep._submit(_sweep(), "x.yaml", _ASKED, Path("runs/x"), None),
+        "submitting the shards of runs/x",
+    ),
+    (
+        merjax.protocols.completeness,
+        "check_releases",
+        lambda: merjax.cli.check._print_counts([SimpleNamespace(database="smic")], audit=False),
+        "counting the clips of smic",
+    ),
     (merjax.system.tables, "_content", lambda: merjax.system.tables.read_tables(Path("x.csv")), "reading x.csv"),
     (merjax.faces.pictures, "_content", lambda: merjax.faces.pictures.read_image(Path("x.png")), "reading x.png"),
 ]
+
+
+_ASKED = SimpleNamespace(slurm=1, slurm_set=[], log=None, words=[], scale="full")
+
+
+def _sweep(synthesize=None):
+    return SimpleNamespace(synthesize=synthesize, store=Path("stores/x"), name="x")
 
 
 class _Clip:
