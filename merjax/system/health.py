@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from merjax.system.environment import cache_place, can_be_made, named_platform, take_notes
-from merjax.system.errors import MerjaxError
+from merjax.system.errors import MerjaxError, first_line
 from merjax.system.processes import cores
 from merjax.system.versions import versions
 
@@ -114,12 +114,8 @@ def _why_not_loaded(package: str) -> str:
     try:
         import_module(_COMPILED[package])
     except ImportError as error:
-        return _first_line(error)
+        return first_line(error)
     return ""
-
-
-def _first_line(error: Exception) -> str:
-    return next(iter(str(error).strip().splitlines()), type(error).__name__)
 
 
 def _optional_packages() -> Iterator[Finding]:
@@ -177,13 +173,13 @@ def _devices() -> Finding:
         devices = jax.local_devices()
     except ImportError as error:
         return Finding(
-            "devices", f"JAX does not load ({_first_line(error)})", "pip install --force-reinstall jax jaxlib"
+            "devices", f"JAX does not load ({first_line(error)})", "pip install --force-reinstall jax jaxlib"
         )
     except Exception as error:  # of many kinds, by platform and driver
         named = named_platform()
         todo = "repair the installation of jax or the driver, or set JAX_PLATFORMS=cpu"
         todo = f"{named} names what is not here: unset it, or install what it names" if named else todo
-        return Finding("devices", f"JAX does not start ({_first_line(error)})", todo)
+        return Finding("devices", f"JAX does not start ({first_line(error)})", todo)
     found = f"{len(devices)} x {devices[0].device_kind} ({devices[0].platform})"
     unused = devices[0].platform == "cpu" and shutil.which("nvidia-smi") and not named_platform()
     todo = "an NVIDIA GPU may be here that JAX does not see: pip install 'merjax[cuda]'" if unused else ""
