@@ -227,7 +227,7 @@ def told_by(findings) -> str:
     return " ".join(f"{finding.what} {finding.found}" for finding in findings if finding.fails)
 
 
-@settings(max_examples=900, **_MANY)
+@settings(max_examples=400, **_MANY)
 @given(number=st.integers(0, 99), change=CHANGES)
 def test_a_damaged_store_is_named_at_opening_or_by_the_doctor(store, number, change):
     whole = open_store(store)
@@ -247,7 +247,7 @@ def test_a_damaged_store_is_named_at_opening_or_by_the_doctor(store, number, cha
         assert word("doctor", copy).returncode == 2, (path.name, change)
 
 
-@settings(max_examples=500, **_MANY)
+@settings(max_examples=250, **_MANY)
 @given(number=st.integers(0, 99), change=CHANGES)
 def test_a_damaged_run_gives_the_right_tables_of_what_is_whole_or_names_the_file(run, number, change):
     whole = open_sweep(run)
@@ -270,7 +270,7 @@ def test_a_damaged_run_gives_the_right_tables_of_what_is_whole_or_names_the_file
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # orbax leaves its loop behind an error
-@settings(max_examples=250, **_MANY)
+@settings(max_examples=100, **_MANY)
 @given(number=st.integers(0, 99), change=CHANGES)
 def test_a_damaged_model_is_named_at_loading_or_by_the_doctor(model, number, change):
     with tempfile.TemporaryDirectory() as top:
@@ -284,7 +284,7 @@ def test_a_damaged_model_is_named_at_loading_or_by_the_doctor(model, number, cha
             assert told_by(examine_model(copy)), (path.name, change)
 
 
-@settings(max_examples=300, **_MANY)
+@settings(max_examples=150, **_MANY)
 @given(st.lists(NAMES, max_size=6, unique=True), st.sampled_from(["file", "folder", "nowhere"]))
 def test_a_listing_holds_each_visible_name_or_a_sentence_about_it(names, kind):
     with tempfile.TemporaryDirectory() as top:

@@ -55,7 +55,7 @@ def test_any_spelling_of_units_means_the_same(coded, joint):
 
 
 @pytest.mark.long
-@settings(deadline=None, max_examples=3000, derandomize=True, database=None)
+@settings(deadline=None, max_examples=2000, derandomize=True, database=None)
 @given(st.text(st.sampled_from("0123456789+,;/()?ABLRTUorf. "), max_size=12))
 def test_fuzz_any_text_is_units_or_none(text):
     coded = coded_units(text)

@@ -11,7 +11,7 @@ from merjax.stores.from_flow_images import _read
 
 pytestmark = pytest.mark.long
 MANY = settings(
-    max_examples=1200, deadline=None, database=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=800, deadline=None, database=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 # PNG files carry check sums: no changed byte of them goes unseen.
 CHECKED = ("rgb", "rgba", "la", "palette", "one")

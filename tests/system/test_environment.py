@@ -284,7 +284,7 @@ _VALUES = (
 
 
 @pytest.mark.long
-@settings(max_examples=4000, deadline=None)
+@settings(max_examples=2500, deadline=None)
 @given(st.dictionaries(_NAMES, _VALUES, max_size=12))
 def test_any_environment_is_read_or_refused_in_one_sentence(there):
     before = dict(there)

@@ -192,7 +192,7 @@ def test_a_setting_means_what_was_written_both_ways_in(said):
 
 
 @pytest.mark.long
-@settings(max_examples=8000, deadline=None)
+@settings(max_examples=4000, deadline=None)
 @given(said=SPELLINGS)
 def test_very_many_spellings_mean_what_was_written(said):
     means_what_was_written(said)

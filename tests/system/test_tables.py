@@ -218,7 +218,7 @@ def tables(draw, cells):
 
 
 @pytest.mark.long
-@settings(FUZZED, max_examples=4000)
+@settings(FUZZED, max_examples=2500)
 @given(st.data())
 def test_fuzz_text_tables_come_back_equal(tmp_path_factory, data):
     encoding = data.draw(st.sampled_from(list(ENCODINGS)))
@@ -267,7 +267,7 @@ WHOLE = [separated(ROWS), separated(ROWS, ";", "utf-16-le"), xlsx(ROWS, ["A2:A4"
 
 
 @pytest.mark.long
-@settings(FUZZED, max_examples=4000)
+@settings(FUZZED, max_examples=2500)
 @given(st.data())
 def test_fuzz_damaged_files_are_read_or_told_in_one_sentence(tmp_path_factory, data):
     content = bytearray(data.draw(st.sampled_from([*WHOLE, b"", b"PK\x03\x04", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"])))

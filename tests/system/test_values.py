@@ -219,7 +219,7 @@ def test_any_bytes_are_read_or_refused_in_a_sentence(tmp_path_factory, content):
 
 
 @pytest.mark.long
-@settings(max_examples=8000, deadline=None)
+@settings(max_examples=4000, deadline=None)
 @given(content=BYTES)
 def test_very_many_bytes_are_read_or_refused_in_a_sentence(tmp_path_factory, content):
     refuses_or_reads(tmp_path_factory.getbasetemp() / "any.yaml", content)
