@@ -1,6 +1,7 @@
 """An unfinished release: the clips that are made so far, beside its place, so that a stopped synthesis can go on."""
 
 import json
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +13,7 @@ from filelock import Timeout
 from merjax.system.errors import MerjaxError
 from merjax.system.files import write_json
 from merjax.system.locks import lock_at
-from merjax.system.paths import make_folder
+from merjax.system.paths import holds_something, is_foreign, make_folder
 
 _MARKER = "partial.json"
 
@@ -42,6 +43,7 @@ def unfinished_release(out: Path, made_of: dict[str, Any]) -> Iterator[Path]:
         root = _opened(partial, json.loads(json.dumps(made_of)))
         try:
             yield root
+            _take_in_foreign(out, root)
             root.replace(out)
         except Exception:
             shutil.rmtree(partial, ignore_errors=True)
@@ -52,14 +54,20 @@ def unfinished_release(out: Path, made_of: dict[str, Any]) -> Iterator[Path]:
         lock.release()
 
 
+def _take_in_foreign(out: Path, root: Path) -> None:
+    """Move what a system has left in the output folder into the release: a folder takes another's place only if it is empty."""
+    for name in os.listdir(out) if out.is_dir() else ():
+        if is_foreign(name):
+            (out / name).replace(root / name)
+
+
 def _opened(partial: Path, made_of: dict[str, Any]) -> Path:
     """The folder in `partial`, with the clips that are there already if they are the same ones."""
     marker, root = partial / _MARKER, partial / "release"
-    if partial.exists():
-        if not marker.is_file() and any(partial.iterdir()):
-            raise MerjaxError(f"{partial} is in the way and was not made by merjax; remove it or name another folder")
-        if _content(marker) != made_of:
-            shutil.rmtree(partial)
+    if not marker.is_file() and holds_something(partial):
+        raise MerjaxError(f"{partial} is in the way and was not made by merjax; remove it or name another folder")
+    if marker.is_file() and _content(marker) != made_of:
+        shutil.rmtree(partial)
     root.mkdir(parents=True, exist_ok=True)
     write_json(marker, made_of)
     return root

@@ -3,9 +3,10 @@
 import errno
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
+from merjax.system.environment import expanded
 from merjax.system.errors import MerjaxError, visible
 
 # what systems, synchronising programs and file servers leave beside files of people
@@ -20,7 +21,7 @@ def user_path(said: str | Path) -> Path:
     a YAML file or a caller from Python comes through here, once.
 
     Raises:
-        MerjaxError: it is empty, holds what no path can hold, or begins with `~` where there is no home folder.
+        MerjaxError: it is empty, holds what no path can hold, or begins with `~` where there is no such home folder.
     """
     text = os.fspath(said)
     if not text.strip():
@@ -29,12 +30,7 @@ def user_path(said: str | Path) -> Path:
         raise MerjaxError(
             f"{text}: this name holds bytes that are not text; rename the file or folder, or reach it through a link"
         )
-    expanded = os.path.expanduser(text)
-    if expanded.split(os.sep, 1)[0] == "~":
-        raise MerjaxError(
-            f"{text}: there is no home folder here that ~ could stand for (HOME is not set); write it out"
-        )
-    return Path(expanded)
+    return expanded(text)
 
 
 def lacks_file(path: Path) -> str:
@@ -98,6 +94,11 @@ def listed(folder: Path, passed_over: list[str]) -> list[Path]:
         else:
             found.append(folder / name)
     return found
+
+
+def holds_something(folder: Path, passed_over: Collection[str] = ()) -> bool:
+    """Whether anything but foreign files, and files of these names, lies in a folder; False where there is no folder."""
+    return folder.is_dir() and any(not is_foreign(name) and name not in passed_over for name in os.listdir(folder))
 
 
 def refuse_unwritable(folder: Path) -> None:
