@@ -54,7 +54,7 @@ def refuse_folder(folder: Path, plan: Plan) -> None:
     """
     refuse_unwritable(folder)
     # list the folder before looking for the plan: another process may start the sweep meanwhile, and its plan comes first
-    something = holds_something(folder, ("locks", "slurm"))
+    something = holds_something(folder, lambda name: name in ("locks", "slurm") or is_aside(Path(name), "plan.json"))
     if (folder / "plan.json").is_file():
         refuse_another(read_plan(folder), plan, folder)
     elif something:

@@ -8,12 +8,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from filelock import Timeout
-
 from merjax.system.errors import MerjaxError
 from merjax.system.files import write_json
-from merjax.system.locks import lock_at
-from merjax.system.paths import holds_something, is_foreign, make_folder
+from merjax.system.locks import alone_at
+from merjax.system.paths import holds_something, left_by_system
 
 _MARKER = "partial.json"
 
@@ -33,31 +31,22 @@ def unfinished_release(out: Path, made_of: dict[str, Any]) -> Iterator[Path]:
         MerjaxError: nothing can be written there, something else is in the way, or another process makes the same folder.
     """
     partial = out.with_name(out.name + ".partial")
-    make_folder(out.parent)
-    lock = lock_at(out.with_name(f".{out.name}.making"))
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise MerjaxError(f"another process is making {out}; wait for it, or name another folder") from None
-    try:
+    with alone_at(out, "making"):
         root = _opened(partial, json.loads(json.dumps(made_of)))
         try:
             yield root
-            _take_in_foreign(out, root)
+            _take_in_what_systems_leave(out, root)
             root.replace(out)
         except Exception:
             shutil.rmtree(partial, ignore_errors=True)
             raise
         shutil.rmtree(partial, ignore_errors=True)
-    finally:
-        Path(lock.lock_file).unlink(missing_ok=True)
-        lock.release()
 
 
-def _take_in_foreign(out: Path, root: Path) -> None:
+def _take_in_what_systems_leave(out: Path, root: Path) -> None:
     """Move what a system has left in the output folder into the release: a folder takes another's place only if it is empty."""
     for name in os.listdir(out) if out.is_dir() else ():
-        if is_foreign(name):
+        if left_by_system(name):
             (out / name).replace(root / name)
 
 

@@ -3,7 +3,7 @@
 import errno
 import os
 import stat
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from pathlib import Path
 
 from merjax.system.environment import expanded
@@ -12,7 +12,7 @@ from merjax.system.errors import MerjaxError, visible
 # what systems, synchronising programs and file servers leave beside files of people
 _FOREIGN = frozenset(
     {"__macosx", "@eadir", "#recycle", "@recycle", "$recycle.bin", "system volume information", "lost+found"}
-    | {"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r"}
+    | {".ds_store", ".directory", "thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r"}
 )
 
 
@@ -70,8 +70,13 @@ def is_file(path: Path) -> bool:
 
 
 def is_foreign(name: str) -> bool:
-    """Whether a name belongs to a system and not to its user: `.DS_Store`, `._x`, `Thumbs.db`, `desktop.ini` and the like."""
-    return name.startswith((".", "~$")) or name.casefold() in _FOREIGN
+    """Whether a name is none that a release has: hidden, as `.DS_Store` and `.git`, or left by a system, as `Thumbs.db`."""
+    return name.startswith((".", "~$")) or left_by_system(name)
+
+
+def left_by_system(name: str) -> bool:
+    """Whether a system left a file of this name by itself: `.DS_Store`, `._x`, `Thumbs.db` and the like, but not `.git`."""
+    return name.startswith("._") or name.casefold() in _FOREIGN
 
 
 def listed(folder: Path, passed_over: list[str]) -> list[Path]:
@@ -96,9 +101,9 @@ def listed(folder: Path, passed_over: list[str]) -> list[Path]:
     return found
 
 
-def holds_something(folder: Path, passed_over: Collection[str] = ()) -> bool:
-    """Whether anything but foreign files, and files of these names, lies in a folder; False where there is no folder."""
-    return folder.is_dir() and any(not is_foreign(name) and name not in passed_over for name in os.listdir(folder))
+def holds_something(folder: Path, own: Callable[[str], bool] = lambda name: False) -> bool:
+    """Whether anything lies in a folder but what systems leave, and files whose names `own` takes; False without a folder."""
+    return folder.is_dir() and any(not left_by_system(name) and not own(name) for name in os.listdir(folder))
 
 
 def refuse_unwritable(folder: Path) -> None:

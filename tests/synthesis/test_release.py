@@ -177,6 +177,9 @@ def test_a_folder_with_files_is_refused_untouched_and_an_empty_one_is_filled(tmp
     with pytest.raises(MerjaxError, match="this folder holds files"):
         synthesize_release(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+    (tmp_path / "hidden" / ".git").mkdir(parents=True)
+    with pytest.raises(MerjaxError, match="this folder holds files"):
+        synthesize_release(tmp_path / "hidden")
     empty = tmp_path / "empty"
     empty.mkdir()
     (empty / ".DS_Store").touch()  # a folder is empty to its user

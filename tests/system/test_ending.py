@@ -107,7 +107,7 @@ INNER = [  # further steps: where, what is thrown there, what is called, what wa
     (
         preparation,
         "crop_clip",
-        lambda: preparation._prepare_job(0, _Clip, 0, (), Path(), None, Path()),
+        lambda: preparation._prepare_job(preparation._Job(0, _Clip, 0, ()), Path(), None, Path()),
         "preparing the clip a/b/c",
     ),
     (

@@ -216,16 +216,22 @@ def test_a_sweep_that_another_process_begins_meanwhile_is_no_foreign_folder(tmp_
     plan, look = small_plan(), results.holds_something
     (tmp_path / "run").mkdir()
 
-    def look_late(folder, passed_over):
+    def look_late(folder, own):
         write_json(folder / "plan.json", plan.to_json())
-        return look(folder, passed_over)
+        return look(folder, own)
 
     monkeypatch.setattr(results, "holds_something", look_late)
     assert open_folder(tmp_path / "run", small_plan()) == plan
 
 
 def test_a_sweep_begins_in_a_folder_that_holds_only_what_systems_leave(tmp_path):
-    for name in (".DS_Store", "Thumbs.db"):
+    for name in (".DS_Store", "Thumbs.db", ".plan.json.x1y2"):  # and what a killed start left
         (tmp_path / name).touch()
     open_folder(tmp_path, small_plan())
     assert (tmp_path / "plan.json").is_file()
+
+
+def test_hidden_files_of_people_are_something(tmp_path):
+    (tmp_path / ".git").mkdir()
+    with pytest.raises(MerjaxError, match="is not empty and holds no sweep"):
+        open_folder(tmp_path, small_plan())
