@@ -112,7 +112,7 @@ def about_entry(place: Path, entry: str) -> dict[str, Any]:
             raise MerjaxError(f"{path.parent} has format {about['format']} and not {FORMAT}; {_AGAIN}")
         if broken_seal(path) or (about["entry"], about["precision"]) != (entry, precision_of(entry)):
             raise MerjaxError(f"{path} was changed by hand; {_AGAIN}")
-        if changed := changed_files(path.parent, about["files"]):
+        if changed := changed_files(path, about["files"], _AGAIN):
             raise MerjaxError(f"{path.parent / changed[0]} is damaged; {_AGAIN}")
         return about
 
