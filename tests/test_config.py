@@ -2,9 +2,10 @@
 
 import pytest
 
-from merjax.config import Config, flatten, identity, make_config, program_group, traced_keys, trained_settings
+from merjax.config import Config, identity, make_config, program_group, traced_keys, trained_settings
 from merjax.sweeps.sweep_file import read_sweep
 from merjax.system.errors import MerjaxError
+from merjax.system.settings import flatten
 
 
 def test_layers_override_each_other_nested_or_dotted():

@@ -8,7 +8,7 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
-from merjax.config import SelectionConfig, flatten
+from merjax.config import SelectionConfig
 from merjax.methods.registry import method_of
 from merjax.scoring.entry import LEAKS, SELECTIONS
 from merjax.scoring.metrics import SCORES
@@ -20,6 +20,7 @@ from merjax.sweeps.running.progress import seconds_left
 from merjax.sweeps.running.shards import Shard
 from merjax.sweeps.sweep_file import SweepFile
 from merjax.system.console import duration, say
+from merjax.system.settings import flatten
 from merjax.training.selection import trains_inner, trains_outer
 
 _SHOWN = 10  # the most proposals of a search, or diverged trials, that are printed

@@ -7,13 +7,14 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from merjax.config import Config, EngineConfig, flatten, make_config, program_group
+from merjax.config import Config, EngineConfig, make_config, program_group
 from merjax.methods.registry import method_of
 from merjax.scoring.entry import GroupData, SkippedClip
 from merjax.scoring.published.tables import published_before
 from merjax.sweeps.chunks import Chunk, GroupRuns, chunk_from_json, chunk_to_json, cut
 from merjax.sweeps.sweep_file import SweepFile, Trial
 from merjax.system.errors import MerjaxError
+from merjax.system.settings import flatten
 from merjax.system.versions import __version__
 from merjax.training.data import TrainingData, data_of
 from merjax.training.fitted import class_weights, region_mask

@@ -13,7 +13,6 @@ from support.placeholder_store import placeholder_store
 from support.places import CHECKOUT
 
 import merjax
-from merjax.config import flatten
 from merjax.engine import Variables
 from merjax.models.card import refuse_other_preparation
 from merjax.models.learned import by_name
@@ -24,6 +23,7 @@ from merjax.report.texts import class_texts, data_text, difference_texts, score_
 from merjax.stores.store import open_store
 from merjax.sweeps.folder import open_folder, read_plan
 from merjax.system.errors import MerjaxError
+from merjax.system.settings import flatten
 from merjax.system.versions import __version__
 
 OLD = CHECKOUT / "tests" / "data" / "quickstart_of_0.1.0"
