@@ -12,6 +12,7 @@ from merjax.config import SelectionConfig
 from merjax.methods.registry import method_of
 from merjax.scoring.entry import LEAKS, SELECTIONS
 from merjax.scoring.metrics import SCORES
+from merjax.scoring.scores import OF_FOLDS
 from merjax.sweeps.costs import stage_jobs
 from merjax.sweeps.folder import read_tried
 from merjax.sweeps.plan import Chunk, Plan, left_out_sentences, splitting_keys
@@ -46,7 +47,10 @@ def print_scores(plan: Plan, scores: pd.DataFrame, console: Console) -> None:
         ]
         note = f" ({row['diverged']:.0f} runs diverged)" if row.get("diverged", 0) > 0 else ""
         part = "" if row["part"] == "together" else f" [{row['part']}]"
-        table.add_row(row["trial"] + part + note, *cells, end_section=i == last)
+        table.add_row(row["trial"] + part + note, *cells, end_section=i == last or i == len(scores) - 1)
+    for row in scores[scores["fold_accuracy"].notna()].to_dict("records"):
+        cells = [f"{row['fold_accuracy']:.3f}" if name == "accuracy" else "" for name in SCORES]
+        table.add_row(f"{row['trial']}: {OF_FOLDS}", *cells)
     console.print(table)
     if scores["trial"].str.contains(SELECTIONS["oracle"], regex=False).any():
         say(console, LEAKS, "yellow")

@@ -166,6 +166,11 @@ def stage_cost(data: TrainingData, config: Config) -> dict[str, float]:
     }
 
 
+def clips_cut(data: TrainingData, config: Config) -> int:
+    """How many clips have more frames in use than `temporal.length` takes."""
+    return int((data.length_N > config.temporal.length).sum()) if config.temporal.length else 0
+
+
 def width_of(config: Config) -> int:
     """Features of a region and frame."""
     return network_of(spatial_form(config.spatial)).features_D
