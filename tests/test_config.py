@@ -25,6 +25,11 @@ def test_layers_override_each_other_nested_or_dotted():
         ("spatial.dropout=1.5", r"spatial.dropout is 1.5, it must lie in \[0, 1\)"),
         ("temporal.epochs=0", "temporal.epochs is 0.0, it must be above 0"),
         ("loss.gamma=-1", "loss.gamma is -1.0, it must not be negative"),
+        ("temporal.length=-1", "temporal.length is -1, it must not be negative"),
+        ("temporal.l1=-1", "temporal.l1 is -1.0, it must not be negative"),
+        ("spatial.epsilon=0", "spatial.epsilon is 0.0, it must be above 0"),
+        ("spatial.patches=5", "spatial.patches is 5; write 4, 9 or 16"),
+        ("temporal.padding=in front", "needs temporal.mask: false and a temporal.length, such as 250"),
         ("loss=3", "loss is 3, but it is a section; write loss.gamma, "),
         ("learning_rate=1", "write spatial.learning_rate, temporal.learning_rate, peer.learning_rate "),
         ("spatial.units=1", r"no setting `spatial.units`; write temporal.units \("),
@@ -36,6 +41,21 @@ def test_layers_override_each_other_nested_or_dotted():
 def test_wrong_settings_are_named(line, sentence):
     with pytest.raises(MerjaxError, match=sentence):
         make_config(line)
+
+
+def test_padding_in_front_needs_a_length_and_no_mask():
+    asked = {"temporal": {"padding": "in front", "mask": False, "length": 250}}
+    assert make_config(asked).temporal.length == 250
+    for line in ("temporal.mask=true", "temporal.length=0"):
+        with pytest.raises(MerjaxError, match=r"temporal\.padding: in front needs"):
+            make_config(asked, line)
+
+
+def test_symmetric_scaling_is_for_frames_as_they_are():
+    assert make_config("data.scaling=symmetric").data.scaling == "symmetric"
+    for line in ("data.input=difference", "data.input=flow", "data.standardise=true"):
+        with pytest.raises(MerjaxError, match=r"data\.scaling: symmetric is for gray values or RGB"):
+            make_config("data.scaling=symmetric", line)
 
 
 def test_traced_numbers_share_a_group_and_shapes_split_it():
