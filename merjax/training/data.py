@@ -15,6 +15,7 @@ from merjax.faces.regions import FACE, REGIONS, Region
 from merjax.protocols import SCHEMES, Fold, LabelScheme, label_clips, make_folds, split_hash
 from merjax.protocols.folds import subjects_of
 from merjax.protocols.inner_subjects import inner_folds
+from merjax.stores.asked_crops import refuse_other_crops
 from merjax.stores.store import Store, open_store
 from merjax.system.errors import MerjaxError
 from merjax.training.frames import select_frames
@@ -251,6 +252,7 @@ def _under_protocol(
     target_NxR: np.ndarray,
     folds: tuple[Fold, ...],
 ) -> TrainingData:
+    refuse_other_crops(store, data)
     scheme = SCHEMES[data.protocol]
     positions = select_frames(data.frames, index)
     length_N = np.array([len(p) for p in positions])
