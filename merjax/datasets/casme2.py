@@ -124,8 +124,8 @@ def _other_classes(own: list[Row], joined: list[Row], coding: Sheet, classes: Sh
             "casme2",
             row.subject,
             row.name,
-            f"objective class {row.objective_class} in {coding.path.name}, {taken.objective_class} in {classes.path.name}: the "
-            "latter is used",
+            f"objective class {row.objective_class} in {coding.path.name}, but {taken.objective_class} in {classes.path.name}, "
+            "which is used",
             dropped=False,
         )
         for row, taken in zip(own, joined, strict=True)

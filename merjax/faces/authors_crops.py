@@ -53,7 +53,7 @@ def face_edges(points: Points) -> FaceEdges:
     """The face between the outer ends of the brows, from the brows' second points down to the chin.
 
     Raises:
-        MerjaxError: there is nothing between these points, as in a face that lies on its side.
+        MerjaxError: there is nothing between these points, as in a face that stands on its head.
     """
     x, y = np.rint(points).astype(int).T
     edges = FaceEdges(int(x[17]), int(min(y[18], y[25])), int(x[26]), int(y[8]))

@@ -212,6 +212,7 @@ def data_of(data: DataConfig, store: Store | None = None) -> TrainingData:
         MerjaxError: see `load_data`.
     """
     store = store or open_store(data.store)
+    refuse_other_crops(store, data)
     scheme = SCHEMES[data.protocol]
     clips = store.index.assign(position=np.arange(len(store.index)))
     labelled = label_clips(clips, scheme, anger=data.anger)
@@ -234,8 +235,9 @@ def every_clip(store: Store, data: DataConfig) -> TrainingData:
     Every clip has class 0 and is on both sides of the only fold, so this data must not be used to train or to score.
 
     Raises:
-        MerjaxError: the data does not allow these frames.
+        MerjaxError: the data does not allow these frames, or has other crops.
     """
+    refuse_other_crops(store, data)
     index = store.index.reset_index(drop=True).assign(position=np.arange(len(store.index)))
     all_N = np.ones(len(index), bool)
     nothing = pd.DataFrame(columns=["database", "subject", "clip", "reason"])
@@ -252,7 +254,6 @@ def _under_protocol(
     target_NxR: np.ndarray,
     folds: tuple[Fold, ...],
 ) -> TrainingData:
-    refuse_other_crops(store, data)
     scheme = SCHEMES[data.protocol]
     positions = select_frames(data.frames, index)
     length_N = np.array([len(p) for p in positions])
