@@ -52,7 +52,7 @@ def write_contact_sheet(
     path.write_bytes(cv2.imencode(".png", sheet)[1].tobytes())
 
 
-_PAPER, _WARNING = (255, 255, 255), (30, 30, 200)
+_PAPER, _RIM, _WARNING = (255, 255, 255), (170, 170, 170), (30, 30, 200)
 
 
 def _tile(clip: Clip, points: np.ndarray, colour: Colour, geometry: Geometry, step: str, bits: int) -> np.ndarray:
@@ -92,6 +92,7 @@ def _crop_rows(names: list[list[str]], crops: dict[str, np.ndarray]) -> np.ndarr
         for name in row:
             height, width = crops[name].shape[:2]
             canvas[2 : 2 + height, x : x + width] = crops[name]
+            cv2.rectangle(canvas, (x - 1, 1), (x + width, 2 + height), _RIM, 1)  # the authors' crops have white bars
             x += width + 6
         rows.append(canvas)
     return np.vstack(rows)
