@@ -42,8 +42,12 @@ class DataConfig:
     standardise: bool = False  # also divide by the standard deviation of the training frames, per region and channel
     frames: str = "all"  # "all" from onset to offset; "count:N" uniform; "fps:F" equalised; "apex:N" around the apex
     whole_face: bool = False  # one stream on the face crop instead of the six regions (Table 5)
+    # what the store must hold: crops of merjax's boxes, or of the code that the authors published in 2022 (`merjax prepare
+    # --geometry authors`; the whole face is the same in both), in any colour, or gray or RGB only
+    geometry: Literal["ours", "authors"] = added("ours", before="ours")
+    colour: Literal["any", "gray", "rgb"] = added("any", before="any")
     anger: Literal["eyes", "eyes+mouth"] = "eyes"  # where anger shows; Table 1 leaves it out
-    # where AU class IV shows, which the paper does not say; the code published in 2022 leaves the mouth out
+    # where AU class IV shows, which the paper does not say; the authors' code leaves the mouth out
     class_iv: Literal["eyes+nose+mouth", "eyes+nose"] = added("eyes+nose+mouth", before="eyes+nose+mouth")
     # gray values from 0 to 1 minus the mean of the fold's training frames; or from -1 to 1, as in that code
     scaling: Literal["centred", "symmetric"] = added("centred", before="centred")
@@ -64,8 +68,8 @@ class LossConfig:
 class SpatialConfig:
     """The CNN per region, trained frame by frame (Sec. 3.2)."""
 
-    # the paper's CNN (Fig. 8), a plain stack of as many parameters (Table 6's "simple CNN"; see merjax.nn.shallow_cnn), or the
-    # successor's network on patches, of the code published in 2022 (see merjax.nn.patch_cnn)
+    # the paper's CNN (Fig. 8), a plain stack of as many parameters (Table 6's "simple CNN"; both in merjax.nn.shallow_cnn), or
+    # the successor's network on patches, of the code published in 2022 (merjax.nn.patch_cnn)
     network: Literal["shallow", "simple", "patches"] = "shallow"
     patches: int = added(16, before=16)  # of a region, for "patches": 4, 9 or 16
     pooling: Literal["floor", "ceil"] = added(
@@ -101,8 +105,7 @@ class TemporalConfig:
         "sigmoid", before="sigmoid"
     )  # of the LSTMs; TensorFlow 1.14's: hard
     region_gate: bool = added(False, before=False)  # the successor's, on all regions' states before FC256
-    # as for `spatial`: Glorot's and He's weights, or those of the code; see merjax.nn.region_lstm
-    initial: Literal["he", "normal"] = added("he", before="he")
+    initial: Literal["he", "normal"] = added("he", before="he")  # as for `spatial`; see merjax.nn.region_lstm
     loss: Literal["focal", "binary focal"] = added(
         "focal", before="focal"
     )  # the latter, of the code, adds up all classes
@@ -298,11 +301,6 @@ def _check_authors(config: Config, source: str) -> None:
     if config.spatial.patches not in (4, 9, 16):
         raise MerjaxError(f"{source}: spatial.patches is {config.spatial.patches}; write 4, 9 or 16")
     if data.scaling == "symmetric" and (data.input != "gray" or data.standardise):
-        raise MerjaxError(
-            f"{source}: data.scaling: symmetric is for gray values or RGB as they are; use it with data.input: gray and "
-            "data.standardise: false"
-        )
+        raise MerjaxError(f"{source}: data.scaling: symmetric needs data.input: gray and data.standardise: false")
     if temporal.padding == "in front" and (temporal.mask or not temporal.length):
-        raise MerjaxError(
-            f"{source}: temporal.padding: in front needs temporal.mask: false and a temporal.length, such as 250"
-        )
+        raise MerjaxError(f"{source}: temporal.padding: in front needs temporal.mask: false and a temporal.length")

@@ -29,7 +29,7 @@ def test_layers_override_each_other_nested_or_dotted():
         ("temporal.l1=-1", "temporal.l1 is -1.0, it must not be negative"),
         ("spatial.epsilon=0", "spatial.epsilon is 0.0, it must be above 0"),
         ("spatial.patches=5", "spatial.patches is 5; write 4, 9 or 16"),
-        ("temporal.padding=in front", "needs temporal.mask: false and a temporal.length, such as 250"),
+        ("temporal.padding=in front", "needs temporal.mask: false and a temporal.length"),
         ("loss=3", "loss is 3, but it is a section; write loss.gamma, "),
         ("learning_rate=1", "write spatial.learning_rate, temporal.learning_rate, peer.learning_rate "),
         ("spatial.units=1", r"no setting `spatial.units`; write temporal.units \("),
@@ -54,7 +54,9 @@ def test_padding_in_front_needs_a_length_and_no_mask():
 def test_symmetric_scaling_is_for_frames_as_they_are():
     assert make_config("data.scaling=symmetric").data.scaling == "symmetric"
     for line in ("data.input=difference", "data.input=flow", "data.standardise=true"):
-        with pytest.raises(MerjaxError, match=r"data\.scaling: symmetric is for gray values or RGB"):
+        with pytest.raises(
+            MerjaxError, match=r"data\.scaling: symmetric needs data.input: gray and data.standardise: false"
+        ):
             make_config("data.scaling=symmetric", line)
 
 

@@ -36,6 +36,8 @@ OTHERS = {
     "data.standardise": True,
     "data.frames": "count:1",
     "data.whole_face": True,
+    "data.geometry": "authors",
+    "data.colour": "gray",
     "data.anger": "eyes+mouth",
     "data.class_iv": "eyes+nose",
     "data.scaling": "symmetric",
@@ -108,9 +110,9 @@ NEEDS = {
     "data.class_iv": {"data.protocol": "au5"},
     "temporal.padding": {"temporal.mask": False, "temporal.length": 3},
 }
-# where clips lie, how they are split (which reaches a stage as the clips that it trains on), when runs are tested, how the
-# work is done
-READ_BY_NO_STAGE = ("data.store", "data.folds", "selection.", "engine.")
+# where clips lie and what crops they must have, how they are split (which reaches a stage as the clips that it trains on),
+# when runs are tested, how the work is done
+READ_BY_NO_STAGE = ("data.store", "data.geometry", "data.colour", "data.folds", "selection.", "engine.")
 FOLD = 2
 
 
@@ -132,7 +134,8 @@ def data_for(opened):
     def of(config) -> TrainingData:
         key = repr(replace(config.data, store=""))
         if key not in made:
-            made[key] = data_of(config.data, opened)
+            settings = {"settings": {"geometry": config.data.geometry}}
+            made[key] = data_of(config.data, replace(opened, meta=opened.meta | settings))
         return made[key]
 
     return of
