@@ -1,6 +1,7 @@
 """Configs and sweep files: types, errors that say what to write, and which settings share compiled programs."""
 
 import pytest
+from support.places import CHECKOUT
 
 from merjax.config import Config, identity, make_config, program_group, traced_keys, trained_settings
 from merjax.sweeps.sweep_file import read_sweep
@@ -156,3 +157,45 @@ def test_axes_whose_keys_end_alike_are_called_by_the_whole_of_them(tmp_path):
     text = "axes: {spatial.learning_rate: [1e-4], temporal.learning_rate: [1e-3], loss.gamma: [0]}"
     (trial,) = sweep(tmp_path, text).trials
     assert trial.name == "spatial.learning_rate=0.0001, temporal.learning_rate=0.001, gamma=0"
+
+
+# what the code published in 2022 sets, where merjax's default is another
+AUTHORS = {
+    "data.geometry": "authors",
+    "data.colour": "rgb",
+    "data.protocol": "au5",
+    "data.scaling": "symmetric",
+    "data.class_iv": "eyes+nose",
+    "data.store": "stores/authors",
+    "loss.alpha": "none",
+    "spatial.network": "patches",
+    "spatial.pooling": "ceil",
+    "spatial.initial": "normal",
+    "spatial.epochs": 60,
+    "spatial.batch": 32,
+    "spatial.epsilon": 1e-7,
+    "spatial.drop_features": True,
+    "temporal.mask": False,
+    "temporal.length": 250,
+    "temporal.padding": "in front",
+    "temporal.integer_features": True,
+    "temporal.gates": "hard sigmoid",
+    "temporal.region_gate": True,
+    "temporal.initial": "normal",
+    "temporal.loss": "binary focal",
+    "temporal.l1": 1e-5,
+    "temporal.epochs": 250,
+    "temporal.batch": 128,
+    "temporal.epsilon": 1e-7,
+}
+
+
+def test_the_authors_config_sets_what_their_code_sets(tmp_path):
+    (trial,) = sweep(tmp_path, f"base: {CHECKOUT / 'configs' / 'authors.yaml'}").trials
+    settings, default = flatten(trial.config), flatten(Config())
+    assert {key: value for key, value in settings.items() if value != default[key]} == AUTHORS
+    assert (trial.config.spatial.learning_rate, trial.config.temporal.learning_rate, trial.config.loss.gamma) == (
+        1e-4,
+        1e-4,
+        2,
+    )

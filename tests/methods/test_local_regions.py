@@ -233,7 +233,12 @@ def test_patches_train_on_the_folds_training_subjects_alone(data, monkeypatch):
     """The successor's networks, padding and losses, trained per fold: what the held-out subject shows reaches no weight."""
     monkeypatch.setattr(patch_cnn, "ROWS", 21)
     monkeypatch.setattr(patch_cnn, "COLUMNS", 15)
-    engine = engine_for.__wrapped__("paper")  # one of its own, since the size above is changed
+    with networks_in_use("paper"):
+        engine = engine_for.__wrapped__("paper")  # one of its own, since the size above is changed
+        patches_train_on_the_folds_training_subjects_alone(data, engine)
+
+
+def patches_train_on_the_folds_training_subjects_alone(data, engine):
     specs = [RunId(make_config(SETTINGS, AUTHORS), 0, 1)]
     one = trained_by(jobs, data, specs, engine)
     held_out_S = data.folds[1].test_N[data.clip_S]
