@@ -119,6 +119,7 @@ def print_plan(
             f"{' and '.join(f'{n} {stage}' for stage, n in steps.items())} steps a run{_again(config.selection)}, "
             f"{memory[g] / 2**30:.2f} GiB a {'worker' if jax.default_backend() == 'cpu' else 'device'}",
         )
+        say(console, data.cut_sentence)
         own = [chunk for chunk in chunks if chunk not in finished]
         print_stage_jobs(plan, [g], own, workers, ready, finished, console)
     if len(plan.groups) > 1:

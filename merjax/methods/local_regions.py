@@ -154,13 +154,14 @@ def output_bytes(config: Config, frames: int) -> int:
 
 def stage_cost(data: TrainingData, config: Config) -> dict[str, float]:
     """Rough multiply-adds of one run's stages, in units of 1e9."""
+    pixels, each = _pixels(data, config)
     frames, units = len(data.row_S), config.temporal.units
     steps = sequence_length(data.length_N, config.temporal.length)
     passes = 3 * config.spatial.epochs + 1  # a training step costs about three forward passes; features take one more
     lstm = (width_of(config) + units) * 4 * units * len(data.streams) * steps
     passes_of_clips = 3 * config.temporal.epochs + extra_snapshots(config.selection)
     return {
-        "spatial": passes * frames * _cost_of_frame(data, config) / 1e9,
+        "spatial": passes * frames * pixels * each / 1e9,
         # an LSTM's small products run at a fraction of the convolutions' speed
         "temporal": 4 * passes_of_clips * len(data.index) * lstm / 1e9,
     }
@@ -176,12 +177,12 @@ def width_of(config: Config) -> int:
     return network_of(spatial_form(config.spatial)).features_D
 
 
-def _cost_of_frame(data: TrainingData, config: Config) -> float:
-    """Multiply-adds of one frame's way through its regions' convolutions, and for patches their gate."""
+def _pixels(data: TrainingData, config: Config) -> tuple[int, float]:
+    """The pixels of one frame's regions, and the multiply-adds of each in the convolutions, and for patches in the gate."""
     if config.spatial.network != "patches":
-        return sum(region.height * region.width for region in data.streams) * 844
+        return sum(region.height * region.width for region in data.streams), 844
     joined = 72 * config.spatial.patches
     gate = (
         (joined**2 / 2 + joined * 162) / 64 / config.spatial.patches
     )  # a pooled position stands for 64 pixels of a patch
-    return len(data.streams) * ROWS * COLUMNS * (1044 + gate)
+    return len(data.streams) * ROWS * COLUMNS, 1044 + gate
