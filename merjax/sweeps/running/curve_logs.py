@@ -57,7 +57,10 @@ class _Written(NamedTuple):
 
 
 class CurveLogs(Listener):
-    """Writes new points of the curves while a sweep's runs train, and missing ones when a chunk is finished."""
+    """Writes new points of the curves while a sweep's runs train, and missing ones when a chunk is finished.
+
+    A shared stage is written to the log of the run that asks for it first; the others get its curve when they are finished.
+    """
 
     def __init__(self, folder: Path, plan: Plan, log: Log) -> None:
         self.folder, self.plan, self.log = folder, plan, log
@@ -80,7 +83,8 @@ class CurveLogs(Listener):
         self.written[chunk.number, stage] = _Written(progress.step, time.monotonic())
 
     def finished(self, chunk: Chunk) -> None:
-        log_chunk(self.folder, self.plan, chunk, self.log)
+        if not chunk.shared:  # whose curves are those of the runs that take what it gives
+            log_chunk(self.folder, self.plan, chunk, self.log)
 
 
 def log_chunk(folder: Path, plan: Plan, chunk: Chunk, log: Log) -> None:
