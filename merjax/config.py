@@ -69,6 +69,9 @@ class SpatialConfig:
     beta1: float = traced(0.9)
     beta2: float = traced(0.999)
     dropout: float = traced(0.5)  # after FC1024 and FC250
+    # the fold's training frames; or one stage per seed for all folds, on a random half of all frames as in the code published
+    # in 2022, or on all of them: both leak (docs/audit.md)
+    trained_on: Literal["fold", "half of all frames", "all frames"] = added("fold", before="fold")
 
 
 @dataclass(frozen=True)
@@ -166,8 +169,9 @@ class Config:
     temporal: TemporalConfig = field(default_factory=TemporalConfig)
     peer: PeerConfig = field(default_factory=PeerConfig)
     svm: SvmConfig = field(default_factory=SvmConfig)
-    # "shuffle" permutes the labels of each fold's training clips: a control that must score at chance
-    control: Literal["none", "shuffle"] = traced("none")
+    # "shuffle" permutes the labels of each fold's training clips: a control that must score at chance; "shuffle everything"
+    # those of all clips of each database, once per seed, for both stages, all folds and the scores (docs/audit.md)
+    control: Literal["none", "shuffle", "shuffle everything"] = traced("none")
     selection: SelectionConfig = field(default_factory=SelectionConfig)
     engine: EngineConfig = field(default_factory=EngineConfig)
 

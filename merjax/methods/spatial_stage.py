@@ -25,6 +25,7 @@ SPATIAL = StageReads(
         *("data.protocol", "data.input", "data.standardise", "data.frames", "data.whole_face", "data.anger", "control"),
         *("loss.gamma", "loss.alpha", "loss.label_smoothing", "spatial.network", "spatial.epochs", "spatial.batch"),
         *("spatial.learning_rate", "spatial.weight_decay", "spatial.beta1", "spatial.beta2", "spatial.dropout"),
+        "spatial.trained_on",
     ),
 )
 

@@ -12,7 +12,7 @@ from merjax.report.page import render_page, separate_sentence
 from merjax.report.section import Section, warnings_of
 from merjax.report.tables import TextTable, latex, markdown
 from merjax.report.texts import budget_texts, class_texts, data_text, difference_texts, inflation_texts, score_texts
-from merjax.scoring.entry import Entry
+from merjax.scoring.entry import KNOWN, SHUFFLED_ALL, Entry, features_know
 from merjax.scoring.megc_log import log_text
 from merjax.scoring.parts import are_across_databases
 from merjax.scoring.scores import CLIP
@@ -86,7 +86,7 @@ def write_logs(out: Path, sections: Sequence[Section]) -> list[Path]:
 
     Returns:
         The logs: `logs/TRIAL-seedS.txt`, or `logs/TRIAL-seedS-FOLD.txt` with cross-database folds. `clips.csv`, for `--clips`,
-        lies beside each comparison's logs.
+        lies beside each comparison's logs; a log of shuffled labels has its own, `logs/TRIAL-seedS.clips.csv`.
     """
     folder = out / "logs"
     folder.mkdir(parents=True, exist_ok=True)
@@ -96,10 +96,14 @@ def write_logs(out: Path, sections: Sequence[Section]) -> list[Path]:
         for entry in section.comparison.entries:
             for name, predictions in _logs_of(entry, [other.label for other in section.comparison.entries]):
                 path = folder / f"{prefix}{name}.txt"
-                path.write_text(log_text(predictions), encoding="utf-8")
+                path.write_text(log_text(predictions, KNOWN if features_know(entry.config) else ""), encoding="utf-8")
                 written.append(path)
-        clips = section.comparison.base.predictions[[*CLIP, "label"]].drop_duplicates()
-        clips.to_csv(folder / f"{prefix}clips.csv", index=False)
+                if entry.control == SHUFFLED_ALL:  # each seed has labels of its own
+                    predictions[[*CLIP, "label"]].to_csv(path.with_suffix(".clips.csv"), index=False)
+        true = [entry for entry in section.comparison.entries if entry.control != SHUFFLED_ALL]
+        if true:
+            clips = true[0].predictions[[*CLIP, "label"]].drop_duplicates()
+            clips.to_csv(folder / f"{prefix}clips.csv", index=False)
     return written
 
 

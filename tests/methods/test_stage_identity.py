@@ -48,6 +48,7 @@ OTHERS = {
     "spatial.beta1": 0.8,
     "spatial.beta2": 0.99,
     "spatial.dropout": 0.1,
+    "spatial.trained_on": "half of all frames",
     "temporal.units": 8,
     "temporal.mask": False,
     "temporal.epochs": 7.0,
@@ -127,7 +128,8 @@ def entering(job) -> str:
     batches = job.samples.batches(np.arange(24).reshape(2, 12))
     budget = job.budget._replace(snapshot_every=0)
     # a stage is made once for its arguments
-    return digest(id(job.stage), job.runs.weight_N, job.runs.numbers, batches, job.samples.unit_S, tuple(budget))
+    drawn = (job.drawn or job.samples).unit_S
+    return digest(id(job.stage), job.runs.weight_N, job.runs.numbers, batches, job.samples.unit_S, drawn, tuple(budget))
 
 
 def local_content(data, spec) -> tuple[str, ...]:
