@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from merjax.report.audit import audit_figure, audit_texts
 from merjax.report.beside import published_texts
 from merjax.report.comparison import compare
 from merjax.report.figures import confusion_figure, pdf, score_figure, subject_figure
@@ -67,7 +68,16 @@ def write_report(
     make_folder(out)
     (out / "report.html").write_text(render_page(runs, sections, crops=crops), encoding="utf-8")
     (out / "report.md").write_text(_markdown(runs, sections), encoding="utf-8")
-    for name in ("scores_and_controls", "inflation", "budgets", "differences", "classes", "subjects", "confusions"):
+    for name in (
+        "scores_and_controls",
+        "audit",
+        "inflation",
+        "budgets",
+        "differences",
+        "classes",
+        "subjects",
+        "confusions",
+    ):
         tables = [_marked(getattr(section, name), section) for section in sections if len(getattr(section, name))]
         if tables:
             pd.concat(tables, ignore_index=True).to_csv(out / f"{name.split('_')[0]}.csv", index=False)
@@ -144,6 +154,9 @@ def _named_tables(section: Section, runs: Sequence[SweepResult]) -> Iterator[tup
         ("classes", class_texts(section), parts),
     ):
         yield from zip((f"{kind}-{name}" for name in names), tables, strict=False)
+    for number, table in enumerate(audit_texts(section)):
+        audit, part = divmod(number, len(parts))
+        yield f"audit{audit + 1 if audit else ''}-{parts[part]}", table
     for run in runs:
         yield from ((f"published-{safe_name(run.name)}", table) for table in published_texts(section, run))
 
@@ -156,6 +169,8 @@ def _write_figures(folder: Path, prefix: str, section: Section) -> None:
         if not rows.empty:
             shown = [base, *section.compared(base)] if base else comparison.entries
             figures[name] = score_figure(rows, first, warnings_of(shown), difference=True)
+    for audit, again in zip(section.audits, ("", *range(2, len(section.audits) + 1)), strict=True):
+        figures[f"audit{again}"] = audit_figure(audit, warnings_of(audit.entries))
     labels = [entry.label for entry in comparison.entries]
     for entry in section.detailed:
         own, label = warnings_of([entry]), safe_name(entry.label, labels)

@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 
 from merjax.report.comparison import Comparison
-from merjax.scoring.entry import KNOWN_NOTE, LEAKS, Entry, features_know
+from merjax.scoring.audit import Audit, audits_of
+from merjax.scoring.entry import KNOWN_NOTE, LEAKS, SHUFFLED_ALL, Entry, features_know
 from merjax.scoring.parts import Part
 from merjax.scoring.scores import (
     are_paired,
@@ -49,8 +50,10 @@ class Section:
         return pd.concat(tables, ignore_index=True)
 
     def compared(self, base: Entry) -> list[Entry]:
-        """The entries to compare with a base; an entry that leaks does not show how its trial differs from another."""
-        others = [entry for entry in self.comparison.entries if entry is not base]
+        """The entries to compare with a base; an entry that leaks does not show how its trial differs from another, nor does
+        one that is tested on other labels."""
+        labels = base.control == SHUFFLED_ALL
+        others = [e for e in self.comparison.entries if e is not base and (e.control == SHUFFLED_ALL) == labels]
         return [entry for entry in others if base.leaks or not entry.leaks]
 
     @cached_property
@@ -105,6 +108,17 @@ class Section:
                     for j, p in enumerate(entry.classes)
                 ]
         return pd.DataFrame(rows)
+
+    @cached_property
+    def audits(self) -> list[Audit]:
+        """The comparisons of the honest protocol with one whose spatial stage leaks."""
+        return audits_of(self.comparison.entries, self.comparison.parts)
+
+    @property
+    def audit(self) -> pd.DataFrame:
+        """All numbers of the audits: rows of scores, and rows of differences, whose `base` is the honest entry."""
+        tables = [table for audit in self.audits for table in (audit.scores, audit.differences) if len(table)]
+        return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
 
     @property
     def detailed(self) -> list[Entry]:
