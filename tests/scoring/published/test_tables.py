@@ -101,6 +101,8 @@ def test_the_shipped_files_name_what_plans_of_before_were_known_by():
     """A folder that an earlier merjax wrote from a shipped file shows the table and the rows that the file names today."""
     named = {}
     for path in SHIPPED:
+        if "authors" in path.stem:  # of a later merjax
+            continue
         sweep = read_sweep(path)
         rows = {trial.name: trial.published for trial in sweep.trials if trial.published}
         assert published_before(sweep.name) == (sweep.published, rows)
