@@ -133,14 +133,13 @@ def audit_figure(audit: Audit, warnings: Sequence[str] = ()) -> Figure:
     columns = min(2, len(audit.parts))
     rows = -(-len(audit.parts) // columns)
     with matplotlib.rc_context(STYLE):
-        figure = Figure((WIDTH, 1.25 * rows + 0.6 + title_height("", warnings)))
+        figure = Figure((WIDTH, 1.3 * rows + 0.5 + title_height("", warnings)))
         entitle(figure, "", warnings)
-        panels = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
+        panels = figure.subplots(rows, columns, squeeze=False, sharey=True)
         for axes in panels.flat[len(audit.parts) :]:
             axes.set_axis_off()
         for axes, part in zip(panels.flat, audit.parts, strict=False):
             _draw(axes, audit, part)
-        figure.supxlabel("UF1", fontsize=8.5)
         figure.legend(*panels.flat[0].get_legend_handles_labels(), loc="outside lower right", ncols=3, frameon=False)
     return figure
 
@@ -164,6 +163,6 @@ def _draw(axes: Axes, audit: Audit, part: Part) -> None:
         axes.axvline(chance["UF1"], color="black", lw=0.8, ls=":", label="chance")
     axes.set_yticks(range(2), [wrapped("trained on the fold"), wrapped(f"trained on {audit.trained_on}, {KNOWN}")])
     axes.set(xlim=(0, 1), ylim=(1.5, -0.5))
-    axes.set_title(part.title, fontsize=8.5)
+    axes.set_title(f"UF1 on {part.title}", fontsize=8.5)
     axes.grid(axis="x", color="#dddddd", lw=0.6)
     axes.set_axisbelow(True)

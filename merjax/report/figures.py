@@ -43,7 +43,9 @@ def score_figure(rows: pd.DataFrame, part: Part, warnings: Sequence[str] = (), *
     """
     own = rows[rows["part"] == part.name].reset_index(drop=True)
     with matplotlib.rc_context(STYLE):
-        figure = Figure((WIDTH, 0.9 + 0.42 * len(own) + title_height("", warnings)))
+        labels = [wrapped(label) for label in own["entry"]]
+        row = max(0.42, 0.15 * max((label.count("\n") + 1 for label in labels), default=1))
+        figure = Figure((WIDTH, 0.9 + row * len(own) + title_height("", warnings)))
         entitle(figure, "", warnings)
         axes = figure.subplots()
         for i, name in enumerate(SCORES):
@@ -52,7 +54,7 @@ def score_figure(rows: pd.DataFrame, part: Part, warnings: Sequence[str] = (), *
             value, low, high = (own[f"{name}{end}"].to_numpy(float) for end in ("", "_low", "_high"))
             axes.hlines(at, low, high, color=colour, lw=1.6)
             axes.plot(value, at, marker, color=colour, ms=4.5, label=name)
-        axes.set_yticks(range(len(own)), [wrapped(label) for label in own["entry"]])
+        axes.set_yticks(range(len(own)), labels)
         axes.set_ylim(len(own) - 0.5, -0.5)
         axes.grid(axis="x", color="#dddddd", lw=0.6)
         axes.set_axisbelow(True)

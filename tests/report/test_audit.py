@@ -132,7 +132,7 @@ def test_the_picture_has_two_dots_with_intervals_for_each_protocol(reported):
     audit = audit_of(reported[0])
     figure = audit_figure(audit)
     panels = [axes for axes in figure.axes if axes.axison]
-    assert [axes.get_title() for axes in panels] == [part.title for part in audit.parts]
+    assert [axes.get_title() for axes in panels] == [f"UF1 on {part.title}" for part in audit.parts]
     for axes, part in zip(panels, audit.parts, strict=True):
         drawn = {line.get_label(): line.get_xdata() for line in axes.lines}
         for labels in (TRUE, SHUFFLED):
