@@ -45,6 +45,13 @@ def test_half_and_all_of_the_frames_are_other_jobs():
     assert hash_of(data, spec_of(**HALF)) != hash_of(data, spec_of(**EVERY))
 
 
+def test_which_half_it_is_reaches_the_job(monkeypatch):
+    data = small_experiment()
+    before = hash_of(data, spec_of(**HALF))
+    monkeypatch.setattr(local_regions, "half_of", lambda frames, key: np.arange(frames // 2))
+    assert hash_of(data, spec_of(**HALF)) != before
+
+
 def test_half_of_the_frames_are_drawn_once_per_seed_and_all_frames_get_features():
     data = small_experiment()
     frames = len(data.row_S)
