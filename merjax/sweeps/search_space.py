@@ -9,7 +9,10 @@ from merjax.scoring.metrics import SCORES
 from merjax.system.errors import MerjaxError
 from merjax.system.values import flag, is_nothing, number, shown, text, whole
 
-_NOT_SEARCHED = ("data.store", "data.protocol", "data.folds", "data.anger", "control", "selection.", "engine.")
+_NOT_SEARCHED = (
+    *("data.store", "data.geometry", "data.colour", "data.protocol", "data.folds", "data.anger"),
+    *("control", "selection.", "engine."),
+)
 
 
 class SearchSpec(NamedTuple):
