@@ -42,6 +42,10 @@ class DataConfig:
     standardise: bool = False  # also divide by the standard deviation of the training frames, per region and channel
     frames: str = "all"  # "all" from onset to offset; "count:N" uniform; "fps:F" equalised; "apex:N" around the apex
     whole_face: bool = False  # one stream on the face crop instead of the six regions (Table 5)
+    # what the store must hold: crops of merjax's boxes, or of the code that the authors published in 2022 (`merjax prepare
+    # --geometry authors`; the whole face is the same in both), in any colour, or gray or RGB only
+    geometry: Literal["ours", "authors"] = added("ours", before="ours")
+    colour: Literal["any", "gray", "rgb"] = added("any", before="any")
     anger: Literal["eyes", "eyes+mouth"] = "eyes"  # where anger shows; Table 1 leaves it out
 
 

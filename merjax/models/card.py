@@ -94,7 +94,7 @@ def preparation(config: Config, store: Store) -> dict[str, Any]:
     """
     settings = store.meta.get("settings", {})
     flow = settings.get("flow", {})
-    made = {key: settings[key] for key in ("colour", "align") if key in settings}
+    made = {key: settings[key] for key in ("colour", "align", "geometry") if key in settings}
     pictures = method_of(config.method).pictures(config)
     if pictures == "frames":
         return made
@@ -121,7 +121,8 @@ def refuse_other_preparation(card: dict[str, Any], config: Config, store: Store)
 
 
 def _said(settings: Mapping[str, Any], keys: Sequence[str]) -> str:
-    return ", ".join(f"{key} {settings.get(key, 'none')}" for key in keys)
+    unsaid = {"geometry": "ours"}  # what stores and cards leave out
+    return ", ".join(f"{key} {settings.get(key, unsaid.get(key, 'none'))}" for key in keys)
 
 
 def read_card(place: Path) -> dict[str, Any]:

@@ -10,7 +10,10 @@ from merjax.sweeps.leaking import refuse_with_leak
 from merjax.system.errors import MerjaxError
 from merjax.system.values import flag, is_nothing, number, shown, text, whole
 
-_NOT_SEARCHED = ("data.store", "data.protocol", "data.folds", "data.anger", "control", "selection.", "engine.")
+_NOT_SEARCHED = (
+    *("data.store", "data.geometry", "data.colour", "data.protocol", "data.folds", "data.anger"),
+    *("control", "selection.", "engine."),
+)
 
 
 class SearchSpec(NamedTuple):

@@ -15,6 +15,7 @@ from merjax.faces.regions import FACE, REGIONS, Region
 from merjax.protocols import SCHEMES, Fold, LabelScheme, label_clips, make_folds, split_hash
 from merjax.protocols.folds import leaking_folds, subjects_of
 from merjax.protocols.inner_subjects import inner_folds
+from merjax.stores.asked_crops import refuse_other_crops
 from merjax.stores.store import Store, open_store
 from merjax.system.errors import MerjaxError
 from merjax.training.frames import select_frames
@@ -217,6 +218,7 @@ def data_of(data: DataConfig, store: Store | None = None) -> TrainingData:
         MerjaxError: see `load_data`.
     """
     store = store or open_store(data.store)
+    refuse_other_crops(store, data)
     scheme = SCHEMES[data.protocol]
     clips = store.index.assign(position=np.arange(len(store.index)))
     labelled = label_clips(clips, scheme, anger=data.anger)
@@ -239,8 +241,9 @@ def every_clip(store: Store, data: DataConfig) -> TrainingData:
     Every clip has class 0 and is on both sides of the only fold, so this data must not be used to train or to score.
 
     Raises:
-        MerjaxError: the data does not allow these frames.
+        MerjaxError: the data does not allow these frames, or has other crops.
     """
+    refuse_other_crops(store, data)
     index = store.index.reset_index(drop=True).assign(position=np.arange(len(store.index)))
     all_N = np.ones(len(index), bool)
     nothing = pd.DataFrame(columns=["database", "subject", "clip", "reason"])

@@ -35,6 +35,8 @@ OTHERS = {
     "data.standardise": True,
     "data.frames": "count:1",
     "data.whole_face": True,
+    "data.geometry": "authors",
+    "data.colour": "gray",
     "data.anger": "eyes+mouth",
     "regions": ["eyes", "mouth"],
     "loss.gamma": 1.0,
@@ -87,9 +89,9 @@ OTHERS = {
     "engine.stages": "elsewhere",
     "engine.stages_limit": "1GB",
 }
-# where clips lie, how they are split (which reaches a stage as the clips that it trains on), when runs are tested, how the
-# work is done
-READ_BY_NO_STAGE = ("data.store", "data.folds", "selection.", "engine.")
+# where clips lie and what crops they must have, how they are split (which reaches a stage as the clips that it trains on),
+# when runs are tested, how the work is done
+READ_BY_NO_STAGE = ("data.store", "data.geometry", "data.colour", "data.folds", "selection.", "engine.")
 FOLD = 2
 
 
@@ -111,7 +113,8 @@ def data_for(opened):
     def of(config) -> TrainingData:
         key = repr(replace(config.data, store=""))
         if key not in made:
-            made[key] = data_of(config.data, opened)
+            settings = {"settings": {"geometry": config.data.geometry}}
+            made[key] = data_of(config.data, replace(opened, meta=opened.meta | settings))
         return made[key]
 
     return of

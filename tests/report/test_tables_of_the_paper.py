@@ -131,7 +131,7 @@ def test_every_layout_gets_people_of_its_own():
 def test_made_clips_never_take_the_place_of_others(store, tmp_path):
     def ask(place):
         sweep = read_sweep(SWEEPS[7], (f"data.store={place}",), scale="small")
-        make_demo_store(sweep.store, sweep.synthesize, sweep.name, QUIET)
+        make_demo_store(sweep.trials[0].config.data, sweep.synthesize, sweep.name, QUIET)
 
     with pytest.raises(MerjaxError, match="holds real recordings"):
         ask(store)

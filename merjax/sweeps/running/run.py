@@ -127,7 +127,7 @@ def make_missing_store(sweep: SweepFile, console: Console) -> None:
     """
     if sweep.synthesize is not None:
         with at_work("making the clips in", sweep.store):
-            make_demo_store(sweep.store, sweep.synthesize, sweep.name, console)
+            make_demo_store(sweep.trials[0].config.data, sweep.synthesize, sweep.name, console)
 
 
 def _searched(
