@@ -86,6 +86,9 @@ class SpatialConfig:
     epsilon: float = added(1e-8, before=1e-8)  # of Adam; the code has TensorFlow's 1e-7
     dropout: float = traced(0.5)  # after FC1024 and FC250 (after FC2048 of "patches")
     drop_features: bool = added(False, before=False)  # and after FC20 (FC256), as in the code
+    # the fold's training frames; or one stage per seed for all folds, on a random half of all frames as in the code published
+    # in 2022, or on all of them: both leak (docs/audit.md)
+    trained_on: Literal["fold", "half of all frames", "all frames"] = added("fold", before="fold")
 
 
 @dataclass(frozen=True)
@@ -200,8 +203,9 @@ class Config:
     temporal: TemporalConfig = field(default_factory=TemporalConfig)
     peer: PeerConfig = field(default_factory=PeerConfig)
     svm: SvmConfig = field(default_factory=SvmConfig)
-    # "shuffle" permutes the labels of each fold's training clips: a control that must score at chance
-    control: Literal["none", "shuffle"] = traced("none")
+    # "shuffle" permutes the labels of each fold's training clips: a control that must score at chance; "shuffle everything"
+    # those of all clips of each database, once per seed, for both stages, all folds and the scores (docs/audit.md)
+    control: Literal["none", "shuffle", "shuffle everything"] = traced("none")
     selection: SelectionConfig = field(default_factory=SelectionConfig)
     engine: EngineConfig = field(default_factory=EngineConfig)
 
