@@ -8,10 +8,11 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
-from merjax.config import SelectionConfig, flatten
+from merjax.config import SelectionConfig
 from merjax.methods.registry import method_of
 from merjax.scoring.entry import LEAKS, SELECTIONS
 from merjax.scoring.metrics import SCORES
+from merjax.scoring.scores import OF_FOLDS
 from merjax.sweeps.costs import stage_jobs
 from merjax.sweeps.folder import read_tried
 from merjax.sweeps.plan import Chunk, Plan, left_out_sentences, splitting_keys
@@ -20,6 +21,7 @@ from merjax.sweeps.running.progress import seconds_left
 from merjax.sweeps.running.shards import Shard
 from merjax.sweeps.sweep_file import SweepFile
 from merjax.system.console import duration, say
+from merjax.system.settings import flatten
 from merjax.training.selection import trains_inner, trains_outer
 
 _SHOWN = 10  # the most proposals of a search, or diverged trials, that are printed
@@ -45,7 +47,10 @@ def print_scores(plan: Plan, scores: pd.DataFrame, console: Console) -> None:
         ]
         note = f" ({row['diverged']:.0f} runs diverged)" if row.get("diverged", 0) > 0 else ""
         part = "" if row["part"] == "together" else f" [{row['part']}]"
-        table.add_row(row["trial"] + part + note, *cells, end_section=i == last)
+        table.add_row(row["trial"] + part + note, *cells, end_section=i == last or i == len(scores) - 1)
+    for row in scores[scores["fold_accuracy"].notna()].to_dict("records"):
+        cells = [f"{row['fold_accuracy']:.3f}" if name == "accuracy" else "" for name in SCORES]
+        table.add_row(f"{row['trial']}: {OF_FOLDS}", *cells)
     console.print(table)
     if scores["trial"].str.contains(SELECTIONS["oracle"], regex=False).any():
         say(console, LEAKS, "yellow")
@@ -114,6 +119,7 @@ def print_plan(
             f"{' and '.join(f'{n} {stage}' for stage, n in steps.items())} steps a run{_again(config.selection)}, "
             f"{memory[g] / 2**30:.2f} GiB a {'worker' if jax.default_backend() == 'cpu' else 'device'}",
         )
+        say(console, data.cut_sentence)
         own = [chunk for chunk in chunks if chunk not in finished]
         print_stage_jobs(plan, [g], own, workers, ready, finished, console)
     if len(plan.groups) > 1:

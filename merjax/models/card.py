@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from merjax.config import Config, flatten
+from merjax.config import Config
 from merjax.methods.registry import method_of
 from merjax.protocols import FoldId
 from merjax.protocols.folds import subjects_of
@@ -17,6 +17,7 @@ from merjax.system.errors import MerjaxError
 from merjax.system.files import write_json
 from merjax.system.own_files import read_json, sealed
 from merjax.system.paths import lacks_file, lacks_folder
+from merjax.system.settings import flatten
 from merjax.system.versions import versions
 from merjax.training.data import TrainingData
 

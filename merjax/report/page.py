@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 import jinja2
 import pandas as pd
 
-from merjax.config import flatten
 from merjax.report.beside import published_texts
 from merjax.report.figures import confusion_figure, curve_figure, score_figure, subject_figure, svg
 from merjax.report.mistakes import confident_mistakes, store_of, target_crops
@@ -30,6 +29,7 @@ from merjax.sweeps.costs import stage_jobs
 from merjax.sweeps.result import SweepResult
 from merjax.system.console import duration
 from merjax.system.errors import MerjaxError
+from merjax.system.settings import flatten
 from merjax.system.versions import __version__
 
 
@@ -148,6 +148,7 @@ def _data(group: GroupData) -> dict[str, Any]:
             "folds": str(len(group.folds)),
             "clips": f"{group.clips} of {group.subjects} subjects, {group.frames} frames in use",
         },
+        "cut": group.cut_sentence,
         "dropped": [str(clip) for clip in group.dropped],
         "left_out": [str(clip) for clip in group.left_out],
         "reasons": [f"{n} × {reason}" for reason, n in reasons.items()],

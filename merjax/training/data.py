@@ -12,7 +12,7 @@ import pandas as pd
 from merjax.config import DataConfig, make_config
 from merjax.datasets.shown import as_html, as_text, clips_by, several
 from merjax.faces.regions import FACE, REGIONS, Region
-from merjax.protocols import SCHEMES, Fold, LabelScheme, label_clips, make_folds, split_hash
+from merjax.protocols import Fold, LabelScheme, label_clips, make_folds, scheme_of, split_hash
 from merjax.protocols.folds import subjects_of
 from merjax.protocols.inner_subjects import inner_folds
 from merjax.stores.asked_crops import refuse_other_crops
@@ -213,7 +213,7 @@ def data_of(data: DataConfig, store: Store | None = None) -> TrainingData:
     """
     store = store or open_store(data.store)
     refuse_other_crops(store, data)
-    scheme = SCHEMES[data.protocol]
+    scheme = scheme_of(data.protocol, data.class_iv)
     clips = store.index.assign(position=np.arange(len(store.index)))
     labelled = label_clips(clips, scheme, anger=data.anger)
     index, target_N = labelled.index, labelled.target_N.astype(np.int32)
@@ -254,7 +254,7 @@ def _under_protocol(
     target_NxR: np.ndarray,
     folds: tuple[Fold, ...],
 ) -> TrainingData:
-    scheme = SCHEMES[data.protocol]
+    scheme = scheme_of(data.protocol, data.class_iv)
     positions = select_frames(data.frames, index)
     length_N = np.array([len(p) for p in positions])
     if data.input != "gray" and store.crops and not any(p.any() for p in positions):

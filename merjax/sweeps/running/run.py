@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 from rich.console import Console
 
-from merjax.config import Config, flatten, identity, trained_settings
+from merjax.config import Config, identity, trained_settings
 from merjax.sweeps.folder import (
     is_finished,
     open_folder,
@@ -34,6 +34,7 @@ from merjax.system.console import default_console, say
 from merjax.system.errors import MerjaxError
 from merjax.system.jax_setup import prepare_backend
 from merjax.system.paths import refuse_unwritable, user_path
+from merjax.system.settings import flatten
 
 
 def run_sweep(
