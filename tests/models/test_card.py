@@ -19,7 +19,7 @@ def card_of(folder, settings) -> tuple[Model, str]:
     data = small_experiment()
     data = replace(data, store=replace(data.store, path=folder))
     config = make_config(BASE, settings)
-    facts = RunFacts("mine", "a trial", 0, 1, config, describe(data, {}))
+    facts = RunFacts("mine", "a trial", 0, 1, config, describe(data, config))
     write_card(folder, make_card(facts, data, {"spatial": {"mean_RxC": np.zeros((2, 1))}}))
     return Model(read_card(folder), config, {}), (folder / "card.md").read_text()
 
