@@ -58,9 +58,8 @@ class LossConfig:
     """Focal loss (Eq. 5) of both stages; cross-entropy (Eq. 4) is gamma 0 with alpha "none"."""
 
     gamma: float = traced(2.0)  # focusing parameter
-    alpha: str = traced(
-        "inverse"
-    )  # "inverse" class frequency in the fold's training clips (mean 1), "none" or a number
+    # "inverse" class frequency in the fold's training clips (mean 1), "none" or a number
+    alpha: str = traced("inverse")
     label_smoothing: float = traced(0.0)  # share of the target spread evenly over the classes
 
 
@@ -72,9 +71,8 @@ class SpatialConfig:
     # the successor's network on patches, of the code published in 2022 (merjax.nn.patch_cnn)
     network: Literal["shallow", "simple", "patches"] = "shallow"
     patches: int = added(16, before=16)  # of a region, for "patches": 4, 9 or 16
-    pooling: Literal["floor", "ceil"] = added(
-        "floor", before="floor"
-    )  # drops an odd last line, or pools it; the code: ceil
+    # drops an odd last line, or pools it; the code: ceil
+    pooling: Literal["floor", "ceil"] = added("floor", before="floor")
     # He's weights; or normal of deviation .1 (convolutions) and .01 (FC layers), and Glorot's last layer, as in the code
     initial: Literal["he", "normal"] = added("he", before="he")
     epochs: float = 10.0  # passes over the training frames
@@ -86,6 +84,9 @@ class SpatialConfig:
     epsilon: float = added(1e-8, before=1e-8)  # of Adam; the code has TensorFlow's 1e-7
     dropout: float = traced(0.5)  # after FC1024 and FC250 (after FC2048 of "patches")
     drop_features: bool = added(False, before=False)  # and after FC20 (FC256), as in the code
+    # the fold's training frames; or one stage per seed for all folds, on a random half of all frames as in the code published
+    # in 2022, or on all of them: both leak (docs/audit.md)
+    trained_on: Literal["fold", "half of all frames", "all frames"] = added("fold", before="fold")
 
 
 @dataclass(frozen=True)
@@ -94,21 +95,17 @@ class TemporalConfig:
 
     units: int = 64  # per region; the paper does not say
     mask: bool = True  # read the state at a clip's last frame; False pads with zeros and reads the state after them
-    length: int = added(
-        0, before=0
-    )  # frames that every clip is padded to, or cut to at its end; 0: the longest; the code: 250
-    padding: Literal["behind", "in front"] = added(
-        "behind", before="behind"
-    )  # in front, as in the code, needs a length
+    # frames that every clip is padded to, or cut to at its end; 0: the longest; the code: 250
+    length: int = added(0, before=0)
+    # in front, as in the code, needs a length
+    padding: Literal["behind", "in front"] = added("behind", before="behind")
     integer_features: bool = added(False, before=False)  # cut features to integers, as the code's padding does
-    gates: Literal["sigmoid", "hard sigmoid"] = added(
-        "sigmoid", before="sigmoid"
-    )  # of the LSTMs; TensorFlow 1.14's: hard
+    # of the LSTMs; TensorFlow 1.14's: hard
+    gates: Literal["sigmoid", "hard sigmoid"] = added("sigmoid", before="sigmoid")
     region_gate: bool = added(False, before=False)  # the successor's, on all regions' states before FC256
     initial: Literal["he", "normal"] = added("he", before="he")  # as for `spatial`; see merjax.nn.region_lstm
-    loss: Literal["focal", "binary focal"] = added(
-        "focal", before="focal"
-    )  # the latter, of the code, adds up all classes
+    # the latter, of the code, adds up all classes
+    loss: Literal["focal", "binary focal"] = added("focal", before="focal")
     l1: float = added(0.0, before=0.0)  # times the sum of FC256's absolute weights, in the loss; the code: 1e-5
     epochs: float = 100.0  # passes over the training clips
     batch: int = 32  # clips
@@ -200,8 +197,9 @@ class Config:
     temporal: TemporalConfig = field(default_factory=TemporalConfig)
     peer: PeerConfig = field(default_factory=PeerConfig)
     svm: SvmConfig = field(default_factory=SvmConfig)
-    # "shuffle" permutes the labels of each fold's training clips: a control that must score at chance
-    control: Literal["none", "shuffle"] = traced("none")
+    # "shuffle" permutes the labels of each fold's training clips: a control that must score at chance; "shuffle everything"
+    # those of all clips of each database, once per seed, for both stages, all folds and the scores (docs/audit.md)
+    control: Literal["none", "shuffle", "shuffle everything"] = traced("none")
     selection: SelectionConfig = field(default_factory=SelectionConfig)
     engine: EngineConfig = field(default_factory=EngineConfig)
 

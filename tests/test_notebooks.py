@@ -13,7 +13,7 @@ from support.small_command import tiny_networks
 
 FIGURES = {
     "first_tour": {"regions", "motion", "curves", "features", "evidence", "saliency", "decision"},
-    "ablations": {"tables", "differences", "regions_by_class"},
+    "ablations": {"tables", "differences", "regions_by_class", "audit"},
 }
 
 

@@ -62,6 +62,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def print_report(runs: "Sequence[SweepResult]", sections: "Sequence[Section]", console: Console) -> None:
     """Print the tables of a report in a terminal."""
+    from merjax.report.audit import audit_texts
     from merjax.report.beside import published_texts
     from merjax.report.page import separate_sentence
     from merjax.report.tables import print_table
@@ -79,6 +80,7 @@ def print_report(runs: "Sequence[SweepResult]", sections: "Sequence[Section]", c
         tables = [
             data_text(entry),
             *score_texts(section),
+            *audit_texts(section),
             *inflation_texts(section),
             *budget_texts(section),
             *difference_texts(section),

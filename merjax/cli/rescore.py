@@ -26,7 +26,7 @@ Classes are numbered from 0 (megc3: 0 negative, 1 positive, 2 surprise). A log t
 that lacks clips: each database in it must have the protocol's published number of clips per class and of subjects. If a whole
 database is absent, a warning says that these are not scores of the protocol. With --clips, the log must have exactly the clips
 of that table (columns database, subject, clip; a column label is compared too). `merjax report --log-megc` writes such a
-file beside its logs.
+file beside its logs. Lines that begin with # say what one must know about the log; they are printed first.
 """
 
 
@@ -61,6 +61,8 @@ def print_rescored(path: Path, protocol: str, clips: Path | None, console: Conso
         )
         for row in scores.table.to_dict("records")
     ]
+    for remark in scores.remarks:
+        say(console, remark, "bold red")
     say(console, scores.absent, "bold red")
     notes = [f"Pooled over all clips; in brackets 95 % of {DRAWS} bootstrap samples of the subjects."]
     if scores.unpredicted:

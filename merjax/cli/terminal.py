@@ -10,7 +10,7 @@ from rich.table import Table
 
 from merjax.config import SelectionConfig
 from merjax.methods.registry import method_of
-from merjax.scoring.entry import LEAKS, SELECTIONS
+from merjax.scoring.entry import KNOWN_NOTE, LEAKS, SELECTIONS, features_know
 from merjax.scoring.metrics import SCORES
 from merjax.scoring.scores import OF_FOLDS
 from merjax.sweeps.costs import stage_jobs
@@ -54,11 +54,18 @@ def print_scores(plan: Plan, scores: pd.DataFrame, console: Console) -> None:
     console.print(table)
     if scores["trial"].str.contains(SELECTIONS["oracle"], regex=False).any():
         say(console, LEAKS, "yellow")
+    print_known(plan, console)
     print_not_run(plan, console)
     for statement in dict.fromkeys(group.statement for group in plan.groups if group.statement):
         say(console, statement, "yellow")
     for sentence in left_out_sentences(plan.groups):
         say(console, sentence)
+
+
+def print_known(plan: Plan, console: Console) -> None:
+    """Print that trials leak, if their spatial stage trains on held-out subjects."""
+    if any(features_know(trial.config) for trial in plan.trials):
+        say(console, KNOWN_NOTE, "yellow")
 
 
 def print_not_run(plan: Plan, console: Console) -> None:
@@ -105,6 +112,7 @@ def print_plan(
         sets = ", ".join(f"{k}={v}" for k, v in trial.overrides.items())
         table.add_row(trial.name, str(number), sets)
     console.print(table)
+    print_known(plan, console)
     print_not_run(plan, console)
     for g, data in enumerate(plan.groups):
         chunks = [chunk for chunk in plan.chunks if chunk.group == g]

@@ -24,14 +24,16 @@ class StageJob(NamedTuple):
     Attributes:
         stage: what is optimised.
         runs: the runs, stacked on a leading axis P.
-        samples: what they draw their batches from.
+        samples: what they draw their batches from, and what the outputs are of.
         budget: how long they train; its batch is the one of the outputs, too.
+        drawn: what they draw their batches from in place of all samples; None if from all.
     """
 
     stage: Stage
     runs: RunArrays
     samples: Samples
     budget: Budget
+    drawn: Samples | None = None
 
 
 class HostJob(NamedTuple):
@@ -101,8 +103,10 @@ def train(
     def visit(job: Job) -> StageResult:
         if isinstance(job, HostJob):
             return job.compute(on_call)
-        stage, runs, samples, budget = job
-        state, history = engine.fit(stage, runs, samples, budget, seed=seed, on_call=on_call, checkpointer=checkpointer)
+        stage, runs, samples, budget, drawn = job
+        state, history = engine.fit(
+            stage, runs, drawn or samples, budget, seed=seed, on_call=on_call, checkpointer=checkpointer
+        )
         outputs = engine.apply(stage, state.variables, runs, samples, batch=budget.batch)
         snapshots = history.pop(SNAPSHOTS, None)
         return StageResult(state.variables, outputs, history, snapshots)

@@ -22,7 +22,7 @@ def weigh(engine: Engine, bytes_of: dict[str, int]) -> Visit:
 
     def visit(job: Job) -> StageResult:
         assert isinstance(job, StageJob), f"{job.name} takes no memory of a device"
-        stage, runs, samples, budget = job
+        stage, runs, samples, budget, _ = job
         placed = jax.eval_shape(functools.partial(split, devices=len(engine.devices)), runs)
         begin = over_runs(functools.partial(start, stage), "vmap", 1)
         state = jax.eval_shape(jax.vmap(begin), placed)
@@ -41,7 +41,7 @@ def weigh(engine: Engine, bytes_of: dict[str, int]) -> Visit:
 
 def _blank_outputs(job: StageJob, variables):
     """Zeros of the shape of the stage's outputs."""
-    stage, runs, samples, _ = job
+    stage, runs, samples, *_ = job
     one = jax.tree.map(lambda x: x[0], (variables, runs))
     batches: Batch = samples.batches(np.zeros((1, 1), int))
     shapes = jax.eval_shape(lambda own, run, new: outputs(stage, own, run, prepared(stage, new)), *one, batches)

@@ -11,7 +11,7 @@ from merjax.faces.regions import REGIONS
 from merjax.methods.numbers import traced_numbers
 from merjax.methods.runs import Pictures, RunId, Trained, budget_of, make_run, stacked, training_labels, training_steps
 from merjax.methods.spatial_stage import SPATIAL, SpatialNumbers, frame_samples, spatial_form, spatial_stage
-from merjax.methods.stage_identity import Job, make_job
+from merjax.methods.stage_identity import Job, drawn, make_job
 from merjax.methods.temporal_stage import (
     TEMPORAL,
     TemporalNumbers,
@@ -24,6 +24,7 @@ from merjax.nn.patch_cnn import COLUMNS, ROWS
 from merjax.nn.region_cnn import network_of
 from merjax.training.data import TrainingData
 from merjax.training.fitted import class_weights, fitted_moments, region_mask
+from merjax.training.frames import HALF, half_of, trained_frames
 from merjax.training.selection import extra_snapshots, snapshots_of, with_snapshots
 
 
@@ -45,13 +46,35 @@ def spatial_job(data: TrainingData, specs: Sequence[RunId]) -> StageJob:
     """The spatial stage, its runs, and the frames that they train on."""
     config = SPATIAL.of(specs[0].config).spatial
     stage = spatial_stage(data.classes_R, data.channels, spatial_form(config), config.epsilon)
-    runs = stacked([make_run(data, spec, SPATIAL, spatial_numbers(data, spec)) for spec in specs])
-    return StageJob(stage, runs, frames_of(data), budget_of(config, len(data.row_S)))
+    seen = _seen(data, specs[0].config)
+    runs = stacked([make_run(seen, spec, SPATIAL, spatial_numbers(data, spec)) for spec in specs])
+    frames_S = _half(data, specs[0])
+    frames, half = frames_of(data), None if frames_S is None else frames_of(data, frames_S)
+    return StageJob(stage, runs, frames, budget_of(config, len((half or frames).unit_S)), half)
 
 
-def frames_of(data: TrainingData) -> Samples:
-    """The frames in use, one clip after another."""
-    return frame_samples(data.frames, data.row_S, data.clip_S, data.subtracted_row_S)
+def frames_of(data: TrainingData, among_S: np.ndarray | slice = slice(None)) -> Samples:
+    """The frames in use, one clip after another; or those of them with these numbers."""
+    subtracted_row_S = data.subtracted_row_S
+    return frame_samples(
+        data.frames,
+        data.row_S[among_S],
+        data.clip_S[among_S],
+        None if subtracted_row_S is None else subtracted_row_S[among_S],
+    )
+
+
+def _seen(data: TrainingData, config: Config) -> TrainingData:
+    """The data with what the spatial stage trains on as the folds' training sides: under `spatial.trained_on` all clips, so
+    that all folds have one job."""
+    return data if config.spatial.trained_on == "fold" else data.leaking
+
+
+def _half(data: TrainingData, spec: RunId) -> np.ndarray | None:
+    """The numbers of the frames that the spatial stage draws its batches from; None for all frames in use."""
+    if spec.config.spatial.trained_on != HALF:
+        return None
+    return half_of(len(data.row_S), drawn(spec.seed, HALF).tolist())
 
 
 def temporal_job(
@@ -72,8 +95,9 @@ def temporal_job(
 
 def spatial_numbers(data: TrainingData, spec: RunId) -> SpatialNumbers:
     """What one run's spatial stage takes as data."""
-    fold, config = data.folds[spec.fold], SPATIAL.of(spec.config)
-    _, target_NxR = training_labels(data, spec)
+    seen, config = _seen(data, spec.config), SPATIAL.of(spec.config)
+    fold = seen.folds[spec.fold]
+    _, target_NxR = training_labels(seen, spec)
     mean_RxC, scale_RxC = fitted_moments(data, fold, config)
     widest = max(data.classes_R)
     alpha_RxK = [
@@ -117,8 +141,10 @@ def temporal_numbers(data: TrainingData, spec: RunId, features_SxRxD: Float[np.n
 def identities(data: TrainingData, spec: RunId) -> tuple[Job, Job]:
     """The identities of the two stages of a run."""
     run = data, spec.config, spec.seed, spec.fold
-    target_N, target_NxR = training_labels(data, spec)
-    spatial = make_job(SPATIAL, *run, data.row_S, data.clip_S, target_NxR)
+    target_N, _ = training_labels(data, spec)
+    seen, frames_S = _seen(data, spec.config), _half(data, spec)
+    reaches = [data.row_S, data.clip_S, training_labels(seen, spec)[1], *([] if frames_S is None else [frames_S])]
+    spatial = make_job(SPATIAL, seen, *run[1:], *reaches)
     return spatial, make_job(TEMPORAL, *run, data.clip_S, target_N, inputs=(spatial.hash,))
 
 
@@ -133,7 +159,8 @@ def refuse(data: TrainingData) -> None:
 
 def stage_steps(config: Config, frames: int, clips: int) -> dict[str, int]:
     """Optimiser steps of the two stages."""
-    return {"spatial": training_steps(config.spatial, frames), "temporal": training_steps(config.temporal, clips)}
+    trained = trained_frames(config.spatial.trained_on, frames)
+    return {"spatial": training_steps(config.spatial, trained), "temporal": training_steps(config.temporal, clips)}
 
 
 def last_epochs(config: Config) -> float:
@@ -157,7 +184,8 @@ def stage_cost(data: TrainingData, config: Config) -> dict[str, float]:
     pixels, each = _pixels(data, config)
     frames, units = len(data.row_S), config.temporal.units
     steps = sequence_length(data.length_N, config.temporal.length)
-    passes = 3 * config.spatial.epochs + 1  # a training step costs about three forward passes; features take one more
+    share = trained_frames(config.spatial.trained_on, frames) / frames
+    passes = 3 * config.spatial.epochs * share + 1  # a step costs about three forward passes; features take one more
     lstm = (width_of(config) + units) * 4 * units * len(data.streams) * steps
     passes_of_clips = 3 * config.temporal.epochs + extra_snapshots(config.selection)
     return {

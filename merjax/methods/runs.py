@@ -76,17 +76,32 @@ def training_labels(data: TrainingData, spec: RunId) -> tuple[np.ndarray, np.nda
     """The clip and region labels that a run trains on, `[N]` and `[N, R]`; 0 for every clip that it does not train on.
 
     Under `control: shuffle` the training clips' labels are permuted, those of a clip and of its regions together, and alike
-    in all stages and trials.
+    in all stages and trials. Under `control: shuffle everything` they are those of `label_source`.
     """
     fold = data.folds[spec.fold]
     train = np.flatnonzero(fold.train_N)
-    source = train
+    source = label_source(data, spec)[train]
     if spec.config.control == "shuffle":
         key = drawn(spec.seed, "shuffled labels", data.training_subjects[spec.fold])
         source = np.random.default_rng(key).permutation(train)
     target_N, target_NxR = (np.zeros(t.shape, np.int32) for t in (data.target_N, data.target_NxR))
     target_N[train], target_NxR[train] = data.target_N[source], data.target_NxR[source]
     return target_N, target_NxR
+
+
+def label_source(data: TrainingData, spec: RunId) -> np.ndarray:
+    """The clip whose labels each clip has, `[N]`: its own.
+
+    Under `control: shuffle everything`, one permutation per seed of the clips of each database, the same for all folds, stages
+    and trials, and for what is held out: nothing can be learnt about a clip that was not trained on, so a score above chance
+    shows that its features remember it.
+    """
+    source_N = np.arange(len(data.index))
+    if spec.config.control == "shuffle everything":
+        for database, own in data.index.groupby("database").indices.items():
+            key = drawn(spec.seed, "all labels shuffled", str(database))
+            source_N[own] = np.random.default_rng(key).permutation(own)
+    return source_N
 
 
 def stacked(runs: Sequence[RunArrays]) -> RunArrays:

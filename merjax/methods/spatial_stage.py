@@ -28,7 +28,7 @@ SPATIAL = StageReads(
         *("loss.gamma", "loss.alpha", "loss.label_smoothing", "spatial.network", "spatial.epochs", "spatial.batch"),
         *("spatial.learning_rate", "spatial.weight_decay", "spatial.beta1", "spatial.beta2", "spatial.dropout"),
         *("data.class_iv", "data.scaling", "spatial.patches", "spatial.pooling", "spatial.initial", "spatial.epsilon"),
-        "spatial.drop_features",
+        *("spatial.drop_features", "spatial.trained_on"),
     ),
 )
 

@@ -10,7 +10,7 @@ from merjax.config import Config
 from merjax.methods.registry import method_of
 from merjax.protocols import FoldId
 from merjax.protocols.folds import subjects_of
-from merjax.scoring.entry import GroupData
+from merjax.scoring.entry import KNOWN, KNOWN_NOTE, GroupData, features_know
 from merjax.scoring.parts import TOGETHER, Part
 from merjax.stores.store import Store
 from merjax.system.errors import MerjaxError
@@ -59,6 +59,7 @@ def make_card(facts: RunFacts, data: TrainingData, numbers: Mapping[str, Mapping
         "fold": fold.name,
         "held_out_subjects": sorted(set(subjects_of(data.index[fold.test_N]))),
         "classes": list(data.classes),
+        **({"leaks": KNOWN} if features_know(config) else {}),
         "method": config.method,
         "pictures": _pictures(config, data),
         "preparation": preparation(config, data.store),
@@ -169,8 +170,8 @@ def _markdown(card: dict[str, Any]) -> str:
     lines = [
         f"# {card['sweep']}: {card['trial']}, seed {card['seed']}, fold {card['fold']}",
         *([f"**{data['statement']}**"] if data["statement"] else []),
-        f"Recognises {', '.join(card['classes'])} ({data['protocol']}) by the method {card['method']}. It never saw the "
-        f"clips of {', '.join(card['held_out_subjects'])}; its scores on all other clips are for people that it trained on.",
+        *([f"**{KNOWN_NOTE}**"] if card.get("leaks") else []),
+        f"Recognises {', '.join(card['classes'])} ({data['protocol']}) by the method {card['method']}. {_unseen(card)}",
         "## Scores of the trial" + (f" on {part.title}" if part.fold else ""),
         *(
             f"- {name} {score['mean']:.3f} [{score['interval'][0]:.3f}, {score['interval'][1]:.3f}]"
@@ -192,6 +193,16 @@ def _markdown(card: dict[str, Any]) -> str:
         '```python\nimport merjax\n\nmodel = merjax.load_model("this folder")\nmodel("a clip store")\n```',
     ]
     return "\n\n".join(lines) + "\n"
+
+
+def _unseen(card: dict[str, Any]) -> str:
+    held_out = ", ".join(card["held_out_subjects"])
+    if card.get("leaks"):
+        return (
+            f"Only its temporal stage never saw the clips of {held_out}: its scores on all clips of the store are for people "
+            "whose frames it trained on."
+        )
+    return f"It never saw the clips of {held_out}; its scores on all other clips are for people that it trained on."
 
 
 def _of_which_clips(part: Part) -> str:

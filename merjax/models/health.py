@@ -22,7 +22,7 @@ def examine_model(folder: Path) -> Iterator[Finding]:
     card = model.card
     yield Finding("model", f"{card['sweep']}, trial {card['trial']}, seed {card['seed']}, fold {card['fold']}")
     yield Finding("classes", ", ".join(model.classes))
-    yield Finding("never seen", ", ".join(card["held_out_subjects"]))
+    yield Finding("never seen", card.get("leaks") or ", ".join(card["held_out_subjects"]))
     numbers = sum(x.size for learned in model.learned.values() for x in by_name(learned.variables).values())
     yield Finding("parameters", f"{numbers:,} numbers in the stages {', '.join(model.learned)}")
     changed = changed_files(folder / "card.json", card.get("files", {}), DAMAGED_MODEL)

@@ -106,7 +106,7 @@ def regions(model: Model, *, data: TrainingData | None = None) -> pd.DataFrame:
     Returns:
         A row per (clip, region): database, subject, clip, emotion, class, region; `drop`, the probability of the right class
         less that with the region switched off (`without_each_region`); `saliency`, the region's share of the summed
-        absolute gradient of the right class's score (`pixel_gradients`).
+        absolute gradient of the right class's score (`pixel_gradients`). If the model leaks, a column `leaks` says how.
 
     Raises:
         MerjaxError: there is no such store, or the model has no regions or no decisions after each frame (see `networks_of`).
@@ -122,6 +122,7 @@ def regions(model: Model, *, data: TrainingData | None = None) -> pd.DataFrame:
         drop_R = whole - without_each_region(networks, features_1xTxRxD, length_1)[:, 0, target]
         gradient_R = np.array([gradient.sum() for gradient in pixel_gradients(networks, images, target)])
         own = data.index.loc[n, ["database", "subject", "clip", "emotion"]].to_dict()
+        own |= {"leaks": model.card["leaks"]} if "leaks" in model.card else {}
         rows += [
             own | {"class": data.classes[target], "region": region.name, "drop": drop, "saliency": share}
             for region, drop, share in zip(data.streams, drop_R, gradient_R / gradient_R.sum(), strict=True)

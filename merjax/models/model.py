@@ -58,7 +58,7 @@ class Model:
         card = self.card
         return (
             f"Model of {card['sweep']}: {card['trial']}, seed {card['seed']}, fold {card['fold']}; tells "
-            f"{', '.join(self.classes)}; never saw {', '.join(card['held_out_subjects'])}"
+            f"{', '.join(self.classes)}; {card.get('leaks') or 'never saw ' + ', '.join(card['held_out_subjects'])}"
         )
 
     @cached_property

@@ -6,7 +6,7 @@ A group is a (database, subject); no group is ever on both sides of a fold.
 import hashlib
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -69,11 +69,13 @@ class Fold:
     Attributes:
         name: what is held out; see `FoldId` for what a name tells.
         train_N, test_N: whether the clip is trained on, tested on; a clip may be neither.
+        leaks: whether it trains on the subjects that it tests on, on purpose; see `leaking_folds`.
     """
 
     name: str
     train_N: Bool[np.ndarray, "clips"]
     test_N: Bool[np.ndarray, "clips"]
+    leaks: bool = False
 
     @property
     def id(self) -> FoldId:
@@ -136,13 +138,25 @@ def subjects_of(index: pd.DataFrame) -> np.ndarray:
     return (index["database"].astype(str) + "/" + index["subject"].astype(str)).to_numpy(dtype=object)
 
 
+def leaking_folds(index: pd.DataFrame, folds: Sequence[Fold]) -> tuple[Fold, ...]:
+    """The same folds, each training on every clip, those that it tests included: what the audit of a leak compares with."""
+    every_N = np.ones(len(index), bool)
+    leaking = tuple(replace(fold, train_N=every_N, leaks=True) for fold in folds)
+    assert_disjoint(index, leaking)
+    return leaking
+
+
 def assert_disjoint(index: pd.DataFrame, folds: Sequence[Fold]) -> None:
-    """Raise AssertionError if a fold trains on a subject that it tests on, or has an empty side."""
+    """Raise AssertionError if a fold trains on a subject that it tests on without saying that it leaks, if it says so and does
+    not train on all of them, or if it has an empty side."""
     subject_N = subjects_of(index)
     for fold in folds:
-        shared = set(subject_N[fold.train_N]) & set(subject_N[fold.test_N])
-        if shared:
+        tested = set(subject_N[fold.test_N])
+        shared = set(subject_N[fold.train_N]) & tested
+        if shared and not fold.leaks:
             raise AssertionError(f"fold {fold.name} trains and tests on {', '.join(sorted(shared))}")
+        if fold.leaks and shared != tested:
+            raise AssertionError(f"fold {fold.name} leaks, but does not train on {', '.join(sorted(tested - shared))}")
         if not fold.train_N.any() or not fold.test_N.any():
             raise AssertionError(f"fold {fold.name} has an empty side")
 

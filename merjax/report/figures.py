@@ -17,7 +17,7 @@ from merjax.scoring.metrics import SCORES
 from merjax.scoring.parts import Part
 from merjax.scoring.scores import pooled_confusion
 
-_STYLE: Any = {
+STYLE: Any = {
     "font.size": 8.5,
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -25,8 +25,8 @@ _STYLE: Any = {
     "svg.hashsalt": "merjax",
     "figure.constrained_layout.use": True,
 }
-_WIDTH = 5.2  # inches: readable on a phone's screen and in one column of a page
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#999999")
+WIDTH = 5.2  # inches: readable on a phone's screen and in one column of a page
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#999999")
 _SUBJECTS = 36  # the most that one column of bars shows
 _LINES = ("-", "--", ":", "-.")
 _MARKERS = ("o", "s", "^", "D", "v")
@@ -42,17 +42,19 @@ def score_figure(rows: pd.DataFrame, part: Part, warnings: Sequence[str] = (), *
         difference: whether the rows are differences: marks zero instead of drawing from 0 to 1.
     """
     own = rows[rows["part"] == part.name].reset_index(drop=True)
-    with matplotlib.rc_context(_STYLE):
-        figure = Figure((_WIDTH, 0.9 + 0.42 * len(own) + _height("", warnings)))
-        _entitle(figure, "", warnings)
+    with matplotlib.rc_context(STYLE):
+        labels = [wrapped(label) for label in own["entry"]]
+        row = max(0.42, 0.15 * max((label.count("\n") + 1 for label in labels), default=1))
+        figure = Figure((WIDTH, 0.9 + row * len(own) + title_height("", warnings)))
+        entitle(figure, "", warnings)
         axes = figure.subplots()
         for i, name in enumerate(SCORES):
-            colour, marker = _COLOURS[i % len(_COLOURS)], _MARKERS[i % len(_MARKERS)]
+            colour, marker = COLOURS[i % len(COLOURS)], _MARKERS[i % len(_MARKERS)]
             at = np.arange(len(own)) + 0.66 / len(SCORES) * (i - (len(SCORES) - 1) / 2)
             value, low, high = (own[f"{name}{end}"].to_numpy(float) for end in ("", "_low", "_high"))
             axes.hlines(at, low, high, color=colour, lw=1.6)
             axes.plot(value, at, marker, color=colour, ms=4.5, label=name)
-        axes.set_yticks(range(len(own)), [_wrapped(label) for label in own["entry"]])
+        axes.set_yticks(range(len(own)), labels)
         axes.set_ylim(len(own) - 0.5, -0.5)
         axes.grid(axis="x", color="#dddddd", lw=0.6)
         axes.set_axisbelow(True)
@@ -72,11 +74,11 @@ def confusion_figure(entry: Entry, parts: Sequence[Part], warnings: Sequence[str
     label and warnings above."""
     columns = min(2, len(parts))
     rows = -(-len(parts) // columns)
-    with matplotlib.rc_context(_STYLE):
+    with matplotlib.rc_context(STYLE):
         side = 0.55 + 0.42 * len(entry.classes)
-        width = max(_WIDTH * columns / 2, 3.2)
-        figure = Figure((width, side * rows + 0.5 + _height(entry.label, warnings, width)))
-        _entitle(figure, entry.label, warnings, width)
+        width = max(WIDTH * columns / 2, 3.2)
+        figure = Figure((width, side * rows + 0.5 + title_height(entry.label, warnings, width)))
+        entitle(figure, entry.label, warnings, width)
         panels = figure.subplots(rows, columns, squeeze=False)
         for axes in panels.flat[len(parts) :]:
             axes.set_axis_off()
@@ -105,9 +107,9 @@ def subject_figure(subjects: pd.DataFrame, label: str, warnings: Sequence[str] =
     own = subjects[subjects["entry"] == label].reset_index(drop=True)
     columns = 1 if len(own) <= _SUBJECTS else 2  # a page of paper holds both halves side by side
     rows = -(-len(own) // columns)
-    with matplotlib.rc_context(_STYLE):
-        figure = Figure((_WIDTH, 0.8 + 0.17 * rows + _height(label, warnings)))
-        _entitle(figure, label, warnings)
+    with matplotlib.rc_context(STYLE):
+        figure = Figure((WIDTH, 0.8 + 0.17 * rows + title_height(label, warnings)))
+        entitle(figure, label, warnings)
         panels = figure.subplots(1, columns, squeeze=False)[0]
         for n, axes in enumerate(panels):
             _draw_subjects(axes, own.iloc[n * rows : (n + 1) * rows].reset_index(drop=True), rows)
@@ -118,7 +120,7 @@ def subject_figure(subjects: pd.DataFrame, label: str, warnings: Sequence[str] =
 
 def _draw_subjects(axes: Axes, own: pd.DataFrame, rows: int) -> None:
     for database, of_database in own.groupby("database", sort=False):
-        colour = _COLOURS[list(DATABASES).index(str(database))]
+        colour = COLOURS[list(DATABASES).index(str(database))]
         axes.barh(
             of_database.index, of_database["accuracy"], color=colour, height=0.75, label=DATABASES[str(database)].title
         )
@@ -135,14 +137,14 @@ def curve_figure(curves: pd.DataFrame, stage: str, trials: Sequence[str]) -> Fig
     """Training loss and accuracy of a stage over its steps: the median over a trial's runs, and its central 80 %."""
     own = curves[curves["stage"] == stage]
     metrics = [name for name in ("loss", "accuracy") if name in own]
-    with matplotlib.rc_context(_STYLE):
-        figure = Figure((_WIDTH, 1.9 * len(metrics) + 0.3 + 0.15 * len(trials)))
+    with matplotlib.rc_context(STYLE):
+        figure = Figure((WIDTH, 1.9 * len(metrics) + 0.3 + 0.15 * len(trials)))
         panels = figure.subplots(len(metrics), 1, sharex=True, squeeze=False)[:, 0]
         for axes, metric in zip(panels, metrics, strict=True):
             for i, trial in enumerate(trials):
                 by_step = own[own["trial"] == trial].groupby("step")[metric]
                 low, middle, high = (by_step.quantile(q) for q in (0.1, 0.5, 0.9))
-                colour = _COLOURS[i % len(_COLOURS)]
+                colour = COLOURS[i % len(COLOURS)]
                 axes.fill_between(middle.index, low, high, color=colour, alpha=0.18, lw=0)
                 axes.plot(middle.index, middle, _LINES[i % len(_LINES)], color=colour, lw=1.4, label=trial)
             axes.set_ylabel(f"training {metric}")
@@ -166,18 +168,18 @@ def pdf(figure: Figure) -> bytes:
 
 def _written(figure: Figure, kind: str, metadata: dict) -> bytes:
     buffer = io.BytesIO()
-    with matplotlib.rc_context(_STYLE):
+    with matplotlib.rc_context(STYLE):
         figure.savefig(buffer, format=kind, metadata=metadata)
     return buffer.getvalue()
 
 
-def _entitle(figure: Figure, title: str, warnings: Sequence[str], width: float = _WIDTH) -> None:
+def entitle(figure: Figure, title: str, warnings: Sequence[str], width: float = WIDTH) -> None:
     """Draw a title and warnings into a figure, which may be shown without the page around it."""
     if lines := _lines(title, warnings, width):
         figure.suptitle("\n".join(lines), x=0.01, ha="left", fontsize=8, color="#7a0018" if warnings else "black")
 
 
-def _height(title: str, warnings: Sequence[str], width: float = _WIDTH) -> float:
+def title_height(title: str, warnings: Sequence[str], width: float = WIDTH) -> float:
     """The height in inches of a title and warnings."""
     return 0.14 * len(_lines(title, warnings, width))
 
@@ -187,5 +189,7 @@ def _lines(title: str, warnings: Sequence[str], width: float) -> list[str]:
     return [line for text in (title, *warnings) for line in textwrap.wrap(text, characters)]
 
 
-def _wrapped(label: str) -> str:
-    return label.replace(", ", ",\n", 1) if len(label) > 24 else label
+def wrapped(label: str) -> str:
+    """A label on several lines, if it is long: what follows its name begins a new one."""
+    name, comma, rest = label.partition(", ")
+    return "\n".join([name + ",", *textwrap.wrap(rest, 36)]) if comma and len(label) > 24 else label

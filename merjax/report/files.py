@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from merjax.report.audit import audit_figure, audit_texts
 from merjax.report.beside import published_texts
 from merjax.report.comparison import compare
 from merjax.report.figures import confusion_figure, pdf, score_figure, subject_figure
@@ -12,7 +13,7 @@ from merjax.report.page import render_page, separate_sentence
 from merjax.report.section import Section, warnings_of
 from merjax.report.tables import TextTable, latex, markdown
 from merjax.report.texts import budget_texts, class_texts, data_text, difference_texts, inflation_texts, score_texts
-from merjax.scoring.entry import Entry
+from merjax.scoring.entry import KNOWN, SHUFFLED_ALL, Entry, features_know
 from merjax.scoring.megc_log import log_text
 from merjax.scoring.parts import are_across_databases
 from merjax.scoring.scores import CLIP
@@ -67,7 +68,16 @@ def write_report(
     make_folder(out)
     (out / "report.html").write_text(render_page(runs, sections, crops=crops), encoding="utf-8")
     (out / "report.md").write_text(_markdown(runs, sections), encoding="utf-8")
-    for name in ("scores_and_controls", "inflation", "budgets", "differences", "classes", "subjects", "confusions"):
+    for name in (
+        "scores_and_controls",
+        "audit",
+        "inflation",
+        "budgets",
+        "differences",
+        "classes",
+        "subjects",
+        "confusions",
+    ):
         tables = [_marked(getattr(section, name), section) for section in sections if len(getattr(section, name))]
         if tables:
             pd.concat(tables, ignore_index=True).to_csv(out / f"{name.split('_')[0]}.csv", index=False)
@@ -86,7 +96,7 @@ def write_logs(out: Path, sections: Sequence[Section]) -> list[Path]:
 
     Returns:
         The logs: `logs/TRIAL-seedS.txt`, or `logs/TRIAL-seedS-FOLD.txt` with cross-database folds. `clips.csv`, for `--clips`,
-        lies beside each comparison's logs.
+        lies beside each comparison's logs; a log of shuffled labels has its own, `logs/TRIAL-seedS.clips.csv`.
     """
     folder = out / "logs"
     folder.mkdir(parents=True, exist_ok=True)
@@ -96,10 +106,14 @@ def write_logs(out: Path, sections: Sequence[Section]) -> list[Path]:
         for entry in section.comparison.entries:
             for name, predictions in _logs_of(entry, [other.label for other in section.comparison.entries]):
                 path = folder / f"{prefix}{name}.txt"
-                path.write_text(log_text(predictions), encoding="utf-8")
+                path.write_text(log_text(predictions, KNOWN if features_know(entry.config) else ""), encoding="utf-8")
                 written.append(path)
-        clips = section.comparison.base.predictions[[*CLIP, "label"]].drop_duplicates()
-        clips.to_csv(folder / f"{prefix}clips.csv", index=False)
+                if entry.control == SHUFFLED_ALL:  # each seed has labels of its own
+                    predictions[[*CLIP, "label"]].to_csv(path.with_suffix(".clips.csv"), index=False)
+        true = [entry for entry in section.comparison.entries if entry.control != SHUFFLED_ALL]
+        if true:
+            clips = true[0].predictions[[*CLIP, "label"]].drop_duplicates()
+            clips.to_csv(folder / f"{prefix}clips.csv", index=False)
     return written
 
 
@@ -140,6 +154,9 @@ def _named_tables(section: Section, runs: Sequence[SweepResult]) -> Iterator[tup
         ("classes", class_texts(section), parts),
     ):
         yield from zip((f"{kind}-{name}" for name in names), tables, strict=False)
+    for number, table in enumerate(audit_texts(section)):
+        audit, part = divmod(number, len(parts))
+        yield f"audit{audit + 1 if audit else ''}-{parts[part]}", table
     for run in runs:
         yield from ((f"published-{safe_name(run.name)}", table) for table in published_texts(section, run))
 
@@ -152,6 +169,8 @@ def _write_figures(folder: Path, prefix: str, section: Section) -> None:
         if not rows.empty:
             shown = [base, *section.compared(base)] if base else comparison.entries
             figures[name] = score_figure(rows, first, warnings_of(shown), difference=True)
+    for audit, again in zip(section.audits, ("", *range(2, len(section.audits) + 1)), strict=True):
+        figures[f"audit{again}"] = audit_figure(audit, warnings_of(audit.entries))
     labels = [entry.label for entry in comparison.entries]
     for entry in section.detailed:
         own, label = warnings_of([entry]), safe_name(entry.label, labels)

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import jinja2
 import pandas as pd
 
+from merjax.report.audit import audit_context
 from merjax.report.beside import published_texts
 from merjax.report.figures import confusion_figure, curve_figure, score_figure, subject_figure, svg
 from merjax.report.mistakes import confident_mistakes, store_of, target_crops
@@ -185,6 +186,7 @@ def _section(section: Section, runs: Sequence[SweepResult], crops: bool) -> dict
             score_figure(section.scores_and_controls, first, warnings),
             " ".join(["Scores with 95 % intervals.", *warnings]),
         ),
+        "audits": audit_context(section, _figure),
         "published": [table for run in runs for table in published_texts(section, run)],
         "inflation": inflation_texts(section),
         "budgets": budget_texts(section),

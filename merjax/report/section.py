@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 
 from merjax.report.comparison import Comparison
-from merjax.scoring.entry import LEAKS, Entry
+from merjax.scoring.audit import Audit, audits_of
+from merjax.scoring.entry import KNOWN_NOTE, LEAKS, SHUFFLED_ALL, Entry, features_know
 from merjax.scoring.parts import Part
 from merjax.scoring.scores import (
     are_paired,
@@ -49,9 +50,11 @@ class Section:
         return pd.concat(tables, ignore_index=True)
 
     def compared(self, base: Entry) -> list[Entry]:
-        """The entries to compare with a base; an entry that leaks does not show how its trial differs from another."""
-        others = [entry for entry in self.comparison.entries if entry is not base]
-        return [entry for entry in others if base.selection == "oracle" or entry.selection != "oracle"]
+        """The entries to compare with a base; an entry that leaks does not show how its trial differs from another, nor does
+        one that is tested on other labels."""
+        labels = base.control == SHUFFLED_ALL
+        others = [e for e in self.comparison.entries if e is not base and (e.control == SHUFFLED_ALL) == labels]
+        return [entry for entry in others if base.leaks or not entry.leaks]
 
     @cached_property
     def inflation(self) -> pd.DataFrame:
@@ -106,10 +109,21 @@ class Section:
                 ]
         return pd.DataFrame(rows)
 
+    @cached_property
+    def audits(self) -> list[Audit]:
+        """The comparisons of the honest protocol with one whose spatial stage leaks."""
+        return audits_of(self.comparison.entries, self.comparison.parts)
+
+    @property
+    def audit(self) -> pd.DataFrame:
+        """All numbers of the audits: rows of scores, and rows of differences, whose `base` is the honest entry."""
+        tables = [table for audit in self.audits for table in (audit.scores, audit.differences) if len(table)]
+        return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
+
     @property
     def detailed(self) -> list[Entry]:
         """The entries with figures of their own; those that leak come last."""
-        return sorted(self.comparison.entries, key=lambda entry: entry.selection == "oracle")[:MOST_DETAILED]
+        return sorted(self.comparison.entries, key=lambda entry: entry.leaks)[:MOST_DETAILED]
 
     def unpaired(self, base: Entry) -> list[str]:
         """Labels of entries that have no paired difference to a base."""
@@ -125,7 +139,8 @@ def warnings_of(entries: Sequence[Entry]) -> tuple[str, ...]:
     """The warnings that must appear beside every table and figure with scores of these entries."""
     synthetic = any(entry.data.statement for entry in entries)
     leaking = [entry for entry in entries if entry.selection == "oracle"]
-    return (SYNTHETIC,) * synthetic + (LEAKS, _choice(leaking)) * bool(leaking)
+    known = any(features_know(entry.config) for entry in entries)
+    return (SYNTHETIC,) * synthetic + (LEAKS, _choice(leaking)) * bool(leaking) + (KNOWN_NOTE,) * known
 
 
 def _choice(leaking: Sequence[Entry]) -> str:

@@ -10,6 +10,9 @@ from merjax.config import Config
 from merjax.protocols import FoldId
 
 SELECTIONS = {"fixed": "", "inner": "inner subjects", "oracle": "oracle (leaks)"}
+SHUFFLED_ALL = "shuffle everything"  # the control that shuffles the tested labels, too
+CONTROLS = {"none": "", "shuffle": "shuffled labels", SHUFFLED_ALL: "all labels shuffled"}
+KNOWN = "leaks: held-out subjects' frames trained the features"  # part of the name of each trial of which it is true
 
 
 class SkippedClip(NamedTuple):
@@ -107,7 +110,8 @@ class Entry:
         config: the trial's settings.
         overrides: the settings in which the trial differs from its sweep's base.
         selection: how the budget was chosen: "fixed", "inner" (subjects held out of training) or "oracle" (it leaks).
-        control: "shuffle" if the trial was trained on shuffled labels, else "".
+        control: "shuffle" if the trial was trained on shuffled labels, "shuffle everything" if all clips' labels were
+            shuffled, those that are tested, too; else "".
         data: what the trial's group trains on.
         seeds: the seeds that are scored: those whose folds are all finished; if there are none, the one with most folds.
         planned_seeds: the seeds of the plan.
@@ -140,6 +144,11 @@ class Entry:
         return self.data.classes
 
     @property
+    def leaks(self) -> bool:
+        """Whether held-out subjects had a part in what is tested on them: in the choice of the budget, or in the features."""
+        return self.selection == "oracle" or features_know(self.config)
+
+    @property
     def is_partial(self) -> bool:
         """Whether folds of the scored seed are missing, so that its pooled scores cover fewer subjects."""
         return self.folds < len(self.data.folds)
@@ -157,4 +166,10 @@ class Entry:
         return replace(self, label=label)
 
 
+def features_know(config: Config) -> bool:
+    """Whether held-out subjects' frames train the features; only the paper's method has a spatial stage."""
+    return config.method == "local_regions" and config.spatial.trained_on != "fold"
+
+
 LEAKS = "oracle (leaks): the budget was chosen on the held-out subjects; this does not estimate accuracy on new people."
+KNOWN_NOTE = f"{KNOWN}. Such a score does not estimate accuracy on new people."

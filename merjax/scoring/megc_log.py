@@ -6,10 +6,13 @@
     samm 006
     006_1_2 2 2
 
+    # leaks: ...            perhaps, at the beginning: what one must know about the predictions
+
 Classes are numbered as in `merjax.protocols.SCHEMES` (megc3: 0 negative, 1 positive, 2 surprise). A prediction of -1 means that
 there is none (the training diverged); it is scored as wrong.
 """
 
+import html
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +29,7 @@ from merjax.system.errors import MerjaxError
 from merjax.system.paths import user_path
 from merjax.system.tables import text_of, whole_cell
 
+_REMARK = "#"
 _COLUMNS = {
     "database": Column("database", ("database", "data")),
     "subject": Column("subject", ("subject",)),
@@ -43,15 +47,18 @@ class Scores:
             `_high` of its 95 % interval over subjects.
         absent: a sentence about the protocol's databases that the log lacks; "" if it lacks none.
         unpredicted: clips without a prediction (-1); they are scored as wrong.
+        remarks: what the log says about itself in lines that begin with #, such as that its predictions leak.
     """
 
     table: pd.DataFrame
     absent: str
     unpredicted: int
+    remarks: tuple[str, ...] = ()
 
     def _repr_html_(self) -> str:
-        """In a notebook: the sentence about absent databases, then the table."""
-        return (f"<p><b>{self.absent}</b></p>" if self.absent else "") + self.table.to_html()
+        """In a notebook: the log's remarks, the sentence about absent databases, then the table."""
+        told = [*self.remarks, *([self.absent] if self.absent else [])]
+        return "".join(f"<p><b>{html.escape(sentence)}</b></p>" for sentence in told) + self.table.to_html()
 
 
 def rescore(log: str | Path, *, clips: str | Path | None = None, protocol: str = "megc3") -> Scores:
@@ -84,21 +91,23 @@ def rescore(log: str | Path, *, clips: str | Path | None = None, protocol: str =
         absent = absent_databases(predictions, scheme)
     else:
         check_against_list(predictions, user_path(clips), str(log))
-    return Scores(score_log(predictions, scheme), absent, int((predictions["prediction"] < 0).sum()))
+    unpredicted = int((predictions["prediction"] < 0).sum())
+    return Scores(score_log(predictions, scheme), absent, unpredicted, read_remarks(log))
 
 
-def log_text(predictions: pd.DataFrame) -> str:
+def log_text(predictions: pd.DataFrame, remark: str = "") -> str:
     """The log of one prediction per clip.
 
     Args:
         predictions: columns database, subject, clip, label and prediction; of one trial and one seed, and with cross-database
             folds of one fold.
+        remark: what one must know about them, in a line of its own; "" for nothing.
 
     Raises:
         MerjaxError: a clip occurs twice.
     """
     _refuse_duplicates(predictions, "the predictions")
-    lines = []
+    lines = [f"{_REMARK} {remark}"] if remark else []
     for (database, subject), own in predictions.groupby(["database", "subject"], sort=True):
         lines.append(f"{database} {subject}")
         lines += [f"{row.clip} {row.label} {row.prediction}" for row in own.sort_values("clip").itertuples()]
@@ -112,13 +121,9 @@ def read_log(path: Path, scheme: LabelScheme) -> pd.DataFrame:
         MerjaxError: there is no such file, a line is neither of the two kinds, a database is unknown, a label is not a class
             number, or a clip occurs twice.
     """
-    try:
-        lines = re.split(r"\r\n|\r|\n", text_of(path))
-    except MerjaxError as error:
-        raise MerjaxError(f"{error}; give a log of per-clip predictions") from None
     rows, subject = [], None
-    for number, line in enumerate(lines, 1):
-        words = _words(line)
+    for number, line in enumerate(_lines(path), 1):
+        words = [] if line.lstrip().startswith(_REMARK) else _words(line)
         if len(words) == 2:
             database = _database(words[0], f"{path}, line {number}")
             subject = (database.name, database.subject(words[1]) or words[1])
@@ -134,6 +139,19 @@ def read_log(path: Path, scheme: LabelScheme) -> pd.DataFrame:
         raise MerjaxError(f"{path} holds no clip")
     _refuse_duplicates(log, str(path))
     return log
+
+
+def read_remarks(path: Path) -> tuple[str, ...]:
+    """What a log says about itself."""
+    remarks = (line.strip() for line in _lines(path))
+    return tuple(line.lstrip(f"{_REMARK} ") for line in remarks if line.startswith(_REMARK))
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return re.split(r"\r\n|\r|\n", text_of(path))
+    except MerjaxError as error:
+        raise MerjaxError(f"{error}; give a log of per-clip predictions") from None
 
 
 def check_against_counts(log: pd.DataFrame, scheme: LabelScheme, source: str) -> None:

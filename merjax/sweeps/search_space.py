@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from merjax.config import Config, make_config, read_settings
 from merjax.scoring.metrics import SCORES
+from merjax.sweeps.leaking import refuse_with_leak
 from merjax.system.errors import MerjaxError
 from merjax.system.settings import flatten
 from merjax.system.values import flag, is_nothing, number, shown, text, whole
@@ -65,7 +66,8 @@ def read_search(content: Mapping[str, Any], base: Config, source: str) -> Search
     space = {key: _axis(key, axis, source, settings.get(key)) for key, axis in spec.space.items()}
     for key, axis in space.items():
         for value in axis if isinstance(axis, list) else (axis["low"], axis["high"]):
-            make_config(settings, {key: value}, source=f"{source}: search")
+            proposed = make_config(settings, {key: value}, source=f"{source}: search")
+            refuse_with_leak(proposed, source, searches=True)
     return spec._replace(space=space)
 
 

@@ -40,6 +40,7 @@ from merjax.config import Config, identity, make_config, read_settings, trained_
 from merjax.methods.registry import refuse_unknown_method
 from merjax.scoring.published.tables import refuse_unknown_rows
 from merjax.sweeps.axes import points_of
+from merjax.sweeps.leaking import refuse_with_leak, told_name
 from merjax.sweeps.search_space import SearchSpec, read_search
 from merjax.sweeps.shipped import find_config, find_sweep
 from merjax.sweeps.sweep_keys import refuse_misplaced, refuse_unknown_keys
@@ -122,10 +123,7 @@ class SweepFile:
     def with_trials(self, points: Mapping[str, dict[str, Any]], inner: float = 0.0) -> "SweepFile":
         """The sweep of named points over this one's base, without a search; trials that do not change keep their rows."""
         base, rows = flatten(self.trials[0].config), {(t.name, repr(t.overrides)): t.published for t in self.trials}
-        trials = tuple(
-            Trial(name, own, make_config(base, own, source=name), published=rows.get((name, repr(own)), ""))
-            for name, own in points.items()
-        )
+        trials = tuple(_trial(name, own, base, name, rows.get((name, repr(own)), "")) for name, own in points.items())
         return replace(self, trials=trials, search=None, inner=inner)
 
     def with_chosen(self, name: str, points: Sequence[tuple[dict[str, Any], Sequence[str]]]) -> "SweepFile":
@@ -221,8 +219,14 @@ def _trials(content: Mapping[str, Any], base: Mapping[str, Any], source: str) ->
         point = read_settings(point, source) | along
         whole = ", ".join(filter(None, (str(name), label))) or "base"
         row = "" if values.is_nothing(published) else str(published)
-        trials.append(Trial(whole, point, make_config(base, point, source=source), published=row))
+        trials.append(_trial(whole, point, base, source, row))
     return tuple(trials)
+
+
+def _trial(name: str, point: dict[str, Any], base: Mapping[str, Any], source: str, published: str) -> Trial:
+    config = make_config(base, point, source=source)
+    refuse_with_leak(config, source)
+    return Trial(told_name(name, config), point, config, published=published)
 
 
 def _seeds(seeds: Any, source: str) -> tuple[int, ...]:

@@ -13,7 +13,7 @@ from merjax.config import DataConfig, make_config
 from merjax.datasets.shown import as_html, as_text, clips_by, several
 from merjax.faces.regions import FACE, REGIONS, Region
 from merjax.protocols import Fold, LabelScheme, label_clips, make_folds, scheme_of, split_hash
-from merjax.protocols.folds import subjects_of
+from merjax.protocols.folds import leaking_folds, subjects_of
 from merjax.protocols.inner_subjects import inner_folds
 from merjax.stores.asked_crops import refuse_other_crops
 from merjax.stores.store import Store, open_store
@@ -123,6 +123,12 @@ class TrainingData:
             MerjaxError: a fold trains on fewer than two subjects.
         """
         return replace(self, folds=inner_folds(self.index, self.folds, self.target_N, share))
+
+    @cached_property
+    def leaking(self) -> "TrainingData":
+        """The same data with every clip on each fold's training side, the held-out subjects' too: for a stage that is asked to
+        leak."""
+        return replace(self, folds=leaking_folds(self.index, self.folds))
 
     @cached_property
     def clip_names(self) -> list[str]:

@@ -1,5 +1,7 @@
 """Which frames of a clip the networks see: a config's `data.frames`."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 from jaxtyping import Int
@@ -7,6 +9,7 @@ from jaxtyping import Int
 from merjax.system import values
 from merjax.system.errors import MerjaxError
 
+HALF = "half of all frames"
 _HELP = 'write "all", "count:8" (8 frames, uniform), "fps:100" (equalised) or "apex:9" (9 frames around the apex)'
 
 
@@ -26,6 +29,24 @@ def select_frames(spec: str, index: pd.DataFrame) -> list[Int[np.ndarray, "T"]]:
     """
     kind, number = _parse(spec)
     return [_positions(kind, number, clip) for clip in index.itertuples()]
+
+
+def half_of(frames: int, key: Sequence[int]) -> Int[np.ndarray, "half"]:
+    """The numbers of a random half of the frames, in order; of an odd number, the smaller half.
+
+    Args:
+        frames: how many there are.
+        key: from which the half is drawn.
+    """
+    return np.sort(np.random.default_rng(key).permutation(frames)[: frames // 2])
+
+
+def trained_frames(trained_on: str, frames: int) -> int:
+    """How many of the frames in use the spatial stage trains on, under `spatial.trained_on`.
+
+    A fold's stage goes through all of them, and those that it holds out have no weight.
+    """
+    return frames // 2 if trained_on == HALF else frames
 
 
 def _parse(spec: str) -> tuple[str, float]:

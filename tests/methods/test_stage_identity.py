@@ -58,6 +58,7 @@ OTHERS = {
     "spatial.initial": "normal",
     "spatial.epsilon": 1e-7,
     "spatial.drop_features": True,
+    "spatial.trained_on": "half of all frames",
     "temporal.units": 8,
     "temporal.mask": False,
     "temporal.epochs": 7.0,
@@ -152,7 +153,8 @@ def entering(job) -> str:
     batches = job.samples.batches(np.arange(24).reshape(2, 12))
     budget = job.budget._replace(snapshot_every=0)
     # a stage is made once for its arguments
-    return digest(id(job.stage), job.runs.weight_N, job.runs.numbers, batches, job.samples.unit_S, tuple(budget))
+    drawn = (job.drawn or job.samples).unit_S
+    return digest(id(job.stage), job.runs.weight_N, job.runs.numbers, batches, job.samples.unit_S, drawn, tuple(budget))
 
 
 def local_content(data, spec) -> tuple[str, ...]:

@@ -1,5 +1,7 @@
 """Folds: every subject is held out once, none is on both sides, and the order of clips does not change the split."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,6 +10,7 @@ from hypothesis import strategies as st
 from sklearn.model_selection import LeaveOneGroupOut
 
 from merjax.protocols import Fold, FoldId, assert_disjoint, make_folds, split_hash
+from merjax.protocols.folds import leaking_folds
 from merjax.protocols.inner_subjects import inner_folds
 from merjax.system.errors import MerjaxError
 
@@ -187,6 +190,19 @@ def test_a_subject_on_both_sides_is_an_error():
     empty = Fold("empty", np.ones(len(INDEX), bool), np.zeros(len(INDEX), bool))
     with pytest.raises(AssertionError, match="fold empty has an empty side"):
         assert_disjoint(INDEX, [empty])
+
+
+def test_a_fold_may_train_on_what_it_tests_only_if_it_says_so_and_then_it_must():
+    folds = make_folds(INDEX, "loso")
+    leaking = leaking_folds(INDEX, folds)
+    for fold, honest in zip(leaking, folds, strict=True):
+        assert fold.train_N.all()
+        assert (fold.test_N == honest.test_N).all()
+        assert (fold.leaks, honest.leaks, fold.name) == (True, False, honest.name)
+    with pytest.raises(AssertionError, match="trains and tests on"):
+        assert_disjoint(INDEX, [replace(leaking[0], leaks=False)])
+    with pytest.raises(AssertionError, match="leaks, but does not train on"):
+        assert_disjoint(INDEX, [replace(folds[0], leaks=True)])
 
 
 def test_folds_that_leak_never_leave_make_folds(monkeypatch):

@@ -50,6 +50,17 @@ def test_a_log_comes_back_as_it_was(predictions, log):
     assert back.astype(str).equals(there.astype(str))
 
 
+def test_what_a_log_says_about_itself_is_told_and_changes_no_score(predictions, log, tmp_path):
+    said = tmp_path / "said.txt"
+    said.write_text(log_text(predictions, "leaks: <b>"))
+    assert said.read_text() == "# leaks: <b>\n" + log.read_text()
+    scores, plain = rescore(said), rescore(log)
+    pd.testing.assert_frame_equal(scores.table, plain.table)
+    assert (scores.remarks, plain.remarks) == (("leaks: <b>",), ())
+    assert "leaks: &lt;b&gt;" in scores._repr_html_()
+    assert word("rescore", said).stdout.startswith("leaks: <b>\n")
+
+
 def test_pooled_scores_of_a_log_are_scikit_learns_to_four_digits(predictions, log):
     rows = rescore(log).table.set_index("part")
     for part, own in [("FULL", predictions), *predictions.groupby("database")]:

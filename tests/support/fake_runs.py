@@ -9,8 +9,9 @@ import pandas as pd
 
 from merjax.config import make_config
 from merjax.protocols import SCHEMES
-from merjax.scoring.entry import GroupData
+from merjax.scoring.entry import SHUFFLED_ALL, GroupData
 from merjax.sweeps.folder import write_chunk
+from merjax.sweeps.leaking import told_name
 from merjax.sweeps.plan import Chunk, Plan
 from merjax.sweeps.sweep_file import Trial
 from merjax.system.files import write_json
@@ -72,6 +73,12 @@ def fake_predictions(
     return clips.reset_index(drop=True).assign(prediction=prediction_N, **probabilities)
 
 
+def shuffled_within(clips: pd.DataFrame, seed: int) -> pd.DataFrame:
+    """The clips with the labels of each database permuted."""
+    rng = np.random.default_rng(seed)
+    return clips.assign(label=clips.groupby("database")["label"].transform(lambda own: rng.permutation(own)))
+
+
 def write_fake_run(
     folder: Path,
     *,
@@ -83,6 +90,7 @@ def write_fake_run(
     selections: Mapping[str, float] | None = None,
     data: Mapping[str, Any] | None = None,
     settings: Mapping[str, Any] | None = None,
+    points: Mapping[str, Mapping[str, Any]] | None = None,
     unfinished: Sequence[int] = (),
     published: str = "",
     rows: Mapping[str, str] | None = None,
@@ -101,6 +109,7 @@ def write_fake_run(
         selections: if given, a column `selection` and what each value adds to the skill.
         data: overrides what the plan says about the data, by the keys of plan.json.
         settings: of all trials' configs.
+        points: by trial name, the settings in which it differs; the trials differ in loss.gamma without.
         unfinished: numbers of chunks to leave out.
         published: the published table that it repeats.
         rows: by trial name, the published row beside it.
@@ -128,15 +137,11 @@ def write_fake_run(
         "statement": "",
         "work": {"spatial": 1.0, "temporal": 1.0},
     } | dict(data or {})
+    own_settings = [dict((points or {}).get(trial, {"loss.gamma": float(i)})) for i, trial in enumerate(skills)]
+    configs = [make_config(settings or {}, own) for own in own_settings]
     trials = tuple(
-        Trial(
-            trial,
-            {"loss.gamma": float(i)},
-            make_config(settings or {}, {"loss.gamma": i}),
-            (),
-            (rows or {}).get(trial, ""),
-        )
-        for i, trial in enumerate(skills)
+        Trial(told_name(trial, config), own, config, (), (rows or {}).get(trial, ""))
+        for trial, own, config in zip(skills, own_settings, configs, strict=True)
     )
     runs = [(t, f) for t in range(len(trials)) for f in range(len(folds))]
     cut = [(seed, runs[i : i + chunk_runs]) for seed in seeds for i in range(0, len(runs), chunk_runs)]
@@ -154,7 +159,8 @@ def write_fake_run(
             trial, fold = trials[t].name, list(folds)[f]
             for selection, extra in (selections or {"": 0.0}).items():
                 rng = np.random.default_rng([t, f, chunk.seed, len(selection)])
-                own = fake_predictions(clips[folds[fold]], classes, skills[trial] + extra, rng)
+                known = shuffled_within(clips, chunk.seed) if trials[t].config.control == SHUFFLED_ALL else clips
+                own = fake_predictions(known[folds[fold]], classes, [*skills.values()][t] + extra, rng)
                 own = own.assign(fold=fold, trial=trial, seed=chunk.seed)
                 if (trial, f) in diverged:
                     own["prediction"] = -1

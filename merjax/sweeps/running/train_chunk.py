@@ -11,7 +11,7 @@ import pandas as pd
 from merjax.config import Config
 from merjax.engine import Checkpointer, Engine, Job, Progress, StageJob, StageResult, Visit, train, walk
 from merjax.methods.registry import method_of
-from merjax.methods.runs import RunId, Trained, training_labels
+from merjax.methods.runs import RunId, Trained, label_source, training_labels
 from merjax.models.learned import Learned, remember
 from merjax.sweeps.plan import Chunk, Plan, open_data
 from merjax.training.data import TrainingData
@@ -155,9 +155,10 @@ def _selected(
 ) -> Iterator[tuple[str, int, pd.DataFrame]]:
     """By rule of selection, the snapshot that it chose of run p, and the predictions for the clips that the run held out."""
     selection, data, fold = group.config.selection, group.data, spec.fold
+    tested_N = data.target_N[label_source(data, spec)]
     for rule in selection.rules:
         # inner subjects are training subjects: if a control shuffles labels, it shuffles theirs too
-        target_N = training_labels(data, spec)[0] if rule == "inner" else data.target_N
+        target_N = training_labels(data, spec)[0] if rule == "inner" else tested_N
         snapshot, probability_NxK = chosen_snapshot(
             rule,
             selection.after,
@@ -167,7 +168,7 @@ def _selected(
             data.folds[fold].test_N,
             group.inside.folds[fold].test_N if group.inside else None,
         )
-        yield rule, snapshot, _held_out(data, fold, probability_NxK)
+        yield rule, snapshot, _held_out(data, fold, tested_N, probability_NxK)
 
 
 def open_group(plan: Plan, number: int) -> Group:
@@ -183,13 +184,13 @@ def _told_as_inner(on_call: Callable[[Progress], None]) -> Callable[[Progress], 
     return lambda progress: on_call(progress._replace(inner=True))
 
 
-def _held_out(data: TrainingData, fold: int, probability_NxK: np.ndarray) -> pd.DataFrame:
+def _held_out(data: TrainingData, fold: int, target_N: np.ndarray, probability_NxK: np.ndarray) -> pd.DataFrame:
     test_N = data.folds[fold].test_N
     probability_NxK = probability_NxK[test_N]
     sound_N = np.isfinite(probability_NxK).all(1)
     table = data.index.loc[test_N, ["database", "subject", "clip"]].reset_index(drop=True)
     table["fold"] = data.folds[fold].name
-    table["label"] = data.target_N[test_N].astype(np.int64)
+    table["label"] = target_N[test_N].astype(np.int64)
     table["prediction"] = np.where(sound_N, np.nan_to_num(probability_NxK).argmax(1), -1)
     for k, name in enumerate(data.classes):
         table[f"p_{name}"] = probability_NxK[:, k]

@@ -101,6 +101,8 @@ def test_the_shipped_files_name_what_plans_of_before_were_known_by():
     """A folder that an earlier merjax wrote from a shipped file shows the table and the rows that the file names today."""
     named = {}
     for path in SHIPPED:
+        if "authors" in path.stem:  # of a later merjax
+            continue
         sweep = read_sweep(path)
         rows = {trial.name: trial.published for trial in sweep.trials if trial.published}
         assert published_before(sweep.name) == (sweep.published, rows)
@@ -123,3 +125,24 @@ def test_an_old_plan_is_read_with_the_table_of_its_name_and_a_new_one_with_its_o
     assert old.published == "table7"
     assert [trial.published for trial in old.trials] == ["CE", ""]
     assert old.not_run == (NotRun("focal, alpha 1/2", "none", "Focal Loss (alpha 1/2, gamma 2)"),)
+
+
+@pytest.mark.parametrize(
+    "path", [path for path in SHIPPED if path.stem.startswith("table")], ids=lambda path: path.stem
+)
+def test_the_header_of_a_table_names_the_published_numbers_and_the_audit(path):
+    header = path.read_text().partition("# Published: ")[2].partition("# Score:")[0]
+    sweep = read_sweep(path)
+    table = TABLES[sweep.published]
+    across = sweep.published in ("table12", "table13")
+    for trial in sweep.trials:
+        rows = [row for row in table.rows if row.method == trial.published and row.where == "paper"]
+        for row in rows if sweep.published != "table12" else []:
+            if trial.config.method != "local_regions" and row.part != Part("FULL"):
+                continue
+            assert f"{row.scores['UF1']:.2f}"[1:] in header, (trial.name, row.part)
+    about = path.read_text() if "authors" in path.stem else header
+    assert "docs/audit.md" in about
+    notes = " ".join(table.notes)
+    assert "docs/audit.md" in notes
+    assert ("can only be reproduced with that leak" in notes) != across

@@ -20,7 +20,9 @@ from support.small_experiment import BASE, SHARED, small_experiment, small_plan,
 import merjax.sweeps.plan
 import merjax.sweeps.running.shared_stages
 import merjax.sweeps.running.train_chunk
+from merjax.config import make_config
 from merjax.engine import Engine, Progress
+from merjax.methods.runs import RunId, label_source
 from merjax.methods.spatial_stage import SPATIAL
 from merjax.sweeps.folder import read_curves, read_predictions
 from merjax.sweeps.kept_stages import entries_in, is_there, read_entry, stages_of
@@ -110,6 +112,37 @@ def test_a_shared_stage_is_trained_once_and_no_bit_differs_from_training_it_for_
     assert not (tmp_path / "run" / "stages").exists()  # nothing waits for it any more
     assert not list((tmp_path / "run" / "checkpoints").glob("*"))
     assert told.warnings == []
+
+
+AUDIT = {
+    "fold": {},
+    "fold, shuffled": {"control": "shuffle everything"},
+    "half": {"spatial.trained_on": "half of all frames"},
+    "half, shuffled": {"spatial.trained_on": "half of all frames", "control": "shuffle everything"},
+}
+
+
+def test_a_stage_on_half_of_all_frames_is_trained_once_and_scores_take_the_labels_that_it_took(tmp_path):
+    trials = {f"{name}{gamma}": AUDIT[name] | {"loss.gamma": gamma} for gamma in (0, 2) for name in [*AUDIT][2:]}
+    plan, told = trained(tmp_path / "run", trials=trials)  # four jobs together, as in the other sweeps of this file
+    (shared,) = plan.stages
+    assert shared.runs == ((0, 0), (1, 0), (2, 0), (3, 0))
+    assert told.ends[shared.number, "spatial"] == told.of("spatial") == 1
+    rows, data = read_predictions(tmp_path / "run", plan.chunks), small_experiment()
+    spec = RunId(make_config({"control": "shuffle everything"}), 0, 0)
+    for control, source_N in (("half0", slice(None)), ("half, shuffled2", label_source(data, spec))):
+        own = rows[rows["trial"].str.startswith(control)]
+        truth = dict(zip(data.index["clip"], data.target_N[source_N], strict=True))
+        assert len(own) == len(data.index)
+        assert (own["label"] == own["clip"].map(truth)).all()
+    assert (label_source(data, spec) != np.arange(len(data.index))).any()
+
+
+@pytest.mark.long
+def test_no_bit_differs_from_training_the_leaking_stage_for_each_fold(tmp_path):
+    once, _ = trained(tmp_path / "once", trials=AUDIT, seeds=2)
+    each, _ = trained(tmp_path / "each", trials=AUDIT, seeds=2, engine={"share": False})
+    assert_same((tmp_path / "once", once), (tmp_path / "each", each))
 
 
 @pytest.mark.long
