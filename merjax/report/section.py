@@ -8,8 +8,13 @@ import numpy as np
 import pandas as pd
 
 from merjax.report.comparison import Comparison
+from merjax.report.names import short_names
+from merjax.report.settings import Settings
+from merjax.scoring.choosing import AtChance, Choice, choose, highest_at_chance
 from merjax.scoring.entry import LEAKS, Entry
+from merjax.scoring.metrics import uf1
 from merjax.scoring.parts import Part
+from merjax.scoring.resamples import answers_of, comparable, subject_counts
 from merjax.scoring.scores import (
     are_paired,
     pooled_confusion,
@@ -106,10 +111,59 @@ class Section:
                 ]
         return pd.DataFrame(rows)
 
+    @cached_property
+    def choosable(self) -> list[Entry]:
+        """The entries among which a reader may choose the best by its tested score: of one rule of selection."""
+        fit = comparable(self.comparison.entries)
+        return [entry for entry in fit if entry.selection == fit[0].selection]
+
+    @cached_property
+    def choice(self) -> Choice | None:
+        """What choosing the best of these by UF1 adds to its score; None if there is nothing to choose from."""
+        if len(self.choosable) < 2:
+            return None
+        return choose([subject_counts(entry, self.comparison.parts[0]) for entry in self.choosable], uf1)
+
+    @cached_property
+    def at_chance(self) -> AtChance | None:
+        """The same trials' highest UF1 if the labels of the clips are shuffled."""
+        if self.choice is None:
+            return None
+        first, classes = self.choosable[0], self.comparison.base.classes
+        part = self.comparison.parts[0]
+        answers = [answers_of(entry, part) for entry in self.choosable]
+        return highest_at_chance(answers_of(first, part, truth=True)[0], answers, len(classes), uf1)
+
+    @property
+    def best(self) -> Entry:
+        """The entry with the highest UF1 among those to choose from; the base if there is nothing to choose from."""
+        return self.choosable[self.choice.best] if self.choice else self.comparison.base
+
+    @cached_property
+    def settings(self) -> Settings:
+        """How the scores of the entries to choose from depend on their settings."""
+        return Settings(tuple(self.choosable), self.comparison.parts[0])
+
+    @cached_property
+    def names(self) -> dict[str, str]:
+        """The short name of each label in pictures."""
+        return short_names(self.comparison.entries)
+
+    def leading(self, most: int) -> list[Entry]:
+        """At most so many entries, in the trials' order: those chosen by a search, the bases, and the best by UF1."""
+        comparison = self.comparison
+        if len(comparison.entries) <= most:
+            return list(comparison.entries)
+        own = self.scores[self.scores["part"] == comparison.parts[0].name].set_index("entry")["UF1"]
+        ranked = sorted(comparison.entries, key=lambda e: (e.selection == "oracle", -own.get(e.label, -1.0)))
+        first = dict.fromkeys((*comparison.chosen, *comparison.bases, *ranked))
+        kept = list(first)[:most]
+        return [entry for entry in comparison.entries if entry in kept]
+
     @property
     def detailed(self) -> list[Entry]:
         """The entries with figures of their own; those that leak come last."""
-        return sorted(self.comparison.entries, key=lambda entry: entry.selection == "oracle")[:MOST_DETAILED]
+        return sorted(self.leading(MOST_DETAILED), key=lambda entry: entry.selection == "oracle")
 
     def unpaired(self, base: Entry) -> list[str]:
         """Labels of entries that have no paired difference to a base."""

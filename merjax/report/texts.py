@@ -72,14 +72,19 @@ def difference_texts(section: Section) -> list[TextTable]:
         compared, unpaired = section.compared(base), section.unpaired(base)
         notes = [
             "Paired bootstrap over subjects, 95 %. An interval that contains 0 gives no evidence of a difference; one interval "
-            f"in twenty misses the truth by chance, and there are {len(SCORES) * (len(compared) - len(unpaired))} per part."
+            f"in twenty misses the truth by chance, and there are {len(SCORES) * (len(compared) - len(unpaired))} per part.",
+            "p: of the difference in UF1, alone and corrected for the number of comparisons on the part (Holm); a corrected p "
+            "below 0.05 is evidence of a difference. It is an approximation (t from the spread over resampled subjects).",
         ]
         if unpaired:
             notes.append(f"Not compared, since their clips differ: {', '.join(unpaired)}.")
         of_base = section.differences[section.differences["base"] == base.label]
         tables += [
             _difference_text(
-                f"Difference to {base.label} on {part.title}", rows, (*notes, *warnings_of([base, *compared]))
+                f"Difference to {base.label} on {part.title}",
+                rows,
+                (*notes, *warnings_of([base, *compared])),
+                {"p": lambda row: number(row["UF1_p"]), "p, Holm": lambda row: number(row["UF1_holm"])},
             )
             for part in section.comparison.parts
             if (rows := records(of_base, part))

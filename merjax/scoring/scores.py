@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from merjax.protocols.folds import subjects_of
+from merjax.scoring.corrections import holm, p_value
 from merjax.scoring.entry import Entry, GroupData
 from merjax.scoring.metrics import (
     SCORES,
@@ -24,8 +25,9 @@ from merjax.scoring.metrics import (
 )
 from merjax.scoring.parts import Part, of_part, pooled_parts
 from merjax.scoring.predictions import confusion_of, counted_predictions
+from merjax.scoring.resamples import DRAWS, resampled_entry
 
-DRAWS, LEVEL = 2000, 0.95
+LEVEL = 0.95
 COVERAGE = {
     6: 0.87,
     15: 0.91,
@@ -49,7 +51,7 @@ def score_entries(entries: Sequence[Entry], parts: Sequence[Part]) -> pd.DataFra
             if own.empty:
                 continue
             row = _identity(part, entry) | _extent(own)
-            draws = resampled(own, entry.classes)
+            draws = resampled_entry(entry, part)
             for name, values in seed_scores(own, entry.classes).items():
                 low, high = interval(draws[name], LEVEL)
                 row |= {name: values.mean(), f"{name}_sd": _sd(values), f"{name}_low": low, f"{name}_high": high}
@@ -86,33 +88,45 @@ def score_differences(base: Entry, others: Sequence[Entry], parts: Sequence[Part
     Entries whose clips are not those of the base (unfinished entries) are left out, see `are_paired`.
 
     Returns:
-        A row per (part, entry): part, entry, base, and per score the difference, `_low` and `_high`.
+        A row per (part, entry): part, entry, base, and per score the difference, `_low` and `_high`, `_p` (see
+        `merjax.scoring.corrections.p_value`) and `_holm`, the same corrected for the number of these comparisons on the part.
     """
     rows = []
     for part in parts:
         base_own = of_part(base.predictions, part)
-        base_draws = resampled(base_own, base.classes)
+        base_draws = resampled_entry(base, part)
         base_scores = seed_scores(base_own, base.classes)
         for entry in others:
             if not are_paired(base, entry):
                 continue
             own = of_part(entry.predictions, part)
-            draws, scores = resampled(own, entry.classes), seed_scores(own, entry.classes)
+            draws, scores = resampled_entry(entry, part), seed_scores(own, entry.classes)
             row: dict[str, Any] = {"part": part.name, "entry": entry.label, "base": base.label}
             for name in SCORES:
                 low, high = interval(draws[name] - base_draws[name], LEVEL)
                 difference = scores[name].mean() - base_scores[name].mean()
-                row |= {name: difference, f"{name}_low": low, f"{name}_high": high}
+                p = p_value(difference, draws[name] - base_draws[name], len(set(subjects_of(own))))
+                row |= {name: difference, f"{name}_low": low, f"{name}_high": high, f"{name}_p": p}
             rows.append(row)
-    return pd.DataFrame(rows)
+    return _corrected(pd.DataFrame(rows))
+
+
+def _corrected(differences: pd.DataFrame) -> pd.DataFrame:
+    """Differences with their p values corrected, within each part and score."""
+    if differences.empty:
+        return differences
+    for numbers in differences.groupby("part").indices.values():
+        for name in SCORES:
+            own = differences[f"{name}_p"].to_numpy()[numbers]
+            differences.loc[numbers, f"{name}_holm"] = holm(own)
+    return differences
 
 
 def are_paired(one: Entry, other: Entry) -> bool:
     """Whether two entries predict the same clips with the same truth in the same folds, and all of them in each seed."""
     if one.is_partial or other.is_partial or one.classes != other.classes:
         return False
-    keys = [{*map(tuple, e.predictions[[*CLIP, "fold", "label"]].to_numpy())} for e in (one, other)]
-    return keys[0] == keys[1]
+    return one.tested == other.tested
 
 
 def score_classes(entries: Sequence[Entry], parts: Sequence[Part]) -> pd.DataFrame:

@@ -1,0 +1,48 @@
+"""Short names of entries and settings, the same in all pictures of a report."""
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from merjax.scoring.entry import Entry
+
+_LONGEST = 40  # characters of a name in a picture
+_NUMBER = re.compile(r"(?<![\w.+-])-?\d+\.?\d*(?:e[+-]?\d+)?(?![\w.])")
+
+
+def readable(value: Any) -> str:
+    """A setting's value for readers: 4.6e-4 for 0.000464159, "eyes+mouth" for a list."""
+    if isinstance(value, list | tuple):
+        return "+".join(map(str, value))
+    if isinstance(value, bool) or not isinstance(value, float):
+        return str(value)
+    size = abs(value)
+    if size and not 1e-2 <= size < 1e5:
+        mantissa, exponent = f"{value:.1e}".split("e")
+        return f"{mantissa.removesuffix('.0')}e{int(exponent)}"
+    return f"{value:.3g}" if size < 1000 else f"{value:g}"
+
+
+def short_keys(keys: Sequence[str]) -> dict[str, str]:
+    """Each setting's last part, or the whole key if another key ends in the same part."""
+    last = Counter(key.rsplit(".", 1)[-1] for key in keys)
+    return {key: part if last[part := key.rsplit(".", 1)[-1]] == 1 else key for key in keys}
+
+
+def short_names(entries: Sequence[Entry]) -> dict[str, str]:
+    """A name of at most 40 characters for each label; those that would be alike, or are cut, are numbered."""
+    told = {entry.label: _NUMBER.sub(lambda found: _shorter(found[0]), entry.label) for entry in entries}
+    often = Counter(told.values())
+    names = {}
+    for number, (label, name) in enumerate(told.items(), 1):
+        alone = often[name] == 1 and len(name) <= _LONGEST
+        mark = f"#{number} "
+        names[label] = (
+            name if alone else mark + (name if len(mark + name) <= _LONGEST else name[: _LONGEST - len(mark) - 1] + "…")
+        )
+    return names
+
+
+def _shorter(digits: str) -> str:
+    return readable(float(digits)) if len(digits) > 6 else digits
