@@ -125,5 +125,7 @@ def prepared_here(monkeypatch) -> None:
 @pytest.fixture
 def undrawn(monkeypatch) -> None:
     """Reports whose figures are composed as ever but drawn as empty pictures, for tests of words and tables."""
-    monkeypatch.setattr("merjax.report.page.svg", lambda figure: b"<svg></svg>")
+    monkeypatch.setattr("merjax.report.pictures.svg", lambda figure: b"<svg></svg>")
+    monkeypatch.setattr("merjax.report.pictures.chart_svg", lambda content: b"<svg></svg>")
+    monkeypatch.setattr("merjax.report.pictures.vega", lambda: "")
     monkeypatch.setattr("merjax.report.files.pdf", lambda figure: b"%PDF-1.4")

@@ -197,11 +197,8 @@ def _scale_of(axis: Axis) -> alt.X:
     if axis.kind == "categories":
         return alt.X("value:N", title=axis.name, sort=list(axis.values), axis=alt.Axis(labelAngle=0))
     scale = alt.Scale(type="log") if axis.kind == "log" else alt.Scale(zero=False, padding=12)
-    labels = (
-        alt.Axis(format="~g")
-        if axis.kind == "linear"
-        else alt.Axis(format="~e", values=[float(v) for v in axis.values])
-    )
+    few = [float(value) for value in axis.values] if len(axis.values) <= 8 else alt.Undefined
+    labels = alt.Axis(format="~g" if axis.kind == "linear" else "~e", values=few, labelOverlap=True)
     return alt.X("value:Q", title=axis.name, scale=scale, axis=labels)
 
 

@@ -46,7 +46,8 @@ def _lead(section: Section, entry: Entry) -> str:
         return f"; {against.label} scores {number(abs(row['UF1']))} higher"
     sure = row["UF1_holm"] < 0.05
     verdict = "is more than chance would give" if sure else "may be chance"
-    many = f", corrected for {len(rows[(rows['part'] == part.name) & (rows['base'] == base.label)])} comparisons"
+    n = len(rows[(rows["part"] == part.name) & (rows["base"] == base.label)])
+    many = f", corrected for {n} comparisons" if n > 1 else ""
     return f"; its lead over {against.label} {verdict} (p {number(row['UF1_holm'])}{many})"
 
 

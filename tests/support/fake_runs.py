@@ -88,6 +88,7 @@ def write_fake_run(
     rows: Mapping[str, str] | None = None,
     diverged: Sequence[tuple[str, int]] = (),
     chunk_runs: int = 6,
+    overrides: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Path:
     """A run's folder as `merjax.sweep` leaves it.
 
@@ -106,6 +107,7 @@ def write_fake_run(
         rows: by trial name, the published row beside it.
         diverged: (trial, fold number) whose predictions are -1.
         chunk_runs: runs per chunk.
+        overrides: by trial name, what it sets; without, loss.gamma is the trial's number.
     """
     clips = small_clips() if clips is None else clips
     folds = loso(clips) if folds is None else folds
@@ -128,15 +130,16 @@ def write_fake_run(
         "statement": "",
         "work": {"spatial": 1.0, "temporal": 1.0},
     } | dict(data or {})
+    overrides = overrides or {trial: {"loss.gamma": float(i)} for i, trial in enumerate(skills)}
     trials = tuple(
         Trial(
             trial,
-            {"loss.gamma": float(i)},
-            make_config(settings or {}, {"loss.gamma": i}),
+            dict(overrides[trial]),
+            make_config(settings or {}, dict(overrides[trial])),
             (),
             (rows or {}).get(trial, ""),
         )
-        for i, trial in enumerate(skills)
+        for trial in skills
     )
     runs = [(t, f) for t in range(len(trials)) for f in range(len(folds))]
     cut = [(seed, runs[i : i + chunk_runs]) for seed in seeds for i in range(0, len(runs), chunk_runs)]
