@@ -8,6 +8,7 @@ from typing import Any
 from merjax.scoring.entry import Entry
 
 _LONGEST = 40  # characters of a name in a picture
+_KEY = re.compile(r"\b([A-Za-z_.]*[_.][A-Za-z_.]*|[A-Za-z]{7,})=")
 _NUMBER = re.compile(r"(?<![\w.+-])-?\d+\.?\d*(?:e[+-]?\d+)?(?![\w.])")
 
 
@@ -32,7 +33,7 @@ def short_keys(keys: Sequence[str]) -> dict[str, str]:
 
 def short_names(entries: Sequence[Entry]) -> dict[str, str]:
     """A name of at most 40 characters for each label; those that would be alike, or are cut, are numbered."""
-    told = {entry.label: _NUMBER.sub(lambda found: _shorter(found[0]), entry.label) for entry in entries}
+    told = {entry.label: _abbreviated(entry.label) for entry in entries}
     often = Counter(told.values())
     names = {}
     for number, (label, name) in enumerate(told.items(), 1):
@@ -44,5 +45,9 @@ def short_names(entries: Sequence[Entry]) -> dict[str, str]:
     return names
 
 
-def _shorter(digits: str) -> str:
-    return readable(float(digits)) if len(digits) > 6 else digits
+def _abbreviated(label: str) -> str:
+    """A label with readable numbers; if it is long, keys like `learning_rate=` become `lr=`."""
+    told = _NUMBER.sub(lambda found: readable(float(found[0])) if len(found[0]) > 4 else found[0], label)
+    if len(told) <= _LONGEST // 2:
+        return told
+    return _KEY.sub(lambda found: "".join(word[0] for word in re.split("[_.]", found[1]) if word) + "=", told)

@@ -23,7 +23,7 @@ from merjax.scoring.scores import COVERAGE, DRAWS
 from merjax.sweeps.result import SweepResult
 from merjax.system.versions import __version__
 
-_MOST = 24  # rows of a picture or table; more trials are in the table of all trials and in the CSV files
+_MOST = 12  # rows of a picture or table; more trials are in the table of all trials and in the CSV files
 
 
 def render_page(runs: Sequence[SweepResult], sections: Sequence[Section], *, crops: bool) -> str:

@@ -42,7 +42,7 @@ def chart_pdf(content: dict[str, Any]) -> bytes:
 @cache
 def vega() -> str:
     """The scripts of Vega, Vega-Lite and Vega-Embed in one, which define `window.vegaEmbed`."""
-    return vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed").replace("</", "<\\/")
+    return vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed").replace("</script", "<\\/script")
 
 
 def uri_of(content: bytes, kind: str) -> str:

@@ -26,6 +26,7 @@ from merjax.scoring.scores import (
 )
 
 MOST_DETAILED = 8  # entries with figures of their own; tables and CSV files have all
+MANY, FEW = 24, 4  # with more entries than 24, only four of them
 SYNTHETIC = "Synthetic data: these scores say nothing about people."
 
 
@@ -163,7 +164,8 @@ class Section:
     @property
     def detailed(self) -> list[Entry]:
         """The entries with figures of their own; those that leak come last."""
-        return sorted(self.leading(MOST_DETAILED), key=lambda entry: entry.selection == "oracle")
+        many = len(self.comparison.entries) > MANY
+        return sorted(self.leading(FEW if many else MOST_DETAILED), key=lambda entry: entry.selection == "oracle")
 
     def unpaired(self, base: Entry) -> list[str]:
         """Labels of entries that have no paired difference to a base."""
