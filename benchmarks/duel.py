@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 # Freed memory stays with the process: otherwise every step of either side pays for the pages of its buffers again.
 _KEEP_MEMORY = "glibc.malloc.hugetlb=1:glibc.malloc.mmap_threshold=8589934592:glibc.malloc.trim_threshold=8589934592"
 
+NOTHING = "nothing"  # for --against
 DEVICE = "MERJAX_DUEL"  # environment variable of the workers: cpu or gpu
 
 Work = Callable[[], int]  # does some work and returns how many units it was
@@ -47,7 +48,8 @@ def main(
     sides: dict[str, Callable[..., Work]],
     settings: Callable[[argparse.ArgumentParser], None] = lambda parser: None,
 ) -> None:
-    """The command line of a benchmark: `--against torch` compares both sides, `--worker side` is one of their processes.
+    """The command line of a benchmark: `--against torch` compares both sides, `--against nothing` times merjax alone, and
+    `--worker side` is one of their processes.
 
     Args:
         module: the benchmark's name for `python -m`.
@@ -56,7 +58,7 @@ def main(
         settings: adds these to the command line.
     """
     parser = argparse.ArgumentParser(prog=f"python -m {module}")
-    parser.add_argument("--against", choices=[side for side in sides if side != "jax"], default="torch")
+    parser.add_argument("--against", choices=[*(side for side in sides if side != "jax"), NOTHING], default="torch")
     parser.add_argument(
         "--device", choices=("cpu", "gpu"), default="cpu", help="gpu: one process a side, on the first GPU"
     )
@@ -68,10 +70,14 @@ def main(
     if options.worker:
         _serve(sides[options.worker](**{name: value for name, value in vars(options).items() if name not in common}))
         return
-    if importlib.util.find_spec(options.against) is None:
-        sys.exit(f"error: this needs {options.against}, which is not installed: pip install 'merjax[benchmarks]'")
+    both = ("jax",) if options.against == NOTHING else ("jax", options.against)
+    if options.against != NOTHING and importlib.util.find_spec(options.against) is None:
+        sys.exit(
+            f"error: this needs {options.against}, which is not installed: pip install 'merjax[benchmarks]', "
+            f"or add --against {NOTHING}"
+        )
     pins = (True, False) if options.device == "cpu" else (False,)
-    arrangements = [Arrangement(side, pin, options.device) for side in ("jax", options.against) for pin in pins]
+    arrangements = [Arrangement(side, pin, options.device) for side in both for pin in pins]
     for arrangement in arrangements:
         _start(arrangement, module)
     for _ in range(options.rounds):
@@ -139,6 +145,8 @@ def _report(arrangements: list[Arrangement], unit: str) -> None:
     print(f"ms per {unit}, {len(arrangements[0].ms)} rounds{'min':>26}{'median':>11}")
     for arrangement in arrangements:
         print(f"  {arrangement.name:<40}{min(arrangement.ms):11.4f}{statistics.median(arrangement.ms):11.4f}")
+    if len({arrangement.side for arrangement in arrangements}) == 1:
+        return
     for name, summary in (("minima", min), ("medians", statistics.median)):
         half = len(arrangements) // 2
         ours, theirs = (min(summary(a.ms) for a in side) for side in (arrangements[:half], arrangements[half:]))

@@ -9,14 +9,12 @@ change the training.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
-from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
-import yaml
-from omegaconf import OmegaConf
-from omegaconf.errors import ConfigKeyError, OmegaConfBaseException
-
-from merjax.system.errors import MerjaxError, meant
+from merjax.system.errors import MerjaxError
+from merjax.system.paths import user_path
+from merjax.system.settings import Layer, build, read_layer
+from merjax.system.values import shown
 
 
 def traced(default: Any) -> Any:
@@ -163,44 +161,31 @@ class Config:
     engine: EngineConfig = field(default_factory=EngineConfig)
 
 
-def make_config(*layers: Any, source: str = "config") -> Config:
+def make_config(*layers: Layer, source: str = "config") -> Config:
     """Merge layers (mappings with nested or dotted keys, "key.sub=value" strings) over the defaults.
 
     Raises:
         MerjaxError: an unknown key (with what may have been meant), a wrong type, a value out of range.
     """
-    typed = OmegaConf.structured(Config)
-    try:
-        for layer in layers:
-            if not isinstance(layer, str | Mapping):
-                raise MerjaxError(f"{source}: settings are {layer!r}; write `key: value` lines, such as loss.gamma: 2")
-            typed = OmegaConf.merge(typed, _nested(layer))
-        config = cast(Config, OmegaConf.to_object(typed))
-    except ConfigKeyError as error:
-        raise MerjaxError(f"{source}: {_unknown(str(error.full_key), _first_line(error))}") from None
-    except OmegaConfBaseException as error:
-        raise MerjaxError(f"{source}: {error.full_key or 'value'}: {_first_line(error)}") from None
-    except ValueError as error:
-        raise MerjaxError(f"{source}: {error}") from None
+    merged: dict[str, Any] = {}
+    for layer in layers:
+        merged |= read_settings(layer, source)
+    if str(merged.get("data.store", "")).startswith("~"):
+        merged["data.store"] = str(user_path(merged["data.store"]))
+    config = build(Config, merged)
     _check_ranges(config, source)
     return config
 
 
-def read_yaml(path: Path) -> dict[str, Any]:
-    """Read a YAML file with OmegaConf's types (1e-3 is a number).
+def read_settings(layer: Layer, source: str = "config") -> dict[str, Any]:
+    """One layer's settings by dotted key, with values of their types; see `merjax.system.settings.read_layer`.
 
     Raises:
-        MerjaxError: a missing or malformed file.
+        MerjaxError: see `make_config`.
     """
-    if not path.is_file():
-        raise MerjaxError(f"{path} does not exist; sweep files lie in sweeps/, configs in configs/")
-    try:
-        content: Any = OmegaConf.to_container(OmegaConf.load(path))
-    except (yaml.YAMLError, OSError) as error:
-        raise MerjaxError(f"{path} is not a readable YAML file: {' '.join(str(error).split())}") from None
-    if not isinstance(content, dict):
-        raise MerjaxError(f"{path} holds no `key: value` lines")
-    return content
+    if not isinstance(layer, str | Mapping):
+        raise MerjaxError(f"{source}: settings are {shown(layer)}; write `key: value` lines, such as loss.gamma: 2")
+    return read_layer(layer, Config, source)
 
 
 def flatten(config: Any, prefix: str = "") -> dict[str, Any]:
@@ -236,40 +221,6 @@ def identity(config: Config) -> dict[str, Any]:
     return {k: v for k, v in flatten(config).items() if not k.startswith(aside) and k != "data.store"}
 
 
-def is_number(value: Any) -> bool:
-    """Whether a value of a YAML file is a number; true and false are not."""
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _unknown(key: str, said: str) -> str:
-    """What to write in place of an unknown key; OmegaConf finds similar names within one section only."""
-    if "Did you mean" in said:
-        return f"{said} ({key})"
-    known = [*flatten(Config())]
-    section, _, last = key.rpartition(".")
-    named = [k for k in known if k.rpartition(".")[2] == last]
-    hint = "" if named else meant(key, known)
-    if not hint:
-        beside = [k for k in known if section and k.startswith(f"{section}.")]
-        hint = f"; write {', '.join(named or beside or [f.name for f in fields(Config)])}"
-    return f"there is no setting `{key}`{hint} (merjax/config.py explains all settings)"
-
-
-def _nested(layer: Any) -> Any:
-    if isinstance(layer, str):
-        return OmegaConf.from_dotlist([layer])
-    nested = OmegaConf.create({})
-    for key, value in layer.items():
-        if isinstance(value, dict):
-            value = _nested(value)
-        OmegaConf.update(nested, str(key), value, merge=True)
-    return nested
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).splitlines()[0]
-
-
 RULES = ("fixed", "inner", "oracle")
 _POSITIVE = ("epochs", "batch", "units", "learning_rate", "cost", "steps_per_call", "looks")
 _SHARE = ("dropout", "dropout_lstm", "dropout_fc", "beta1", "beta2", "label_smoothing")
@@ -278,6 +229,8 @@ _SHARE = ("dropout", "dropout_lstm", "dropout_fc", "beta1", "beta2", "label_smoo
 def _check_ranges(config: Config, source: str) -> None:
     for key, value in flatten(config).items():
         name = key.rsplit(".", 1)[-1]
+        if isinstance(value, int) and value >= 2**31:  # programs count with 32 bits
+            raise MerjaxError(f"{source}: {key} is {value}, it must be below {2**31}")
         if name in _POSITIVE and not value > 0:
             raise MerjaxError(f"{source}: {key} is {value}, it must be above 0")
         if name in _SHARE and not 0 <= value < 1:

@@ -26,8 +26,9 @@ import numpy as np
 import pandas as pd
 
 import merjax
-from merjax.faces.crops import corners, read_image, region_boxes
+from merjax.faces.crops import corners, region_boxes
 from merjax.faces.flow import colour_wheel, dense_flow
+from merjax.faces.pictures import read_image
 from merjax.faces.regions import REGIONS
 from merjax.models.insight import after_each_frame, features_of, images_of, networks_of
 from merjax.protocols.schemes import emotion_regions

@@ -7,8 +7,8 @@ import pytest
 from support.places import CHECKOUT
 
 import merjax
-from merjax.config import read_yaml
 from merjax.sweeps.sweep_file import read_sweep
+from merjax.system.values import read_yaml
 
 
 def readme_lines() -> list[str]:

@@ -2,10 +2,9 @@
 
 from collections.abc import Sequence
 
-from rich.console import Console
-
 from merjax.cli.parser import Parser
 from merjax.cli.releases import add_release_flags, read_releases
+from merjax.system.console import TextConsole
 from merjax.system.errors import command
 
 _ABOUT = """\
@@ -37,7 +36,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     from merjax.datasets import index_of
     from merjax.protocols.completeness import check_releases
 
-    console = Console()
+    console = TextConsole()
     print_completeness(check_releases(releases), console)
     if asked.audit_aus:
         print_audit(index_of([clip for release in releases for clip in release.clips]), console)

@@ -7,10 +7,10 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
-from merjax.cli.printing import say
 from merjax.datasets import DATABASES
 from merjax.protocols import audit_aus
 from merjax.protocols.completeness import CheckReport, DatabaseCheck, SchemeCheck
+from merjax.system.console import say
 
 
 def print_completeness(report: CheckReport, console: Console) -> None:
@@ -36,9 +36,8 @@ def print_audit(index: pd.DataFrame, console: Console) -> None:
     audit = audit_aus(index)
     for row in audit.to_dict("records"):
         name = f"{row['database']}/{row['subject']}/{row['clip']}"
-        say(
-            console, f"{name}: {row['action_units']} is class {row['objective_class']}, by the rule {row['rule_class']}"
-        )
+        rule = "cannot be understood" if pd.isna(row["rule_class"]) else str(row["rule_class"])
+        say(console, f"{name}: {row['action_units']} is class {row['objective_class']}, by the rule {rule}")
     classed = index[index["objective_class"].notna()]
     for database, clips in classed.groupby("database", sort=False):
         agree = len(clips) - int((audit["database"] == database).sum())

@@ -9,8 +9,10 @@ from rich.console import Console
 from rich.text import Text
 
 from merjax.cli.parser import Parser
-from merjax.cli.printing import say
-from merjax.system.errors import MerjaxError, command
+from merjax.system.at_work import at_work
+from merjax.system.console import TextConsole, say
+from merjax.system.errors import MerjaxError, command, visible
+from merjax.system.paths import is_file, lacks_folder, user_path
 
 if TYPE_CHECKING:
     from merjax.system.health import Finding
@@ -41,8 +43,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Run the command line; without `argv`, the process's own."""
     asked = _parser().read(argv)
     findings = _machine(asked.landmark_model) if asked.folder is None else _folder(asked.folder, asked.full)
-    console = Console()
-    failed = print_findings(findings, console)
+    console = TextConsole()
+    with at_work("examining", asked.folder or "this machine"):
+        failed = print_findings(findings, console)
     if failed:
         say(console, f"{failed} of these need something to be done; the lines with an arrow say what")
         sys.exit(2)
@@ -55,9 +58,9 @@ def print_findings(findings: "Iterable[Finding]", console: Console) -> int:
     for finding in findings:
         failed += finding.fails
         mark, style = ("x", "bold red") if finding.fails else ("!", "yellow") if finding.todo else ("+", "green")
-        line = Text.assemble((mark, style), f" {finding.what:<14} {finding.found}")
+        line = Text.assemble((mark, style), visible(f" {finding.what:<14} {finding.found}"))
         if finding.todo:
-            line.append(f"\n  {'->':>14} {finding.todo}", style)
+            line.append(visible(f"\n  {'->':>14} {finding.todo}"), style)
         console.print(line, soft_wrap=True)
     return failed
 
@@ -86,17 +89,17 @@ def _landmarks(path: Path | None) -> "Finding":
 
 def _folder(folder: Path, full: bool) -> "Iterator[Finding]":
     """The findings in a folder, whose kind is known by the file that each kind has."""
-    if not folder.is_dir():
-        raise MerjaxError(f"{folder} is not a folder; name a clip store, a sweep's folder or a saved model")
-    if (folder / "store.json").is_file():
+    if lacking := lacks_folder(folder):
+        raise MerjaxError(f"{folder} {lacking}; name a clip store, a sweep's folder or a saved model")
+    if is_file(folder / "store.json"):
         from merjax.stores.health import examine_store
 
         yield from examine_store(folder, full=full)
-    elif (folder / "plan.json").is_file():
+    elif is_file(folder / "plan.json"):
         from merjax.sweeps.health import examine_sweep
 
         yield from examine_sweep(folder)
-    elif (folder / "card.json").is_file():
+    elif is_file(folder / "card.json"):
         from merjax.models.health import examine_model
 
         yield from examine_model(folder)
@@ -116,8 +119,10 @@ def _nearby(folder: Path) -> str:
 def _parser() -> Parser:
     parser = Parser("merjax doctor", _ABOUT, _EPILOG)
     parser.add_argument(
-        "folder", nargs="?", type=Path, metavar="FOLDER", help="a clip store, a sweep's folder or a model"
+        "folder", nargs="?", type=user_path, metavar="FOLDER", help="a clip store, a sweep's folder or a model"
     )
     parser.add_argument("--full", action="store_true", help="for a store: read all its pixels and compare their hash")
-    parser.add_argument("--landmark-model", type=Path, metavar="FILE", help="dlib's 68-point model (default: found)")
+    parser.add_argument(
+        "--landmark-model", type=user_path, metavar="FILE", help="dlib's 68-point model (default: found)"
+    )
     return parser

@@ -4,11 +4,12 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
-from rich.console import Console
-
 from merjax.cli.parser import Parser, is_setting
 from merjax.cli.sweep import add_sweep_flags
+from merjax.system.at_work import at_work
+from merjax.system.console import TextConsole
 from merjax.system.errors import MerjaxError, command
+from merjax.system.paths import user_path
 
 _ABOUT = """\
 Copy what the shards of one sweep wrote into one folder, and print the sweep's scores. The words before the folders, and
@@ -29,13 +30,13 @@ If chunks are missing, the error says which ones, and what to run for them.
 """
 
 
-@command
+@command(stopped="stopped; what was copied is kept, and the same line goes on from there")
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command line; without `argv`, the process's own."""
     asked = _parser().read(argv)
     settings = [word for word in asked.words if is_setting(word)]
-    folders = [Path(word) for word in asked.words if not is_setting(word)]
-    if Path(asked.file).is_dir():
+    folders = [user_path(word) for word in asked.words if not is_setting(word)]
+    if asked.file.is_dir():
         raise MerjaxError(f"{asked.file} is a folder; the sweep file comes first: merjax merge FILE DIR ...")
     if not folders:
         raise MerjaxError(f"no folder to merge; name those of the shards: merjax merge {asked.file} DIR ...")
@@ -44,13 +45,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     from merjax.sweeps.running.run import merge_sweep
     from merjax.sweeps.sweep_file import read_sweep
 
-    sweep = read_sweep(Path(asked.file), settings, asked.scale)
+    with at_work("reading the sweep file", asked.file):
+        sweep = read_sweep(asked.file, settings, asked.scale)
     result = merge_sweep(sweep, folders, asked.out or Path("runs") / sweep.name)
     if result.missing:
         scale = ["--scale", asked.scale] if asked.scale != "full" else []
         out = ["--out", str(asked.out)] if asked.out else []
-        raise MerjaxError(missing_sentence(result, shlex.join([asked.file, *settings, *scale, *out])))
-    print_result(result, Console())
+        raise MerjaxError(missing_sentence(result, shlex.join([str(asked.file), *settings, *scale, *out])))
+    print_result(result, TextConsole())
 
 
 def _parser() -> Parser:
@@ -60,7 +62,9 @@ def _parser() -> Parser:
         _EPILOG,
         usage="merjax merge FILE [key=value ...] DIR ... [--scale {full,small}] [--out DIR]",
     )
-    parser.add_argument("file", metavar="FILE", help="the sweep file, or the name of one of `merjax sweep --list`")
+    parser.add_argument(
+        "file", type=user_path, metavar="FILE", help="the sweep file, or the name of one of `merjax sweep --list`"
+    )
     parser.add_argument(
         "words", nargs="*", metavar="key=value DIR", help="settings that the shards were given, and their folders"
     )

@@ -3,9 +3,8 @@
 import argparse
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -14,7 +13,10 @@ from rich.table import Table
 from merjax.cli.check import release_words
 from merjax.cli.parser import Parser, positive
 from merjax.cli.releases import FILE, FOLDER, add_release_flags, read_releases
+from merjax.system.at_work import at_work
+from merjax.system.console import TextConsole, say
 from merjax.system.errors import MerjaxError, command
+from merjax.system.paths import user_path
 
 if TYPE_CHECKING:
     from merjax.stores.clip_motion import FlowSettings
@@ -43,6 +45,8 @@ examples:
             samm:
               028/028_4_1: {apex: 1113}
         with any of onset, apex, offset, emotion, action_units, objective_class; the store records them
+  merjax prepare --casme2 /data/CASME2 --faces sure --out stores/strict
+        only clips whose face dlib's detector finds by itself; the others are listed and left out
   merjax prepare --flow-images megc2019/images --clips megc2019.csv --out stores/megc_flow
         published flow images as they are, for the methods that take flow; the store holds no frames
 
@@ -55,7 +59,7 @@ use: use the model, and what is derived from it, for research only.
 """
 
 
-@command
+@command(stopped="stopped; the clips that were finished are kept, and the same line goes on with the others")
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command line; without `argv`, the process's own."""
     typed = list(sys.argv[1:] if argv is None else argv)
@@ -71,7 +75,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         raise MerjaxError(
             "--out is missing: name the folder of the clip store to make, or write `merjax check` to only count"
         )
-    console = Console()
+    console = TextConsole()
     print_store(
         _from_flow_images(asked) if asked.flow_images or asked.clips else _from_releases(asked, console), console
     )
@@ -90,6 +94,7 @@ def _from_releases(asked: argparse.Namespace, console: Console) -> "Store":
             colour=asked.colour,
             align=asked.align,
             flow=flow_settings(asked),
+            faces=asked.faces,
             workers=asked.workers,
             model=asked.landmark_model,
             progress=progress,
@@ -127,7 +132,8 @@ def _from_flow_images(asked: argparse.Namespace) -> "Store":
 
     from merjax.stores.from_flow_images import prepare_flow_images
 
-    return prepare_flow_images(asked.flow_images, asked.clips, asked.out)
+    with at_work("reading", f"{asked.flow_images} and {asked.clips}"):
+        return prepare_flow_images(asked.flow_images, asked.clips, asked.out)
 
 
 def print_store(store: "Store", console: Console) -> None:
@@ -136,12 +142,12 @@ def print_store(store: "Store", console: Console) -> None:
 
     index, counts = store.index, store.meta["counts"]
     subjects = len(index[["database", "subject"]].drop_duplicates())
-    console.print(
+    say(
+        console,
         f"{store.path}: {len(index)} of {len(index) + len(store.dropped)} clips, {subjects} subjects, "
         + (f"{index['n_frames'].sum()} frames; " if store.crops else "no frames; ")
         + (f"flow of {store.flow.shape[2]}x{store.flow.shape[1]} pixels; " if store.flow is not None else "")
         + f"look at {' and '.join(str(path) for path in sorted(store.path.glob('*_sheet.png')))}",
-        soft_wrap=True,
     )
     protocols = counts["protocols"]
     table = Table("database", "clips", "dropped", *protocols, title="used / published", title_justify="left")
@@ -149,20 +155,36 @@ def print_store(store: "Store", console: Console) -> None:
         parts = [_ratio(protocol[name]) if name in protocol else "-" for protocol in protocols.values()]
         table.add_row(DATABASES[name].title, _ratio(numbers), str(numbers["dropped"]), *parts)
     console.print(table)
+    for sentence in _pictures_told(store):
+        console.print(sentence, markup=False, highlight=False, soft_wrap=True)
     if "flow_frame" in index:
         without = int((index["apex"].isna() | (index["apex"] <= index["onset"])).sum())
         if store.meta["settings"]["flow"]["to"] == "apex" and without:
-            console.print(f"motion goes to the middle frame in {without} clips, which have no apex after the onset")
+            say(console, f"motion goes to the middle frame in {without} clips, which have no apex after the onset")
         if store.meta.get("flow_cut_off", 0) > 5e-5:
-            console.print(
-                f"{store.meta['flow_cut_off']:.2%} of the motion in frames is larger than the store can hold and was cut off"
+            say(
+                console,
+                f"{store.meta['flow_cut_off']:.2%} of the motion in frames is larger than the store can hold and was cut off",
             )
     for row in store.discrepancies.to_dict("records"):
         name = "/".join(row[key] for key in ("database", "subject", "clip") if row[key])
-        sentence = f"{'dropped ' if row['dropped'] else ''}{name}: {row['reason']}"
-        console.print(sentence, markup=False, highlight=False, soft_wrap=True)
-    if store.statement:
-        console.print(f"[yellow]{store.statement}[/yellow]", soft_wrap=True)
+        say(console, f"{'dropped ' if row['dropped'] else ''}{name}: {row['reason']}")
+    say(console, store.statement, "yellow")
+
+
+def _pictures_told(store: "Store") -> Iterator[str]:
+    """How the faces were found, and which depth the pictures have, where either is not as usual."""
+    index = store.index
+    found = {step: n for step, n in store.meta.get("faces", {}).get("found", {}).items() if n}
+    if found and set(found) != {"sure"}:
+        counts = ", ".join(f"{n} {step}" for step, n in found.items())
+        yield (
+            f"faces were found by these steps: {counts}; look at the tiles with a red rim in contact_sheet.png, and leave such "
+            "clips out with --faces sure"
+        )
+    for bits, n in index["bits"].value_counts().sort_index().items() if "bits" in index else ():
+        if bits != 8:
+            yield f"the values of {n} clips use {bits} of 16 bits; their upper 8 are kept"
 
 
 def _ratio(numbers: dict[str, int | None]) -> str:
@@ -176,14 +198,19 @@ def _parser() -> Parser:
     ready = parser.add_argument_group("ready flow images, in place of a release")
     ready.add_argument("--flow-images", **FOLDER, help="folder of PNG files {subject}_{clip}.png, one per clip, whose red,"
         " green and blue are u, v and optical strain, as the images of MEGC 2019")  # fmt: skip
-    ready.add_argument("--clips", type=Path, metavar="CSV", help="list of the clips: data, subject, clip, label (negative,"
+    ready.add_argument("--clips", type=user_path, metavar="CSV", help="list of the clips: data, subject, clip, label (negative,"
         " positive, surprise or 0, 1, 2; or I to V), and where known emotion, onset, apex, offset, au")  # fmt: skip
     what = parser.add_argument_group("what to make")
-    what.add_argument("--out", type=Path, metavar="STORE", help="folder of the clip store to make")
+    what.add_argument("--out", type=user_path, metavar="STORE", help="folder of the clip store to make")
     what.add_argument("--colour", choices=("gray", "rgb"), default="gray", help="channels of the crops (default: gray)")
     what.add_argument("--align", choices=("first", "frame"), default="first", help="boxes stay where the first frame's"
         " landmarks put them (first, default), or follow the head's rotation, scaling and translation, smoothed over 0.1 s"
         " (frame; for clips in which the head moves; several times slower)")  # fmt: skip
+    what.add_argument("--faces", choices=("sure", "faint", "subject", "picture"), default="picture", help="the lowest step"
+        " that may be taken to find a clip's face. sure: dlib's detector as it is; faint: also at lower thresholds, on a larger"
+        " picture; subject: also at the place of the subject's other clips, if all of these were found there; picture"
+        " (default): also, in a release of face crops, at the place that faces have in its pictures. The store notes each"
+        " clip's step, and points that cannot be a face are refused at every step")  # fmt: skip
     motion = parser.add_argument_group("motion")
     motion.add_argument("--flow", nargs="?", const="apex", choices=("apex", "mid", "every"), help="also a picture of each"
         " clip's motion (u, v and optical strain of the face) for the methods that take flow: from the onset to the apex, or"

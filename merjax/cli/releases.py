@@ -6,13 +6,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from merjax.cli.parser import Parser
+from merjax.system.at_work import at_work
 from merjax.system.errors import MerjaxError
+from merjax.system.paths import user_path
 
 if TYPE_CHECKING:
     from merjax.datasets import Release
 
-FOLDER: dict[str, Any] = {"type": Path, "metavar": "DIR"}
-FILE: dict[str, Any] = {"type": Path, "metavar": "FILE"}
+FOLDER: dict[str, Any] = {"type": user_path, "metavar": "DIR"}
+FILE: dict[str, Any] = {"type": user_path, "metavar": "FILE"}
 
 
 def add_release_flags(parser: Parser) -> None:
@@ -54,4 +56,8 @@ def read_releases(asked: argparse.Namespace) -> "list[Release]":
         "samm": lambda root: read_samm(root, annotations=asked.samm_annotations, overrides=changes),
         "smic": lambda root: read_smic(root, overrides=changes),
     }
-    return [readers[name](getattr(asked, name)) for name in named]
+    releases = []
+    for name in named:
+        with at_work("reading", getattr(asked, name)):
+            releases.append(readers[name](getattr(asked, name)))
+    return releases

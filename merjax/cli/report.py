@@ -3,14 +3,15 @@
 import argparse
 import shlex
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 
 from merjax.cli.parser import Parser
-from merjax.cli.printing import say, wide_console
+from merjax.system.at_work import at_work
+from merjax.system.console import say, wide_console
 from merjax.system.errors import MerjaxError, command
+from merjax.system.paths import refuse_unwritable, user_path
 
 if TYPE_CHECKING:
     from merjax.report.section import Section
@@ -44,10 +45,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     from merjax.report.files import sections_of, write_logs, write_report
     from merjax.sweeps.result import open_sweeps
 
-    runs = open_sweeps(asked.runs)
-    sections = sections_of(runs, asked.base)
-    page = write_report(asked.out, runs, sections, crops=not asked.no_crops)
-    logs = write_logs(page.parent, sections) if asked.log_megc else []
+    named = ", ".join(map(str, asked.runs))
+    with at_work("reading", named):
+        runs = open_sweeps(asked.runs)
+        refuse_unwritable(asked.out or runs[0].folder / "report")
+        sections = sections_of(runs, asked.base)
+    with at_work("writing the report of", named):
+        page = write_report(asked.out, runs, sections, crops=not asked.no_crops)
+        logs = write_logs(page.parent, sections) if asked.log_megc else []
     console = wide_console()
     print_report(runs, sections, console)
     if logs:
@@ -92,9 +97,9 @@ def _rescore_line(asked: argparse.Namespace) -> str:
 
 def _parser() -> Parser:
     parser = Parser("merjax report", _ABOUT, _EPILOG)
-    parser.add_argument("runs", nargs="*", type=Path, metavar="RUN", help="folders that `merjax sweep` wrote")
+    parser.add_argument("runs", nargs="*", type=user_path, metavar="RUN", help="folders that `merjax sweep` wrote")
     parser.add_argument(
-        "--out", type=Path, metavar="DIR", help="folder of the report (default: report/ in the first RUN)"
+        "--out", type=user_path, metavar="DIR", help="folder of the report (default: report/ in the first RUN)"
     )
     parser.add_argument(
         "--base",

@@ -6,8 +6,10 @@ from pathlib import Path
 from rich.console import Console
 
 from merjax.cli.parser import Parser
-from merjax.cli.printing import say, wide_console
+from merjax.system.at_work import at_work
+from merjax.system.console import say, wide_console
 from merjax.system.errors import command
+from merjax.system.paths import user_path
 
 PROTOCOLS = ("megc3", "au5")
 
@@ -23,7 +25,7 @@ The log has a line "database subject" (casme2 sub01) and below it a line "clip t
 Classes are numbered from 0 (megc3: 0 negative, 1 positive, 2 surprise). A log that holds a clip twice is refused, and so is one
 that lacks clips: each database in it must have the protocol's published number of clips per class and of subjects. If a whole
 database is absent, a warning says that these are not scores of the protocol. With --clips, the log must have exactly the clips
-of that CSV file (columns database, subject, clip; a column label is compared too). `merjax report --log-megc` writes such a
+of that table (columns database, subject, clip; a column label is compared too). `merjax report --log-megc` writes such a
 file beside its logs.
 """
 
@@ -48,7 +50,8 @@ def print_rescored(path: Path, protocol: str, clips: Path | None, console: Conso
     from merjax.scoring.scores import DRAWS
     from merjax.scoring.written import number
 
-    scores = rescore(path, clips=clips, protocol=protocol)
+    with at_work("scoring the log", path):
+        scores = rescore(path, clips=clips, protocol=protocol)
     rows = [
         (
             Part(row["part"]).title,
@@ -70,9 +73,9 @@ def print_rescored(path: Path, protocol: str, clips: Path | None, console: Conso
 
 def _parser() -> Parser:
     parser = Parser("merjax rescore", _ABOUT, _EPILOG)
-    parser.add_argument("log", type=Path, metavar="LOG", help="the log to score")
+    parser.add_argument("log", type=user_path, metavar="LOG", help="the log to score")
     parser.add_argument(
         "--protocol", choices=PROTOCOLS, default="megc3", help="what its classes are (default: %(default)s)"
     )
-    parser.add_argument("--clips", type=Path, metavar="CSV", help="the clips that the log must have")
+    parser.add_argument("--clips", type=user_path, metavar="CSV", help="the clips that the log must have")
     return parser

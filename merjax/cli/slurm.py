@@ -8,7 +8,7 @@ from typing import Any
 from merjax.sweeps.folder import refuse_folder
 from merjax.sweeps.running.curve_logs import Log, refuse_missing
 from merjax.sweeps.running.planned import plan_sweep
-from merjax.sweeps.running.shards import Shard
+from merjax.sweeps.running.shards import Shard, refuse_idle
 from merjax.sweeps.sweep_file import SweepFile
 from merjax.system.errors import MerjaxError
 
@@ -24,7 +24,9 @@ def check(sweep: SweepFile, shards: int, folder: Path, log: Log | None) -> None:
     if sweep.search:
         raise MerjaxError("a search cannot be divided: proposals depend on all scores before; leave --slurm out")
     refuse_missing(log)
-    refuse_folder(folder, plan_sweep(sweep, Shard(1, shards)))
+    plan = plan_sweep(sweep, Shard(1, shards))
+    refuse_idle(Shard(1, shards), plan)
+    refuse_folder(folder, plan)
 
 
 def submit(

@@ -5,13 +5,17 @@ import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from merjax.cli.parser import Parser
-from merjax.cli.printing import say
+from merjax.cli.parser import Parser, is_setting, whole_number
+from merjax.system import values
+from merjax.system.at_work import at_work
+from merjax.system.console import TextConsole, say
 from merjax.system.errors import MerjaxError, command
+from merjax.system.paths import user_path
+from merjax.system.settings import split_word
 
 if TYPE_CHECKING:
     from merjax.sweeps.running.shards import Shard
@@ -20,6 +24,7 @@ if TYPE_CHECKING:
 QUICKSTART = "quickstart"
 SCALES = ("full", "small")
 LOGS = ("jsonl", "tensorboard")
+_FLAGS_WITH_VALUES = ("out", "scale", "shard", "log", "slurm", "show")  # which people write as settings
 
 _ABOUT = "Train the trials of a sweep file over all folds and seeds, and print their pooled scores."
 _EPILOG = """\
@@ -59,42 +64,45 @@ memory: engine.chunk=8 puts at most 8 runs on the devices together; without it, 
 """
 
 
-@command
+@command(stopped="stopped; what was finished is kept, and the same line goes on from there")
 def main(argv: Sequence[str] | None = None, prog: str = "merjax sweep") -> None:
     """Run the command line; without `argv`, the process's own. `prog` is the program's name in its help."""
     typed = list(sys.argv[1:] if argv is None else argv)
     asked = _parser(prog).read(typed)
-    file = QUICKSTART if not asked.words or "=" in asked.words[0] else asked.words.pop(0)
+    file = QUICKSTART if not asked.words or is_setting(asked.words[0]) else asked.words.pop(0)
     for word in asked.words:
-        if "=" not in word:
-            raise MerjaxError(f"`{word}` is not a setting; after the sweep file come words such as loss.gamma=1.5")
+        key, value = split_word(word)
+        if key in _FLAGS_WITH_VALUES:
+            raise MerjaxError(f"{key} is a flag, not a setting; write --{key} {value}")
     if asked.merge:
         raise MerjaxError(f"--merge is now a word of its own; write: merjax merge {_line(file, asked, asked.merge)}")
     if asked.list:
-        _print_list(Console())
+        _print_list(TextConsole())
     elif asked.show:
         _show(asked.show)
     else:
-        _run(file, asked, typed, Console())
+        _run(file, asked, typed, TextConsole())
 
 
 def _run(file: str, asked: argparse.Namespace, typed: Sequence[str], console: Console) -> None:
+    shard = _shard(asked, console)
+
     from merjax.cli.terminal import print_result, print_shard
-    from merjax.sweeps.running.run import train_sweep
-    from merjax.sweeps.running.shards import array_shard, own_shard, parse_shard
+    from merjax.sweeps.running.run import make_missing_store, train_sweep
     from merjax.sweeps.sweep_file import read_sweep
+    from merjax.system.jax_setup import prepare_backend
     from merjax.system.signals import Interrupted, stop_requests
 
-    sweep = read_sweep(Path(file), asked.words, asked.scale)
+    with at_work("reading the sweep file", file):
+        sweep = read_sweep(user_path(file), asked.words, asked.scale)
     folder = asked.out or Path("runs") / sweep.name
-    trains = not asked.plan and asked.slurm is None
-    # look for the other processes of a cluster only if this one is to train
-    shard = parse_shard(asked.shard) if asked.shard else own_shard() if trains else array_shard()
     if asked.plan:
         _print_plan(sweep, folder, shard, console)
     elif asked.slurm is not None:
         _submit(sweep, file, asked, folder, console)
     else:
+        prepare_backend()
+        make_missing_store(sweep, console)  # before the requests, which training looks for: Ctrl-C ends this at once
         with stop_requests() as stop:
             try:
                 result = train_sweep(sweep, folder, shard, asked.log, console, stop)
@@ -108,12 +116,24 @@ def _run(file: str, asked: argparse.Namespace, typed: Sequence[str], console: Co
             print_result(result, console)
 
 
+def _shard(asked: argparse.Namespace, console: Console) -> "Shard":
+    from merjax.sweeps.running.shards import array_shard, own_shard, parse_shard
+
+    if asked.shard:
+        return parse_shard(asked.shard)
+    if asked.plan or asked.slurm is not None:  # only who trains looks for the other processes of a cluster
+        return array_shard()
+    return own_shard(say=lambda sentence: say(console, sentence))
+
+
 def _print_plan(sweep: "SweepFile", folder: Path, shard: "Shard", console: Console) -> None:
     from merjax.cli.terminal import print_plan, print_scale, print_search_plan
     from merjax.sweeps.running.planned import batch_of, memory_of, planned
     from merjax.sweeps.running.pool import worker_count
     from merjax.sweeps.running.run import make_missing_store
+    from merjax.system.jax_setup import prepare_backend
 
+    prepare_backend()
     make_missing_store(sweep, console)
     plan, finished = planned(sweep, shard, folder)
     workers = worker_count(sweep.trials[0].config.engine.workers)
@@ -153,7 +173,7 @@ def _print_list(console: Console) -> None:
 def _show(name: str) -> None:
     from merjax.sweeps.shipped import find_sweep
 
-    print(find_sweep(Path(name)).read_text(), end="")
+    print(values.read_text(find_sweep(user_path(name))), end="")
 
 
 def _line(file: str, asked: argparse.Namespace, folders: Sequence[str | Path]) -> str:
@@ -168,14 +188,19 @@ def _scale(asked: argparse.Namespace) -> list[str]:
 
 def _parameters(words: list[str]) -> dict[str, Any]:
     """`timeout_min=60 slurm_partition=gpu` in the form that submitit takes."""
-    from omegaconf import OmegaConf
-
-    return cast(dict[str, Any], OmegaConf.to_container(OmegaConf.from_dotlist(words)))
+    found: dict[str, Any] = {}
+    for key, written in map(split_word, words):
+        value = values.plain(values.parse(written, f"--slurm-set {key}"))
+        # Slurm's names of accounts and partitions keep their letters, so 010 is not the number 10
+        found[key] = (
+            written if isinstance(value, int | float) and str(value) not in (written, written.capitalize()) else value
+        )
+    return found
 
 
 def add_sweep_flags(parser: Parser) -> None:
     """The flags that say which sweep is meant and where its results lie: `sweep` and `merge` have them."""
-    parser.add_argument("--out", type=Path, metavar="DIR", help="folder of the results (default: runs/NAME)")
+    parser.add_argument("--out", type=user_path, metavar="DIR", help="folder of the results (default: runs/NAME)")
     parser.add_argument(
         "--scale",
         choices=SCALES,
@@ -196,7 +221,7 @@ def _parser(prog: str) -> Parser:
     add_sweep_flags(parser)
     parser.add_argument("--list", action="store_true", help="print the sweeps that can be called by name, a line each")
     parser.add_argument("--show", metavar="NAME", help="print the sweep file of that name, to start your own from")
-    parser.add_argument("--slurm", type=int, metavar="N", help="submit N shards to Slurm, and do nothing here")
+    parser.add_argument("--slurm", type=whole_number, metavar="N", help="submit N shards to Slurm, and do nothing here")
     parser.add_argument(
         "--slurm-set", nargs="+", default=[], metavar="key=value", help="parameters of submitit, such as timeout_min=60"
     )
@@ -214,5 +239,5 @@ def _parser(prog: str) -> Parser:
     parser.add_argument(
         "--log", choices=LOGS, help="write training curves for other tools too, into logs/ of the results"
     )
-    parser.add_argument("--merge", nargs="+", type=Path, help=argparse.SUPPRESS)  # answers with the word
+    parser.add_argument("--merge", nargs="+", type=user_path, help=argparse.SUPPRESS)  # answers with the word
     return parser

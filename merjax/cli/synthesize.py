@@ -1,12 +1,10 @@
 """`merjax synthesize`: labelled clips made from photographs of faces, in a database's own layout."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
-from rich.console import Console
-
-from merjax.cli.parser import Parser, positive
+from merjax.cli.parser import Parser, number, positive, whole_number
 from merjax.system.errors import command
+from merjax.system.paths import user_path
 
 LAYOUTS = ("casme2", "samm", "smic")
 NOISE, DRIFT, FLICKER = 1.5, 0.3, 0.004  # the defaults of Camera, repeated so that --help loads nothing
@@ -35,7 +33,7 @@ The 68 landmarks come from dlib's model, which was trained on iBUG 300-W: for re
 The same arguments and photographs give the same frames, whatever the number of workers."""
 
 
-@command
+@command(stopped="stopped; the clips that were finished are kept, and the same line goes on with the others")
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command line; without `argv`, the process's own."""
     parser = _parser()
@@ -44,9 +42,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         parser.error("--peak takes one size or two, LO HI")
 
     from merjax.synthesis import Camera, synthesize_release
-    from merjax.system.console import counted
+    from merjax.system.console import TextConsole, counted, say
 
-    console = Console(stderr=True)
+    console = TextConsole(stderr=True)
     with counted("making clips", console) as progress:
         out = synthesize_release(
             asked.out,
@@ -64,35 +62,38 @@ def main(argv: Sequence[str] | None = None) -> None:
             model=asked.landmark_model,
             progress=progress,
         )
-    print(f"{out}: a release in the layout of {asked.layout}, made from photographs (see SYNTHETIC.json there)")
+    say(
+        TextConsole(),
+        f"{out}: a release in the layout of {asked.layout}, made from photographs (see SYNTHETIC.json there)",
+    )
 
 
 def _parser() -> Parser:
     parser = Parser("merjax synthesize", _ABOUT, _EXAMPLES)
     add = parser.add_argument
-    add("--out", type=Path, required=True, metavar="DIR", help="folder to make; it must not exist, or be empty")
-    add("--portraits", type=Path, nargs="+", default=[], metavar="PATH", help="photographs of one frontal face each, or"
+    add("--out", type=user_path, required=True, metavar="DIR", help="folder to make; it must not exist, or be empty")
+    add("--portraits", type=user_path, nargs="+", default=[], metavar="PATH", help="photographs of one frontal face each, or"
         " folders of them; one subject each (default: two photographs inside installed packages)")  # fmt: skip
     add("--layout", choices=LAYOUTS, default="casme2", help="database whose layout is written (default: %(default)s)")
-    add("--invent", type=int, default=0, metavar="N", help="make N subjects with varied proportions, complexion and"
+    add("--invent", type=whole_number, default=0, metavar="N", help="make N subjects with varied proportions, complexion and"
         " light out of the portraits; the release then says that its identities are invented")  # fmt: skip
-    add("--subjects", type=int, metavar="N", help="at most N subjects")
-    add("--clips", type=int, default=9, metavar="N", help="clips per subject, dealt evenly over the three classes of"
+    add("--subjects", type=whole_number, metavar="N", help="at most N subjects")
+    add("--clips", type=whole_number, default=9, metavar="N", help="clips per subject, dealt evenly over the three classes of"
         " MEGC 2019 (default: %(default)s)")  # fmt: skip
     add("--emotions", nargs="+", default=[], metavar="EMOTION", help="emotions as the database names them (default:"
         " those of the three classes)")  # fmt: skip
-    add("--peak", type=float, nargs="+", default=(1.0, 3.0), metavar="PX", help="largest displacement at the apex, one"
+    add("--peak", type=number, nargs="+", default=(1.0, 3.0), metavar="PX", help="largest displacement at the apex, one"
         " size or LO HI, in pixels where the eyes are 105 px apart; about 10 is a posed expression"
         " (default: 1 3)")  # fmt: skip
-    add("--noise", type=float, default=NOISE, metavar="LEVELS", help="standard deviation of the sensor noise at"
+    add("--noise", type=number, default=NOISE, metavar="LEVELS", help="standard deviation of the sensor noise at"
         " mid-gray, in gray levels of 255 (default: %(default)s)")  # fmt: skip
-    add("--drift", type=float, default=DRIFT, metavar="PX", help="largest sway of the whole frame"
+    add("--drift", type=number, default=DRIFT, metavar="PX", help="largest sway of the whole frame"
         " (default: %(default)s)")  # fmt: skip
-    add("--flicker", type=float, default=FLICKER, metavar="SHARE", help="relative flicker of the light"
+    add("--flicker", type=number, default=FLICKER, metavar="SHARE", help="relative flicker of the light"
         " (default: %(default)s)")  # fmt: skip
     add("--fields", action="store_true", help="also write each clip's true displacement, onset to apex, below"
         " true_fields/ as npz")  # fmt: skip
-    add("--landmark-model", type=Path, metavar="FILE", help="dlib's 68-point model (default: looked up)")
-    add("--seed", type=int, default=0, metavar="N", help="seed of everything random (default: %(default)s)")
+    add("--landmark-model", type=user_path, metavar="FILE", help="dlib's 68-point model (default: looked up)")
+    add("--seed", type=whole_number, default=0, metavar="N", help="seed of everything random (default: %(default)s)")
     add("--workers", type=positive, metavar="N", help="clips made at a time (default: one per core)")
     return parser

@@ -6,20 +6,19 @@ from pathlib import Path
 import jax
 import pandas as pd
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
-from merjax.cli.printing import say
 from merjax.config import SelectionConfig, flatten
 from merjax.methods.registry import method_of
 from merjax.scoring.entry import LEAKS, SELECTIONS
 from merjax.scoring.metrics import SCORES
+from merjax.sweeps.folder import read_tried
 from merjax.sweeps.plan import Chunk, Plan, left_out_sentences, splitting_keys
 from merjax.sweeps.result import SweepResult
 from merjax.sweeps.running.progress import seconds_left
 from merjax.sweeps.running.shards import Shard
 from merjax.sweeps.sweep_file import SweepFile
-from merjax.system.console import duration
+from merjax.system.console import duration, say
 from merjax.training.selection import trains_inner, trains_outer
 
 _SHOWN = 10  # the most proposals of a search, or diverged trials, that are printed
@@ -31,9 +30,7 @@ def print_scores(plan: Plan, scores: pd.DataFrame, console: Console) -> None:
     title = f"{plan.name}: {data.protocol}, {data.clips} clips of {data.subjects} subjects, {len(data.folds)} folds" + (
         f", {len(plan.seeds)} seeds" if len(plan.seeds) > 1 else ""
     )
-    console.print(
-        title, style="italic", markup=False, highlight=False, soft_wrap=True
-    )  # as a line of its own, since a table breaks its title at its width
+    say(console, title, "italic")  # as a line of its own, since a table breaks its title at its width
     table = Table()
     table.add_column("trial")
     for name in SCORES:
@@ -47,21 +44,21 @@ def print_scores(plan: Plan, scores: pd.DataFrame, console: Console) -> None:
         ]
         note = f" ({row['diverged']:.0f} runs diverged)" if row.get("diverged", 0) > 0 else ""
         part = "" if row["part"] == "together" else f" [{row['part']}]"
-        table.add_row(escape(row["trial"] + part) + note, *cells, end_section=i == last)
+        table.add_row(row["trial"] + part + note, *cells, end_section=i == last)
     console.print(table)
     if scores["trial"].str.contains(SELECTIONS["oracle"], regex=False).any():
-        console.print(f"[yellow]{escape(LEAKS)}[/yellow]", soft_wrap=True)
+        say(console, LEAKS, "yellow")
     print_not_run(plan, console)
     for statement in dict.fromkeys(group.statement for group in plan.groups if group.statement):
-        console.print(f"[yellow]{escape(statement)}[/yellow]", soft_wrap=True)
+        say(console, statement, "yellow")
     for sentence in left_out_sentences(plan.groups):
-        console.print(sentence, soft_wrap=True, markup=False, highlight=False)
+        say(console, sentence)
 
 
 def print_not_run(plan: Plan, console: Console) -> None:
     """Print the trials that lack data, and what they lack."""
     for trial in plan.not_run:
-        console.print(str(trial), style="bold yellow", markup=False, highlight=False, soft_wrap=True)
+        say(console, str(trial), "bold yellow")
 
 
 def print_diverged(predictions: pd.DataFrame, console: Console) -> None:
@@ -88,12 +85,12 @@ def print_plan(
         finished: chunks that need not be trained again.
     """
     title = f"{plan.name}: {len(plan.trials)} trials, {plan.runs} runs in {len(plan.chunks)} chunks"
-    table = Table(title=escape(title))
+    table = Table(title=title)
     for column in ("trial", "group", "sets"):
         table.add_column(column)
     for trial, number in zip(plan.trials, plan.group_of_trial, strict=True):
         sets = ", ".join(f"{k}={v}" for k, v in trial.overrides.items())
-        table.add_row(escape(trial.name), str(number), escape(sets))
+        table.add_row(trial.name, str(number), sets)
     console.print(table)
     print_not_run(plan, console)
     for g, data in enumerate(plan.groups):
@@ -124,8 +121,8 @@ def print_plan(
 
 def print_search_plan(sweep: SweepFile, plan: Plan, batch: int, folder: Path, console: Console) -> None:
     """Print what a search would do, without its proposals."""
-    spec, table = sweep.searched, folder / "search" / "search.csv"
-    scored = int((pd.read_csv(table)["state"] == "complete").sum()) if table.is_file() else 0
+    spec, tried = sweep.searched, read_tried(folder / "search")
+    scored = 0 if tried is None else int((tried["state"] == "complete").sum())
     folds = len(plan.groups[0].folds)
     say(
         console,
@@ -159,9 +156,9 @@ def print_search(tried: pd.DataFrame, console: Console) -> None:
     table = Table(title=f"search: {len(complete)} settings, scored on subjects held out inside training")
     shown = complete.drop(columns=["state", "chosen_for"])
     for column in [*shown.columns, "chosen by"]:
-        table.add_column(escape(column))
+        table.add_column(column)
     for row in shown.head(_SHOWN).itertuples(index=False):
-        cells = (escape(f"{value:.4g}" if isinstance(value, float) else str(value)) for value in row)
+        cells = (f"{value:.4g}" if isinstance(value, float) else str(value) for value in row)
         table.add_row(*cells, f"{folds.get(row[0], 0)} folds")
     console.print(table)
     say(
@@ -178,7 +175,7 @@ def print_result(result: SweepResult, console: Console) -> None:
         print_search(result.tried, console)
     print_scores(result.plan, result.scores, console)
     print_diverged(result.predictions, console)
-    console.print(f"predictions per clip, plan and scores: [bold]{escape(str(result.folder))}[/bold]", soft_wrap=True)
+    say(console, f"predictions per clip, plan and scores: {result.folder}", "bold")
 
 
 def print_shard(result: SweepResult, shard: Shard, line: str, console: Console) -> None:

@@ -1,18 +1,17 @@
 """Annotated rows: a sheet's cells as subjects, frame numbers and classes, corrected by the user's overrides."""
 
-import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from omegaconf import OmegaConf
-from omegaconf.errors import OmegaConfBaseException
-from yaml import YAMLError
-
-from merjax.datasets.clip import DATABASES, Discrepancy
-from merjax.datasets.sheets import Sheet
+from merjax.datasets.clip import DATABASES, EMOTIONS, Database, Discrepancy
+from merjax.datasets.coded_units import coded_units
+from merjax.system.columns import Sheet
 from merjax.system.errors import MerjaxError, meant
+from merjax.system.paths import lacks_file, user_path
+from merjax.system.tables import whole_cell
+from merjax.system.values import is_nothing, read_yaml, shown, text, whole
 
 
 @dataclass(frozen=True)
@@ -41,58 +40,78 @@ class Corrections(NamedTuple):
     of_clips: Mapping[Key, Mapping[str, int | str | None]]
 
 
-def rows_of(
-    sheet: Sheet, database: str, subject_of: Callable[[str], str | None]
-) -> tuple[list[Row], list[Discrepancy]]:
-    """The rows of a sheet.
-
-    Args:
-        sheet: has `CLIP_COLUMNS`.
-        database: for the discrepancies.
-        subject_of: turns a Subject cell into the subject as the MEGC lists write it, or None if it is not a subject.
+def rows_of(sheet: Sheet, database: Database) -> tuple[list[Row], list[Discrepancy]]:
+    """The rows of a sheet that has `CLIP_COLUMNS`.
 
     Returns:
-        The rows, and a discrepancy for each row without subject or file name and for each cell that should hold a number but
-        does not.
+        The rows, and a discrepancy for each row without subject or file name and for each cell that cannot be understood.
     """
     rows, discrepancies = [], []
     for number, cells in sheet.rows:
-        subject, name = subject_of(cells["subject"]), cells["clip"]
+        subject, name = database.subject(cells["subject"]), cells["clip"]
         if subject is None or not name:
-            reason = f"row {number} of {sheet.path.name} has no subject and file name: '{cells['subject']}', '{name}'"
-            discrepancies.append(Discrepancy(database, subject or "", name, reason, dropped=True))
+            reason = (
+                f"row {number} of {sheet.path.name} has no subject and file name: '{cells['subject']}', '{name}'"
+                f"{'' if cells['subject'] or not name else _LOST_MERGE}"
+            )
+            discrepancies.append(Discrepancy(database.name, subject or "", name, reason, dropped=True))
             continue
-        rows.append(_row(subject, name, cells))
-        for column in ("onset", "apex", "offset", "objective_class"):
-            if column in cells and _integer(cells[column]) is None:
-                reason = _no_number(column, cells[column], f"row {number} of {sheet.path.name}")
-                discrepancies.append(Discrepancy(database, subject, name, reason, dropped=False))
+        row, reasons = _row(sheet, number, cells, subject)
+        rows.append(row)
+        discrepancies += [Discrepancy(database.name, subject, name, reason, dropped=False) for reason in reasons]
     return rows, discrepancies
 
 
-def _row(subject: str, name: str, cells: dict[str, str]) -> Row:
-    return Row(
+_LOST_MERGE = "; if it stands in the row above, in merged cells that were lost, write it in each row"
+
+
+def _row(sheet: Sheet, number: int, cells: Mapping[str, str], subject: str) -> tuple[Row, list[str]]:
+    """A row, and a sentence about each cell that cannot be understood."""
+    objective_class, reason = class_of(sheet, number, cells)
+    row = Row(
         subject,
-        name,
-        onset=_integer(cells["onset"]),
-        apex=_integer(cells["apex"]),
-        offset=_integer(cells["offset"]),
+        cells["clip"],
+        onset=_frame(cells["onset"]),
+        apex=_frame(cells["apex"]),
+        offset=_frame(cells["offset"]),
         emotion=cells["emotion"].lower(),
         action_units=cells["action_units"],
-        objective_class=_integer(cells.get("objective_class", "")),
+        objective_class=objective_class,
     )
+    reasons = [
+        _not_understood(sheet, number, column, cells[column], ": read as no apex" * (column == "apex"))
+        for column in ("onset", "apex", "offset")
+        if getattr(row, column) is None
+    ]
+    if row.action_units and coded_units(row.action_units) is None:
+        reasons.append(_not_understood(sheet, number, "action_units", row.action_units, ": they give no class"))
+    if row.emotion not in EMOTIONS:
+        then = meant(row.emotion, EMOTIONS) or ": no database has this emotion" * bool(row.emotion)
+        reasons.append(_not_understood(sheet, number, "emotion", cells["emotion"], then))
+    return row, [*reasons, *filter(None, [reason])]
 
 
-def _integer(text: str) -> int | None:
-    return int(text) if re.fullmatch(r"\d+", text) else None
+def class_of(sheet: Sheet, number: int, cells: Mapping[str, str]) -> tuple[int | None, str]:
+    """The objective class in a row of a sheet, or None and a sentence about the cell; "" if the sheet has no such column."""
+    if "objective_class" not in cells:
+        return None, ""
+    text = cells["objective_class"]
+    if (found := whole_cell(text)) is not None and 1 <= found <= 7:
+        return found, ""
+    return None, _not_understood(sheet, number, "objective_class", text, ": the AU rule is used instead")
 
 
-def _no_number(column: str, text: str, where: str) -> str:
+def _frame(text: str) -> int | None:
+    number = whole_cell(text)
+    return None if number is None or number < 0 else number
+
+
+def _not_understood(sheet: Sheet, number: int, column: str, text: str, then: str) -> str:
     cell = (
         f"'{text}'" if text else "empty (or a formula without its value: save the sheet again in a spreadsheet program)"
     )
-    read_as = {"apex": ": read as no apex", "objective_class": ": the AU rule is used instead"}
-    return f"{column.replace('_', ' ')} is {cell} in {where}{read_as.get(column, '')}"
+    what = column.replace("_", " ") + (" are" if column == "action_units" else " is")
+    return f"{what} {cell} in {sheet.place(number, column)} of {sheet.path.name}{then}"
 
 
 def unique(rows: Iterable[Row], database: str) -> tuple[dict[Key, Row], list[Discrepancy]]:
@@ -128,8 +147,8 @@ def read_overrides(overrides: Overrides | None, database: str) -> Corrections:
     if overrides is None:
         return Corrections("", {})
     source = "overrides" if isinstance(overrides, Mapping) else str(overrides)
-    content = overrides if isinstance(overrides, Mapping) else _load_yaml(Path(overrides))
-    if not isinstance(content, Mapping) or not all(isinstance(s, Mapping | None) for s in content.values()):
+    content = overrides if isinstance(overrides, Mapping) else _read(user_path(overrides))
+    if not all(isinstance(section, Mapping) or is_nothing(section) for section in content.values()):
         raise MerjaxError(
             f"{source}: expected databases ({', '.join(DATABASES)}) with 'subject/clip: {{field: value}}' below"
         )
@@ -137,7 +156,8 @@ def read_overrides(overrides: Overrides | None, database: str) -> Corrections:
         if section not in DATABASES:
             raise MerjaxError(f"{source}: '{section}' is not a database; expected {', '.join(DATABASES)}")
     of_clips = {}
-    for key, fields in (content.get(database) or {}).items():
+    own = content.get(database)
+    for key, fields in ({} if own is None or is_nothing(own) else own).items():
         subject, slash, name = str(key).partition("/")
         if not slash or not isinstance(fields, Mapping):
             raise MerjaxError(
@@ -147,24 +167,24 @@ def read_overrides(overrides: Overrides | None, database: str) -> Corrections:
     return Corrections(source, of_clips)
 
 
-def _load_yaml(path: Path) -> object:
-    if not path.is_file():
-        raise MerjaxError(f"{path}: no such file; --overrides takes a YAML file of corrections")
-    try:
-        return OmegaConf.to_container(OmegaConf.load(path))
-    except (YAMLError, OmegaConfBaseException, UnicodeDecodeError, OSError) as error:
-        raise MerjaxError(f"{path}: not a readable YAML file: {' '.join(str(error).split())}") from error
+def _read(path: Path) -> Mapping[str, Any]:
+    if lacking := lacks_file(path):
+        raise MerjaxError(f"{path} {lacking}; --overrides takes a YAML file of corrections")
+    return read_yaml(path)
 
 
-def _checked(source: str, key: object, field: str, value: object) -> int | str | None:
+def _checked(source: str, key: object, field: str, value: Any) -> int | str | None:
     if field not in CORRECTABLE:
         raise MerjaxError(f"{source}: {key} corrects '{field}'; the fields are {', '.join(CORRECTABLE)}")
-    if field in ("emotion", "action_units"):
-        return str(value).lower() if field == "emotion" else str(value)
-    is_number = isinstance(value, int) and not isinstance(value, bool)
-    if is_number or (value is None and field in ("apex", "objective_class")):
-        return value  # type: ignore[return-value]
-    raise MerjaxError(f"{source}: {key} sets {field} to {value!r}; expected a whole number")
+    if value == "" and is_nothing(value):
+        raise MerjaxError(f"{source}: {key} gives {field} no value; write one, or leave {field} out")
+    try:
+        if field in ("emotion", "action_units"):
+            return text(value).lower() if field == "emotion" else text(value)
+        return None if is_nothing(value) and field in ("apex", "objective_class") else whole(value)
+    except ValueError:
+        wanted = "text" if field in ("emotion", "action_units") else "a whole number"
+        raise MerjaxError(f"{source}: {key} sets {field} to {shown(value)!r}; expected {wanted}") from None
 
 
 def correct(rows: Iterable[Row], corrections: Corrections, database: str) -> tuple[list[Row], list[Discrepancy]]:

@@ -9,6 +9,7 @@ from merjax.datasets.annotations import Key, Overrides, Row, correct, read_overr
 from merjax.datasets.clip import DATABASES, Clip, Discrepancy, Release
 from merjax.datasets.folders import Folder, number_ranges
 from merjax.system.errors import MerjaxError
+from merjax.system.paths import lacks_file
 
 Frames = Mapping[int, list[Path]]
 
@@ -63,6 +64,11 @@ def assemble(
         raise MerjaxError(f"{root}: no usable clip of {published.title}; {hint} ({reasons})")
     written = {"/".join(key): fields for key, fields in corrections.of_clips.items()}
     return Release(database, root, tuple(clips), tuple(found), synthetic, written)
+
+
+def of_release(database: str, remarks: Sequence[str]) -> list[Discrepancy]:
+    """What is to be told about a release as a whole, such as folders that were passed over."""
+    return [Discrepancy(database, "", "", remark, dropped=False) for remark in remarks]
 
 
 def _folded(key: Key) -> Key:
@@ -156,10 +162,10 @@ def synthetic_statement(folder: Path) -> str:
     """
     for place in (folder, *folder.parents):
         note = place / "SYNTHETIC.json"
-        if note.is_file():
+        if lacks_file(note) != "does not exist":
             try:
                 statement = json.loads(note.read_text(encoding="utf-8")).get("statement")
-            except (ValueError, AttributeError):
+            except (OSError, ValueError, AttributeError):
                 statement = None
             return statement if isinstance(statement, str) and statement else f"synthetic, says {note}"
     return ""

@@ -8,27 +8,23 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
-from merjax.datasets.annotations import Key, Overrides, Row, rows_of
-from merjax.datasets.assemble import assemble
-from merjax.datasets.clip import Discrepancy, Release
-from merjax.datasets.folders import FolderLayout, find_folders, subfolders, upwards
-from merjax.datasets.sheets import CLASS_COLUMNS, CLIP_COLUMNS, Sheet, choose_sheet, find_sheets, read_sheet
-from merjax.system.errors import MerjaxError
+from merjax.datasets.annotations import Key, Overrides, Row, class_of, rows_of
+from merjax.datasets.assemble import assemble, of_release
+from merjax.datasets.clip import DATABASES, Discrepancy, Release
+from merjax.datasets.folders import FolderLayout, find_folders, upwards
+from merjax.datasets.sheets import CLASS_COLUMNS, CLIP_COLUMNS, FilesBeside, choose_sheet, given_sheet
+from merjax.system.columns import Sheet
+from merjax.system.paths import user_path
 
 _CLIP = re.compile(r"EP\d+\w*", re.IGNORECASE)
 
-
-def _subject(text: str) -> str | None:
-    """A Subject cell or folder as the MEGC lists write it: "01", "1" (of a careless copy) and "sub01" are sub01."""
-    match = re.fullmatch(r"(?:sub)?(\d+)", text, re.IGNORECASE)
-    return f"sub{int(match[1]):02d}" if match else None
-
+_subject = DATABASES["casme2"].subject
 
 _LAYOUT = FolderLayout(
     flag="--casme2",
     example="sub01/EP02_01f",
     subject=re.compile(r"sub\d+", re.IGNORECASE),
-    clips=subfolders,
+    clips=lambda subject, folders_in: folders_in(subject),
     key=lambda clip: (_subject(clip.parent.name) or "", clip.name),
 )
 
@@ -63,29 +59,27 @@ def read_casme2(
     Raises:
         MerjaxError: nothing usable was found; the message says where it was looked for and what to do.
     """
-    root = Path(root)
-    base, folders = find_folders(root, _LAYOUT)
-    places = upwards(base, root)
-    sheet = choose_sheet(annotations, places, CLIP_COLUMNS, _CLIP, "--casme2-annotations")
-    rows, discrepancies = rows_of(sheet, "casme2", _subject)
-    if classes is not None or "objective_class" not in sheet.columns:
-        class_sheet = read_sheet(Path(classes), CLASS_COLUMNS) if classes else _find_class_sheet(places)
+    root = user_path(root)
+    base, folders, passed_over = find_folders(root, _LAYOUT)
+    beside = FilesBeside(upwards(base, root))
+    sheet = choose_sheet(annotations, beside, CLIP_COLUMNS, _CLIP, "--casme2-annotations")
+    rows, discrepancies = rows_of(sheet, DATABASES["casme2"])
+    discrepancies += of_release("casme2", passed_over)
+    if classes is not None or "objective_class" not in sheet.titles:
+        class_sheet = given_sheet(classes, CLASS_COLUMNS, "--casme2-classes") if classes else _find_class_sheet(beside)
         rows, more = _with_classes(rows, class_sheet)
         discrepancies += more
-    return assemble("casme2", root, rows, folders, discrepancies, overrides)
+    return assemble("casme2", root, rows, folders, [*discrepancies, *beside.passed_over("casme2")], overrides)
 
 
-def _find_class_sheet(places: list[Path]) -> Sheet | None:
+def _find_class_sheet(beside: FilesBeside) -> Sheet | None:
     """The only sheet of this database's objective classes beside the release, or None."""
     sheets = [
         sheet
-        for sheet in find_sheets(places, CLASS_COLUMNS)
-        if all(_CLIP.fullmatch(cells["clip"]) for _, cells in sheet.rows)
+        for sheet in beside.sheets(CLASS_COLUMNS)
+        if isinstance(sheet, Sheet) and all(_CLIP.fullmatch(cells["clip"]) for _, cells in sheet.rows)
     ]
-    if len(sheets) > 1:
-        paths = " and ".join(f"'{sheet.path}'" for sheet in sheets)
-        raise MerjaxError(f"{paths} are both sheets of objective classes; choose one by --casme2-classes")
-    return sheets[0] if sheets else None
+    return beside.one_of(sheets, "sheets of objective classes", "--casme2-classes") if sheets else None
 
 
 def _with_classes(rows: list[Row], sheet: Sheet | None) -> tuple[list[Row], list[Discrepancy]]:
@@ -93,16 +87,20 @@ def _with_classes(rows: list[Row], sheet: Sheet | None) -> tuple[list[Row], list
     if sheet is None:
         reason = "no sheet of objective classes: the AU rule is used instead; give one by --casme2-classes"
         return rows, [Discrepancy("casme2", "", "", reason, dropped=False)]
-    classes: dict[Key, str] = {
-        (_subject(cells["subject"]) or "", cells["clip"]): cells["objective_class"] for _, cells in sheet.rows
-    }
-    joined, discrepancies = [], []
+    classes: dict[Key, int | None] = {}
+    joined, discrepancies, told = [], [], set()
+    for number, cells in sheet.rows:
+        key = _subject(cells["subject"]) or "", cells["clip"]
+        classes[key], reason = class_of(sheet, number, cells)
+        if reason:
+            told.add(key)
+            discrepancies.append(Discrepancy("casme2", *key, reason, dropped=False))
     for row in rows:
-        text = classes.get((row.subject, row.name), "")
-        if not text.isdecimal():
+        key = row.subject, row.name
+        if classes.get(key) is None and key not in told:
             reason = f"no objective class in {sheet.path.name}: the AU rule is used instead"
-            discrepancies.append(Discrepancy("casme2", row.subject, row.name, reason, dropped=False))
-        joined.append(replace(row, objective_class=int(text) if text.isdecimal() else None))
+            discrepancies.append(Discrepancy("casme2", *key, reason, dropped=False))
+        joined.append(replace(row, objective_class=classes.get(key)))
     for subject, name in sorted(set(classes) - {(row.subject, row.name) for row in rows}):
         reason = f"objective class in {sheet.path.name} without a row in the coding sheet"
         discrepancies.append(Discrepancy("casme2", subject, name, reason, dropped=False))

@@ -1,5 +1,6 @@
 """What a release says about its clips, whatever the database."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from merjax.datasets.shown import as_html, as_text, clips_by, several
+from merjax.system.tables import whole_cell
 
 
 @dataclass(frozen=True)
@@ -18,6 +20,7 @@ class Database:
         title: the name as papers write it.
         fps: frames per second.
         n_clips, n_subjects: counts of the release (CASME II and SAMM: of the published sheet).
+        subjects: how the MEGC lists write a subject, as a format string of its number.
     """
 
     name: str
@@ -25,16 +28,30 @@ class Database:
     fps: float
     n_clips: int
     n_subjects: int
+    subjects: str
+
+    def subject(self, text: str) -> str | None:
+        """A subject as the MEGC lists write it, or None if the text is none: "1", "01" and "Sub01" of CASME II are sub01."""
+        number = whole_cell(re.sub(rf"^{self.subjects.partition('{')[0]}", "", text, flags=re.IGNORECASE))
+        return None if number is None or number < 0 else self.subjects.format(number)
 
 
 DATABASES = {
     database.name: database
     for database in (
-        Database("smic", "SMIC-HS", 100.0, 164, 16),
-        Database("casme2", "CASME II", 200.0, 255, 26),
-        Database("samm", "SAMM", 200.0, 159, 29),
+        Database("smic", "SMIC-HS", 100.0, 164, 16, "s{:02d}"),
+        Database("casme2", "CASME II", 200.0, 255, 26, "sub{:02d}"),
+        Database("samm", "SAMM", 200.0, 159, 29, "{:03d}"),
     )
 }
+# The emotions of the three databases' sheets, in lower case.
+EMOTIONS = ("happiness", "disgust", "surprise", "repression", "sadness", "fear", "anger", "contempt", "others", "other")
+
+
+def database_named(text: str) -> Database | None:
+    """The database that a word names: "CASME2", "casme-ii" and "CASME II" are casme2; None if it names none of them."""
+    name = re.sub(r"[\s_-]", "", text.lower())
+    return DATABASES.get({"smichs": "smic", "casmeii": "casme2"}.get(name, name))
 
 
 @dataclass(frozen=True)

@@ -4,11 +4,14 @@ import os
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
-from merjax.system.errors import MerjaxError
+from merjax.system.errors import MerjaxError, visible
+from merjax.system.paths import is_foreign, lacks_file, lacks_folder, listed
 
 IMAGES = (".jpg", ".jpeg", ".bmp", ".png")
+FoldersIn = Callable[[Path], list[Path]]  # the folders inside a folder
 _DEPTH = 5  # real releases are less deep, even if an archive was unpacked into a folder of its own name
 
 
@@ -20,7 +23,7 @@ class FolderLayout:
         flag: the command-line flag that the folder came from, for messages to the user.
         example: a clip's path below the folder of subjects.
         subject: pattern of a subject's folder.
-        clips: the clip folders of a subject's folder.
+        clips: the clip folders of a subject's folder; the function that it is given lists folders.
         key: (subject, clip) of a clip folder, as the MEGC lists write them.
         foreign: whether a folder of subjects belongs to another release.
     """
@@ -28,7 +31,7 @@ class FolderLayout:
     flag: str
     example: str
     subject: re.Pattern[str]
-    clips: Callable[[Path], list[Path]]
+    clips: Callable[[Path, FoldersIn], list[Path]]
     key: Callable[[Path], tuple[str, str]]
     foreign: Callable[[Path], bool] = lambda base: False
 
@@ -42,14 +45,13 @@ class Folder:
     frames: dict[int, list[Path]] = field(repr=False)
 
 
-def subfolders(folder: Path) -> list[Path]:
-    """Visible folders inside a folder, sorted; links to folders count."""
-    hidden = (".", "__MACOSX")
-    return sorted(entry for entry in folder.iterdir() if not entry.name.startswith(hidden) and entry.is_dir())
+def subfolders(folder: Path, passed_over: list[str]) -> list[Path]:
+    """Folders inside a folder, sorted; links to folders count. See `merjax.system.paths.listed`."""
+    return [entry for entry in listed(folder, passed_over) if entry.is_dir()]
 
 
-def find_folders(root: Path, layout: FolderLayout) -> tuple[Path, list[Folder]]:
-    """The folder of subjects of the one release at or below `root`, and its clips.
+def find_folders(root: Path, layout: FolderLayout) -> tuple[Path, list[Folder], list[str]]:
+    """The folder of subjects of the one release at or below `root`, its clips, and sentences about what was passed over.
 
     Args:
         root: any folder at most five levels above the folder of subjects, or that folder itself.
@@ -59,53 +61,80 @@ def find_folders(root: Path, layout: FolderLayout) -> tuple[Path, list[Folder]]:
         MerjaxError: there is no such folder, nothing in it looks like the release, it holds no image, or it holds two copies
             of the release.
     """
-    if not root.is_dir():
-        raise MerjaxError(f"{root}: no such folder; point {layout.flag} at the unpacked release")
-    found = [(base, clips) for base, clips in _bases(root.resolve(), layout, _DEPTH) if not layout.foreign(base)]
+    if lacking := lacks_folder(root):
+        raise MerjaxError(f"{root} {lacking}; point {layout.flag} at the unpacked release")
+    passed_over: list[str] = []
+    folders_in = partial(subfolders, passed_over=passed_over)
+    top = root.resolve()
+    found = [(base, clips) for base, clips in _bases(top, layout, folders_in, (top,)) if not layout.foreign(base)]
     bases = {base.resolve(): (base, clips) for base, clips in found}  # a linked folder is not a second copy
     if not bases:
-        here = ", ".join(f"'{folder.name}'" for folder in subfolders(root)[:5]) or "no folders"
+        here = ", ".join(f"'{folder.name}'" for folder in subfolders(root, [])[:5]) or "no folders"
         raise MerjaxError(
-            f"{root}: nothing like {layout.example} at or below it (found {here}); "
+            f"{root}: nothing like {layout.example} at or below it (found {here}{_and(passed_over)}); "
             f"point {layout.flag} at the folder that holds the subjects' folders"
         )
     if len(bases) > 1:
         names = " and ".join(f"'{base}'" for base in bases)
         raise MerjaxError(f"{root}: holds the clips more than once, in {names}; point {layout.flag} at one of them")
     base, clips = found[0]
-    folders = [Folder(layout.key(clip), clip, frames_of(clip)) for clip in clips]
+    folders = [Folder(_text_key(layout.key(clip)), clip, frames_of(clip, passed_over)) for clip in clips]
     if not any(folder.frames for folder in folders):
         raise MerjaxError(
-            f"{base}: there are {len(folders)} clip folders but no {', '.join(IMAGES)} image in them; "
-            "unpack the release's images there"
+            f"{base}: there are {len(folders)} clip folders but no {', '.join(IMAGES)} image in them"
+            f"{_and(passed_over)}; unpack the release's images there"
         )
-    return base, folders
+    return base, folders, list(dict.fromkeys(passed_over))
 
 
-def _bases(folder: Path, layout: FolderLayout, depth: int) -> Iterator[tuple[Path, list[Path]]]:
-    """Folders of subjects with their clip folders."""
-    folders = subfolders(folder)
+def _and(passed_over: list[str]) -> str:
+    return "".join(f"; {sentence}" for sentence in dict.fromkeys(passed_over[:3]))
+
+
+def _text_key(key: tuple[str, str]) -> tuple[str, str]:
+    """A key that every file can hold, even where a folder's name holds bytes that are not text."""
+    return visible(key[0]), visible(key[1])
+
+
+def _bases(
+    folder: Path, layout: FolderLayout, folders_in: FoldersIn, above: tuple[Path, ...]
+) -> Iterator[tuple[Path, list[Path]]]:
+    """Folders of subjects with their clip folders; `above` holds the folders on the way, which links must not lead back to."""
+    folders = folders_in(folder)
     subjects = [entry for entry in folders if layout.subject.fullmatch(entry.name)]
-    clips = [clip for subject in subjects for clip in layout.clips(subject)]
+    clips = [clip for subject in subjects for clip in layout.clips(subject, folders_in)]
     if clips:
         yield folder, clips
-    if depth > 0:
+    if len(above) <= _DEPTH:
         for entry in folders:
-            if not clips or entry not in subjects:
-                yield from _bases(entry, layout, depth - 1)
+            real = entry.resolve()
+            if (not clips or entry not in subjects) and real not in above:
+                yield from _bases(entry, layout, folders_in, (*above, real))
 
 
-def frames_of(folder: Path) -> dict[int, list[Path]]:
+def frames_of(folder: Path, passed_over: list[str]) -> dict[int, list[Path]]:
     """Images of a folder by frame number, the last run of digits in the name.
 
-    A number has several files where, say, img46.jpg and reg_img46.jpg lie side by side.
+    A number has several files where, say, img46.jpg and reg_img46.jpg lie side by side. A link that leads nowhere is no image;
+    a sentence about it, or about a folder that cannot be listed, is added to a list.
     """
+    try:
+        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+    except OSError:
+        listed(folder, passed_over)
+        return {}
     frames: dict[int, list[Path]] = {}
-    for name in sorted(os.listdir(folder)):
-        stem, suffix = os.path.splitext(name)
+    for entry in entries:
+        stem, suffix = os.path.splitext(entry.name)
         digits = re.findall(r"\d+", stem)
-        if suffix.lower() in IMAGES and digits and not name.startswith("."):
-            frames.setdefault(int(digits[-1]), []).append(folder / name)
+        if suffix.lower() not in IMAGES or not digits or is_foreign(entry.name):
+            continue
+        # links alone are looked at: of all other files the folder says what they are, and a release has many thousands
+        why = lacks_file(folder / entry.name) if entry.is_symlink() else "is a folder" if entry.is_dir() else ""
+        if why:
+            passed_over.append(f"{visible(entry.path)} {why}: passed over")
+        else:
+            frames.setdefault(int(digits[-1]), []).append(folder / entry.name)
     return frames
 
 

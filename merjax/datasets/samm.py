@@ -4,21 +4,17 @@ import re
 from pathlib import Path
 
 from merjax.datasets.annotations import Overrides, rows_of
-from merjax.datasets.assemble import assemble
-from merjax.datasets.clip import Release
-from merjax.datasets.folders import FolderLayout, find_folders, subfolders, upwards
-from merjax.datasets.sheets import CLIP_COLUMNS, choose_sheet
+from merjax.datasets.assemble import assemble, of_release
+from merjax.datasets.clip import DATABASES, Release
+from merjax.datasets.folders import FolderLayout, FoldersIn, find_folders, upwards
+from merjax.datasets.sheets import CLIP_COLUMNS, FilesBeside, choose_sheet
+from merjax.system.paths import user_path
 
 _CLIP = re.compile(r"\d{3}_\d+_\d+")
 
 
-def _subject(text: str) -> str | None:
-    """A Subject cell or folder as the MEGC lists write it: "006" and "6" (of a careless copy) are 006."""
-    return f"{int(text):03d}" if re.fullmatch(r"\d+", text) else None
-
-
-def _clips(subject: Path) -> list[Path]:
-    return [folder for folder in subfolders(subject) if _CLIP.fullmatch(folder.name)]
+def _clips(subject: Path, folders_in: FoldersIn) -> list[Path]:
+    return [folder for folder in folders_in(subject) if _CLIP.fullmatch(folder.name)]
 
 
 _LAYOUT = FolderLayout(
@@ -52,8 +48,10 @@ def read_samm(
     Raises:
         MerjaxError: nothing usable was found; the message says where it was looked for and what to do.
     """
-    root = Path(root)
-    base, folders = find_folders(root, _LAYOUT)
-    sheet = choose_sheet(annotations, upwards(base, root), CLIP_COLUMNS, _CLIP, "--samm-annotations")
-    rows, discrepancies = rows_of(sheet, "samm", _subject)
-    return assemble("samm", root, rows, folders, discrepancies, overrides)
+    root = user_path(root)
+    base, folders, passed_over = find_folders(root, _LAYOUT)
+    beside = FilesBeside(upwards(base, root))
+    sheet = choose_sheet(annotations, beside, CLIP_COLUMNS, _CLIP, "--samm-annotations")
+    rows, discrepancies = rows_of(sheet, DATABASES["samm"])
+    discrepancies += of_release("samm", passed_over)
+    return assemble("samm", root, rows, folders, [*discrepancies, *beside.passed_over("samm")], overrides)

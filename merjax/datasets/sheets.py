@@ -1,189 +1,139 @@
-"""Annotation sheets, Excel workbooks and CSV files, found by the names of their columns."""
+"""The sheets of a database, found beside its release by their columns or named by the user."""
 
-import contextlib
-import csv
 import re
-import warnings
-import zipfile
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 
-import openpyxl
-
+from merjax.datasets.clip import Discrepancy
+from merjax.system.columns import Column, Sheet, known_titles, only_sheet, read_sheet
 from merjax.system.errors import MerjaxError
+from merjax.system.paths import is_file, is_foreign, user_path
+from merjax.system.tables import SUFFIXES, Table, read_tables
 
-# What a column is called in the sheets in circulation, in lower case and without blanks or punctuation.
-SPELLINGS = {
-    "subject": ("subject",),
-    "clip": ("filename",),
-    "onset": ("onsetframe", "onset"),
-    "apex": ("apexframe", "apex"),
-    "offset": ("offsetframe", "offset"),
-    "action_units": ("actionunits", "actionunit", "aus", "au"),
-    "emotion": ("estimatedemotion", "emotion"),
-    "objective_class": ("objectiveclass", "objectiveclasses"),
+# What a column is called in the sheets in circulation.
+COLUMNS = {
+    "subject": Column("Subject", ("subject",)),
+    "clip": Column("Filename", ("filename",)),
+    "onset": Column("Onset Frame", ("onsetframe", "onset")),
+    "apex": Column("Apex Frame", ("apexframe", "apex")),
+    "offset": Column("Offset Frame", ("offsetframe", "offset")),
+    "action_units": Column("Action Units", ("actionunits", "actionunit", "aus", "au")),
+    "emotion": Column("Estimated Emotion", ("estimatedemotion", "emotion")),
+    "objective_class": Column("Objective Class", ("objectiveclass", "objectiveclasses")),
 }
 CLIP_COLUMNS = ("subject", "clip", "onset", "apex", "offset", "action_units", "emotion")
 CLASS_COLUMNS = ("subject", "clip", "objective_class")
-TITLES = {
-    "subject": "Subject",
-    "clip": "Filename",
-    "onset": "Onset Frame",
-    "apex": "Apex Frame",
-    "offset": "Offset Frame",
-    "action_units": "Action Units",
-    "emotion": "Estimated Emotion",
-    "objective_class": "Objective Class",
-}
-_SUFFIXES = (".xlsx", ".xlsm", ".csv")
-_MAX_BYTES = 5_000_000  # the largest sheet in circulation has 30 kB; what is longer than this is something else
 
 
-@dataclass(frozen=True)
-class Sheet:
-    """The rows below a header that has the needed columns.
+class FilesBeside:
+    """The files in some folders that may hold a sheet of a release; they are read once, when a sheet is first looked for."""
 
-    Attributes:
-        path: the file.
-        columns: the known columns that it has, by the names of `SPELLINGS`.
-        rows: (row number as a spreadsheet program counts, column -> text) for each row that is not empty.
-    """
+    def __init__(self, folders: Sequence[Path]) -> None:
+        self.folders = folders
+        self._copies: list[str] = []
 
-    path: Path
-    columns: tuple[str, ...]
-    rows: tuple[tuple[int, dict[str, str]], ...]
+    @cached_property
+    def read(self) -> dict[Path, tuple[Table, ...] | MerjaxError]:
+        """The tables of each file, or why it cannot be read; a folder that cannot be listed counts as such a file."""
+        files: dict[Path, tuple[Table, ...] | MerjaxError] = {}
+        for folder in self.folders:
+            try:
+                paths = [path for path in sorted(folder.iterdir()) if _may_be_sheet(path)]
+            except OSError as error:
+                files[folder] = MerjaxError(f"{folder}: cannot be listed ({error.strerror})")
+                continue
+            for path in paths:
+                try:
+                    files[path] = read_tables(path, known_titles(COLUMNS))
+                except MerjaxError as error:
+                    files[path] = error
+        return files
+
+    def sheets(self, needed: Sequence[str]) -> list[Sheet | MerjaxError]:
+        """For each file its one sheet with the needed columns, or why there is none."""
+        found: list[Sheet | MerjaxError] = []
+        for path, tables in self.read.items():
+            try:
+                found.append(tables if isinstance(tables, MerjaxError) else only_sheet(path, tables, COLUMNS, needed))
+            except MerjaxError as error:
+                found.append(error)
+        return found
+
+    def one_of(self, sheets: Sequence[Sheet], what: str, flag: str) -> Sheet:
+        """The first of several sheets that say the same.
+
+        Raises:
+            MerjaxError: they do not.
+        """
+        first, *others = sheets
+        for other in others:
+            if [cells for _, cells in other.rows] != [cells for _, cells in first.rows]:
+                raise MerjaxError(f"'{first.path}' and '{other.path}' are both {what}; choose one by {flag}")
+            self._copies.append(f"{other.path}: says the same as {first.path}")
+        return first
+
+    def passed_over(self, database: str) -> list[Discrepancy]:
+        """The files that could not be read, if sheets were looked for, and copies of those that were."""
+        unreadable = [str(found) for found in self.__dict__.get("read", {}).values() if isinstance(found, MerjaxError)]
+        reasons = [f"passed over: {reason}" for reason in (*unreadable, *self._copies)]
+        return [Discrepancy(database, "", "", reason, dropped=False) for reason in reasons]
 
 
-def read_sheet(path: Path, needed: Sequence[str]) -> Sheet:
-    """The one sheet of a file that has the needed columns.
-
-    Args:
-        path: an .xlsx, .xlsm or .csv file. Formulas are read as the values that were last calculated.
-        needed: keys of `SPELLINGS`.
-
-    Raises:
-        MerjaxError: the file cannot be read, no sheet in it has the columns, or several have.
-    """
-    tables = _read_tables(path)
-    found = [(title, sheet) for title, cells in tables if (sheet := _match(path, cells, needed)) is not None]
-    if len(found) > 1:
-        titles = ", ".join(f"'{title}'" for title, _ in found)
-        raise MerjaxError(f"{path}: the sheets {titles} all have the needed columns; keep one of them")
-    if not found:
-        raise MerjaxError(f"{path}: {_what_is_missing(tables, needed)}")
-    return found[0][1]
+def _may_be_sheet(path: Path) -> bool:
+    return path.suffix.lower() in SUFFIXES and not is_foreign(path.name) and is_file(path)
 
 
 def choose_sheet(
-    given: str | Path | None, folders: Iterable[Path], needed: Sequence[str], clip: re.Pattern[str], flag: str
+    given: str | Path | None, beside: FilesBeside, needed: Sequence[str], clip: re.Pattern[str], flag: str
 ) -> Sheet:
     """The sheet that the user gave, or else the only one beside the release.
 
     Args:
         given: the user's file, or None to look for one.
-        folders: where to look.
-        needed: keys of `SPELLINGS`.
+        beside: where to look.
+        needed: keys of `COLUMNS`.
         clip: how the database names its clips; a sheet of another database has the same columns.
         flag: the command-line flag for this sheet, for messages to the user.
 
     Raises:
-        MerjaxError: the given sheet does not fit, or none or several were found.
+        MerjaxError: the given sheet does not fit, or none was found, or several that differ.
     """
     if given is not None:
-        sheet = read_sheet(Path(given), needed)
-        if not _names_clips(sheet, clip):
-            names = ", ".join(cells["clip"] for _, cells in sheet.rows[:3]) or "none"
-            raise MerjaxError(f"{given}: file names are not this database's (found {names}); give {flag} its own sheet")
+        sheet = given_sheet(given, needed, flag)
+        if another := _of_another_database(sheet, clip):
+            raise MerjaxError(f"{another}; give {flag} its own sheet")
         return sheet
-    folders = list(folders)
-    sheets = [sheet for sheet in find_sheets(folders, needed) if _names_clips(sheet, clip)]
-    if len(sheets) == 1:
-        return sheets[0]
-    titles = ", ".join(TITLES[column] for column in needed)
-    where = " or ".join(f"'{folder}'" for folder in folders)
-    if not sheets:
-        raise MerjaxError(f"no sheet of this database with the columns {titles} in {where}; give it by {flag}")
-    paths = " and ".join(f"'{sheet.path}'" for sheet in sheets)
-    raise MerjaxError(f"{paths} are both sheets of this database; choose one by {flag}")
-
-
-def _names_clips(sheet: Sheet, clip: re.Pattern[str]) -> bool:
-    fits = [bool(clip.fullmatch(cells["clip"])) for _, cells in sheet.rows]
-    return 2 * sum(fits) > len(fits)
-
-
-def find_sheets(folders: Iterable[Path], needed: Sequence[str]) -> list[Sheet]:
-    """Every sheet with the needed columns that lies directly in one of the folders; other files are skipped."""
-    sheets = []
-    for folder in folders:
-        for path in sorted(folder.iterdir()):
-            if path.suffix.lower() not in _SUFFIXES or path.name.startswith((".", "~$")):
-                continue
-            if path.stat().st_size <= _MAX_BYTES:
-                with contextlib.suppress(MerjaxError):
-                    sheets.append(read_sheet(path, needed))
-    return sheets
-
-
-def _read_tables(path: Path) -> list[tuple[str, list[list[str]]]]:
-    if not path.is_file():
-        raise MerjaxError(f"{path}: no such file; give the database's annotation sheet")
-    suffix = path.suffix.lower()
-    if suffix not in _SUFFIXES:
-        raise MerjaxError(f"{path}: cannot read {suffix or 'this'} files; save the sheet as .xlsx or .csv")
-    try:
-        return _read_csv(path) if suffix == ".csv" else _read_workbook(path)
-    except (zipfile.BadZipFile, KeyError, ValueError, csv.Error) as error:
-        raise MerjaxError(f"{path}: not a readable {suffix} file ({error}); fetch it or save it again") from error
-
-
-def _read_csv(path: Path) -> list[tuple[str, list[list[str]]]]:
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        return [("", [[_text(cell) for cell in row] for row in csv.reader(file)])]
-
-
-def _read_workbook(path: Path) -> list[tuple[str, list[list[str]]]]:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # openpyxl warns about spreadsheet extensions that do not affect values
-        workbook = openpyxl.load_workbook(path, data_only=True)
-    return [
-        (sheet.title, [[_text(cell) for cell in row] for row in sheet.iter_rows(values_only=True)])
-        for sheet in workbook.worksheets
+    looked_at = [
+        found if isinstance(found, MerjaxError) else _of_another_database(found, clip) or found
+        for found in beside.sheets(needed)
     ]
+    sheets = [found for found in looked_at if isinstance(found, Sheet)]
+    if sheets:
+        return beside.one_of(sheets, "sheets of this database", flag)
+    titles = ", ".join(COLUMNS[column].title for column in needed)
+    where = " or ".join(f"'{folder}'" for folder in beside.folders)
+    files = "; ".join(map(str, looked_at)) or f"no {', '.join(SUFFIXES)} file"
+    raise MerjaxError(
+        f"no sheet of this database with the columns {titles} in {where}; give it by {flag} (looked at: {files})"
+    )
 
 
-def _text(cell: object) -> str:
-    """A cell as its reader sees it: the number 12.0, also as text of a CSV file, is "12"; an empty cell is ""."""
-    text = "" if cell is None else str(cell).strip()
-    return text.partition(".")[0] if re.fullmatch(r"\d+\.0+", text) else text
+def given_sheet(path: str | Path, needed: Sequence[str], flag: str) -> Sheet:
+    """The sheet with the needed columns in a file that the user named by a flag.
+
+    Raises:
+        MerjaxError: see `merjax.system.columns.read_sheet`.
+    """
+    try:
+        return read_sheet(user_path(path), COLUMNS, needed)
+    except MerjaxError as error:
+        raise MerjaxError(f"{error}; give {flag} the database's own sheet") from None
 
 
-def _columns(cells: Sequence[str]) -> dict[str, int]:
-    """Position of each known column in a header row; the first if several have the same spelling."""
-    plain = [re.sub(r"[^a-z]", "", cell.lower()) for cell in cells]
-    at = {}
-    for column, spellings in SPELLINGS.items():
-        hits = [plain.index(spelling) for spelling in spellings if spelling in plain]
-        if hits:
-            at[column] = hits[0]
-    return at
-
-
-def _match(path: Path, table: list[list[str]], needed: Sequence[str]) -> Sheet | None:
-    for number, cells in enumerate(table, start=1):
-        at = _columns(cells)
-        if all(column in at for column in needed):
-            below = enumerate(table[number:], start=number + 1)
-            rows = ((i, {column: row[j] if j < len(row) else "" for column, j in at.items()}) for i, row in below)
-            return Sheet(path, tuple(at), tuple((i, row) for i, row in rows if any(row.values())))
-    return None
-
-
-def _what_is_missing(tables: list[tuple[str, list[list[str]]]], needed: Sequence[str]) -> str:
-    """A sentence about the row that comes closest to being the header."""
-    rows = [row for _, table in tables for row in table if any(row)]
-    best = max(rows, key=lambda row: len(set(_columns(row)) & set(needed)), default=[])
-    missing = ", ".join(TITLES[column] for column in needed if column not in _columns(best))
-    found = ", ".join(cell for cell in best if cell)[:200] or "nothing"
-    return f"no sheet with the columns {missing} (found: {found}); give the database's own annotation sheet"
+def _of_another_database(sheet: Sheet, clip: re.Pattern[str]) -> MerjaxError | None:
+    fits = [bool(clip.fullmatch(cells["clip"])) for _, cells in sheet.rows]
+    if 2 * sum(fits) > len(fits):
+        return None
+    names = ", ".join(cells["clip"] for _, cells in sheet.rows[:3]) or "none"
+    return MerjaxError(f"{sheet.path}: file names are not this database's (found {names})")

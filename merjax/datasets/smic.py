@@ -9,10 +9,11 @@ import re
 from pathlib import Path
 
 from merjax.datasets.annotations import Key, Overrides, Row
-from merjax.datasets.assemble import assemble
+from merjax.datasets.assemble import assemble, of_release
 from merjax.datasets.clip import Discrepancy, Release
-from merjax.datasets.folders import Folder, FolderLayout, find_folders, subfolders
+from merjax.datasets.folders import Folder, FolderLayout, FoldersIn, find_folders
 from merjax.system.errors import MerjaxError
+from merjax.system.paths import user_path
 
 _CODES = {"negative": "ne", "positive": "po", "surprise": "sur"}
 _SUBJECT = re.compile(r"s\d+", re.IGNORECASE)
@@ -20,14 +21,14 @@ _CLIP = re.compile(r"s(\d+)_(ne|po|sur)_(\d+)", re.IGNORECASE)
 _LONG_RELEASE = re.compile(r"(HS|VIS|NIR)_long|SMIC[-_]((HS|VIS|NIR)[-_])?E([-_ ].*)?", re.IGNORECASE)
 
 
-def _clips(subject: Path) -> list[Path]:
+def _clips(subject: Path, folders_in: FoldersIn) -> list[Path]:
     return [
         clip
-        for micro in subfolders(subject)
+        for micro in folders_in(subject)
         if micro.name.lower() == "micro"
-        for emotion in subfolders(micro)
+        for emotion in folders_in(micro)
         if emotion.name.lower() in _CODES
-        for clip in subfolders(emotion)
+        for clip in folders_in(emotion)
     ]
 
 
@@ -69,9 +70,9 @@ def read_smic(root: str | Path, *, overrides: Overrides | None = None) -> Releas
     Raises:
         MerjaxError: nothing usable was found, or `root` holds the long clips of SMIC-E.
     """
-    root = Path(root)
+    root = user_path(root)
     try:
-        _, folders = find_folders(root, _LAYOUT)
+        _, folders, passed_over = find_folders(root, _LAYOUT)
     except MerjaxError:
         if root.is_dir() and _is_long_release(root):
             raise MerjaxError(
@@ -80,7 +81,7 @@ def read_smic(root: str | Path, *, overrides: Overrides | None = None) -> Releas
             ) from None
         raise
     rows: dict[Key, Row] = {}
-    kept, discrepancies = [], []
+    kept, discrepancies = [], of_release("smic", passed_over)
     for folder in folders:
         emotion = folder.path.parent.name.lower()
         if remark := _contradiction(folder, emotion):

@@ -6,23 +6,20 @@ scale and keep their aspect.
 """
 
 import functools
-from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 from jaxtyping import Float, Float32, UInt8
 
+from merjax.faces.pictures import Image
 from merjax.faces.regions import FACE, REGIONS, Region
-from merjax.system.errors import MerjaxError
 
 INTER_OCULAR = 105.0  # d in crop pixels
 FACE_SIDE = 2.4  # side of the whole-face square in units of d
 
 Points = Float[np.ndarray, "68 2"]
-Image = UInt8[np.ndarray, "rows columns *channels"]
 Warp = Float[np.ndarray, "2 3"]  # where a pixel (x, y, 1) of the first frame lies in another frame
-Colour = Literal["gray", "rgb"]
 
 
 class Box(NamedTuple):
@@ -91,22 +88,6 @@ def cut(
         # the blur that takes a unit-pixel footprint to one of `unit` pixels
         patch = cv2.GaussianBlur(patch, (0, 0), 0.5 * np.sqrt(box.unit**2 - 1) + 1e-6, borderType=cv2.BORDER_REPLICATE)
     return cv2.remap(patch, map_x - left, map_y - top, kernel, borderMode=cv2.BORDER_REPLICATE)
-
-
-def read_image(path: Path, colour: Colour = "gray") -> Image:
-    """Read an image file as gray values, `rows x columns`, or as RGB, `rows x columns x 3`.
-
-    Raises:
-        MerjaxError: the file does not hold an image, or holds only the first part of one.
-    """
-    try:
-        content = np.frombuffer(path.read_bytes(), np.uint8)
-        image = cv2.imdecode(content, cv2.IMREAD_GRAYSCALE if colour == "gray" else cv2.IMREAD_COLOR_RGB)
-    except (OSError, cv2.error):
-        image = None
-    if image is None:
-        raise MerjaxError(f"{path.name} cannot be read as an image")
-    return np.asarray(image, np.uint8)
 
 
 def corners(region: Region, box: Box) -> Float[np.ndarray, "4 2"]:

@@ -15,6 +15,8 @@ from merjax.scoring.parts import TOGETHER, Part
 from merjax.stores.store import Store
 from merjax.system.errors import MerjaxError
 from merjax.system.files import write_json
+from merjax.system.own_files import read_json, sealed
+from merjax.system.paths import lacks_file, lacks_folder
 from merjax.system.versions import versions
 from merjax.training.data import TrainingData
 
@@ -121,9 +123,41 @@ def _said(settings: Mapping[str, Any], keys: Sequence[str]) -> str:
     return ", ".join(f"{key} {settings.get(key, 'none')}" for key in keys)
 
 
+def read_card(place: Path) -> dict[str, Any]:
+    """The card of the model in a folder.
+
+    Raises:
+        MerjaxError: it is missing, damaged, or of another format.
+    """
+    path = place / "card.json"
+    if lacking := lacks_folder(place):
+        raise MerjaxError(f"{place} {lacking}; name the folder of a model, models/TRIAL/seed0/FOLD in a sweep's folder")
+    if lacks_file(path) == "does not exist":
+        raise MerjaxError(
+            f"{place} holds no model (no card.json); sweeps with engine.save_models=true save them as "
+            "models/TRIAL/seed0/FOLD in their folder"
+        )
+    card = read_json(path, DAMAGED_MODEL)
+    if card.get("format") != CARD_FORMAT:
+        raise MerjaxError(
+            f"{path}: the model has format {card.get('format')}, but this merjax reads format {CARD_FORMAT}; train it again, "
+            "or use the merjax that saved it"
+        )
+    if lost := [key for key in _READ if key not in card]:
+        raise MerjaxError(f"{path} is damaged (it has no {lost[0]}); {DAMAGED_MODEL}")
+    return card
+
+
+DAMAGED_MODEL = "copy the model again from where it was trained, or train it again into another --out"
+_READ = (
+    *("sweep", "trial", "seed", "fold", "held_out_subjects", "classes", "method", "pictures", "data", "versions"),
+    *("scores", "config", "numbers"),
+)
+
+
 def write_card(place: Path, card: dict[str, Any]) -> None:
     """Write a card into its model's folder, for programs and for people."""
-    write_json(place / "card.json", card)
+    write_json(place / "card.json", sealed(card))
     (place / "card.md").write_text(_markdown(card), encoding="utf-8")
 
 

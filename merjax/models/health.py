@@ -3,10 +3,12 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+from merjax.models.card import DAMAGED_MODEL
 from merjax.models.learned import by_name
 from merjax.models.model import load_model
 from merjax.system.errors import MerjaxError
 from merjax.system.health import Finding
+from merjax.system.own_files import broken_seal, changed_files
 
 
 def examine_model(folder: Path) -> Iterator[Finding]:
@@ -14,11 +16,8 @@ def examine_model(folder: Path) -> Iterator[Finding]:
     try:
         model = load_model(folder)
     except MerjaxError as error:
-        yield Finding("model", str(error), "train it again with engine.save_models=true, into another --out")
-        return
-    except Exception as error:  # for a damaged checkpoint, orbax, JSON and the file system raise errors of many kinds
-        reason = " ".join(str(error).split())[:200]
-        yield Finding("model", f"cannot be loaded ({reason})", "it is damaged: train it again, into another --out")
+        what, _, todo = str(error).rpartition("; ")
+        yield Finding("model", what, todo)
         return
     card = model.card
     yield Finding("model", f"{card['sweep']}, trial {card['trial']}, seed {card['seed']}, fold {card['fold']}")
@@ -26,6 +25,9 @@ def examine_model(folder: Path) -> Iterator[Finding]:
     yield Finding("never seen", ", ".join(card["held_out_subjects"]))
     numbers = sum(x.size for learned in model.learned.values() for x in by_name(learned.variables).values())
     yield Finding("parameters", f"{numbers:,} numbers in the stages {', '.join(model.learned)}")
+    changed = changed_files(folder, card.get("files", {}))
+    for name in [*changed, *(["card.json"] if broken_seal(folder / "card.json") else [])]:
+        yield Finding(name, "not as it was when the model was saved", DAMAGED_MODEL)
     if card["scores"] is None:
         yield Finding("scores", "none yet", "finish the sweep: its scores are then written into the card", needed=False)
     else:

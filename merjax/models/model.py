@@ -11,7 +11,7 @@ A method does not deal with this: while its stages train, a visit records what e
 it back in place of training (`recall`), so the method's own code does the rest.
 """
 
-import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -26,11 +26,13 @@ from merjax.config import Config, make_config
 from merjax.engine import Engine, walk
 from merjax.methods.registry import method_of
 from merjax.methods.runs import RunId
-from merjax.models.card import CARD_FORMAT, refuse_other_preparation
+from merjax.models.card import DAMAGED_MODEL, read_card, refuse_other_preparation
 from merjax.models.learned import Learned, from_names, recall
 from merjax.stores.store import Store, open_store
 from merjax.system.errors import MerjaxError
 from merjax.system.jax_setup import prepare_backend
+from merjax.system.own_files import reading, refuse_other_sizes
+from merjax.system.paths import lacks_folder, user_path
 from merjax.training.data import every_clip
 
 
@@ -111,22 +113,24 @@ def load_model(path: str | Path) -> Model:
         MerjaxError: there is no model, or it is of another version.
     """
     prepare_backend()
-    folder = Path(path).absolute()
-    if not (folder / "card.json").is_file():
-        raise MerjaxError(
-            f"{path} holds no model (no card.json); sweeps with engine.save_models=true save them as "
-            "models/TRIAL/seed0/FOLD in their folder"
-        )
-    card = json.loads((folder / "card.json").read_text())
-    if card["format"] != CARD_FORMAT:
-        raise MerjaxError(f"{path} is a model of format {card['format']}, but this merjax reads format {CARD_FORMAT}")
-    with ocp.StandardCheckpointer() as checkpointer:
-        variables = checkpointer.restore(folder / "parameters")
-    learned = {
-        stage: Learned(
-            from_names({name: np.asarray(values) for name, values in variables[stage].items()}),
-            {name: np.array(values) for name, values in numbers.items()},
-        )
-        for stage, numbers in card["numbers"].items()
-    }
-    return Model(card, make_config(card["config"], source=str(path)), learned)
+    folder = user_path(path).absolute()
+    card = read_card(folder)
+    with reading(folder / "card.json", DAMAGED_MODEL):
+        config = make_config(card["config"], source=str(path))
+        numbers = {
+            stage: {name: np.array(v) for name, v in own.items()} for stage, own in dict(card["numbers"]).items()
+        }
+    refuse_other_sizes(folder, card.get("files", {}), DAMAGED_MODEL)
+    return Model(card, config, _learned(folder / "parameters", numbers))
+
+
+def _learned(parameters: Path, numbers: Mapping[str, dict[str, np.ndarray]]) -> dict[str, Learned]:
+    """What orbax has kept of each stage."""
+    if lacking := lacks_folder(parameters):
+        raise MerjaxError(f"{parameters} {lacking}; {DAMAGED_MODEL}")
+    with reading(parameters, DAMAGED_MODEL), ocp.StandardCheckpointer() as checkpointer:
+        variables = checkpointer.restore(parameters)
+        return {
+            stage: Learned(from_names({name: np.asarray(values) for name, values in variables[stage].items()}), own)
+            for stage, own in numbers.items()
+        }

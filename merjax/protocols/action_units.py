@@ -1,9 +1,9 @@
 """Objective classes from action units: Davison, Merghani and Yap 2017, "Objective Classes for Micro-Facial Expression
 Recognition", Table 3."""
 
-import re
-
 import pandas as pd
+
+from merjax.datasets.coded_units import coded_units
 
 OTHERS = 7  # class VII: every combination that no other class names
 
@@ -20,25 +20,20 @@ _CLASS = {
     for objective_class, combinations in _COMBINATIONS.items()
     for combination in combinations.split()
 }
-# SAMM writes alternatives of side or intensity with "/" ("A/L12", "10A/B"), and its classes ignore "ref(24)".
-_UNIT = re.compile(r"(?:[LRATB](?:/[LRATB])?)?(\d+)(?:[A-E](?:/[A-E])?)?")
-_REFERENCE = re.compile(r"ref\(\w+\)")
 
 
-def objective_class_from_aus(text: str) -> int:
-    """The objective class 1-7 (I-VII) of coded action units.
+def objective_class_from_aus(text: str) -> int | None:
+    """The objective class 1-7 (I-VII) of coded action units; None where the text cannot be understood, or is empty.
 
-    Side and asymmetry prefixes (L, R, A, T, B), intensities (A-E) and units in "ref(...)" are dropped; the set of units
-    that is left must be one that the table names. Doubtful codes ("?", "12 or 14") and all other sets are class VII.
+    The set of units must be one that the table names. Doubtful codes ("?", "12 or 14") and all other sets are class VII.
 
-    >>> [objective_class_from_aus(text) for text in ("4+L10", "R6A + R12", "12A+ref(24)", "L12 or L14")]
-    [4, 1, 1, 7]
+    >>> [objective_class_from_aus(text) for text in ("4+L10", "AU6 + AU12", "12A+ref(24)", "L12 or L14", "4-7")]
+    [4, 1, 1, 7, None]
     """
-    parts = [part.strip() for part in text.split("+")]
-    units = [_UNIT.fullmatch(part) for part in parts if not _REFERENCE.fullmatch(part)]
-    if not all(units):
-        return OTHERS
-    return _CLASS.get(frozenset(int(unit[1]) for unit in units if unit), OTHERS)
+    coded = coded_units(text)
+    if coded is None:
+        return None
+    return OTHERS if coded.doubtful else _CLASS.get(coded.units, OTHERS)
 
 
 def audit_aus(index: pd.DataFrame) -> pd.DataFrame:
@@ -48,9 +43,10 @@ def audit_aus(index: pd.DataFrame) -> pd.DataFrame:
         index: see `merjax.datasets.index_of`; clips without a class of their own are skipped.
 
     Returns:
-        columns database, subject, clip, action_units, objective_class, rule_class.
+        columns database, subject, clip, action_units, objective_class, rule_class (missing where the action units cannot be
+        understood).
     """
     classed = index[index["objective_class"].notna()]
-    rule = [objective_class_from_aus(text) for text in classed["action_units"]]
+    rule = pd.array([objective_class_from_aus(text) for text in classed["action_units"]], dtype="Int64")
     audit = classed[["database", "subject", "clip", "action_units", "objective_class"]].assign(rule_class=rule)
-    return audit[audit["objective_class"] != audit["rule_class"]].reset_index(drop=True)
+    return audit[(audit["objective_class"] != audit["rule_class"]).fillna(True)].reset_index(drop=True)

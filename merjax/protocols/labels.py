@@ -118,6 +118,8 @@ def _au5(row: dict[Hashable, Any]) -> _Label:
     if by_rule and not row["action_units"]:
         return _Label(reason="no objective class and no action units")
     number = objective_class_from_aus(row["action_units"]) if by_rule else int(row["objective_class"])
+    if number is None:
+        return _Label(reason=f"action units '{row['action_units']}' cannot be understood")
     if not 1 <= number <= len(AU5_REGIONS):
         return _Label(reason=f"objective class {number} is not in au5")
     name = tuple(AU5_REGIONS)[number - 1]

@@ -63,7 +63,7 @@ def score_chart(
     )
     scale = alt.Scale() if difference else alt.Scale(domain=[0, 1])
     marks = base.mark_point(filled=True, size=45).encode(
-        x=alt.X("score:Q", scale=scale, title=title), shape=alt.Shape("measure:N", sort=list(SCORES), title=None)
+        x=alt.X("score:Q", scale=scale, title=title), shape=alt.Shape("measure:N", sort=list(SCORES), legend=None)
     )
     lines = base.mark_rule(strokeWidth=2).encode(x=alt.X("low:Q", title=title), x2="high:Q")
     zero = [alt.Chart(pd.DataFrame({"x": [0]})).mark_rule(color="gray").encode(x="x:Q")] if difference else []

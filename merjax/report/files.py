@@ -19,6 +19,7 @@ from merjax.scoring.scores import CLIP
 from merjax.sweeps.result import SweepResult, open_sweeps
 from merjax.system.console import duration
 from merjax.system.files import safe_name
+from merjax.system.paths import make_folder, user_path
 
 
 def make_report(
@@ -62,8 +63,8 @@ def write_report(
     out: str | Path | None, runs: Sequence[SweepResult], sections: Sequence[Section], *, crops: bool
 ) -> Path:
     """Write the files of a report from its sections; see `make_report`."""
-    out = Path(out) if out else runs[0].folder / "report"
-    out.mkdir(parents=True, exist_ok=True)
+    out = user_path(out) if out else runs[0].folder / "report"
+    make_folder(out)
     (out / "report.html").write_text(render_page(runs, sections, crops=crops), encoding="utf-8")
     (out / "report.md").write_text(_markdown(runs, sections), encoding="utf-8")
     for name in ("scores_and_controls", "inflation", "budgets", "differences", "classes", "subjects", "confusions"):
@@ -93,7 +94,7 @@ def write_logs(out: Path, sections: Sequence[Section]) -> list[Path]:
     for number, section in enumerate(sections, 1):
         prefix = f"{number}-" if len(sections) > 1 else ""
         for entry in section.comparison.entries:
-            for name, predictions in _logs_of(entry):
+            for name, predictions in _logs_of(entry, [other.label for other in section.comparison.entries]):
                 path = folder / f"{prefix}{name}.txt"
                 path.write_text(log_text(predictions), encoding="utf-8")
                 written.append(path)
@@ -102,14 +103,15 @@ def write_logs(out: Path, sections: Sequence[Section]) -> list[Path]:
     return written
 
 
-def _logs_of(entry: Entry) -> Iterator[tuple[str, pd.DataFrame]]:
+def _logs_of(entry: Entry, labels: Sequence[str]) -> Iterator[tuple[str, pd.DataFrame]]:
     sides = {fold.name: f"{'+'.join(fold.train_databases)}-to-{fold.test_database}" for fold in entry.data.folds}
     for seed, of_seed in entry.predictions.groupby("seed"):
         if not are_across_databases(entry.data.folds):
-            yield safe_name(f"{entry.label}-seed{seed}"), of_seed
+            yield safe_name(f"{entry.label}-seed{seed}", [f"{label}-seed{seed}" for label in labels]), of_seed
             continue
         for fold, of_fold in of_seed.groupby("fold", sort=False):
-            yield safe_name(f"{entry.label}-seed{seed}-{sides[str(fold)]}"), of_fold
+            end = f"-seed{seed}-{sides[str(fold)]}"
+            yield safe_name(entry.label + end, [label + end for label in labels]), of_fold
 
 
 def _marked(table: pd.DataFrame, section: Section) -> pd.DataFrame:
@@ -150,10 +152,11 @@ def _write_figures(folder: Path, prefix: str, section: Section) -> None:
         if not rows.empty:
             shown = [base, *section.compared(base)] if base else comparison.entries
             figures[name] = score_figure(rows, first, warnings_of(shown), difference=True)
+    labels = [entry.label for entry in comparison.entries]
     for entry in section.detailed:
-        own = warnings_of([entry])
-        figures[f"confusion-{safe_name(entry.label)}"] = confusion_figure(entry, comparison.parts, own)
-        figures[f"subjects-{safe_name(entry.label)}"] = subject_figure(section.subjects, entry.label, own)
+        own, label = warnings_of([entry]), safe_name(entry.label, labels)
+        figures[f"confusion-{label}"] = confusion_figure(entry, comparison.parts, own)
+        figures[f"subjects-{label}"] = subject_figure(section.subjects, entry.label, own)
     for name, figure in figures.items():
         (folder / f"{prefix}{name}.pdf").write_bytes(pdf(figure))
 

@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from merjax.config import flatten, is_number
+from merjax.config import flatten
+from  import is_number
 from merjax.report.names import readable, short_keys
 from merjax.scoring.entry import Entry
 from merjax.scoring.importance import grid_order, variance_shares

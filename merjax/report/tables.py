@@ -1,5 +1,6 @@
 """Tables for readers: a title, columns, rows of text and notes, as Markdown, as LaTeX and in a terminal."""
 
+import unicodedata
 from typing import NamedTuple
 
 import pandas as pd
@@ -69,8 +70,16 @@ def _escaped(cells: pd.DataFrame) -> Styler:
     return cells.style.hide(axis="index").format(escape="latex").format_index(escape="latex", axis="columns")
 
 
-_SIGNS = str.maketrans(  # signs in scores and differences, which Styler does not escape
+_UNICODE = {"lambda": "lamda"}  # its name there
+_GREEK = "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau upsilon phi chi psi omega"
+_SIGNS = str.maketrans(  # signs in scores, differences and names, which Styler does not escape
     {
+        **{
+            unicodedata.lookup(f"GREEK SMALL LETTER {_UNICODE.get(name, name)}"): f"$\\{name}$"
+            for name in _GREEK.split()
+        },
+        "[": "{[}",  # at the beginning of a row, `[` and `*` would be read as an argument of the row before
+        "*": "{*}",
         "−": "$-$",
         "±": r"$\pm$",
         "→": r"$\rightarrow$",

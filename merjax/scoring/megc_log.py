@@ -10,19 +10,28 @@ Classes are numbered as in `merjax.protocols.SCHEMES` (megc3: 0 negative, 1 posi
 there is none (the training diverged); it is scored as wrong.
 """
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
-from merjax.datasets.clip import DATABASES
+from merjax.datasets.clip import DATABASES, Database, database_named
 from merjax.protocols import SCHEMES, LabelScheme
 from merjax.scoring.metrics import SCORES, interval
 from merjax.scoring.parts import of_part, parts_of
 from merjax.scoring.scores import CLIP, LEVEL, resampled, seed_scores
+from merjax.system.columns import Column, read_sheet
 from merjax.system.errors import MerjaxError
+from merjax.system.paths import user_path
+from merjax.system.tables import text_of, whole_cell
 
-_SPELLINGS = {"smichs": "smic", "casmeii": "casme2"} | {name: name for name in DATABASES}
+_COLUMNS = {
+    "database": Column("database", ("database", "data")),
+    "subject": Column("subject", ("subject",)),
+    "clip": Column("clip", ("clip",)),
+    "label": Column("label", ("label",)),
+}
 
 
 @dataclass(frozen=True)
@@ -53,8 +62,9 @@ def rescore(log: str | Path, *, clips: str | Path | None = None, protocol: str =
 
     Args:
         log: a file in the format that `merjax.scoring.megc_log` describes.
-        clips: a CSV file of the clips that the log must have (columns database, subject, clip; label is compared if there);
-            if None, each database in it must have the protocol's published number of clips per class and of subjects.
+        clips: a table (CSV or a workbook) of the clips that the log must have: columns database, subject, clip; label is
+            compared if there. If None, each database in the log must have the protocol's published number of clips per class
+            and of subjects.
         protocol: "megc3" or "au5".
 
     Returns:
@@ -67,12 +77,13 @@ def rescore(log: str | Path, *, clips: str | Path | None = None, protocol: str =
     if protocol not in SCHEMES:
         raise MerjaxError(f'there is no protocol "{protocol}"; write any of {", ".join(SCHEMES)}')
     scheme, absent = SCHEMES[protocol], ""
-    predictions = read_log(Path(log), scheme)
+    log = user_path(log)
+    predictions = read_log(log, scheme)
     if clips is None:
         check_against_counts(predictions, scheme, str(log))
         absent = absent_databases(predictions, scheme)
     else:
-        check_against_list(predictions, Path(clips), str(log))
+        check_against_list(predictions, user_path(clips), str(log))
     return Scores(score_log(predictions, scheme), absent, int((predictions["prediction"] < 0).sum()))
 
 
@@ -102,14 +113,15 @@ def read_log(path: Path, scheme: LabelScheme) -> pd.DataFrame:
             number, or a clip occurs twice.
     """
     try:
-        lines = path.read_text().splitlines()
-    except (OSError, UnicodeDecodeError):
-        raise MerjaxError(f"{path} is not a readable text file; give a log of per-clip predictions") from None
+        lines = re.split(r"\r\n|\r|\n", text_of(path))
+    except MerjaxError as error:
+        raise MerjaxError(f"{error}; give a log of per-clip predictions") from None
     rows, subject = [], None
     for number, line in enumerate(lines, 1):
-        words = line.split()
+        words = _words(line)
         if len(words) == 2:
-            subject = (_database(words[0], f"{path}, line {number}"), words[1])
+            database = _database(words[0], f"{path}, line {number}")
+            subject = (database.name, database.subject(words[1]) or words[1])
         elif len(words) == 3 and subject:
             rows.append((*subject, words[0], *_labels(words, scheme, f"{path}, line {number}")))
         elif words:
@@ -160,25 +172,43 @@ def absent_databases(log: pd.DataFrame, scheme: LabelScheme) -> str:
 
 
 def check_against_list(log: pd.DataFrame, clips: Path, source: str) -> None:
-    """Refuse a log whose clips are not exactly those of a CSV list (columns database, subject, clip; label is compared if
-    there).
+    """Refuse a log whose clips are not exactly those of a list (columns database, subject, clip; label is compared if there).
 
     Raises:
-        MerjaxError: clips are missing, do not belong there, or have another truth; the message names them.
+        MerjaxError: the list cannot be read, or clips are missing, do not belong there, or have another truth; the message
+            names them.
     """
-    try:
-        listed = pd.read_csv(clips, dtype=str)
-    except (OSError, ValueError):
-        raise MerjaxError(f"{clips} is not a readable CSV file with the columns {', '.join(CLIP)}") from None
-    if missing := [name for name in CLIP if name not in listed]:
-        raise MerjaxError(f"{clips} has no column {', '.join(missing)}; it has {', '.join(listed.columns)}")
+    listed = _listed(clips)
     _refuse_duplicates(listed, str(clips))
     both = listed.merge(log, on=CLIP, how="outer", indicator="side", suffixes=("_listed", ""))
     for side, what in (("left_only", f"are in {clips} but not in the log"), ("right_only", f"are not in {clips}")):
         if (both["side"] == side).any():
             raise MerjaxError(f"{source}: {_named(both[both['side'] == side])} {what}")
-    if "label" in listed and (wrong := both[both["label_listed"] != both["label"].astype(str)]).size:
+    if "label" in listed and (wrong := both[both["label_listed"] != both["label"]]).size:
         raise MerjaxError(f"{source}: the truth of {_named(wrong)} is not the label in {clips}")
+
+
+def _listed(path: Path) -> pd.DataFrame:
+    """The clips of a list, and their labels if it has them."""
+    try:
+        sheet = read_sheet(path, _COLUMNS, CLIP)
+    except MerjaxError as error:
+        raise MerjaxError(
+            f"{error}; --clips names a table of clips, such as `merjax report --log-megc` writes"
+        ) from None
+    rows = []
+    for number, cells in sheet.rows:
+        database = _database(cells["database"], f"{path}, {sheet.place(number, 'database')}")
+        row: dict[str, str | int] = {"database": database.name, "clip": cells["clip"]}
+        row["subject"] = database.subject(cells["subject"]) or cells["subject"]
+        if "label" in cells:
+            label = whole_cell(cells["label"])
+            if label is None:
+                where = f"{path}, {sheet.place(number, 'label')}"
+                raise MerjaxError(f'{where}: label is "{cells["label"]}"; write the number of a class')
+            row["label"] = label
+        rows.append(row)
+    return pd.DataFrame(rows, columns=[*CLIP, *(["label"] if "label" in sheet.titles else [])])
 
 
 def score_log(log: pd.DataFrame, scheme: LabelScheme) -> pd.DataFrame:
@@ -203,20 +233,28 @@ def score_log(log: pd.DataFrame, scheme: LabelScheme) -> pd.DataFrame:
     ]
 
 
-def _database(word: str, where: str) -> str:
-    name = _SPELLINGS.get(word.lower().replace("-", "").replace("_", ""))
-    if name is None:
+def _words(line: str) -> list[str]:
+    """A line's words, separated by semicolons or tabs where it has them, or else by commas and blanks."""
+    separator = next((f"[{sign}]" for sign in ";\t" if sign in line), r"[,\s]+")
+    words = [word.strip() for word in re.split(separator, line.strip())]
+    return words[: max((n for n, word in enumerate(words, 1) if word), default=0)]  # spreadsheets fill short lines up
+
+
+def _database(word: str, where: str) -> Database:
+    database = database_named(word)
+    if database is None:
         raise MerjaxError(f'{where}: there is no database "{word}"; write any of {", ".join(DATABASES)}')
-    return name
+    return database
 
 
 def _labels(words: list[str], scheme: LabelScheme, where: str) -> tuple[int, int]:
     classes = ", ".join(f"{k} {name}" for k, name in enumerate(scheme.classes))
-    try:
-        truth, prediction = int(words[1]), int(words[2])
-    except ValueError:
-        truth = prediction = -2
-    if not (0 <= truth < len(scheme.classes) and -1 <= prediction < len(scheme.classes)):
+    truth, prediction = whole_cell(words[1]), whole_cell(words[2])
+    if (
+        truth is None
+        or prediction is None
+        or not (0 <= truth < len(scheme.classes) and -1 <= prediction < len(scheme.classes))
+    ):
         raise MerjaxError(
             f'{where}: truth and prediction are "{words[1]}" and "{words[2]}"; classes of {scheme.name} are {classes}'
         )

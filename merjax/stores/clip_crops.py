@@ -3,16 +3,20 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 
 from merjax.datasets.clip import Clip
 from merjax.faces import landmarks
-from merjax.faces.crops import Colour, Image, Points, Warp, cut, read_image, region_boxes
+from merjax.faces.crops import Warp, cut, region_boxes
+from merjax.faces.face_boxes import padding_of
 from merjax.faces.flow import require
 from merjax.faces.head_motion import head_motion
+from merjax.faces.landmarks import STEPS, FoundFace, Step
+from merjax.faces.pictures import Colour, Image, bits_in_use, read_image
 from merjax.stores.clip_motion import FlowSettings
+from merjax.stores.face_places import Place
 from merjax.stores.store import CROPS, crop_shape
 from merjax.system.errors import MerjaxError
 
@@ -28,11 +32,13 @@ class CropSettings:
         align: "first" keeps the boxes of the first frame's landmarks for all frames; "frame" lets them follow the head's
             rotation, scaling and translation (see `merjax.faces.head_motion`).
         flow: the motion to be computed from the crops, if any.
+        faces: the lowest step of finding a face that may be taken (see `merjax.faces.landmarks.FoundFace`).
     """
 
     colour: Colour = "gray"
     align: Align = "first"
     flow: FlowSettings | None = None
+    faces: Step = "picture"
 
     @property
     def channels(self) -> int:
@@ -40,8 +46,8 @@ class CropSettings:
 
     @property
     def as_dict(self) -> dict[str, Any]:
-        """The settings as the store keeps them; motion is among them only if it is computed."""
-        return {key: value for key, value in asdict(self).items() if value is not None}
+        """The settings of the pixels, as the store keeps them; motion is among them only if it is computed."""
+        return {key: value for key, value in asdict(self).items() if value is not None and key != "faces"}
 
 
 def refuse_unknown_settings(settings: CropSettings) -> None:
@@ -50,52 +56,89 @@ def refuse_unknown_settings(settings: CropSettings) -> None:
     Raises:
         MerjaxError: a value is unknown (the message names the known ones), or this OpenCV lacks the flow algorithm.
     """
-    for name, known in (("colour", get_args(Colour)), ("align", get_args(Align))):
+    for name, known in (("colour", get_args(Colour)), ("align", get_args(Align)), ("faces", STEPS)):
         if getattr(settings, name) not in known:
             raise MerjaxError(f"{name} is {getattr(settings, name)!r}; write {' or '.join(known)}")
     if settings.flow:
         require(settings.flow.algorithm)
 
 
-def crop_clip(clip: Clip, settings: CropSettings, model: Path) -> tuple[Points, dict[str, np.ndarray]]:
+class NoFaceError(MerjaxError):
+    """The first frame, of `size` rows and columns, shows no face."""
+
+    def __init__(self, name: str, size: tuple[int, int], steps: Sequence[str]) -> None:
+        super().__init__(f"dlib finds no face in {name} (steps taken: {', '.join(steps)})")
+        self.size = size
+
+
+class CroppedClip(NamedTuple):
+    """One clip's crops, and what was found in its pictures.
+
+    Attributes:
+        face: the face on its first frame, with the 68 points (x, y) in pixels.
+        size: rows and columns of its pictures.
+        bits: how many bits of their values are in use.
+        crops: by region name, `frames x height x width` (x 3 for RGB), uint8.
+    """
+
+    face: FoundFace
+    size: tuple[int, int]
+    bits: int
+    crops: dict[str, np.ndarray]
+
+
+def crop_clip(clip: Clip, settings: CropSettings, model: Path, places: Sequence[Place] = ()) -> CroppedClip:
     """Cut one clip's crops.
 
     Args:
         clip: the clip to read.
         settings: how to cut it.
         model: the 68-point landmark model, as `merjax.faces.landmarks.find_model` returns it.
-
-    Returns:
-        The 68 points (x, y) on its first frame, in pixels, and per crop `frames x height x width` (x 3 for RGB), uint8.
+        places: where to look for a face that dlib's detector does not find.
 
     Raises:
-        MerjaxError: an image cannot be read or has another size, or the first frame shows no face.
+        NoFaceError: the first frame shows no face.
+        MerjaxError: an image cannot be read or has another size.
     """
-    first = read_image(clip.frames[0])  # always gray, so that crops in colour have the same boxes as those in gray
-    points = landmarks.detect(first, model)
-    if points is None:
-        raise MerjaxError(f"dlib finds no face in {clip.frames[0].name}")
-    boxes = region_boxes(points)
+    bits = bits_in_use(clip.frames)
+    # always gray, so that crops in colour have the same boxes as those in gray
+    first = read_image(clip.frames[0], "gray", bits)
+    size = (first.shape[0], first.shape[1])
+    face = _face(first, settings, model, places)
+    if face is None:
+        raise NoFaceError(clip.frames[0].name, size, _steps_taken(settings.faces, places))
+    boxes = region_boxes(face.points)
     crops = {r.name: np.empty((len(clip.frames), *crop_shape(r, settings.channels)), np.uint8) for r in CROPS}
-    warps = [None] * len(clip.frames) if settings.align == "first" else _warps(clip, model)
+    warps = [None] * len(clip.frames) if settings.align == "first" else _warps(clip, face, bits, model)
     read = first if settings.colour == "gray" else None
-    for t, (image, warp) in enumerate(zip(_images(clip, settings.colour, read), warps, strict=True)):
+    for t, (image, warp) in enumerate(zip(_images(clip, settings.colour, bits, read), warps, strict=True)):
         for region in CROPS:
             crops[region.name][t] = cut(image, region, boxes[region.name], warp)
-    return points, crops
+    return CroppedClip(face, size, bits, crops)
 
 
-def _warps(clip: Clip, model: Path) -> Sequence[Warp]:
+def _face(first: Image, settings: CropSettings, model: Path, places: Sequence[Place]) -> FoundFace | None:
+    if not places:
+        return landmarks.find_face(first, model, settings.faces)
+    padding = padding_of(*first.shape[:2])  # these places were asked for because the detector found nothing
+    faces = (landmarks.face_in_box(first, place.box, padding, model, place.step) for place in places)
+    return next((face for face in faces if face is not None), None)
+
+
+def _steps_taken(lowest: Step, places: Sequence[Place]) -> list[str]:
+    looked = [step for step in ("sure", "faint") if STEPS.index(step) <= STEPS.index(lowest)]
+    return [*looked, *(place.step for place in places)]
+
+
+def _warps(clip: Clip, face: FoundFace, bits: int, model: Path) -> Sequence[Warp]:
     # The frames are read once more for this: all frames of a large clip would not fit into memory beside other workers'.
-    points_Tx68x2 = landmarks.track(_images(clip, "gray"), model)
-    assert points_Tx68x2 is not None  # a face was already found in the same first frame
-    return list(head_motion(points_Tx68x2, clip.fps))
+    return list(head_motion(landmarks.track(_images(clip, "gray", bits), face, model), clip.fps))
 
 
-def _images(clip: Clip, colour: Colour, first: Image | None = None) -> Iterator[Image]:
+def _images(clip: Clip, colour: Colour, bits: int, first: Image | None = None) -> Iterator[Image]:
     shape: tuple[int, ...] = ()
     for t, path in enumerate(clip.frames):
-        image = first if t == 0 and first is not None else read_image(path, colour)
+        image = first if t == 0 and first is not None else read_image(path, colour, bits)
         shape = shape or image.shape
         if image.shape != shape:
             raise MerjaxError(

@@ -11,25 +11,28 @@ import hashlib
 import json
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import pandas as pd
 
-from merjax.datasets.clip import DATABASES, Discrepancy, discrepancy_table
+from merjax.datasets.clip import DATABASES, Discrepancy, database_named, discrepancy_table
+from merjax.datasets.coded_units import coded_units
+from merjax.faces.pictures import bits_in_use, holds_colours, read_image
 from merjax.protocols import SCHEMES, label_clips
 from merjax.protocols.completeness import CheckReport, DatabaseCheck, check_schemes, counts_of
 from merjax.stores.sheets import write_flow_sheet
 from merjax.stores.store import STORE_FORMAT, Store, open_store
-from merjax.stores.writing import clip_hash, content_hash, write_array
-from merjax.system.errors import MerjaxError
+from merjax.stores.writing import clip_hash, content_hash, refuse_occupied, write_array
+from merjax.system.columns import Column, Sheet, read_sheet
+from merjax.system.errors import MerjaxError, visible
 from merjax.system.files import write_json, write_table
+from merjax.system.own_files import noted_files, sealed
+from merjax.system.paths import lacks_folder, listed, make_folder
+from merjax.system.tables import whole_cell
 from merjax.system.versions import __version__
-
-_REQUIRED = ("data", "subject", "clip", "label")
 
 
 def prepare_flow_images(folder: Path, clips: Path, out: Path) -> Store:
@@ -38,8 +41,8 @@ def prepare_flow_images(folder: Path, clips: Path, out: Path) -> Store:
     Args:
         folder: holds the images, `{subject}_{clip}.png`: PNG files of three channels, in the order that the module's text
             gives.
-        clips: CSV file, a row per clip: data (smic, casme2, samm), subject, clip, label (a class of megc3 or au5 by name, or
-            one of megc3 by number); emotion, onset, apex, offset and au where they are known.
+        clips: CSV file or workbook, a row per clip: data (smic, casme2, samm), subject, clip, label (a class of megc3 or au5 by
+            name, or one of megc3 by number); emotion, onset, apex, offset and au where they are known.
         out: folder of the store; must not exist.
 
     Raises:
@@ -47,10 +50,9 @@ def prepare_flow_images(folder: Path, clips: Path, out: Path) -> Store:
             exists already. An image that is missing, not listed, or of another size or kind than the others is not an error; it
             is noted in the store.
     """
-    if out.exists():
-        raise MerjaxError(f"{out} exists; remove it or choose another --out")
-    if not folder.is_dir():
-        raise MerjaxError(f"{folder} is not a folder; --flow-images names the folder of the PNG files")
+    refuse_occupied(out)
+    if lacking := lacks_folder(folder):
+        raise MerjaxError(f"{folder} {lacking}; --flow-images names the folder of the PNG files")
     index = read_clip_list(clips)
     names = index["subject"] + "_" + index["clip"] + ".png"
     images = [_read(folder / name) for name in names]
@@ -68,7 +70,8 @@ def prepare_flow_images(folder: Path, clips: Path, out: Path) -> Store:
         for row, reason in zip(rows, reasons, strict=True)
         if reason
     ]
-    index = index[used].reset_index(drop=True)
+    bits = [bits_in_use([folder / name]) for name in names[used]]
+    index = index[used].reset_index(drop=True).assign(bits=bits)
     flow = np.stack([image for image, use in zip(images, used, strict=True) if use and isinstance(image, np.ndarray)])
     discrepancies += _unlisted(folder, set(names)) + _against_rules(index)
     _write(out, folder, clips, index, flow, discrepancies)
@@ -79,91 +82,97 @@ def read_clip_list(path: Path) -> pd.DataFrame:
     """The index of a list of clips: the columns of `merjax.datasets.index_of`, label, and first_row.
 
     Raises:
-        MerjaxError: a row cannot be understood; the message names it.
+        MerjaxError: the list cannot be read, or a cell cannot be understood; the message names it.
     """
     try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False)
-    except FileNotFoundError:
-        raise MerjaxError(f"{path} does not exist; --clips names a CSV file with the columns {_columns()}") from None
-    except (OSError, ValueError) as error:
-        raise MerjaxError(f"{path} is not a readable CSV file: {' '.join(str(error).split())}") from None
-    table.columns = table.columns.str.strip().str.lower()
-    if missing := [name for name in _REQUIRED if name not in table]:
-        raise MerjaxError(f"{path} has no column {', '.join(missing)}; the list needs {_columns()}")
-    if table.empty:
+        sheet = read_sheet(path, _COLUMNS, _REQUIRED)
+    except MerjaxError as error:
+        raise MerjaxError(f"{error}; --clips names a table with the columns {_columns()}") from None
+    if not sheet.rows:
         raise MerjaxError(f"{path} lists no clip")
-    table = table.apply(lambda column: column.str.strip())
-    optional = {name: table.get(name, pd.Series("", index=table.index)) for name in _OPTIONAL}
-    for line, row in enumerate(table.to_dict("records"), 2):
-        if row["data"] not in DATABASES:
-            raise MerjaxError(f'{path}, line {line}: data is "{row["data"]}"; write any of {", ".join(DATABASES)}')
-        if not (row["subject"] and row["clip"]):
-            raise MerjaxError(f"{path}, line {line}: subject and clip must both be given")
-    again = table.duplicated(["subject", "clip"])
-    if again.any():
-        row = table[again].iloc[0]
+    index = pd.DataFrame([_listed(sheet, number, cells) for number, cells in sheet.rows])
+    again = index[index.duplicated(["subject", "clip"])]
+    if not again.empty:
+        row = again.iloc[0]
         raise MerjaxError(
             f"{path}: {row['subject']} {row['clip']} is listed twice; each clip has one image, {{subject}}_{{clip}}.png"
         )
-    label = pd.Series([_label(path, line, text) for line, text in enumerate(table["label"], 2)])
+    return index.astype(dict.fromkeys(("objective_class", "onset", "apex", "offset"), "Int64"))
+
+
+def _listed(sheet: Sheet, number: int, cells: Mapping[str, str]) -> dict[str, Any]:
+    """A row of the index."""
+
+    def refuse(column: str, what: str) -> MerjaxError:
+        return MerjaxError(f'{sheet.path}, {sheet.place(number, column)}: {column} is "{cells[column]}"; {what}')
+
+    database = database_named(cells["data"])
+    if database is None:
+        raise refuse("data", f"write any of {', '.join(DATABASES)}")
+    for column in ("subject", "clip"):
+        if not cells[column]:
+            raise refuse(column, "subject and clip must both be given")
+    label = cells["label"]
+    if (target := whole_cell(label)) is not None and 0 <= target < len(_NUMBERED):
+        label = _NUMBERED[target]
+    if label not in _NAMED:
+        numbers = ", ".join(str(k) for k in range(len(_NUMBERED)))
+        raise refuse("label", f"write {', '.join(_NAMED)}, or {numbers} for {', '.join(_NUMBERED)}")
+    frames: dict[str, Any] = {}
+    for column in ("onset", "apex", "offset"):
+        frames[column] = whole_cell(cells.get(column, ""))
+        if frames[column] is None:
+            if cells.get(column):
+                raise refuse(column, "write a frame number, or nothing")
+            frames[column] = pd.NA
+    if cells.get("au") and coded_units(cells["au"]) is None:
+        raise refuse("au", "write action units such as 4+7, or nothing")
     # SMIC gives only the class and no finer emotion
-    emotion = optional["emotion"].str.lower().mask((table["data"] == "smic") & (optional["emotion"] == ""), label)
-    return pd.DataFrame(
-        {
-            "database": table["data"],
-            "subject": table["subject"],
-            "clip": table["clip"],
-            "emotion": emotion,
-            "action_units": optional["au"],
-            "objective_class": pd.array([pd.NA] * len(table), dtype="Int64"),
-            **{name: _numbers(path, name, optional[name]) for name in ("onset", "apex", "offset")},
-            "fps": [DATABASES[name].fps for name in table["data"]],
-            "n_frames": 0,
-            "label": label,
-            "first_row": 0,
-        }
-    )
+    emotion = cells.get("emotion", "").lower() or (label if database.name == "smic" else "")
+    return {
+        "database": database.name,
+        "subject": cells["subject"],
+        "clip": cells["clip"],
+        "emotion": emotion,
+        "action_units": cells.get("au", ""),
+        "objective_class": pd.NA,
+        **frames,
+        "fps": database.fps,
+        "n_frames": 0,
+        "label": label,
+        "first_row": 0,
+    }
 
 
-_OPTIONAL = ("emotion", "onset", "apex", "offset", "au")
+_COLUMNS = {
+    "data": Column("data", ("data", "database")),
+    "subject": Column("subject", ("subject",)),
+    "clip": Column("clip", ("clip",)),
+    "label": Column("label", ("label",)),
+    "emotion": Column("emotion", ("emotion",)),
+    "onset": Column("onset", ("onset",)),
+    "apex": Column("apex", ("apex",)),
+    "offset": Column("offset", ("offset",)),
+    "au": Column("au", ("au",)),
+}
+_REQUIRED = ("data", "subject", "clip", "label")
 _NUMBERED = SCHEMES["megc3"].classes
 _NAMED = tuple(name for scheme in SCHEMES.values() for name in scheme.classes)
 
 
 def _columns() -> str:
-    return f"{', '.join(_REQUIRED)} (and, where known, {', '.join(_OPTIONAL)})"
-
-
-def _label(path: Path, line: int, text: str) -> str:
-    if text in _NAMED:
-        return text
-    if text in (numbers := [str(k) for k in range(len(_NUMBERED))]):
-        return _NUMBERED[int(text)]
-    raise MerjaxError(
-        f'{path}, line {line}: label is "{text}"; write {", ".join(_NAMED)}, or {", ".join(numbers)} for '
-        f"{', '.join(_NUMBERED)}"
-    )
-
-
-def _numbers(path: Path, name: str, column: pd.Series) -> pd.Series:
-    values = pd.to_numeric(column.where(column != ""), errors="coerce")
-    wrong = (values.isna() & (column != "")) | (values % 1 > 0)
-    if wrong.any():
-        line = int(np.flatnonzero(wrong)[0]) + 2
-        raise MerjaxError(f'{path}, line {line}: {name} is "{column[wrong].iloc[0]}", which is not a frame number')
-    return values.astype("Int64")
+    return f"{', '.join(_REQUIRED)} (and, where known, {', '.join(name for name in _COLUMNS if name not in _REQUIRED)})"
 
 
 def _read(path: Path) -> np.ndarray | str:
     """u, v and strain, or the reason why the image cannot be used."""
     if not path.is_file():
         return f"there is no image {path.name}"
-    image = cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_UNCHANGED)
-    if image is None:
-        return f"{path.name} cannot be read as an image"
-    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
-        return f"{path.name} does not have three channels of 8 bits"
-    return image[..., ::-1]
+    try:
+        image = read_image(path, "rgb")
+        return image if holds_colours(path) else f"{path.name} has one channel, where u, v and strain are three"
+    except MerjaxError as error:
+        return str(error)
 
 
 def _reason(image: np.ndarray | str, usual: tuple[int, ...]) -> str:
@@ -175,7 +184,8 @@ def _reason(image: np.ndarray | str, usual: tuple[int, ...]) -> str:
 
 
 def _unlisted(folder: Path, names: set[str]) -> list[Discrepancy]:
-    unlisted = sorted(path.name for path in folder.glob("*.png") if path.name not in names)
+    found = [path.name for path in listed(folder, []) if path.suffix == ".png"]
+    unlisted = [visible(name) for name in found if name not in names]
     return [Discrepancy("", "", name, "is in the folder and not in the list", dropped=False) for name in unlisted]
 
 
@@ -203,10 +213,7 @@ def _write(
 ) -> None:
     settings = {"flow": {"images": "ready", "height": flow.shape[1], "width": flow.shape[2]}}
     hashes = [clip_hash([image]) for image in flow]
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-    except (FileExistsError, NotADirectoryError):
-        raise MerjaxError(f"{out.parent} is not a folder; choose another --out") from None
+    make_folder(out.parent)
     aside = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
     try:
         write_table(aside / "index.parquet", index)
@@ -227,8 +234,9 @@ def _write(
             "counts": _counts(folder, index, discrepancies),
             "clips": len(index),
             "hash": content_hash(index, hashes, settings),
+            "files": noted_files(aside, ["index.parquet", "discrepancies.parquet"]),
         }
-        write_json(aside / "store.json", meta)
+        write_json(aside / "store.json", sealed(meta))
         aside.chmod(0o755)
         aside.rename(out)
     except BaseException:

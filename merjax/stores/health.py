@@ -5,12 +5,12 @@ from pathlib import Path
 
 import numpy as np
 
-from merjax.stores.store import CROPS, Store, open_store
+from merjax.stores.store import CROPS, Store, damaged_store, open_store
 from merjax.stores.writing import clip_hash, content_hash
 from merjax.system.errors import MerjaxError
 from merjax.system.health import Finding
+from merjax.system.own_files import broken_seal, changed_files
 
-_AGAIN = "remove the store and prepare it again"
 CHEAP = 2**28  # bytes of pixels that are hashed in a second
 
 
@@ -25,35 +25,26 @@ def examine_store(path: Path, *, full: bool = False) -> Iterator[Finding]:
     try:
         store = open_store(path)
     except MerjaxError as error:
-        yield Finding("store", str(error), _AGAIN)
-        return
-    except (OSError, ValueError, KeyError) as error:
-        yield Finding("store", f"cannot be opened ({' '.join(str(error).split())})", _AGAIN)
+        what, _, todo = str(error).rpartition("; ")
+        yield Finding("store", what, todo)
         return
     index = store.index
     subjects = len(index[["database", "subject"]].drop_duplicates())
     databases = ", ".join(index["database"].unique())
     yield Finding("store", f"{len(index)} clips of {subjects} subjects ({databases}), {len(store.dropped)} dropped")
-    sizes = list(_sizes(store))
-    yield from sizes
-    if not any(finding.fails for finding in sizes):
-        yield _hash(store, full=full)
-
-
-def _sizes(store: Store) -> Iterator[Finding]:
-    """Whether every file has as many rows as the index says."""
-    clips, noted = len(store.index), store.meta.get("clips", len(store.index))
-    if clips != noted:
-        yield Finding("index.parquet", f"{clips} clips, store.json says {noted}", _AGAIN)
-    last = store.index["first_row"] + store.index["n_frames"] if store.crops else None
-    rows = int(last.max()) if last is not None else 0
-    for name, array in (store.crops | {f"flow_{name}": array for name, array in store.frame_flow.items()}).items():
-        if len(array) < rows:
-            yield Finding(f"{name}.npy", f"{len(array)} frames, but the index says {rows}", _AGAIN)
-    if store.flow is not None and len(store.flow) != clips:
-        yield Finding("flow.npy", f"{len(store.flow)} pictures of {clips} clips", _AGAIN)
     gigabytes = sum(array.nbytes for array in _arrays(store)) / 2**30
-    yield Finding("pixels", f"{rows} frames, {gigabytes:.2f} GiB")
+    yield Finding("pixels", f"{index['n_frames'].sum()} frames, {gigabytes:.2f} GiB")
+    yield from _noted(store)
+    yield _hash(store, full=full)
+
+
+def _noted(store: Store) -> Iterator[Finding]:
+    """The files of which sizes and hashes were noted, where they are not as they were."""
+    changed = changed_files(store.path, store.meta.get("files", {}))
+    if broken_seal(store.path / "store.json"):
+        changed.append("store.json")
+    for name in changed:
+        yield Finding(name, "not as it was when the store was made", damaged_store(store.path))
 
 
 def _hash(store: Store, *, full: bool) -> Finding:
@@ -64,9 +55,8 @@ def _hash(store: Store, *, full: bool) -> Finding:
     )
     if found == store.hash:
         return Finding("hash", f"{found[:8]}, as it was when the store was made")
-    return Finding(
-        "hash", f"{found[:8]}, but the store was made with {store.hash[:8]}", f"the pixels changed: {_AGAIN}"
-    )
+    todo = f"pixels, the index or store.json changed: {damaged_store(store.path)}"
+    return Finding("hash", f"{found[:8]}, but the store was made with {store.hash[:8]}", todo)
 
 
 def _hash_of_clip(store: Store, clip: int) -> str:

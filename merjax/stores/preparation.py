@@ -15,24 +15,31 @@ from typing import Any, Literal
 
 import cv2
 import numpy as np
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
 from merjax.datasets import index_of
 from merjax.datasets.clip import Clip, Discrepancy, Release, discrepancy_table, target_frame
 from merjax.faces import landmarks
-from merjax.faces.crops import Colour
+from merjax.faces.landmarks import STEPS, Step
+from merjax.faces.pictures import Colour
 from merjax.faces.regions import FACE
 from merjax.protocols.completeness import check_releases, counts_of
-from merjax.stores.clip_crops import Align, CropSettings, crop_clip, refuse_unknown_settings
+from merjax.stores.clip_crops import Align, CropSettings, NoFaceError, crop_clip, refuse_unknown_settings
 from merjax.stores.clip_motion import FlowSettings, clip_picture, frame_flows
+from merjax.stores.face_places import Place, further_faces, places_of
 from merjax.stores.sheets import write_contact_sheet, write_flow_sheet
 from merjax.stores.store import CROPS, STORE_FORMAT, Store, frame_flow_name, open_store
 from merjax.stores.unfinished import PICTURES, Prepared, add_to_journal, close_partial, open_partial, read_journal
-from merjax.stores.writing import clip_hash, content_hash, write_array, write_rows
-from merjax.system.console import told
+from merjax.stores.writing import clip_hash, content_hash, refuse_occupied, write_array, write_rows
+from merjax.system.at_work import at_work
+from merjax.system.console import told, warn
 from merjax.system.errors import MerjaxError
 from merjax.system.files import write_json, write_table
+from merjax.system.locks import lock_at, lockless
+from merjax.system.own_files import noted_files, sealed
+from merjax.system.paths import make_folder, user_path
 from merjax.system.processes import callers_script_hidden, cores
+from merjax.system.signals import unheard_by_children
 from merjax.system.versions import __version__
 
 
@@ -43,6 +50,7 @@ def prepare_store(
     colour: Colour = "gray",
     align: Align = "first",
     flow: Literal["apex", "mid", "every"] | FlowSettings | None = None,
+    faces: Step = "picture",
     workers: int | None = None,
     model: str | Path | None = None,
     progress: Callable[[int, int], None] | None = None,
@@ -65,6 +73,10 @@ def prepare_store(
             strain) from the onset to the apex, or to the middle frame if the release gives no apex. "mid": such a picture, but
             always to the middle frame. "every": as "apex", with the motion of every frame as well. See also
             `merjax.stores.clip_motion.FlowSettings`.
+        faces: the lowest step that may be taken to find a clip's face. "sure": dlib's detector. "faint": the detector at lower
+            thresholds, on a larger picture. "subject": where the pictures are plainly crops of faces, the box of the subject's
+            other clips. "picture": in a release of face crops, the box that faces have in its pictures. The store's index says
+            which step found each clip's face.
         workers: number of processes; by default one per core that this process may use.
         model: file of dlib's 68-point model; by default found as `merjax.faces.landmarks.find_model` says.
         progress: called with (clips done, clips in all); by default a terminal or a notebook shows a bar.
@@ -76,14 +88,13 @@ def prepare_store(
         MerjaxError: there are no clips, the output exists already, the landmark model is missing, no clip is usable, or a
             setting has an unknown value.
     """
-    releases, out = [releases] if isinstance(releases, Release) else list(releases), Path(out)
-    settings = CropSettings(colour, align, FlowSettings.of_word(flow) if isinstance(flow, str) else flow)
+    releases, out = [releases] if isinstance(releases, Release) else list(releases), user_path(out)
+    settings = CropSettings(colour, align, FlowSettings.of_word(flow) if isinstance(flow, str) else flow, faces)
     refuse_unknown_settings(settings)
     if not any(release.clips for release in releases):
         raise MerjaxError(f"there is no usable clip in {', '.join(str(r.root) for r in releases) or 'no release'}")
-    if out.exists():
-        raise MerjaxError(f"{out} exists; remove it or choose another folder")
-    landmark_model = landmarks.find_model(Path(model) if model is not None else None)
+    refuse_occupied(out)
+    landmark_model = landmarks.find_model(model)
     with _alone(out), told("preparing clips", progress) as heard:
         _prepare(releases, out, settings, landmark_model, workers or len(cores()), heard)
     return open_store(out)
@@ -103,23 +114,29 @@ def _prepare(
     open_partial(partial, clips, settings)
     done = read_journal(partial, clips, first_rows, settings)
     progress(len(done), len(clips))
-    jobs = [(i, clip, first_rows[i]) for i, clip in enumerate(clips) if i not in done]
-    for result in _run(jobs, partial, settings, model, workers):
-        add_to_journal(partial, result)
-        done[result.clip] = result
-        progress(len(done), len(clips))
-    _finish(partial, releases, settings, first_rows, [done[i] for i in range(len(clips))])
-    close_partial(partial, out)
+    places: dict[int, list[Place]] = {i: [] for i in range(len(clips)) if i not in done}
+    while places:
+        jobs = [(i, clips[i], first_rows[i], places[i]) for i in places]
+        for result in _run(jobs, partial, settings, model, workers):
+            add_to_journal(partial, result)
+            done[result.clip] = result
+            progress(len(done), len(clips))
+        # what the other clips show may tell where the faces lie that were not found; a second search is the last
+        first_search = not any(places.values())
+        seen = {i: one for i, result in done.items() if (one := result.seen) is not None}
+        places = places_of(releases, seen, settings.faces) if first_search else {}
+    with at_work("writing the store", out):
+        _finish(partial, releases, settings, first_rows, [done[i] for i in range(len(clips))])
+        close_partial(partial, out)
 
 
 @contextmanager
 def _alone(out: Path) -> Iterator[None]:
     """Keep other processes from preparing the same store meanwhile."""
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-    except (FileExistsError, NotADirectoryError):
-        raise MerjaxError(f"{out.parent} is not a folder; choose another folder") from None
-    lock = FileLock(out.with_name(f".{out.name}.lock"))
+    make_folder(out.parent)
+    if sentence := lockless(out.parent):
+        warn(sentence)
+    lock = lock_at(out.with_name(f".{out.name}.lock"))
     try:
         lock.acquire(timeout=0)
     except Timeout:
@@ -132,17 +149,27 @@ def _alone(out: Path) -> Iterator[None]:
 
 
 def _run(
-    jobs: Sequence[tuple[int, Clip, int]], folder: Path, settings: CropSettings, model: Path, workers: int
+    jobs: Sequence[tuple[int, Clip, int, Sequence[Place]]],
+    folder: Path,
+    settings: CropSettings,
+    model: Path,
+    workers: int,
 ) -> Iterator[Prepared]:
     if not jobs:
         return
     # spawned, not forked: the caller may hold threads (JAX does), and a forked child of those can hang
     with ProcessPoolExecutor(min(workers, len(jobs)), get_context("spawn"), initializer=_start_worker) as pool:
-        with callers_script_hidden():
+        with callers_script_hidden(), unheard_by_children():
             futures = [pool.submit(_prepare_job, *job, folder, settings, model) for job in jobs]
+        waiting = set(futures)
         try:
             for future in as_completed(futures):
+                waiting.discard(future)
                 yield future.result()
+        except KeyboardInterrupt:  # the clips that are being prepared are finished, and kept
+            for future in [future for future in waiting if not future.cancel()]:
+                yield future.result()
+            raise
         except BrokenProcessPool:
             raise MerjaxError(
                 "a worker was killed, perhaps because memory ran out; run the same line again, with fewer --workers"
@@ -167,10 +194,31 @@ def _die_with_parent() -> None:
 
 
 def _prepare_job(
-    number: int, clip: Clip, first_row: int, folder: Path, settings: CropSettings, model: Path
+    number: int,
+    clip: Clip,
+    first_row: int,
+    places: Sequence[Place],
+    folder: Path,
+    settings: CropSettings,
+    model: Path,
+) -> Prepared:
+    with at_work("preparing the clip", clip.key):
+        return _prepared(number, clip, first_row, places, folder, settings, model)
+
+
+def _prepared(
+    number: int,
+    clip: Clip,
+    first_row: int,
+    places: Sequence[Place],
+    folder: Path,
+    settings: CropSettings,
+    model: Path,
 ) -> Prepared:
     try:
-        points, crops = crop_clip(clip, settings, model)
+        face, size, bits, crops = crop_clip(clip, settings, model, places)
+    except NoFaceError as error:
+        return Prepared(number, reason=str(error), size=error.size)
     except MerjaxError as error:
         return Prepared(number, reason=str(error))
     arrays = {region.name: crops[region.name] for region in CROPS}
@@ -186,7 +234,8 @@ def _prepare_job(
     if flow:
         pixels.append(clip_picture(crops[FACE.name], target_frame(clip, flow.to), flow)[None])
         write_rows(folder, PICTURES, number, pixels[-1])
-    return Prepared(number, points=np.asarray(points, float).round(3).tolist(), hash=clip_hash(pixels), cut_off=cut_off)
+    points = np.asarray(face.points, float).round(3).tolist()
+    return Prepared(number, "", points, clip_hash(pixels), cut_off, face.step, face.box, face.others, size, bits)
 
 
 def _finish(
@@ -204,7 +253,11 @@ def _finish(
     if not clips:
         reasons = "; ".join(f"{d.subject}/{d.name}: {d.reason}" for d in [d for d in discrepancies if d.dropped][:3])
         raise MerjaxError(f"none of the {len(results)} clips could be prepared ({reasons})")
-    index = index_of(clips).assign(first_row=[first_rows[i] for i in used])
+    index = index_of(clips).assign(
+        first_row=[first_rows[i] for i in used],
+        face=[results[i].face for i in used],
+        bits=[results[i].bits for i in used],
+    )
     flow = settings.flow
     if flow:
         index = index.assign(flow_frame=[target_frame(clip, flow.to) for clip in clips])
@@ -215,13 +268,14 @@ def _finish(
     write_table(partial / "index.parquet", index)
     write_table(partial / "discrepancies.parquet", discrepancy_table(discrepancies))
     write_array(partial / "landmarks.npy", np.array(points, np.float32))
-    write_contact_sheet(partial / "contact_sheet.png", clips, points, settings.colour)
+    write_contact_sheet(partial / "contact_sheet.png", clips, points, index, settings.colour)
     overrides = {release.database: release.overrides for release in releases if release.overrides}
     meta: dict[str, Any] = {
         "format": STORE_FORMAT,
         "version": __version__,
         "sources": [{"database": r.database, "root": str(r.root), "synthetic": r.synthetic} for r in releases],
         "settings": settings.as_dict,
+        "faces": {"lowest": settings.faces, "found": {step: int((index["face"] == step).sum()) for step in STEPS}},
         "overrides": overrides,
         "overrides_hash": hashlib.sha256(json.dumps(overrides, sort_keys=True).encode()).hexdigest(),
         "counts": counts_of(check_releases(prepared)),
@@ -230,7 +284,8 @@ def _finish(
     }
     if flow and flow.every:
         meta["flow_cut_off"] = float(np.mean([results[i].cut_off for i in used]))
-    write_json(partial / "store.json", meta)
+    meta["files"] = noted_files(partial, ["index.parquet", "discrepancies.parquet", "landmarks.npy"])
+    write_json(partial / "store.json", sealed(meta))
 
 
 def _as_prepared(releases: Sequence[Release], results: Sequence[Prepared]) -> list[Release]:
@@ -243,5 +298,10 @@ def _as_prepared(releases: Sequence[Release], results: Sequence[Prepared]) -> li
             Discrepancy(c.database, c.subject, c.name, r.reason, dropped=True) for c, r in pairs if r.points is None
         )
         used = tuple(clip for clip, result in pairs if result.points is not None)
-        prepared.append(replace(release, clips=used, discrepancies=release.discrepancies + dropped))
+        more = tuple(
+            Discrepancy(c.database, c.subject, c.name, further_faces(c, r.others), dropped=False)
+            for c, r in pairs
+            if r.others
+        )
+        prepared.append(replace(release, clips=used, discrepancies=release.discrepancies + dropped + more))
     return prepared

@@ -9,27 +9,35 @@ import numpy as np
 import pandas as pd
 
 from merjax.datasets.clip import Clip
-from merjax.faces.crops import Colour, corners, cut, read_image, region_boxes
+from merjax.faces.crops import corners, cut, region_boxes
 from merjax.faces.flow import colour_wheel
+from merjax.faces.pictures import Colour, read_image
 from merjax.faces.regions import REGIONS
 
 _COLOURS = {"eyes": (60, 200, 60), "nose": (60, 160, 255), "cheeks": (230, 120, 60), "mouth": (80, 80, 240)}  # BGR
 _TILE_WIDTH, _COLUMNS = 420, 4
 
 
-def write_contact_sheet(path: Path, clips: Sequence[Clip], points: Sequence, colour: Colour = "gray") -> None:
+def write_contact_sheet(
+    path: Path, clips: Sequence[Clip], points: Sequence, index: pd.DataFrame, colour: Colour = "gray"
+) -> None:
     """Write a PNG that shows one clip per subject: the first frame with its boxes, and its six crops.
+
+    Where a lower step than "sure" found the face, the tile says so in red. A subject has one more tile for each such step.
 
     Args:
         path: the PNG file.
         clips: the clips, in the order of `points`.
         points: 68 points (x, y) of each clip's first frame, in pixels.
+        index: a row per clip, in the same order, with the step that found its face and the bits in use.
         colour: how the crops are stored and shown.
     """
-    first_of_subject: dict[tuple[str, str], int] = {}
-    for i, clip in enumerate(clips):
-        first_of_subject.setdefault((clip.database, clip.subject), i)
-    tiles = [_tile(clips[i], np.asarray(points[i]), colour) for i in first_of_subject.values()]
+    first = ~index.duplicated(["database", "subject"])
+    first_of_step = ~index.duplicated(["database", "subject", "face"]) & (index["face"] != "sure")
+    tiles = [
+        _tile(clips[i], np.asarray(points[i]), colour, index["face"].iloc[i], int(index["bits"].iloc[i]))
+        for i in np.flatnonzero(first | first_of_step).tolist()
+    ]
     height = max(tile.shape[0] for tile in tiles)
     tiles = [cv2.copyMakeBorder(t, 0, height - t.shape[0], 0, 0, cv2.BORDER_CONSTANT, value=_PAPER) for t in tiles]
     tiles += [np.full_like(tiles[0], 255)] * (-len(tiles) % min(_COLUMNS, len(tiles)))
@@ -38,11 +46,11 @@ def write_contact_sheet(path: Path, clips: Sequence[Clip], points: Sequence, col
     path.write_bytes(cv2.imencode(".png", sheet)[1].tobytes())
 
 
-_PAPER = (255, 255, 255)
+_PAPER, _WARNING = (255, 255, 255), (30, 30, 200)
 
 
-def _tile(clip: Clip, points: np.ndarray, colour: Colour) -> np.ndarray:
-    image = read_image(clip.frames[0], colour)
+def _tile(clip: Clip, points: np.ndarray, colour: Colour, step: str, bits: int) -> np.ndarray:
+    image = read_image(clip.frames[0], colour, bits)
     image = cv2.cvtColor(image, cv2.COLOR_GRAY2BGR if colour == "gray" else cv2.COLOR_RGB2BGR)
     boxes = region_boxes(points)
     crops = {region.name: cut(image, region, boxes[region.name]) for region in REGIONS}
@@ -55,12 +63,19 @@ def _tile(clip: Clip, points: np.ndarray, colour: Colour) -> np.ndarray:
     image = cv2.resize(
         image, (_TILE_WIDTH, round(_TILE_WIDTH * image.shape[0] / image.shape[1])), interpolation=cv2.INTER_AREA
     )
-    (width, height), _ = cv2.getTextSize(clip.key, cv2.FONT_HERSHEY_SIMPLEX, 0.5, 1)
-    cv2.rectangle(image, (0, 0), (width + 16, height + 16), (0, 0, 0), -1)
-    cv2.putText(image, clip.key, (8, 20), cv2.FONT_HERSHEY_SIMPLEX, 0.5, _PAPER, 1, cv2.LINE_AA)
+    _write(image, clip.key, 0, (0, 0, 0))
+    if step != "sure":
+        _write(image, f"face: {step}", 30, _WARNING)
+        cv2.rectangle(image, (0, 0), (image.shape[1] - 1, image.shape[0] - 1), _WARNING, 6)
     return np.vstack(
         [image, _crop_rows([["eye_right", "nose", "eye_left"], ["cheek_right", "mouth", "cheek_left"]], crops)]
     )
+
+
+def _write(image: np.ndarray, text: str, top: int, ground: tuple[int, int, int]) -> None:
+    (width, height), _ = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, 0.5, 1)
+    cv2.rectangle(image, (0, top), (width + 16, top + height + 16), ground, -1)
+    cv2.putText(image, text, (8, top + 20), cv2.FONT_HERSHEY_SIMPLEX, 0.5, _PAPER, 1, cv2.LINE_AA)
 
 
 def _crop_rows(names: list[list[str]], crops: dict[str, np.ndarray]) -> np.ndarray:

@@ -17,7 +17,7 @@ A store is a folder with
 A store that was made from ready flow images holds no crops and no landmarks: its `store.json` says `"crops": false`.
 """
 
-import json
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,9 +28,12 @@ import pandas as pd
 from merjax.datasets.shown import as_html, as_text, clips_by, several
 from merjax.faces.regions import FACE, REGIONS, Region
 from merjax.system.errors import MerjaxError
+from merjax.system.own_files import read_json, read_table, reading, refuse_other_sizes
+from merjax.system.paths import lacks_file, lacks_folder, user_path
 
 STORE_FORMAT = 2
 CROPS: tuple[Region, ...] = (*REGIONS, FACE)
+RECORDS = ("face", "bits")  # columns of the index that tell how a clip's pictures were read; earlier stores lack them
 
 
 @dataclass(frozen=True)
@@ -42,7 +45,9 @@ class Store:
     Attributes:
         path: its folder.
         index: a row per clip: database, subject, clip, emotion, action_units, objective_class, onset, apex, offset, fps,
-            n_frames, first_row; in a store made from a list of clips also label, the class that the list gives.
+            n_frames, first_row; in a store made from a list of clips also label, the class that the list gives. `face` is
+            the step that found the clip's face (see `merjax.faces.landmarks.FoundFace`), `bits` how many bits of its pictures'
+            values are in use; stores of earlier versions lack these two.
         crops: by region name, a read-only memory map `frames x height x width` (gray) or `frames x height x width x 3`
             (RGB) of uint8; empty in a store of ready flow images.
         discrepancies: database, subject, clip, reason, and whether the clip was dropped for it; subject and clip are "" if it
@@ -112,28 +117,123 @@ def open_store(path: str | Path) -> Store:
         The index of its clips, crops and motion as memory maps `frames x height x width` of uint8, and what was dropped.
 
     Raises:
-        MerjaxError: there is no store, or it is unfinished or of another version.
+        MerjaxError: there is no store, or it is unfinished, of another version, or damaged: a file of it is missing, cut off,
+            or does not have the size that the store says of itself. (`merjax doctor` also compares every pixel.)
     """
-    path = Path(path)
+    path = user_path(path)
+    meta = read_meta(path)
+    todo = damaged_store(path)
+    refuse_other_sizes(path, meta.get("files", {}), todo)
+    index = read_table(path / "index.parquet", todo, _INDEX)
+    discrepancies = read_table(path / "discrepancies.parquet", todo, (*_KEY, "reason", "dropped"))
+    if len(index) != meta.get("clips", len(index)):
+        raise MerjaxError(f"{path / 'index.parquet'} has {len(index)} clips, store.json says {meta['clips']}; {todo}")
+    with reading(path / "store.json", todo):
+        arrays = {name: _memory_map(path / f"{name}.npy", *form, todo) for name, form in _arrays(meta, index)}
+    if meta.get("crops", True):
+        _refuse_other_rows(path, index, arrays)
+    crops = {region.name: arrays[region.name] for region in CROPS if region.name in arrays}
+    frame_flow = {r.name: arrays[frame_flow_name(r)] for r in CROPS if frame_flow_name(r) in arrays}
+    return Store(path, index, crops, discrepancies, meta, arrays.get("flow"), frame_flow)
+
+
+def read_meta(path: Path) -> dict[str, Any]:
+    """What a store's `store.json` says of it.
+
+    Raises:
+        MerjaxError: there is no store, or it is unfinished, damaged or of another version.
+    """
+    make = f"make one with `merjax prepare --casme2 RELEASE --out {path}`"
+    if lacking := lacks_folder(path):
+        raise MerjaxError(f"{path} {lacking}; name a clip store, or {make}")
     marker = path / "store.json"
-    if not marker.is_file():
-        raise MerjaxError(
-            f"{path} is not a finished clip store (it has no store.json); make one with "
-            f"`merjax prepare --casme2 RELEASE --out {path}`"
-        )
-    meta = json.loads(marker.read_text())
-    if meta["format"] != STORE_FORMAT:
+    if lacks_file(marker) == "does not exist":
+        raise MerjaxError(f"{path} is not a finished clip store (it has no store.json); {make}")
+    meta = read_json(marker, damaged_store(path))
+    if meta.get("format", STORE_FORMAT) != STORE_FORMAT:
         raise MerjaxError(
             f"{path} is a clip store of format {meta['format']}, but this merjax reads format {STORE_FORMAT}; remove it and "
             "prepare it again"
         )
-    regions = CROPS if meta.get("crops", True) else ()
-    crops = {region.name: np.load(path / f"{region.name}.npy", mmap_mode="r") for region in regions}
-    flow = np.load(path / "flow.npy", mmap_mode="r") if (path / "flow.npy").is_file() else None
-    flows = {region.name: path / f"{frame_flow_name(region)}.npy" for region in regions}
-    frame_flow = {name: np.load(file, mmap_mode="r") for name, file in flows.items() if file.is_file()}
-    index, discrepancies = (pd.read_parquet(path / f"{name}.parquet") for name in ("index", "discrepancies"))
-    return Store(path, index, crops, discrepancies, meta, flow, frame_flow)
+    with reading(marker, damaged_store(path)):
+        for source in meta["sources"]:
+            if not (isinstance(source["database"], str) and isinstance(source["synthetic"], str)):
+                raise ValueError("its sources are no text")
+        if not (meta["format"] and isinstance(meta["hash"], str)):
+            raise ValueError("it has no hash")
+    return meta
+
+
+def damaged_store(path: Path) -> str:
+    """What to do about a store that is damaged, as the end of a sentence."""
+    return f"copy the store again from where it was made, or remove {path} and prepare it again"
+
+
+_KEY = ("database", "subject", "clip")
+_INDEX = (
+    *_KEY,
+    "emotion",
+    "action_units",
+    "objective_class",
+    "onset",
+    "apex",
+    "offset",
+    "fps",
+    "n_frames",
+    "first_row",
+)
+_Form = tuple[tuple[int | None, ...], str]  # shape, None for an axis that may have any length; type
+
+
+def _arrays(meta: Mapping[str, Any], index: pd.DataFrame) -> Iterator[tuple[str, _Form]]:
+    """The arrays that a store has, and their shapes and types, by what its `store.json` and its index say."""
+    settings = meta.get("settings", {})
+    if meta.get("crops", True):
+        channels = 3 if settings.get("colour") == "rgb" else 1
+        for region in CROPS:
+            yield region.name, ((None, *crop_shape(region, channels)), "|u1")
+        if settings:  # a store made by hand does not say how
+            yield "landmarks", ((len(index), 68, 2), "<f4")
+    flow = settings.get("flow")
+    if flow is not None:
+        yield (
+            "flow",
+            ((len(index), flow.get("side", flow.get("height")), flow.get("side", flow.get("width")), 3), "|u1"),
+        )
+        if flow.get("every"):
+            for region in CROPS:
+                yield frame_flow_name(region), ((None, *crop_shape(region, 3)), "|i1")
+
+
+def _memory_map(path: Path, shape: tuple[int | None, ...], kind: str, todo: str) -> np.ndarray:
+    """An array whose file has the size that its header says, and whose header has this shape and type."""
+    with reading(path, todo):
+        try:
+            array = np.load(path, mmap_mode="r")
+        except ValueError as error:
+            raise ValueError("it is cut off" if "mmap length" in str(error) else str(error)) from error
+        if not isinstance(array, np.memmap) or path.stat().st_size != array.offset + array.nbytes:
+            raise ValueError("its size is not the one that its header says")
+        fits = len(array.shape) == len(shape) and all(b in (None, a) for a, b in zip(array.shape, shape, strict=True))
+        if not fits or array.dtype.str != kind or not array.flags.c_contiguous:
+            raise ValueError(f"it holds {array.dtype.str} of the shape {array.shape}, which this store does not have")
+        return array
+
+
+def _refuse_other_rows(path: Path, index: pd.DataFrame, arrays: Mapping[str, np.ndarray]) -> None:
+    """Refuse a store whose files hold fewer frames than its index says.
+
+    Raises:
+        MerjaxError: naming the file.
+    """
+    todo = damaged_store(path)
+    with reading(path / "index.parquet", todo):
+        rows = int((index["first_row"] + index["n_frames"]).max())
+        if not (index["first_row"].ge(0).all() and index["n_frames"].gt(0).all()):
+            raise ValueError("it has clips without frames")
+    for name, array in arrays.items():
+        if name not in ("flow", "landmarks") and len(array) < rows:
+            raise MerjaxError(f"{path / name}.npy has {len(array)} frames, but the index says {rows}; {todo}")
 
 
 def crop_shape(region: Region, channels: int) -> tuple[int, ...]:

@@ -15,12 +15,18 @@ from pathlib import Path
 import numpy as np
 
 from merjax.datasets.clip import Clip
+from merjax.faces.face_boxes import FaceBox
+from merjax.faces.landmarks import STEPS
 from merjax.stores.clip_crops import CropSettings
 from merjax.stores.clip_motion import FlowSettings
+from merjax.stores.face_places import Seen
 from merjax.stores.store import CROPS, STORE_FORMAT, frame_flow_name, read_rows
-from merjax.stores.writing import allocate, allocate_rows, clip_hash
+from merjax.stores.writing import allocate_rows, clip_hash, frame_arrays, is_allocated
+from merjax.system.console import warn
 from merjax.system.errors import MerjaxError
 from merjax.system.files import write_json
+from merjax.system.own_files import read_json
+from merjax.system.paths import lacks_file, make_folder
 from merjax.system.versions import __version__
 
 PICTURES = "pictures"
@@ -32,7 +38,9 @@ _JOURNAL = "journal.jsonl"
 class Prepared:
     """The result of preparing one clip: its landmarks and the hash of its crops, or the reason why it was dropped.
 
-    `cut_off` is the share of the motion in every frame that was too large for the steps in which it is kept.
+    `cut_off` is the share of the motion in every frame that was too large for the steps in which it is kept. `face` is the step
+    that found the face in `box`, `others` are further faces; `size` is the first frame's rows and columns, `bits` how many bits
+    of its values are in use.
     """
 
     clip: int
@@ -40,35 +48,70 @@ class Prepared:
     points: list[list[float]] | None = None
     hash: str = ""
     cut_off: float = 0.0
+    face: str = "sure"
+    box: tuple[int, ...] | None = None
+    others: Sequence[tuple[int, ...]] = ()
+    size: tuple[int, ...] | None = None
+    bits: int = 8
+
+    @property
+    def seen(self) -> Seen | None:
+        """What the result says about faces: one that dlib found, or that it found none; None if its place came from others."""
+        if self.size is None or (self.points is not None and (self.box is None or self.face not in STEPS[:2])):
+            return None
+        return Seen((self.size[0], self.size[1]), FaceBox(*self.box) if self.points and self.box else None)
 
 
 def open_partial(partial: Path, clips: Sequence[Clip], settings: CropSettings) -> None:
     """Make the folder, or go on with the one of an earlier preparation of the same clips in the same way.
 
+    A damaged `partial.json` does not say what was prepared, so a warning is printed and all is prepared anew. Files that are
+    missing or cut off are made again, with a warning, and the clips in them are prepared again.
+
     Raises:
-        MerjaxError: there are files that a preparation did not make, or the parent is not a folder.
+        MerjaxError: there are files that a preparation did not make, or nothing can be written there.
     """
     marker = partial / _MARKER
     fingerprint = _fingerprint(clips, settings)
-    if marker.is_file() and json.loads(marker.read_text())["fingerprint"] == fingerprint:
+    if _noted_fingerprint(marker) == fingerprint:
+        _allocate(partial, clips, settings, warned=True)
         return
     if partial.exists():
         if not (marker.is_file() or not any(partial.iterdir())):
             raise MerjaxError(f"{partial} is in the way and was not made by merjax; remove it or choose another folder")
         shutil.rmtree(partial)
-    try:
-        partial.mkdir(parents=True)
-    except (FileExistsError, NotADirectoryError):
-        raise MerjaxError(f"{partial.parent} is not a folder; choose another folder") from None
+    make_folder(partial)
     # before the crop files, so that merjax knows what a full disk leaves of them as its own
     write_json(marker, {"fingerprint": ""})
-    flow = settings.flow
-    allocate(
-        partial, sum(len(clip.frames) for clip in clips), settings.channels, frame_flow=flow is not None and flow.every
-    )
-    if flow:
-        allocate_rows(partial, PICTURES, len(clips), (flow.side, flow.side, 3), np.uint8)
+    _allocate(partial, clips, settings, warned=False)
     write_json(marker, {"fingerprint": fingerprint})
+
+
+def _noted_fingerprint(marker: Path) -> str:
+    """The fingerprint of what is prepared here; "" if there is none, or it cannot be read."""
+    if lacks_file(marker) == "does not exist":
+        return ""
+    try:
+        return str(read_json(marker, "the preparation begins anew").get("fingerprint", ""))
+    except MerjaxError as error:
+        warn(str(error))
+        return ""
+
+
+def _allocate(partial: Path, clips: Sequence[Clip], settings: CropSettings, *, warned: bool) -> None:
+    """Make the files to be filled that are not there yet."""
+    flow, frames = settings.flow, sum(len(clip.frames) for clip in clips)
+    arrays = [
+        (name, frames, shape, dtype)
+        for name, shape, dtype in frame_arrays(settings.channels, frame_flow=flow is not None and flow.every)
+    ]
+    if flow:
+        arrays.append((PICTURES, len(clips), (flow.side, flow.side, 3), np.uint8))
+    for array in arrays:
+        if not is_allocated(partial, *array):
+            if warned:
+                warn(f"{partial / array[0]}.npy is missing or damaged: its clips are prepared again")
+            allocate_rows(partial, *array)
 
 
 def add_to_journal(partial: Path, result: Prepared) -> None:
@@ -89,12 +132,9 @@ def read_journal(
     if not path.is_file():
         return {}
     done = {}
-    for line in path.read_text().splitlines():
-        try:
-            result = Prepared(**json.loads(line))
-        except ValueError:  # a line that was cut short when the process was killed
-            continue
-        if result.points is None:
+    for line in path.read_text(errors="replace").splitlines():
+        result = _result_of(line)
+        if result is None or result.points is None or not 0 <= result.clip < len(clips):
             continue
         place = (first_rows[result.clip], len(clips[result.clip].frames))
         if _hash_on_disk(partial, result.clip, place, settings) == result.hash:
@@ -103,6 +143,16 @@ def read_journal(
     with path.open("a") as journal:
         journal.write("\n")
     return done
+
+
+def _result_of(line: str) -> Prepared | None:
+    """What a line of the journal says; None if it was cut short when the process was killed, or is damaged."""
+    try:
+        result = Prepared(**json.loads(line))
+        whole = result.points is None or np.shape(result.points) == (68, 2)
+        return result if whole and isinstance(result.clip, int) else None
+    except (ValueError, TypeError):
+        return None
 
 
 def _hash_on_disk(partial: Path, clip: int, place: tuple[int, int], settings: CropSettings) -> str:
@@ -124,9 +174,11 @@ def _fingerprint(clips: Sequence[Clip], settings: CropSettings) -> str:
     """Identifies what is being prepared and how, so that a partial store of something else is not continued."""
     # spelled out, since a class that is given another name must not change it: what was begun before would be lost
     made = f"Settings(colour={settings.colour!r}, align={settings.align!r}, flow={_spelled(settings.flow)})"
+    if settings.faces != STEPS[-1]:
+        made += f", faces={settings.faces!r}"
     lines = [f"format {STORE_FORMAT}, version {__version__}, {made}"]
     lines += [f"{clip.key} {frame}" for clip in clips for frame in clip.frames]
-    return hashlib.blake2b("\n".join(lines).encode(), digest_size=16).hexdigest()
+    return hashlib.blake2b("\n".join(lines).encode(errors="surrogateescape"), digest_size=16).hexdigest()
 
 
 def _spelled(flow: FlowSettings | None) -> str:

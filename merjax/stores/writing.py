@@ -3,14 +3,28 @@
 import hashlib
 import io
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from merjax.stores.store import CROPS, crop_shape, frame_flow_name
+from merjax.stores.store import CROPS, RECORDS, crop_shape, frame_flow_name
+from merjax.system.errors import MerjaxError
+from merjax.system.paths import lacks_folder, refuse_unwritable
+
+
+def refuse_occupied(out: Path) -> None:
+    """Refuse the place of a store that is to be made, before any work is done for it.
+
+    Raises:
+        MerjaxError: something lies there, or nothing can be written there.
+    """
+    if os.path.lexists(out):
+        lacking = lacks_folder(out)
+        raise MerjaxError(f"{out} {lacking or 'exists'}; remove it or choose another output folder")
+    refuse_unwritable(out.parent)
 
 
 def allocate(folder: Path, n_frames: int, channels: int, *, frame_flow: bool = False) -> None:
@@ -18,10 +32,25 @@ def allocate(folder: Path, n_frames: int, channels: int, *, frame_flow: bool = F
 
     The files are sparse: rows that are never written, such as those of a clip that was dropped, take no space.
     """
+    for name, shape, dtype in frame_arrays(channels, frame_flow=frame_flow):
+        allocate_rows(folder, name, n_frames, shape, dtype)
+
+
+def frame_arrays(channels: int, *, frame_flow: bool) -> Iterator[tuple[str, tuple[int, ...], type]]:
+    """The files of a store that hold a row per frame: name, shape of a row, type."""
     for region in CROPS:
-        allocate_rows(folder, region.name, n_frames, crop_shape(region, channels), np.uint8)
+        yield region.name, crop_shape(region, channels), np.uint8
         if frame_flow:
-            allocate_rows(folder, frame_flow_name(region), n_frames, crop_shape(region, 3), np.int8)
+            yield frame_flow_name(region), crop_shape(region, 3), np.int8
+
+
+def is_allocated(folder: Path, name: str, rows: int, shape: tuple[int, ...], dtype: type) -> bool:
+    """Whether there is such a file as `allocate_rows` makes."""
+    try:
+        array = np.load(folder / f"{name}.npy", mmap_mode="r")
+    except Exception:  # of a damaged file, NumPy raises errors of many kinds
+        return False
+    return array.shape == (rows, *shape) and array.dtype == dtype
 
 
 def allocate_rows(folder: Path, name: str, rows: int, shape: tuple[int, ...], dtype: type) -> None:
@@ -54,8 +83,10 @@ def clip_hash(arrays: Iterable[np.ndarray]) -> str:
 
 
 def content_hash(index: pd.DataFrame, clip_hashes: Sequence[str], settings: dict[str, Any]) -> str:
-    """Hash of a whole store: its annotations, its crops and how they were made, whatever the order of the clips."""
-    rows = ("|".join(map(str, row)) for row in index.drop(columns="first_row").itertuples(index=False))
+    """Hash of a whole store: its annotations, its crops and how they were made, whatever the order of the clips. What tells how
+    a clip's pictures were read is no part of it: the crops show the result."""
+    told = index.drop(columns=["first_row", *RECORDS], errors="ignore")
+    rows = ("|".join(map(str, row)) for row in told.itertuples(index=False))
     lines = sorted(f"{row}|{crops}" for row, crops in zip(rows, clip_hashes, strict=True))
     return hashlib.blake2b("\n".join([repr(settings), *lines]).encode(), digest_size=16).hexdigest()
 

@@ -1,7 +1,5 @@
 """A sweep's folder: the plan, and one file of predictions per finished chunk."""
 
-import functools
-import json
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -12,11 +10,14 @@ from typing import Any
 import pandas as pd
 from filelock import FileLock, Timeout
 
-from merjax.config import flatten
+from merjax.config import Config, flatten
 from merjax.sweeps.plan import Chunk, Plan, plan_from_json
 from merjax.sweeps.sweep_file import Trial
 from merjax.system.errors import MerjaxError, full_disk_told
 from merjax.system.files import is_aside, write_aside, write_json, write_table
+from merjax.system.locks import lock_at
+from merjax.system.own_files import lacks_table, read_json, read_table, reading, sealed
+from merjax.system.paths import is_file, lacks_file, lacks_folder, make_folder, refuse_unwritable
 
 
 def open_folder(folder: Path, plan: Plan) -> Plan:
@@ -41,7 +42,7 @@ def open_folder(folder: Path, plan: Plan) -> Plan:
             plan = replace(there, trials=plan.trials, not_run=plan.not_run, published=plan.published)
             if plan == there:
                 return there
-        write_json(folder / "plan.json", plan.to_json())
+        write_json(folder / "plan.json", sealed(plan.to_json()))
         return plan
 
 
@@ -49,8 +50,9 @@ def refuse_folder(folder: Path, plan: Plan) -> None:
     """Refuse a folder in which a sweep cannot start or go on.
 
     Raises:
-        MerjaxError: it holds another sweep, or files that do not belong to a sweep.
+        MerjaxError: it holds another sweep, or files that do not belong to a sweep, or nothing can be written there.
     """
+    refuse_unwritable(folder)
     # list the folder before looking for the plan: another process may start the sweep meanwhile, and its plan comes first
     something = folder.is_dir() and _holds_something(folder)
     if (folder / "plan.json").is_file():
@@ -66,18 +68,40 @@ def read_plan(folder: Path) -> Plan:
         MerjaxError: there is no plan, or it is damaged or of another version.
     """
     path = folder / "plan.json"
-    if not path.is_file():
+    if lacking := lacks_folder(folder):
+        raise MerjaxError(f"{folder} {lacking}; name a folder that `merjax sweep` wrote")
+    if lacks_file(path) == "does not exist":
         raise MerjaxError(f"{folder} is not a sweep's folder (it has no plan.json)")
-    try:
-        content = json.loads(path.read_text())
-    except ValueError:
-        raise MerjaxError(f"{path} is damaged; remove the folder and run the sweep again") from None
-    return plan_from_json(content)
+    todo = f"copy it again from where the sweep was trained, or remove {folder} and run the sweep again"
+    content = read_json(path, todo)
+    with reading(path, todo):
+        try:
+            return plan_from_json(content)
+        except MerjaxError as error:  # of another format, or with settings that this merjax does not know
+            raise MerjaxError(f"{path}: {error}") from error
 
 
 def is_finished(folder: Path, chunk: Chunk) -> bool:
-    """Whether a chunk's predictions are on disk."""
-    return _predictions_path(folder, chunk).is_file()
+    """Whether a chunk's predictions are on disk, whole, and its curves are not damaged (earlier folders may have none)."""
+    return not lacks_table(_predictions_path(folder, chunk)) and not _damaged_curves(folder, chunk)
+
+
+def _damaged_curves(folder: Path, chunk: Chunk) -> str:
+    lacking = lacks_table(_curves_path(folder, chunk))
+    return "" if lacking == "does not exist" else lacking
+
+
+def damaged_files(folder: Path, chunks: Sequence[Chunk]) -> list[str]:
+    """A sentence for each file of a chunk that is there and empty or cut off, so that the chunk does not count as finished."""
+    sentences = []
+    for chunk in chunks:
+        for path in chunk_files(folder, chunk):
+            lacking = lacks_table(path)
+            if lacking not in ("", "does not exist"):
+                sentences.append(
+                    f"{path} {lacking}: chunk {chunk.number} does not count as finished and is trained again"
+                )
+    return sentences
 
 
 @contextmanager
@@ -102,25 +126,40 @@ def read_predictions(folder: Path, chunks: Sequence[Chunk]) -> pd.DataFrame:
         probabilities, and step, the number of optimiser steps of the last stage after which they were made.
     """
     files = [_predictions_path(folder, chunk) for chunk in chunks if is_finished(folder, chunk)]
-    return pd.concat(map(pd.read_parquet, files), ignore_index=True)
+    return pd.concat([read_table(file, _TRAIN_AGAIN, _PREDICTED) for file in files], ignore_index=True)
 
 
 def read_curves(folder: Path, chunks: Sequence[Chunk]) -> pd.DataFrame:
     """Curves of the finished chunks: trial, fold, seed, stage, step and a column per metric; empty if none has curves."""
-    files = [path for chunk in chunks if is_finished(folder, chunk) and (path := _curves_path(folder, chunk)).is_file()]
-    return pd.concat(map(pd.read_parquet, files), ignore_index=True) if files else pd.DataFrame()
+    files = [path for chunk in chunks if is_finished(folder, chunk) and is_file(path := _curves_path(folder, chunk))]
+    tables = [read_table(file, _TRAIN_AGAIN, ("trial", "stage", "step")) for file in files]
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
+
+
+_TRAIN_AGAIN = "remove the file and run the sweep's line again, which trains its chunk again"
+_PREDICTED = ("trial", "seed", "fold", "database", "subject", "clip", "label", "prediction")
 
 
 def chosen_folder(folder: Path) -> Path:
     """Where a sweep's plan and predictions lie: the folder itself, or for a search the folder of its folds' last choices."""
-    chosen = sorted(folder.glob("chosen-of-*/plan.json"), key=lambda path: int(path.parent.name.rsplit("-", 1)[1]))
-    return folder if (folder / "plan.json").is_file() or not chosen else chosen[-1].parent
+    numbers = {path.parent: path.parent.name.rsplit("-", 1)[1] for path in folder.glob("chosen-of-*/plan.json")}
+    chosen = [(int(number), place) for place, number in numbers.items() if number.isdecimal()]
+    return folder if is_file(folder / "plan.json") or not chosen else max(chosen)[1]
 
 
-def read_tried(folder: Path) -> pd.DataFrame | None:
-    """The proposals of the search whose choices lie in a folder (`merjax.sweeps.running.search.table`); None if no search."""
-    path = folder.parent / "search" / "search.csv"
-    return pd.read_csv(path).fillna({"chosen_for": ""}) if path.is_file() else None
+def read_tried(search: Path) -> pd.DataFrame | None:
+    """The proposals of a search, from the folder `search` in its results (`merjax.sweeps.running.search.table`); None if there
+    is no search."""
+    path = search / "search.csv"
+    if lacks_file(path) == "does not exist":
+        return None
+    texts = ["trial", "state", "chosen_for"]
+    texts += [key for key, value in flatten(Config()).items() if isinstance(value, str)]
+    with reading(path, "run the search's line again, which writes it anew"):
+        tried = pd.read_csv(path, dtype=dict.fromkeys(texts, str), keep_default_na=False, na_values=[""])
+        if lost := {"trial", "state"} - {*tried.columns}:
+            raise ValueError(f"it has no column {min(lost)}")
+        return tried.fillna({"chosen_for": ""})
 
 
 def write_scores(folder: Path, scores: pd.DataFrame) -> None:
@@ -153,8 +192,8 @@ def _curves_path(folder: Path, chunk: Chunk) -> Path:
 
 
 def _lock(folder: Path, name: str) -> FileLock:
-    (folder / "locks").mkdir(parents=True, exist_ok=True)
-    return FileLock(folder / "locks" / f"{name}.lock")
+    make_folder(folder / "locks")
+    return lock_at(folder / "locks" / f"{name}.lock")
 
 
 def _holds_something(folder: Path) -> bool:
@@ -242,36 +281,3 @@ _ADVICE = "choose another --out, or remove the folder"
 
 def _names(trials: Sequence[Trial]) -> str:
     return ", ".join(trial.name for trial in trials)
-
-
-def merge(folders: Sequence[Path], out: Path) -> Plan:
-    """Copy the finished chunks of several folders of one sweep into one folder.
-
-    Args:
-        folders: the folders that the shards wrote, each a sweep's folder.
-        out: the folder to copy to; it is made if it does not exist, and may be one of `folders`.
-
-    Returns:
-        The sweep's plan.
-
-    Raises:
-        MerjaxError: a folder holds another sweep, or the sweep cut into other chunks.
-    """
-    plan = open_folder(out, read_plan(folders[0]))
-    for folder in folders:
-        other = read_plan(folder)
-        refuse_another(plan, other, out)
-        if other.chunks != plan.chunks:
-            raise MerjaxError(
-                f"{folder} cut the sweep into other chunks than {out}; run all shards with the same number of shards, "
-                "or give all of them the same engine.chunk"
-            )
-    for folder in folders:
-        for chunk in plan.chunks:
-            if is_finished(folder, chunk) and not is_finished(out, chunk):
-                record = record_path(folder, chunk)
-                for source in ([record] if record.is_file() else []) + list(chunk_files(folder, chunk)):
-                    write_aside(out / source.name, functools.partial(shutil.copyfile, source))
-        if (folder / "models").is_dir() and folder.resolve() != out.resolve():
-            shutil.copytree(folder / "models", out / "models", dirs_exist_ok=True)
-    return plan

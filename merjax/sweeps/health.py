@@ -3,15 +3,17 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-import pandas as pd
-
-from merjax.sweeps.folder import checkpoint_folder, chunk_files, is_finished, read_plan
-from merjax.sweeps.plan import Plan
+from merjax.models.card import DAMAGED_MODEL, read_card
+from merjax.sweeps.folder import checkpoint_folder, chunk_files, is_finished, read_plan, record_path
+from merjax.sweeps.plan import Chunk, Plan
 from merjax.sweeps.saved_models import runs_without_model
 from merjax.system.errors import MerjaxError
 from merjax.system.health import Finding
+from merjax.system.own_files import broken_seal, changed_files, read_json, read_table, refuse_other_sizes
+from merjax.system.paths import is_file, lacks_file
 
 _GO_ON = "run the sweep's line again to go on with it"
+_ANEW = "run the sweep again in another --out"
 
 
 def examine_sweep(folder: Path) -> Iterator[Finding]:
@@ -19,13 +21,11 @@ def examine_sweep(folder: Path) -> Iterator[Finding]:
     try:
         plan = read_plan(folder)
     except MerjaxError as error:
-        yield Finding("plan", str(error), "name the folder that a sweep wrote")
+        what, _, todo = str(error).rpartition("; ")
+        yield Finding("plan", what, todo)
         return
-    except (KeyError, TypeError, AttributeError) as error:
-        yield Finding(
-            "plan", f"{folder / 'plan.json'} cannot be read ({error!r})", "run the sweep again in another --out"
-        )
-        return
+    if broken_seal(folder / "plan.json"):
+        yield Finding("plan.json", "not as it was when the sweep began", f"copy it again, or {_ANEW}")
     yield Finding("plan", f"{plan.name}: {len(plan.trials)} trials, {plan.runs} runs in {len(plan.chunks)} chunks")
     yield from (Finding("not run", str(trial), needed=False) for trial in plan.not_run)
     yield from _chunks(folder, plan)
@@ -41,9 +41,9 @@ def _chunks(folder: Path, plan: Plan) -> Iterator[Finding]:
         f"{len(finished)} of {len(plan.chunks)} finished{listed if missing else ''}",
         _GO_ON if missing else "",
     )
-    damaged = [path for chunk in finished for path in chunk_files(folder, chunk) if not _is_table(path)]
-    for path in damaged:
-        yield Finding(path.name, "not a readable table", f"remove the file; then {_GO_ON}")
+    damaged = [(path.name, why) for chunk in plan.chunks for path, why in _damaged(folder, chunk)]
+    for name, why in damaged:
+        yield Finding(name, why, f"remove the file; then {_GO_ON}")
     if finished and not damaged:
         yield Finding("predictions", "all that are there can be read")
     begun = [chunk.number for chunk in plan.chunks if any(checkpoint_folder(folder, chunk).glob("*"))]
@@ -60,11 +60,32 @@ def _models(folder: Path, plan: Plan) -> Iterator[Finding]:
         finished = [chunk for chunk in plan.chunks if is_finished(folder, chunk)]
         without, runs = runs_without_model(folder, plan, finished), sum(len(chunk.runs) for chunk in finished)
         yield Finding("models", f"{runs - without} of {runs} finished runs have one", needed=False)
+    for card in sorted((folder / "models").glob("*/*/*/card.json")):
+        try:
+            refuse_other_sizes(card.parent, read_card(card.parent).get("files", {}), DAMAGED_MODEL)
+        except MerjaxError as error:
+            what, _, todo = str(error).rpartition("; ")
+            yield Finding("model", what, todo)
 
 
-def _is_table(path: Path) -> bool:
+def _damaged(folder: Path, chunk: Chunk) -> Iterator[tuple[Path, str]]:
+    """The files of a chunk that cannot be read, or are not as they were when the chunk was finished."""
+    record, noted = record_path(folder, chunk), {}
     try:
-        pd.read_parquet(path)
-    except (OSError, ValueError):  # Arrow's errors are of these kinds
-        return False
-    return True
+        if is_file(record):
+            noted = read_json(record, _GO_ON).get("files", {})
+            if broken_seal(record):
+                yield record, "not as it was written"
+    except MerjaxError as error:
+        yield record, str(error).rpartition("; ")[0]
+    changed = changed_files(folder, noted)
+    for path in chunk_files(folder, chunk):
+        if lacks_file(path) == "does not exist":
+            continue
+        try:
+            read_table(path, _GO_ON)
+        except MerjaxError as error:
+            yield path, f"not a readable table: {str(error).rpartition('; ')[0]}"
+        else:
+            if path.name in changed:
+                yield path, "not as it was when its chunk was finished"

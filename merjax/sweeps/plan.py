@@ -78,6 +78,11 @@ class Plan:
         return sum(len(chunk.runs) for chunk in self.chunks)
 
     @property
+    def fold_names(self) -> tuple[str, ...]:
+        """The names of all groups' folds, which name folders: `safe_name` tells those apart that would be written alike."""
+        return tuple(dict.fromkeys(fold.name for group in self.groups for fold in group.folds))
+
+    @property
     def table(self) -> pd.DataFrame:
         """A row per trial: trial, runs (its folds times the seeds), method, protocol, folds, clips, subjects, then the settings
         by which trials differ, by dotted key."""

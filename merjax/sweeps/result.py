@@ -17,6 +17,7 @@ from merjax.sweeps.entries import entries_of
 from merjax.sweeps.folder import (
     chosen_folder,
     chunk_files,
+    damaged_files,
     is_finished,
     read_curves,
     read_plan,
@@ -28,6 +29,9 @@ from merjax.sweeps.plan import Chunk, Plan
 from merjax.sweeps.provenance import Conditions, read_conditions
 from merjax.sweeps.saved_models import add_scores
 from merjax.system.errors import MerjaxError
+from merjax.system.paths import user_path
+
+_SHOWN = 5  # the most damaged files that are named
 
 
 class MissingRun(NamedTuple):
@@ -91,9 +95,10 @@ class SweepResult:
             return ""
         trials = pd.Series([run.trial for run in self.missing]).value_counts(sort=False)
         each = ", ".join(f"{trial}: {n}" for trial, n in trials.items())
+        damaged = "".join(f" {sentence}." for sentence in damaged_files(self.folder, self.missing_chunks)[:_SHOWN])
         return (
             f"{self.name} is unfinished: {len(self.missing)} of {self.plan.runs} training runs (trial x seed x fold) are "
-            f"missing ({each}). What is finished is shown; run the same sweep again to finish it."
+            f"missing ({each}). What is finished is shown; run the same sweep again to finish it.{damaged}"
         )
 
     @cached_property
@@ -208,8 +213,8 @@ def open_sweep(folder: str | Path) -> SweepResult:
     Raises:
         MerjaxError: the folder holds no sweep, or a damaged one.
     """
-    place = chosen_folder(Path(folder))
-    return SweepResult(place, read_plan(place), read_tried(place))
+    place = chosen_folder(user_path(folder))
+    return SweepResult(place, read_plan(place), read_tried(place.parent / "search"))
 
 
 def open_sweeps(

@@ -1,11 +1,13 @@
 """Reads a sweep file's `search` section; `merjax.sweeps.sweep_file` describes its syntax."""
 
+import contextlib
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from merjax.config import Config, flatten, is_number, make_config
+from merjax.config import Config, flatten, make_config, read_settings
 from merjax.scoring.metrics import SCORES
 from merjax.system.errors import MerjaxError
+from merjax.system.values import flag, is_nothing, number, shown, text, whole
 
 _NOT_SEARCHED = ("data.store", "data.protocol", "data.folds", "data.anger", "control", "selection.", "engine.")
 
@@ -37,54 +39,75 @@ def read_search(content: Mapping[str, Any], base: Config, source: str) -> Search
     said = content["search"]
     if not isinstance(said, dict) or not {"space", "trials"} <= said.keys() <= set(SearchSpec._fields):
         raise MerjaxError(
-            f"{source}: search is {said!r}; write space and trials, and any of sampler, metric, inner, storage"
+            f"{source}: search is {shown(said)}; write space and trials, and any of sampler, metric, inner, storage"
         )
-    spec = SearchSpec(**said)
-    if not isinstance(spec.trials, int) or isinstance(spec.trials, bool) or spec.trials < 1:
-        raise MerjaxError(f"{source}: search: trials is {spec.trials!r}; write how many settings to try")
-    if spec.metric not in [*SCORES]:
-        raise MerjaxError(f"{source}: search: metric is {spec.metric!r}; write any of {', '.join(SCORES)}")
-    if not is_number(spec.inner) or not 0 < spec.inner <= 0.5:
+    if not isinstance(said["space"], dict) or not said["space"]:
         raise MerjaxError(
-            f"{source}: search: inner is {spec.inner!r}; write a share of the training subjects, up to 0.5"
+            f"{source}: search: space is {shown(said['space'])}; write `key: [values]` or `key: {{low:, high:}}` lines"
         )
-    if not isinstance(spec.storage, str | None):
-        raise MerjaxError(f"{source}: search: storage is {spec.storage!r}; write a URL such as sqlite:///study.db")
+    spec = SearchSpec(**{key: _part(key, value, source) for key, value in said.items()})
     from merjax.sweeps.samplers import make_sampler
 
-    make_sampler(str(spec.sampler), 0)
-    if not isinstance(spec.space, dict) or not spec.space:
-        raise MerjaxError(
-            f"{source}: search: space is {spec.space!r}; write `key: [values]` or `key: {{low:, high:}}` lines"
-        )
+    make_sampler(spec.sampler, 0)
     settings = flatten(base)
-    for key, values in spec.space.items():
-        if str(key).startswith(_NOT_SEARCHED):
+    for key in spec.space:
+        if key.startswith(_NOT_SEARCHED):
             raise MerjaxError(
                 f"{source}: search: {key} does not change the training; leave out {', '.join(_NOT_SEARCHED)}, which say what "
                 "is tested and how the work is done"
             )
-        for value in _ends(key, values, source, settings.get(key)):
+    space = {key: _axis(key, axis, source, settings.get(key)) for key, axis in spec.space.items()}
+    for key, axis in space.items():
+        for value in axis if isinstance(axis, list) else (axis["low"], axis["high"]):
             make_config(settings, {key: value}, source=f"{source}: search")
-    return spec
+    return spec._replace(space=space)
 
 
-def _ends(key: str, values: Any, source: str, default: Any) -> list[Any]:
-    """Values of a search space's axis; the axis is allowed if they all are."""
-    if isinstance(values, list) and values:
-        return values
-    if isinstance(values, dict) and isinstance(default, bool):
+def _part(key: str, value: Any, source: str) -> Any:
+    """A part of the section but `space`, read as what it has to be."""
+    try:
+        if key == "trials" and whole(value) >= 1:
+            return whole(value)
+        if key == "metric" and text(value) in [*SCORES]:
+            return text(value)
+        if key == "inner" and 0 < number(value) <= 0.5:
+            return number(value)
+        if key == "storage" and (is_nothing(value) or "://" in text(value)):
+            return None if is_nothing(value) else text(value)
+        if key == "sampler":
+            return text(value)
+    except ValueError:
+        pass
+    if key == "space":
+        return value
+    raise MerjaxError(f"{source}: search: {key} is {shown(value)}; write {_EXPECTED[key]}")
+
+
+_EXPECTED = {
+    "trials": "how many settings to try",
+    "metric": f"any of {', '.join(SCORES)}",
+    "inner": "a share of the training subjects, up to 0.5",
+    "storage": "a URL such as sqlite:///study.db",
+    "sampler": "tpe, random, or one of Optuna's samplers by name",
+}
+
+
+def _axis(key: str, axis: Any, source: str, default: Any) -> Any:
+    """An axis of the space with its values read: a list, or the ends of a range."""
+    if isinstance(axis, list) and axis:
+        return [read_settings({key: value}, f"{source}: search")[key] for value in axis]
+    if isinstance(axis, dict) and isinstance(default, bool):
         raise MerjaxError(f"{source}: search: {key} is true or false and has no range; write {key}: [true, false]")
-    whole = isinstance(values, dict) and all(isinstance(values.get(end), int) for end in ("low", "high"))
-    if isinstance(values, dict) and isinstance(default, int) and not whole:
-        raise MerjaxError(
-            f"{source}: search: the axis {key} is {values!r}; it takes whole numbers, so write low and high as such"
-        )
-    if isinstance(values, dict) and {"low", "high"} <= values.keys() <= {"low", "high", "log"}:
-        low, high, log = values["low"], values["high"], values.get("log", False)
-        if all(map(is_number, (low, high))) and low < high and (low > 0 or log is not True):
-            return [low, high]
+    with contextlib.suppress(ValueError):
+        if isinstance(axis, dict) and {"low", "high"} <= axis.keys() <= {"low", "high", "log"}:
+            low, high, log = number(axis["low"]), number(axis["high"]), flag(axis.get("log", False))
+            if isinstance(default, int) and not (isinstance(low, int) and isinstance(high, int)):
+                raise MerjaxError(
+                    f"{source}: search: the axis {key} is {shown(axis)}; it takes whole numbers, so write low and high as such"
+                )
+            if low < high and (low > 0 or not log):
+                return {key: flag(value) if key == "log" else number(value) for key, value in axis.items()}
     raise MerjaxError(
-        f"{source}: search: the axis {key} is {values!r}; write a list of values, or {{low: , high: }} with low < high, "
+        f"{source}: search: the axis {key} is {shown(axis)}; write a list of values, or {{low: , high: }} with low < high, "
         "and `log: true` where low is above 0"
     )

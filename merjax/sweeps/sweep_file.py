@@ -35,20 +35,23 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args
 
-from merjax.config import Config, flatten, identity, make_config, read_yaml
+from merjax.config import Config, flatten, identity, make_config, read_settings
 from merjax.methods.registry import refuse_unknown_method
 from merjax.scoring.published.tables import refuse_unknown_rows
 from merjax.sweeps.axes import points_of
 from merjax.sweeps.search_space import SearchSpec, read_search
 from merjax.sweeps.shipped import find_config, find_sweep
-from merjax.system.errors import MerjaxError, meant
+from merjax.sweeps.sweep_keys import refuse_misplaced, refuse_unknown_keys
+from merjax.system import values
+from merjax.system.errors import MerjaxError
 from merjax.system.files import safe_name
+from merjax.system.settings import Layer
 
-Layer = str | Mapping[str, Any]
 Scale = Literal["full", "small"]
 SCALES: tuple[Scale, ...] = get_args(Scale)
-_KEYS = ("base", "trials", "axes", "combine", "seeds", "search", "synthesize", "small", "published")
 _SMALL_KEYS = ("base", "seeds", "synthesize")
+_MAY_BE_EMPTY = ("base", "trials", "axes", "synthesize", "small", "published")
+_MOST_SEEDS = 1000  # a larger number is meant as a seed
 
 
 class Trial(NamedTuple):
@@ -143,10 +146,10 @@ def read_sweep(path: Path, overrides: Sequence[Layer] = (), scale: Scale = "full
             has no such scale, or a published table or row does not exist.
     """
     file = find_sweep(path)
-    content = read_yaml(file)
+    content = values.read_yaml(file)
     for key in ("base", "small"):
-        if isinstance(content.get(key), str):
-            content[key] = read_yaml(find_config(file, content[key]))
+        if isinstance(content.get(key), str) and not values.is_nothing(content[key]):
+            content[key] = values.read_yaml(find_config(file, content[key]))
     return make_sweep(content, file.stem, overrides, source=str(file), scale=scale)
 
 
@@ -162,26 +165,29 @@ def make_sweep(
     Raises:
         MerjaxError: see `read_sweep`; the message begins with `source`.
     """
-    for key in content:
-        if key not in _KEYS:
-            near = meant(str(key), _KEYS) or f"; write any of {', '.join(_KEYS)}"
-            raise MerjaxError(f"{source}: there is no key `{key}` in a sweep file{near}")
+    refuse_unknown_keys(content, source)
+    content = {key: said for key, said in content.items() if key not in _MAY_BE_EMPTY or not values.is_nothing(said)}
     small: dict[str, Any] = {}
     if scale == "small":
         said = _small(content, source)
-        small, name = _dotted(said["base"]), f"{name}-small"  # another name is another folder of results
-        content = {**content, **{key: value for key, value in said.items() if key != "base"}}
-    base = content.get("base") or {}
+        small, name = read_settings(said["base"], source), f"{name}-small"  # another name is another folder of results
+        content |= {key: value for key, value in said.items() if key != "base"}
+    base = content.get("base", {})
     if not isinstance(base, Mapping):
-        raise MerjaxError(f"{source}: base is {base!r}; write a config file's path, or settings as `key: value` lines")
-    layers = (base, small, *overrides)
-    trials, published = _trials(content, layers, source), str(content.get("published") or "")
+        raise MerjaxError(
+            f"{source}: base is {values.shown(base)}; write a config file's path, or settings as `key: value` lines"
+        )
+    settings: dict[str, Any] = {}
+    for layer in (base, small, *overrides):
+        refuse_misplaced(layer, source)
+        settings |= read_settings(layer, source)
+    trials, published = _trials(content, settings, source), str(content.get("published", ""))
     _refuse_unknown_methods(trials, source)
     _refuse_duplicates(trials, source)
     refuse_unknown_rows(published, {trial.name: trial.published for trial in trials}, source)
     search = read_search(content, trials[0].config, source) if "search" in content else None
-    seeds = _seeds(content.get("seeds", 1), source)
-    return SweepFile(name, trials, seeds, content.get("synthesize"), search, small=small, published=published)
+    seeds, synthesize = _seeds(content.get("seeds", 1), source), values.plain(content.get("synthesize"))
+    return SweepFile(name, trials, seeds, synthesize, search, small=small, published=published)
 
 
 def _small(content: Mapping[str, Any], source: str) -> Mapping[str, Any]:
@@ -194,41 +200,46 @@ def _small(content: Mapping[str, Any], source: str) -> Mapping[str, Any]:
         or not said.keys() <= set(_SMALL_KEYS)
         or not isinstance(said.get("base"), Mapping)
     ):
-        raise MerjaxError(f"{source}: small is {said!r}; write settings under base, and any of seeds, synthesize")
+        raise MerjaxError(
+            f"{source}: small is {values.shown(said)}; write settings under base, and any of seeds, synthesize"
+        )
     return said
 
 
-def _dotted(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested settings by dotted key."""
-    flat: dict[str, Any] = {}
-    for key, value in settings.items():
-        flat |= _dotted(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
-    return flat
-
-
-def _trials(content: Mapping[str, Any], layers: Sequence[Layer], source: str) -> tuple[Trial, ...]:
-    """The trials: each named point combined with every point of the axes, over the base's layers."""
+def _trials(content: Mapping[str, Any], base: Mapping[str, Any], source: str) -> tuple[Trial, ...]:
+    """The trials: each named point combined with every point of the axes, over the base."""
     named = content.get("trials") or {"": {}}
-    if not isinstance(named, Mapping) or not all(isinstance(point or {}, Mapping) for point in named.values()):
-        raise MerjaxError(f"{source}: trials is {named!r}; write `name: {{key: value}}` lines")
+    if not isinstance(named, Mapping) or not all(
+        isinstance(point, Mapping) or values.is_nothing(point) for point in named.values()
+    ):
+        raise MerjaxError(f"{source}: trials is {values.shown(named)}; write `name: {{key: value}}` lines")
     trials = []
-    for (name, said), (values, along) in itertools.product(named.items(), points_of(content, source)):
-        point = {**(said or {})}
+    for (name, said), (label, along) in itertools.product(named.items(), points_of(content, source)):
+        point = {} if values.is_nothing(said) else {**said}
         published = point.pop("published", None)  # it is not a setting
-        point |= along
-        label = ", ".join(filter(None, (str(name), values))) or "base"
-        trials.append(Trial(label, point, make_config(*layers, point, source=source), published=str(published or "")))
+        point = read_settings(point, source) | along
+        whole = ", ".join(filter(None, (str(name), label))) or "base"
+        row = "" if values.is_nothing(published) else str(published)
+        trials.append(Trial(whole, point, make_config(base, point, source=source), published=row))
     return tuple(trials)
 
 
 def _seeds(seeds: Any, source: str) -> tuple[int, ...]:
-    listed = seeds if isinstance(seeds, list) else [seeds]
-    if all(isinstance(s, int) and not isinstance(s, bool) and s >= 0 for s in listed):
-        if isinstance(seeds, int) and seeds:
-            return tuple(range(seeds))
-        if isinstance(seeds, list) and seeds and len({*seeds}) == len(seeds):
-            return tuple(seeds)
-    raise MerjaxError(f"{source}: seeds is {seeds!r}; write how many, or a list such as [0, 1, 2], each seed once")
+    listed = seeds if isinstance(seeds, list | tuple) else [seeds]
+    try:
+        numbers = tuple(map(values.whole, listed))
+    except ValueError:
+        numbers = ()
+    if listed is not seeds and numbers and numbers[0] > _MOST_SEEDS:
+        raise MerjaxError(
+            f"{source}: seeds is {numbers[0]}, which says how many; for this one seed write [{numbers[0]}]"
+        )
+    if numbers and min(numbers) >= 0 and len({*numbers}) == len(numbers) and (listed is seeds or numbers[0]):
+        return numbers if listed is seeds else tuple(range(numbers[0]))
+    raise MerjaxError(
+        f"{source}: seeds is {values.shown(seeds)}; write how many, or a list such as [0, 1, 2], each seed once, of whole "
+        f"numbers from 0 to {values.LARGEST}"
+    )
 
 
 def _refuse_unknown_methods(trials: Sequence[Trial], source: str) -> None:

@@ -43,7 +43,9 @@ class ClipPlan:
     @property
     def objective_class(self) -> int:
         """The class of the action units, 1-7 (Davison et al. 2017)."""
-        return objective_class_from_aus(self.action_units)
+        number = objective_class_from_aus(self.action_units)
+        assert number is not None  # merjax wrote these units itself
+        return number
 
     @property
     def onset(self) -> int:

@@ -1,20 +1,30 @@
 """The clip store of a sweep that brings its own clips: releases synthesised in databases' layouts, then prepared."""
 
-import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from filelock import FileLock
 from rich.console import Console
 
-from merjax.system.console import counted
+from merjax.system.console import counted, say
 from merjax.system.errors import MerjaxError
+from merjax.system.locks import lock_at
+from merjax.system.own_files import read_json, reading
+from merjax.system.paths import is_file, make_folder
+from merjax.system.settings import read_as
+from merjax.system.values import shown
 
 if TYPE_CHECKING:
     from merjax.synthesis.layouts import LayoutName
 
-_SETTINGS = ("invent", "subjects", "clips_per_subject", "emotions", "peak", "seed")
+_SETTINGS = {
+    "invent": int,
+    "subjects": int | None,
+    "clips_per_subject": int,
+    "emotions": tuple[str, ...],
+    "peak": tuple[float, float],
+    "seed": int,
+}
 
 
 def make_demo_store(store: Path, synthesize: Mapping[str, Any], name: str, console: Console) -> None:
@@ -36,17 +46,17 @@ def make_demo_store(store: Path, synthesize: Mapping[str, Any], name: str, conso
     readers: dict[str, Callable[[Path], Release]] = {"casme2": read_casme2, "samm": read_samm, "smic": read_smic}
     wanted = releases_of(synthesize, name)
     folder = store.with_name(store.name + "-releases")
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     # two sweeps may begin at once: one makes the store, both use it
-    with FileLock(store.with_name(f".{store.name}.making")):
+    with lock_at(store.with_name(f".{store.name}.making")):
         for layout, settings in wanted.items():
             _refuse_other_settings(folder / layout / MARKER, settings, name)
-        if (store / "store.json").is_file():
+        if is_file(store / "store.json"):
             _refuse_other_databases(store, tuple(wanted), name)
             return
-        console.print(f"making the clips of {name} from sample photographs: {folder}, {store}", soft_wrap=True)
+        say(console, f"making the clips of {name} from sample photographs: {folder}, {store}")
         for layout, settings in wanted.items():
-            if not (folder / layout / MARKER).is_file():
+            if not is_file(folder / layout / MARKER):
                 with counted(f"synthesising clips, {layout}", console) as progress:
                     synthesize_release(folder / layout, layout=layout, progress=progress, **settings)
         with counted("preparing clips", console) as progress:
@@ -64,30 +74,45 @@ def releases_of(synthesize: Mapping[str, Any], source: str) -> "dict[LayoutName,
     """
     from merjax.synthesis.layouts import LAYOUTS
 
-    common = {key: value for key, value in synthesize.items() if key != "layouts"}
+    if not isinstance(synthesize, Mapping):
+        raise MerjaxError(f"{source}: synthesize is {shown(synthesize)}; write settings such as {{invent: 6}}")
     layouts = synthesize.get("layouts", {"casme2": None})
     if not isinstance(layouts, Mapping) or not layouts or not layouts.keys() <= LAYOUTS.keys():
         raise MerjaxError(
-            f"{source}: synthesize: layouts is {layouts!r}; write `layouts: {{casme2: , samm: , smic: }}` or some of them, "
-            "each with settings of its own or none"
+            f"{source}: synthesize: layouts is {shown(layouts)}; write `layouts: {{casme2: , samm: , smic: }}` or some of "
+            "them, each with settings of its own or none"
         )
-    releases: dict[LayoutName, dict[str, Any]] = {}
-    for number, layout in enumerate(LAYOUTS):
-        if layout in layouts:
-            settings = {"seed": common.get("seed", 0) + number} | (layouts[layout] or {})
-            releases[layout] = common | settings
-            for key in releases[layout]:
-                if key not in _SETTINGS:
-                    raise MerjaxError(
-                        f"{source}: synthesize: there is no setting `{key}`; write any of {', '.join(_SETTINGS)}"
-                    )
-    return releases
+    common = _read({key: value for key, value in synthesize.items() if key != "layouts"}, source)
+    return {
+        layout: common | {"seed": common.get("seed", 0) + number} | _read(layouts[layout] or {}, source)
+        for number, layout in enumerate(LAYOUTS)
+        if layout in layouts
+    }
+
+
+def _read(settings: Any, source: str) -> dict[str, Any]:
+    """Settings of a release, with values of their types."""
+    if not isinstance(settings, Mapping):
+        raise MerjaxError(f"{source}: synthesize: a layout is {shown(settings)}; write settings such as {{invent: 6}}")
+    read = {}
+    for key, value in settings.items():
+        if key not in _SETTINGS:
+            raise MerjaxError(f"{source}: synthesize: there is no setting `{key}`; write any of {', '.join(_SETTINGS)}")
+        try:
+            read[key] = read_as(_SETTINGS[key], value)
+        except ValueError as error:
+            raise MerjaxError(f"{source}: synthesize: {key} is {shown(value)}; {error}") from None
+    if len(read.get("peak", (1, 2))) != 2:
+        raise MerjaxError(f"{source}: synthesize: peak is {shown(read['peak'])}; write two sizes in pixels, [1, 3]")
+    return read
 
 
 def _refuse_other_settings(marker: Path, settings: Mapping[str, Any], name: str) -> None:
-    if not marker.is_file():
+    if not is_file(marker):
         return
-    made = json.loads(marker.read_text())["settings"]
+    todo = f"remove {marker.parent.parent} and the store beside it, and run the same line again"
+    with reading(marker, todo):
+        made: dict[str, Any] = {**dict.fromkeys(settings), **read_json(marker, todo)["settings"]}
     for key, value in settings.items():
         if made[key] != value:
             raise MerjaxError(
@@ -97,7 +122,9 @@ def _refuse_other_settings(marker: Path, settings: Mapping[str, Any], name: str)
 
 
 def _refuse_other_databases(store: Path, layouts: tuple[str, ...], name: str) -> None:
-    sources = json.loads((store / "store.json").read_text())["sources"]
+    from merjax.stores.store import read_meta
+
+    sources = read_meta(store)["sources"]
     if not all(source["synthetic"] for source in sources):
         raise MerjaxError(
             f"{store} holds real recordings, but {name} makes its own clips; choose another data.store, or run the sweep "

@@ -9,9 +9,12 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from merjax.faces.crops import INTER_OCULAR, inter_ocular_distance
-from merjax.faces.landmarks import detect
+from merjax.faces.landmarks import detect, find_face
+from merjax.faces.pictures import PictureError, read_image
 from merjax.synthesis.face import Face, normalised_convolution
+from merjax.system.console import warn
 from merjax.system.errors import MerjaxError
+from merjax.system.paths import lacks_file, lacks_folder, listed
 
 HEIGHT, WIDTH = 480, 640
 _EYES_AT = (0.5, 0.42)  # place of the middle between the eyes, as shares of width and height
@@ -38,15 +41,21 @@ def portrait_files(paths: Sequence[Path]) -> list[Path]:
     """
     files: list[Path] = []
     for path in paths:
-        if path.is_dir():
-            inside = sorted(file for file in path.iterdir() if file.suffix.lower() in _SUFFIXES)
-            if not inside:
-                raise MerjaxError(f"{path}: no photographs in this folder (looked for {', '.join(sorted(_SUFFIXES))})")
-            files += inside
-        elif path.is_file():
+        lacking = lacks_file(path)
+        if not lacking:
             files.append(path)
-        else:
-            raise MerjaxError(f"{path}: no such file or folder; name photographs of faces, or a folder of them")
+            continue
+        if lacking == "is a folder":
+            lacking = lacks_folder(path)
+        if lacking:
+            raise MerjaxError(f"{path} {lacking}; name photographs of faces, or a folder of them")
+        passed_over: list[str] = []
+        inside = [file for file in listed(path, passed_over) if file.suffix.lower() in _SUFFIXES]
+        for sentence in passed_over:
+            warn(sentence)
+        if not inside:
+            raise MerjaxError(f"{path}: no photographs in this folder (looked for {', '.join(sorted(_SUFFIXES))})")
+        files += inside
     return files
 
 
@@ -56,14 +65,16 @@ def read_face(path: Path, model: Path) -> Face:
     Raises:
         MerjaxError: the file is not an image, or no face is found in it.
     """
-    image = cv2.imread(str(path), cv2.IMREAD_COLOR)
-    if image is None:
-        raise MerjaxError(f"{path}: not an image that can be read; name a photograph (jpg, png, bmp, tif or webp)")
-    points = detect(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), model)
-    if points is None:
+    try:
+        image = read_image(path, "rgb")
+    except PictureError as error:
+        raise MerjaxError(f"{path} {error.fault}; name a photograph (jpg, png, bmp, tif or webp)") from None
+    found = find_face(image, model)
+    if found is None:
         raise MerjaxError(
             f"{path}: no face found; choose a photograph of one face seen from the front, or leave this one out"
         )
+    points, image = found.points, cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
     return Face(*_level(image, points))
 
 

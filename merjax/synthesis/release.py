@@ -2,10 +2,8 @@
 
 import json
 import shutil
-import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -20,8 +18,11 @@ from merjax.synthesis.face import Face
 from merjax.synthesis.layouts import LAYOUTS, LayoutName, ReleaseLayout
 from merjax.synthesis.portraits import default_portraits, invent, portrait_files, read_face
 from merjax.synthesis.rendering import Camera, apex_field, render
+from merjax.synthesis.unfinished import unfinished_release
+from merjax.system.at_work import at_work
 from merjax.system.console import told
 from merjax.system.errors import MerjaxError
+from merjax.system.paths import refuse_unwritable, user_path
 from merjax.system.processes import cores
 from merjax.system.versions import __version__
 
@@ -80,8 +81,9 @@ def synthesize_release(
 ) -> Path:
     """Make a release in a database's own layout from photographs of faces, to try everything without licensed data.
 
-    What is written depends only on the arguments up to `seed`. The folder appears under its name only when it is complete; an
-    interrupted call leaves nothing. Scores on such clips show whether software works; they say nothing about people.
+    What is written depends only on the arguments up to `seed`. The folder appears under its name only when it is complete; the
+    clips of an interrupted call are kept in `<out>.partial`, and the same call goes on with the others. Scores on such clips
+    show whether software works; they say nothing about people.
 
     >>> folder = merjax.synthesize_release("data/made", subjects=1, clips_per_subject=1, seed=3)
     >>> [clip.key for clip in merjax.read_casme2(folder).clips]
@@ -110,16 +112,17 @@ def synthesize_release(
     settings = ReleaseSettings(
         layout, clips_per_subject, tuple(emotions), invent, subjects, peak, camera or Camera(), seed
     )
-    out, groups = Path(out), _groups(settings)
+    out, groups = user_path(out), _groups(settings)
     _refuse_occupied(out)
     given = (
         default_portraits() if portraits is None else [portraits] if isinstance(portraits, str | Path) else portraits
     )
-    files = portrait_files([Path(path) for path in given])
-    faces = _faces(files, settings, find_model(Path(model) if model is not None else None))
+    files = portrait_files([user_path(path) for path in given])
+    faces = _faces(files, settings, find_model(model))
     how = LAYOUTS[layout]
     plans = plan_clips(groups, how.fps, len(faces), clips_per_subject, peak, seed)
-    with _written_aside(out) as root, told("making clips", progress) as heard:
+    made_of = {"version": __version__, "fields": fields, "settings": asdict(settings), "portraits": _portraits(files)}
+    with unfinished_release(out, made_of) as root, told("making clips", progress) as heard:
         _write_clips(root, how, plans, faces, settings, workers or len(cores()), fields, heard)
         how.write_sheets(root, plans)
         (root / MARKER).write_text(json.dumps(_statement(settings, files, how, plans), indent=1) + "\n")
@@ -152,7 +155,7 @@ def _groups(settings: ReleaseSettings) -> list[tuple[str, ...]]:
 def _faces(files: Sequence[Path], settings: ReleaseSettings, model: Path) -> list[Face]:
     count = settings.invent or len(files)
     count = min(count, settings.subjects or count)
-    faces = [read_face(file, model) for file in files[:count]]
+    faces = [_read_face(file, model) for file in files[:count]]
     if not settings.invent:
         return faces
     return [
@@ -161,29 +164,16 @@ def _faces(files: Sequence[Path], settings: ReleaseSettings, model: Path) -> lis
     ]
 
 
+def _read_face(file: Path, model: Path) -> Face:
+    with at_work("reading the portrait", file):
+        return read_face(file, model)
+
+
 def _refuse_occupied(out: Path) -> None:
+    refuse_unwritable(out)
     if out.is_dir() and any(out.iterdir()):
         made = "a synthesised release already" if (out / MARKER).is_file() else "files"
         raise MerjaxError(f"{out}: this folder holds {made}; name a new folder, or remove this one first")
-    if out.exists() and not out.is_dir():
-        raise MerjaxError(f"{out}: a file, not a folder; name a new folder")
-
-
-@contextmanager
-def _written_aside(out: Path) -> Iterator[Path]:
-    """A hidden folder beside `out` that becomes `out` if the block ends without an error, and is removed otherwise."""
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        aside = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
-    except OSError as error:
-        raise MerjaxError(f"{out}: cannot be written ({error.strerror}); name a folder that you may write") from error
-    try:
-        root = aside / out.name
-        root.mkdir()
-        yield root
-        root.replace(out)
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
 
 
 def _write_clips(
@@ -214,7 +204,18 @@ def _write_clips(
 def _write_clip(
     root: Path, layout: ReleaseLayout, plan: ClipPlan, face: Face, settings: ReleaseSettings, fields: bool
 ) -> None:
-    folder = root / layout.clip(plan)
+    with at_work("making the clip", layout.clip(plan)):
+        _write_frames(root, layout, plan, face, settings, fields)
+
+
+def _write_frames(
+    root: Path, layout: ReleaseLayout, plan: ClipPlan, face: Face, settings: ReleaseSettings, fields: bool
+) -> None:
+    place = root / layout.clip(plan)
+    if place.is_dir():  # by a call that was interrupted
+        return
+    folder = place.with_name(f".{place.name}")  # gets its name when it is whole
+    shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     rng = generator(RENDER, settings.seed, plan.subject, plan.number)
     for number, frame in enumerate(render(face, plan.script, settings.camera, rng), plan.first):
@@ -224,6 +225,7 @@ def _write_clip(
         file = root / FIELDS / layout.clip(plan).with_suffix(".npz")
         file.parent.mkdir(parents=True, exist_ok=True)
         np.savez_compressed(file, field_HxWx2=apex_field(face, plan.script))
+    folder.replace(place)
 
 
 def _write_image(path: Path, frame_HxWx3: np.ndarray, gray: bool) -> None:
@@ -232,6 +234,10 @@ def _write_image(path: Path, frame_HxWx3: np.ndarray, gray: bool) -> None:
     _, encoded = cv2.imencode(path.suffix, image, options)
     # Not cv2.imwrite: a full disk must raise.
     path.write_bytes(encoded.tobytes())
+
+
+def _portraits(files: Sequence[Path]) -> list[dict[str, str]]:
+    return [{"file": file.name, "sha256": sha256(file.read_bytes()).hexdigest()} for file in files]
 
 
 def _statement(
@@ -243,7 +249,7 @@ def _statement(
         "version": __version__,
         "statement": STATEMENT + (f" {INVENTED}" if settings.invent else ""),
         "invented_identities": settings.invent > 0,
-        "portraits": [{"file": file.name, "sha256": sha256(file.read_bytes()).hexdigest()} for file in files],
+        "portraits": _portraits(files),
         "settings": asdict(settings),
         "clips": [
             {

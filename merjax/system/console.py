@@ -1,4 +1,4 @@
-"""Terminals and notebooks: where progress can be drawn, and how durations are written."""
+"""Terminals and notebooks: text from outside printed as it is, where progress can be drawn, how durations are written."""
 
 import io
 import time
@@ -18,12 +18,43 @@ from rich.progress import (
     TextColumn,
     TimeRemainingColumn,
 )
+from rich.text import Text
+
+from merjax.system.errors import visible
+
+
+class TextConsole(Console):
+    """Prints every string as it is, also in tables: `run [a]` and `:x:` are text, never rich's markup, and no control
+    character reaches the terminal. Styles come from arguments and `Text` alone."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(markup=False, emoji=False, highlight=False, **options)
+
+    def render_str(self, text: str, **how: Any) -> Text:
+        return super().render_str(visible(text), **how)
+
+
+def wide_console() -> Console:
+    """A console for tables with many columns: a file or a pipe does not wrap them at 80 characters."""
+    console = TextConsole()
+    return console if console.is_terminal else TextConsole(width=140)
+
+
+def say(console: Console, sentence: str, style: str = "") -> None:
+    """Print a sentence as it is on any console, without line breaks; an empty one prints nothing."""
+    if sentence:
+        console.print(Text(visible(sentence), style=style), soft_wrap=True)
+
+
+def warn(sentence: str) -> None:
+    """Print a warning about something that merjax mends by itself, beside the output."""
+    say(TextConsole(stderr=True), f"warning: {sentence}", "yellow")
 
 
 def default_console() -> Console:
     """The console for callers from Python: it is silent where there is neither a terminal nor a notebook."""
-    console = Console()
-    return console if is_watched(console) else Console(quiet=True)
+    console = TextConsole()
+    return console if is_watched(console) else TextConsole(quiet=True)
 
 
 def is_watched(console: Console) -> bool:
@@ -41,7 +72,7 @@ def bars(console: Console, *columns: ProgressColumn, hidden: bool = False) -> Pr
 @contextmanager
 def counted(what: str, console: Console) -> Iterator[Callable[[int, int], None]]:
     """A bar for `what`, driven by calls with (done, total)."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with bars(console, *columns) as progress:
         task = progress.add_task(what, total=None)
         yield lambda done, total: progress.update(task, completed=done, total=total)

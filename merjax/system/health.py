@@ -11,7 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
-from merjax.system.files import cache_folder
+from merjax.system.environment import cache_place, named_platform, take_notes
 from merjax.system.processes import cores
 from merjax.system.versions import versions
 
@@ -68,6 +68,7 @@ def examine_machine() -> Iterator[Finding]:
     yield _cache()
     yield from _optional_packages()
     yield _devices()
+    yield from (Finding("environment", sentence) for sentence in take_notes())
 
 
 def disk(folder: Path) -> Finding:
@@ -159,7 +160,9 @@ def _free_memory() -> int | None:
 
 def _cache() -> Finding:
     """Whether compiled programs can be kept."""
-    folder = cache_folder()
+    folder, makeshift = cache_place()
+    if makeshift:
+        return Finding("cache", str(folder), makeshift, needed=False)
     nearest = next(place for place in (folder, *folder.absolute().parents) if place.exists())
     writable = nearest.is_dir() and os.access(nearest, os.W_OK)
     todo = "" if writable else "no permission to write there: set MERJAX_CACHE to a folder of your own"
@@ -175,10 +178,12 @@ def _devices() -> Finding:
         return Finding(
             "devices", f"JAX does not load ({_first_line(error)})", "pip install --force-reinstall jax jaxlib"
         )
-    except RuntimeError as error:
+    except Exception as error:  # of many kinds, by platform and driver
+        named = named_platform()
         todo = "repair the installation of jax or the driver, or set JAX_PLATFORMS=cpu"
+        todo = f"{named} names what is not here: unset it, or install what it names" if named else todo
         return Finding("devices", f"JAX does not start ({_first_line(error)})", todo)
     found = f"{len(devices)} x {devices[0].device_kind} ({devices[0].platform})"
-    unused = devices[0].platform == "cpu" and shutil.which("nvidia-smi") and "JAX_PLATFORMS" not in os.environ
+    unused = devices[0].platform == "cpu" and shutil.which("nvidia-smi") and not named_platform()
     todo = "an NVIDIA GPU may be here that JAX does not see: pip install 'merjax[cuda]'" if unused else ""
     return Finding("devices", found, todo, needed=False)

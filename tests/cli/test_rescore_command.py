@@ -5,7 +5,7 @@ from support.report_command import word
 
 
 @pytest.mark.parametrize(
-    ("name", "sentence"), [("none.txt", "not a readable text file"), ("log.txt", "CASME II has 1 clips")]
+    ("name", "sentence"), [("none.txt", "no such file; give a log"), ("log.txt", "CASME II has 1 clips")]
 )
 def test_a_log_that_cannot_be_scored_is_a_sentence_and_exit_code_2(tmp_path, name, sentence):
     (tmp_path / "log.txt").write_text("casme2 sub01\nEP02_01f 1 1\n")

@@ -60,10 +60,10 @@ def test_submitted_shards_merge_into_the_undivided_sweep(tmp_path, small):
 def test_the_command_submits_all_that_was_asked_for_once_it_is_sure_that_it_can_be_done(tmp_path, small, monkeypatch):
     submitted = []
     monkeypatch.setattr(merjax.cli.slurm, "submit", lambda line, *rest: submitted.append((line, *rest)) or [])
-    words = ["--out", str(tmp_path / "run"), "--log", "jsonl", "--slurm", "3", "--slurm-set", "timeout_min=60"]
+    words = ["--out", str(tmp_path / "run"), "--log", "jsonl", "--slurm", "2", "--slurm-set", "timeout_min=60"]
     main([str(small), "loss.gamma=1", *words])
     line = [str(small), "loss.gamma=1", "--out", str(tmp_path / "run"), "--log", "jsonl"]
-    assert submitted == [(line, 3, tmp_path / "run" / "slurm", {"timeout_min": 60})]
+    assert submitted == [(line, 2, tmp_path / "run" / "slurm", {"timeout_min": 60})]
     assert not (tmp_path / "run").exists()  # nothing that depends on the jobs' devices is decided here
 
 
@@ -74,6 +74,8 @@ def test_what_the_jobs_would_refuse_is_refused_before_they_are_submitted(tmp_pat
     sweep = read_sweep(small)
     with pytest.raises(MerjaxError, match="--slurm is 0; write how many jobs"):
         check(sweep, 0, tmp_path / "run", None)
+    with pytest.raises(MerjaxError, match="cut into 2 chunks, so that 1 of 3 shards would have nothing to do"):
+        check(sweep, 3, tmp_path / "run", None)
     with pytest.raises(MerjaxError, match="a search cannot be divided"):
         check(make_sweep({"base": BASE, "search": SEARCH}, "small"), 2, tmp_path / "run", None)
     small_plan(tmp_path / "other", base=BASE)

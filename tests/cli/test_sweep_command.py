@@ -16,6 +16,7 @@ from merjax.sweeps.folder import write_chunk
 from merjax.sweeps.plan import make_plan
 from merjax.sweeps.running.shards import WHOLE, Shard
 from merjax.sweeps.sweep_file import make_sweep, read_sweep
+from merjax.system.console import TextConsole
 from merjax.system.signals import Interrupted
 
 FILE = """\
@@ -87,7 +88,7 @@ def test_help_teaches_sweep_files_searches_shards_and_memory(say):
 def test_names_and_settings_in_brackets_are_printed_as_they_are(capsys):
     content = {"base": BASE, "trials": {"[eyes]": {"regions": ["eyes"]}, "both": {}}}
     plan = make_plan(make_sweep(content, "my [sweep]"), 1)
-    print_plan(plan, WHOLE, 1, [2**30], Console(width=200))
+    print_plan(plan, WHOLE, 1, [2**30], TextConsole(width=200))
     out = capsys.readouterr().out
     for said in ("my [sweep]: 2 trials", "[eyes] ", "regions=['eyes']", "1.00 GiB a worker"):
         assert said in out
@@ -116,7 +117,9 @@ def test_the_plan_of_a_search_tells_how_it_goes_and_that_its_trials_are_examples
     assert "examples, drawn at random" in out
     assert out.count("loss.gamma=") == 5
     (tmp_path / "runs" / "mine" / "search").mkdir(parents=True)
-    pd.DataFrame({"state": ["complete", "running"]}).to_csv(tmp_path / "runs" / "mine" / "search" / "search.csv")
+    pd.DataFrame({"trial": ["a", "b"], "state": ["complete", "running"]}).to_csv(
+        tmp_path / "runs" / "mine" / "search" / "search.csv"
+    )
     assert "(1 of them are scored already)" in say("mine.yaml", "--plan", text=SEARCH)[1]
     assert "a search cannot be divided" in say("mine.yaml", "runs/mine", text=SEARCH, command=merge)[2]
 
@@ -175,8 +178,21 @@ def test_the_flag_that_became_a_word_answers_with_the_whole_new_line(say):
     ("words", "sentence"),
     [
         (["mine.yaml", "--plann"], "there is no flag --plann; did you mean --plan?"),
-        (["mine.yaml", "loss.gama=1"], "Did you mean: 'gamma'?"),
+        (["mine.yaml", "loss.gama=1"], "did you mean loss.gamma?"),
         (["mine.yaml", "selection"], "`selection` is not a setting"),
+        (["mine.yaml", "loss.gamma:2"], "`loss.gamma:2` is not a setting; write settings as loss.gamma=2"),
+        (["mine.yaml", "loss.gamma", "=", "2"], "write settings as loss.gamma=1.5, without blanks"),
+        (["mine.yaml", "--loss.gamma=2"], "settings have no dashes: write loss.gamma=2"),
+        (["mine.yaml", "regions=eyes,nose"], "regions is eyes,nose; write regions=[eyes,nose]"),
+        (["mine.yaml", "data.store="], "data.store has no value (an unset variable?)"),
+        (["mine.yaml", "--out="], "--out has no value (an unset variable?)"),
+        (["mine.yaml", "--out", ""], "--out has no value (an unset variable?)"),
+        ([""], "a word has no value (an unset variable?)"),
+        (["mine.yaml", "scale=small"], "scale is a flag, not a setting; write --scale small"),
+        (["mine.yaml", "seeds=3"], "`seeds` belongs in the sweep file: write `seeds:` in mine.yaml"),
+        (["mine.yaml", "search.trials=80"], "`search` belongs in the sweep file"),
+        (["mine.yaml", "base.loss.gamma=1"], "words on the command line change the base, so write loss.gamma=1"),
+        (["mine.yaml", "name=mine"], "a sweep is named after its file; --out DIR names the folder"),
         (["mine.yaml", "--scale", "tiny"], "invalid choice: 'tiny'"),
         (["ststnte"], "neither a sweep file nor the name of one; did you mean ststnet?"),
         (["--show", "quikstart"], "did you mean quickstart?"),

@@ -146,7 +146,9 @@ def test_formulas_read_as_their_last_values_and_uncalculated_ones_are_reported(t
 def test_apex_slash_is_no_apex_and_said(tmp_path):
     found = read_casme2(release(tmp_path, [LINES[0]._replace(apex="/"), *LINES[1:]]))
     assert found.clips[0].apex is None
-    assert re.match("apex is '/' in row 2 of coding.xlsx", reasons(found, dropped=False)["sub01/EP02_01f"])
+    assert re.match(
+        "apex is '/' in row 2, column ApexFrame of coding.xlsx", reasons(found, dropped=False)["sub01/EP02_01f"]
+    )
 
 
 def test_apex_on_onset_or_offset_is_kept_and_apex_outside_is_taken_away_and_said(tmp_path):
@@ -230,7 +232,7 @@ def test_rows_without_subject_or_interval_are_dropped_with_their_cells(tmp_path)
         "sub01/EP02_01f": "onset None and offset 12 are not an interval",
         "sub01/EP06_02_01": "onset 8 and offset 8 are not an interval",
     }
-    assert reasons(found, dropped=False)["sub01/EP02_01f"] == "onset is '?' in row 2 of coding.xlsx"
+    assert reasons(found, dropped=False)["sub01/EP02_01f"] == "onset is '?' in row 2, column OnsetFrame of coding.xlsx"
 
 
 def test_another_number_of_rows_is_named_as_a_sheet_version_but_not_of_synthetic_releases(tmp_path):
@@ -290,7 +292,7 @@ def refused(sentence: str, root: Path, annotations: Path | None = None, classes:
 
 
 def test_a_folder_that_is_no_release_is_refused_with_what_it_holds(tmp_path):
-    refused("no such folder; point --casme2", tmp_path / "nowhere")
+    refused("does not exist; point --casme2", tmp_path / "nowhere")
     (tmp_path / "holiday").mkdir()
     refused(r"nothing like sub01/EP02_01f .*\(found 'holiday'\)", tmp_path)
 
@@ -322,10 +324,15 @@ def test_a_sheet_without_needed_columns_is_refused_with_those_missing_and_found(
 def test_sheets_that_cannot_be_read_are_refused(tmp_path):
     root = release(tmp_path)
     refused("no such file", root, tmp_path / "missing.xlsx")
-    (tmp_path / "old.xls").touch()
-    refused("cannot read .xls files; save the sheet as .xlsx or .csv", root, tmp_path / "old.xls")
+    (tmp_path / "empty.xls").touch()
+    refused(
+        "empty.xls: no sheet with the columns .* \\(found: nothing\\); give --casme2-annotations",
+        root,
+        tmp_path / "empty.xls",
+    )
     (tmp_path / "broken.xlsx").write_bytes(b"PK not a workbook")
-    refused("not a readable .xlsx file", root, tmp_path / "broken.xlsx")
+    refused("broken.xlsx: not a readable workbook .*fetch it or save it again", root, tmp_path / "broken.xlsx")
+    refused("root: is a folder".replace("root", root.name), root, root)
     refused("no sheet with the columns Objective Class", root, root / "coding.xlsx", root / "coding.xlsx")
 
 
@@ -338,7 +345,7 @@ def test_another_databases_sheet_is_refused_and_never_picked_up(tmp_path):
 
 def test_no_sheet_or_two_sheets_ask_for_the_flag(tmp_path):
     root = release(tmp_path)
-    casme2_sheet(root / "copy.xlsx", LINES)
+    casme2_sheet(root / "copy.xlsx", [LINES[0]._replace(apex=9), *LINES[1:]])
     refused("coding.xlsx.*are both sheets of this database; choose one by --casme2-annotations", root)
     (root / "coding.xlsx").unlink()
     (root / "copy.xlsx").unlink()
@@ -355,7 +362,7 @@ def test_two_filled_sheets_in_one_file_are_refused(tmp_path):
 
 def test_two_class_sheets_ask_for_the_flag(tmp_path):
     root = release(tmp_path)
-    class_sheet(root / "more.xlsx", LINES)
+    class_sheet(root / "more.xlsx", [*LINES[:-1], LINES[-1]._replace(objective_class=3)])
     refused("both sheets of objective classes; choose one by --casme2-classes", root)
     assert read_casme2(root, classes=root / "more.xlsx").clips[0].objective_class == 4
 

@@ -117,12 +117,16 @@ def test_a_mapping_that_does_not_fit_is_refused_as_a_file_is(tmp_path, mapping, 
         ("samm: {099/nothing: {apex: 1}}", "samm has no clip 099/nothing; keys read like 006/006_1_2"),
         ("samm: {006/006_1_2: {peak: 1}}", "006/006_1_2 corrects 'peak'; the fields are onset, apex, offset"),
         ("samm: {006/006_1_2: {apex: soon}}", "006/006_1_2 sets apex to 'soon'; expected a whole number"),
-        ("samm: {006/006_1_2: {offset: null}}", "sets offset to None; expected a whole number"),
-        ("samm: {006/006_1_2: {apex: true}}", "sets apex to True; expected a whole number"),
+        ("samm: {006/006_1_2: {offset: null}}", "sets offset to 'null'; expected a whole number"),
+        ("samm: {006/006_1_2: {apex: true}}", "sets apex to 'true'; expected a whole number"),
         ("samm: {onlyaclip: {apex: 1}}", "'onlyaclip' must read like 028/028_4_1"),
         ("samm: {006/006_1_2: 7}", "'006/006_1_2' must read like 028/028_4_1"),
         ("sam: {}", "'sam' is not a database; expected smic, casme2, samm"),
-        ("[1, 2]", "expected databases"),
+        ("[1, 2]", "holds no `key: value` lines"),
+        ("samm: {006/006_1_2: {apex: }}", "gives apex no value; write one, or leave apex out"),
+        ("samm: {006/006_1_2: {apex: 1}, 006/006_1_2: {apex: 2}}", "has the key `006/006_1_2` for a second time"),
+        ("samm: {006/006_1_2: {apex: .inf}}", "sets apex to '.inf'; expected a whole number"),
+        ("samm: {006/006_1_2: {emotion: [fear]}}", "sets emotion to '[fear]'; expected text"),
         ("samm: 5", "expected databases"),
         ("samm: {a: ", "not a readable YAML file"),
     ],
@@ -136,5 +140,5 @@ def test_overrides_that_do_not_fit_are_refused_with_what_was_expected(tmp_path, 
 
 
 def test_a_missing_overrides_file_is_refused(tmp_path):
-    with pytest.raises(MerjaxError, match="no such file; --overrides takes a YAML file"):
+    with pytest.raises(MerjaxError, match="does not exist; --overrides takes a YAML file"):
         read_samm(release(tmp_path), overrides=tmp_path / "none.yaml")

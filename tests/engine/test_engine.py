@@ -166,6 +166,7 @@ def test_unshuffled_passes_are_alike_and_their_last_batch_is_short():
     np.testing.assert_array_equal(order, np.tile([*range(N), *[-1] * 4], 3))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("mapping", [pytest.param("map", marks=pytest.mark.long), "vmap"])
 def test_empty_places_of_a_short_batch_are_absent(mapping):
     """With batch normalisation they must not even shift an average; their inputs are made very large to show it."""
@@ -186,6 +187,7 @@ def test_empty_places_of_a_short_batch_are_absent(mapping):
         np.testing.assert_allclose(a, b, atol=1e-6)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("mapping", [pytest.param("map", marks=pytest.mark.long), "vmap"])
 def test_what_is_prepared_for_all_runs_changes_nothing(mapping):
     """A stage may turn a call's batches into something that serves all runs, and take its batches from that."""

@@ -107,7 +107,7 @@ def test_alignment_takes_the_heads_motion_out_of_the_crops_and_leaves_the_expres
     still, moving, _ = clip
     model = landmarks.find_model()
     boxes = region_boxes(landmarks.detect(still[0], model))
-    warp = head_motion(landmarks.track(moving, model), FPS)[APEX]
+    warp = head_motion(landmarks.track(moving, landmarks.find_face(moving[0], model), model), FPS)[APEX]
     for region in REGIONS:
         box = boxes[region.name]
         onset = cut(still[0], region, box)
@@ -128,7 +128,7 @@ def test_tracked_points_follow_a_shift_without_lag(clip):
     model = landmarks.find_model()
     shifts = (0, 2, 4, 8)
     frames = [np.roll(still[0], s, axis=1) for s in shifts]
-    points = landmarks.track(frames, model)
+    points = landmarks.track(frames, landmarks.find_face(frames[0], model), model)
     seen = (points - points[0])[:, STABLE].mean(1)
     np.testing.assert_allclose(seen[:, 0], shifts, atol=0.4)
     np.testing.assert_allclose(seen[:, 1], 0, atol=0.4)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from merjax.faces import landmarks
+from merjax.faces.face_boxes import FaceBox
 from merjax.system.errors import MerjaxError
 
 
@@ -59,12 +60,16 @@ def test_a_face_cut_at_its_outline_is_found(model, portrait, height):
     assert mean_distance((found / scale + [left, top])[inner], points[inner], eye_distance(points)) < 0.05
 
 
-def test_the_larger_of_two_faces_is_taken(model, portrait):
-    small = cv2.resize(portrait, None, fx=0.6, fy=0.6, interpolation=cv2.INTER_AREA)
+def test_the_larger_of_two_faces_is_taken_and_the_other_listed(model, portrait):
+    small = cv2.resize(portrait, None, fx=0.8, fy=0.8, interpolation=cv2.INTER_AREA)
     both = np.zeros((portrait.shape[0], portrait.shape[1] + small.shape[1], 3), np.uint8)
     both[: small.shape[0], : small.shape[1]] = small
     both[:, small.shape[1] :] = portrait
-    assert landmarks.detect(both, model)[:, 0].min() > small.shape[1]
+    face = landmarks.find_face(both, model)
+    np.testing.assert_array_equal(landmarks.detect(both, model), face.points)
+    assert face.points[:, 0].min() > small.shape[1]
+    (other,) = face.others
+    assert other.right < small.shape[1]
 
 
 def test_points_hold_still_under_small_turns_and_scalings(model, portrait):
@@ -82,9 +87,42 @@ def test_gray_and_colour_agree(model, portrait):
     assert mean_distance(landmarks.detect(gray, model), landmarks.detect(portrait, model)) < 0.03
 
 
-def test_no_face_is_none(model):
+def test_no_face_is_none_at_every_step(model):
     noise = np.random.default_rng(0).integers(0, 256, (240, 320), np.uint8)
-    assert landmarks.detect(noise, model) is None
+    for picture in (noise, np.full((224, 224), 90, np.uint8)):
+        assert landmarks.detect(picture, model) is None
+        assert landmarks.find_face(picture, model) is None
+        box = FaceBox(0, 0, picture.shape[1] - 1, picture.shape[1] - 1)
+        assert landmarks.face_in_box(picture, box, 70, model, "picture") is None
+
+
+def test_a_face_that_the_detector_misses_is_found_by_the_next_step(model, portrait, monkeypatch):
+    """What only lower thresholds find has the right points; a picture in which the detector is sure never comes so far."""
+    truth = landmarks.find_face(portrait, model, "sure")
+    assert truth.step == "sure"
+    left, top, right, bottom = truth.box
+    monkeypatch.setattr(landmarks, "sure_boxes", lambda image: iter(()))
+    crop = portrait[top : bottom + 1, left : right + 1]
+    assert landmarks.detect(crop, model) is None
+    found = landmarks.find_face(crop, model)
+    assert found.step == "faint"
+    assert mean_distance(found.points + [left, top], truth.points) < 0.08
+    whole = FaceBox(0, 0, crop.shape[1] - 1, crop.shape[0] - 1)
+    given = landmarks.face_in_box(crop, whole, 80, model, "picture")
+    assert mean_distance(given.points + [left, top], truth.points) < 0.08
+
+
+def test_points_that_cannot_be_a_face_are_passed_over(model, portrait, monkeypatch):
+    """The box of a wall is larger and comes first, as a false detection would."""
+    right = landmarks.find_face(portrait, model)
+    picture = np.vstack([portrait, np.full((400, *portrait.shape[1:]), 128, np.uint8)])
+    wall = FaceBox(60, 600, 459, 999)
+    assert wall.side > right.box.side
+    monkeypatch.setattr(landmarks, "sure_boxes", lambda image: iter([(0, [wall]), (0, [wall, right.box])]))
+    found = landmarks.find_face(picture, model)
+    assert found.box == right.box
+    assert found.others == ()
+    np.testing.assert_array_equal(found.points, right.points)
 
 
 def test_an_explicit_path_wins_over_the_environment(model, tmp_path, monkeypatch):

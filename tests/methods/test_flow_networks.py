@@ -10,7 +10,7 @@ from support.flow_experiment import BASE, CLIPS, SUBJECTS, experiment_of, flow_i
 from support.places import CHECKOUT
 from support.training import trained_by
 
-from merjax.config import flatten, make_config, read_yaml
+from merjax.config import flatten, make_config
 from merjax.engine import Engine, train, walk
 from merjax.methods.flow_networks import NETWORKS, flow_job, flow_samples, jobs
 from merjax.methods.handcrafted.svm import NAMES as SVM_METHODS
@@ -19,6 +19,7 @@ from merjax.methods.runs import RunId, budget_of, training_steps
 from merjax.models.learned import Learned, recall, remember
 from merjax.sweeps.sweep_file import read_sweep
 from merjax.system.errors import MerjaxError
+from merjax.system.values import plain, read_yaml
 
 FLOW_NETWORKS = list(NETWORKS)
 BASELINES_OF_THE_PAPER = ("ststnet", "off_apexnet", "dual_inception", "rcn_a")
@@ -153,5 +154,5 @@ def test_the_tables_of_baselines_take_the_papers_settings_and_their_own_sweeps(t
         (in_table, *_) = (config for config in trials.values() if config.method == name)
         assert (in_table.peer, in_table.loss) == (own_sweep.config.peer, own_sweep.config.loss)
     small = read_sweep(root / "sweeps" / f"{table}.yaml", scale="small")
-    assert small.synthesize == read_yaml(root / "configs" / "small.yaml")["synthesize"]
+    assert small.synthesize == plain(read_yaml(root / "configs" / "small.yaml")["synthesize"])
     assert {trial.config.data.folds for trial in small.trials} == {"group:3"}

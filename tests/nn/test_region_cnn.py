@@ -162,6 +162,7 @@ def test_every_region_is_its_own_network(params):
         assert_close(features_BxRx20[:, r], features_Bx20)
 
 
+@pytest.mark.long
 def test_columns_beyond_a_regions_classes_are_dead(params):
     x = images(SIZES_R)
 
@@ -187,7 +188,7 @@ def test_the_papers_sizes():
         assert_close(logits_RxBxK[r, :, :classes], plain_region(region(params, r), x[r], "shallow")[0][:, :classes])
 
 
-@pytest.mark.parametrize("network", NETWORKS)
+@pytest.mark.parametrize("network", ["simple", pytest.param("shallow", marks=pytest.mark.long)])
 def test_a_single_region_and_three_channels(network):
     params = drawn((3,), 3, network)
     x = images([(FACE.height // 4, FACE.width // 4)], channels=3)

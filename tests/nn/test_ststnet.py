@@ -49,7 +49,9 @@ def distance(a, b) -> float:
     return float(np.linalg.norm(np.asarray(a) - b) / np.linalg.norm(b))
 
 
-@pytest.mark.parametrize("backend", ["cpu", "gpu"])  # which decides into how many blocks a batch is cut
+@pytest.mark.parametrize(
+    "backend", ["cpu", pytest.param("gpu", marks=pytest.mark.long)]
+)  # which decides into how many blocks a batch is cut
 def test_the_fast_convolution_equals_the_plain_one(monkeypatch, backend):
     monkeypatch.setattr(jax, "default_backend", lambda: backend)
     x_KxCxHxWxB = images(2)

@@ -143,14 +143,14 @@ def test_the_audit_prints_disagreements_and_agreement():
 def real_sheets(tmp_path_factory) -> list[Release]:
     """Placeholder releases for the real sheets, oddly named, padded and nested, with the known stray folders."""
     root = tmp_path_factory.mktemp("releases")
-    casme2 = pd.read_excel(ANNOTATIONS / "CASME2-coding-20140508.xlsx", dtype=str)
+    casme2 = pd.read_excel(ANNOTATIONS / "CASME2-coding-20140508.xlsx", dtype=str, engine="openpyxl")
     top = root / "casme2" / "Cropped-updated" / "Cropped"
     for row in casme2.itertuples():
         last = int(row.OffsetFrame) + ((row.Subject, row.Filename) != ("12", "EP09_06"))
         write_frames(top / f"sub{row.Subject}" / row.Filename, range(int(row.OnsetFrame), last), "reg_img{}.jpg")
     for stray in ("sub09/EP02_02f", "sub24/EP02_07"):
         write_frames(top / stray, range(9), "reg_img{}.jpg")
-    samm = pd.read_excel(ANNOTATIONS / "SAMM_Micro_FACS_Codes_v2.xlsx", dtype=str, header=13)
+    samm = pd.read_excel(ANNOTATIONS / "SAMM_Micro_FACS_Codes_v2.xlsx", dtype=str, header=13, engine="openpyxl")
     samm.columns = [column.replace(" ", "") for column in samm.columns]
     for i, row in enumerate(samm.itertuples()):
         numbers = range(int(row.OnsetFrame), int(row.OffsetFrame) + 1)
@@ -218,7 +218,10 @@ def test_onset_apex_and_offset_are_those_of_the_organisers_list(real_sheets):
 def test_discrepancies_of_the_real_sheets_are_the_known_ones(real_sheets):
     found = {(d.subject, d.name): (d.reason, d.dropped) for release in real_sheets for d in release.discrepancies}
     assert found == {
-        ("sub04", "EP12_01f"): ("apex is '/' in row 31 of CASME2-coding-20140508.xlsx: read as no apex", False),
+        ("sub04", "EP12_01f"): (
+            "apex is '/' in row 31, column ApexFrame of CASME2-coding-20140508.xlsx: read as no apex",
+            False,
+        ),
         ("sub12", "EP09_06"): ("last frame 111 is missing: the clip and its apex ends at 110", False),
         ("sub09", "EP02_02f"): ("folder without row", True),
         ("sub24", "EP02_07"): ("folder without row", True),

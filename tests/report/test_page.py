@@ -252,7 +252,7 @@ def test_an_unfinished_run_shows_what_is_finished_and_says_what_is_missing(tmp_p
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["{tmp}/none"], "not a sweep's folder"),
+        (["{tmp}/none"], "does not exist; name a folder that `merjax sweep` wrote"),
         (["{tmp}/empty"], "not a sweep's folder"),
         (["{tmp}/begun"], "none of the 4 chunks of this run is finished"),
         (["{tmp}/mine", "{tmp}/mine"], "given twice"),

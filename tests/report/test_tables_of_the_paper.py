@@ -11,7 +11,7 @@ from support.fake_runs import fake_clips, write_fake_run
 from support.placeholder_store import placeholder_store
 from support.places import CHECKOUT
 
-from merjax.config import flatten, read_yaml
+from merjax.config import flatten
 from merjax.protocols import SCHEMES
 from merjax.report.beside import published_texts
 from merjax.report.comparison import compare
@@ -24,6 +24,7 @@ from merjax.sweeps.result import open_sweep
 from merjax.sweeps.sweep_file import make_sweep, read_sweep
 from merjax.synthesis.demo_store import make_demo_store, releases_of
 from merjax.system.errors import MerjaxError
+from merjax.system.values import plain, read_yaml
 
 SWEEPS = {int(re.findall(r"\d+", path.stem)[0]): path for path in (CHECKOUT / "sweeps").glob("table*")}
 OWN = (5, 6, 7, 10, 11, 12, 13)  # tables of the paper's own method; 8 and 9 include the baselines
@@ -141,13 +142,13 @@ def test_made_clips_never_take_the_place_of_others(store, tmp_path):
 @pytest.mark.long
 def test_a_table_runs_at_small_scale_from_nothing_to_its_report(tmp_path):
     """Table 13 with two people a database: clips in two layouts, folds across databases, the paper's rows."""
-    content = read_yaml(SWEEPS[13])
-    small = read_yaml(SWEEPS[13].parent / content["small"])
+    content = plain(read_yaml(SWEEPS[13]))
+    small = plain(read_yaml(SWEEPS[13].parent / content["small"]))
     small["base"] |= {"temporal": {"epochs": 1}, "spatial": {"epochs": 0.5, "batch": 16}}
     small["base"]["data"] |= {"frames": "count:2"}
     layouts = {name: small["synthesize"]["layouts"][name] for name in ("casme2", "samm")}
     small["synthesize"] |= {"invent": 2, "clips_per_subject": 3, "layouts": layouts}
-    content |= {"base": read_yaml(SWEEPS[13].parent / content["base"]), "small": small}
+    content |= {"base": plain(read_yaml(SWEEPS[13].parent / content["base"])), "small": small}
     (tmp_path / "table13_tiny.yaml").write_text(json.dumps(content))
 
     line = ("table13_tiny.yaml", "engine.workers=1", "--scale", "small")

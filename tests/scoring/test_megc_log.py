@@ -134,10 +134,47 @@ def test_a_list_of_clips_finds_what_is_missing_too_much_or_of_another_truth(pred
     with pytest.raises(MerjaxError, match="the truth of 442 clips"):
         check_against_list(read, clips, "log")
     keys.drop(columns="subject").to_csv(clips, index=False)
-    with pytest.raises(MerjaxError, match="has no column subject"):
+    with pytest.raises(MerjaxError, match="no sheet with the columns subject"):
         check_against_list(read, clips, "log")
-    with pytest.raises(MerjaxError, match="not a readable CSV"):
+    with pytest.raises(MerjaxError, match="no such file; --clips names"):
         check_against_list(read, tmp_path / "none.csv", "log")
+
+
+PLAIN = "casme2 sub01\nEP02_01f 1 1\nEP03_02 0 -1\nsamm 006\n006_1_2 2 0\n"
+LISTED = "database,subject,clip,label\ncasme2,sub01,EP02_01f,1\ncasme2,sub01,EP03_02,0\nsamm,006,006_1_2,2\n"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "encoding"),
+    [("", "", "utf-8-sig"), ("", "", "utf-16"), ("\n", "\r\n", "utf-8"), ("\n", "\r", "utf-8"), (" ", "\t", "utf-8")]
+    + [(" ", ",", "utf-8"), (" ", ";", "utf-8"), (" 1 1", " 1.0 1.0", "utf-8"), (" 1 1", ";1,0;1,0", "utf-8")]
+    + [(" 0 -1", " 0.0 -1.0", "utf-8"), ("casme2 ", "CASME II;", "utf-8"), ("samm 006", "samm 6", "utf-8")]
+    + [("samm 006", "samm;006;", "utf-8")],
+)  # fmt: skip
+def test_logs_of_other_programs_are_read_as_the_plain_one(tmp_path, old, new, encoding):
+    expected = read_log(write(tmp_path / "plain.txt", [PLAIN]), MEGC3)
+    (tmp_path / "log.txt").write_bytes(PLAIN.replace(old, new).encode(encoding) if old else PLAIN.encode(encoding))
+    pd.testing.assert_frame_equal(read_log(tmp_path / "log.txt", MEGC3), expected)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "encoding"),
+    [("", "", "utf-8-sig"), ("", "", "utf-16"), (",", ";", "utf-8"), (",", ", ", "utf-8"), (",1\n", ",1.0\n", "utf-8")]
+    + [("samm,006,", "SAMM,6,", "utf-8"), ("database,subject", "Data,Subject", "utf-8")],
+)  # fmt: skip
+def test_lists_of_other_programs_are_read_as_the_plain_one(tmp_path, old, new, encoding):
+    log = read_log(write(tmp_path / "log.txt", [PLAIN]), MEGC3)
+    (tmp_path / "clips.csv").write_bytes((LISTED.replace(old, new) if old else LISTED).encode(encoding))
+    check_against_list(log, tmp_path / "clips.csv", "log")
+
+
+def test_a_listed_label_that_is_no_number_is_named_by_its_cell(tmp_path):
+    log = read_log(write(tmp_path / "log.txt", [PLAIN]), MEGC3)
+    (tmp_path / "clips.csv").write_text(LISTED.replace(",0\n", ",negative\n"))
+    with pytest.raises(
+        MerjaxError, match=r'clips.csv, row 3, column label: label is "negative"; write the number of a class'
+    ):
+        check_against_list(log, tmp_path / "clips.csv", "log")
 
 
 @pytest.mark.parametrize(
@@ -159,10 +196,10 @@ def test_lines_that_are_none_are_refused_with_their_number(tmp_path, lines, sent
 
 
 def test_unreadable_logs_and_databases_outside_the_protocol_are_refused(tmp_path):
-    with pytest.raises(MerjaxError, match="not a readable text file"):
+    with pytest.raises(MerjaxError, match="none.txt: no such file; give a log"):
         read_log(tmp_path / "none.txt", MEGC3)
     (tmp_path / "binary").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(MerjaxError, match="not a readable text file"):
+    with pytest.raises(MerjaxError, match="neither a workbook nor a text"):
         read_log(tmp_path / "binary", MEGC3)
     au5 = SCHEMES["au5"]
     log = read_log(write(tmp_path / "log.txt", ["smic s01", "s01_ne_01 0 0"]), au5)

@@ -8,7 +8,7 @@ import pytest
 from merjax.cli.prepare import main
 from merjax.protocols import SCHEMES, label_clips
 from merjax.report.mistakes import target_crops
-from merjax.stores.from_flow_images import prepare_flow_images
+from merjax.stores.from_flow_images import prepare_flow_images, read_clip_list
 from merjax.stores.store import open_store
 from merjax.system.errors import MerjaxError
 from merjax.training.data import load_data
@@ -101,7 +101,7 @@ def test_what_does_not_fit_is_listed(material, tmp_path):
     reasons = dict(zip(store.discrepancies["clip"], store.discrepancies["reason"], strict=True))
     assert reasons == {
         "s01_ne_01": "there is no image s01_s01_ne_01.png",
-        "s02_po_01": "s02_s02_po_01.png cannot be read as an image",
+        "s02_po_01": "s02_s02_po_01.png cannot be read as an image; it is damaged, cut off or of another kind",
         "006_1_2": "its image has 4x5 pixels, most have 4x6",
         "s09_s09_ne_01.png": "is in the folder and not in the list",
         "EP02_01f": "the list says surprise, the rules of megc3 give positive; the list counts",
@@ -109,15 +109,37 @@ def test_what_does_not_fit_is_listed(material, tmp_path):
     assert store.dropped["clip"].tolist() == ["s01_ne_01", "s02_po_01", "006_1_2"]
 
 
+def test_a_faulty_picture_costs_its_clip_alone(material, tmp_path):
+    """Empty, gray, with an alpha channel, and with 12-bit values in 16 bits."""
+    folder, _ = material
+    names = [f"{subject}_{clip}.png" for _, subject, clip, *_ in (line.split(",") for line in LIST.splitlines()[1:])]
+    plain = {name: cv2.imread(str(folder / name)) for name in names}
+    (folder / names[0]).write_bytes(b"")
+    cv2.imwrite(str(folder / names[1]), plain[names[1]][..., 0])
+    cv2.imwrite(str(folder / names[2]), np.dstack([plain[names[2]], np.arange(24, dtype=np.uint8).reshape(6, 4)]))
+    deep = plain[names[3]].astype(np.uint16) * 16
+    deep[0, 0] = 4080
+    cv2.imwrite(str(folder / names[3]), deep)
+    store = make(material, tmp_path)
+    assert store.dropped["reason"].tolist() == [
+        f"{names[0]} cannot be read as an image; it is empty",
+        f"{names[1]} has one channel, where u, v and strain are three",
+    ]
+    assert store.index["bits"].tolist() == [8, 12, 8]
+    np.testing.assert_array_equal(store.flow[0], plain[names[2]][..., ::-1])
+    np.testing.assert_array_equal(store.flow[1], deep[..., ::-1] >> 4)
+
+
 @pytest.mark.parametrize(
     ("old", "new", "sentence"),
     [
-        ("casme2,sub01", "casme3,sub01", 'line 4: data is "casme3"; write any of smic, casme2, samm'),
-        ("s01_ne_01,0", "s01_ne_01,7", 'line 2: label is "7"; write negative'),
-        ("s01,s01_ne_01", ",s01_ne_01", "line 2: subject and clip"),
+        ("casme2,sub01", "casme3,sub01", 'row 4, column data: data is "casme3"; write any of smic, casme2, samm'),
+        ("s01_ne_01,0", "s01_ne_01,7", 'row 2, column label: label is "7"; write negative'),
+        ("s01,s01_ne_01", ",s01_ne_01", 'row 2, column subject: subject is ""; subject and clip'),
         ("sub02,EP01_11f", "sub01,EP02_01f", "listed twice"),
-        ("46.0,59.0", "46.0,apex", 'line 4: apex is "apex", which is not a frame number'),
-        ("clip,label", "clip,class", "has no column label"),
+        ("46.0,59.0", "46.0,apex", 'row 4, column apex: apex is "apex"; write a frame number'),
+        ("86.0,12", "86.0,47", 'row 4, column au: au is "47"; write action units such as 4\\+7, or nothing'),
+        ("clip,label", "clip,class", "no sheet with the columns label"),
     ],
 )
 def test_a_list_that_cannot_be_understood_is_refused(material, tmp_path, old, new, sentence):
@@ -125,6 +147,17 @@ def test_a_list_that_cannot_be_understood_is_refused(material, tmp_path, old, ne
     with pytest.raises(MerjaxError, match=sentence):
         make(material, tmp_path)
     assert not (tmp_path / "store").exists()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "encoding"),
+    [("", "", "utf-8-sig"), (",", ";", "utf-16"), (",0,,", ",0.0,,", "utf-8"), ("casme2", "CASME-II", "utf-8")]
+    + [("data,", "Database,", "utf-8"), ("46.0", "046", "utf-8"), ("5562", "5562.0", "utf-8")],
+)  # fmt: skip
+def test_a_list_in_another_spelling_gives_the_same_index(material, old, new, encoding):
+    expected = read_clip_list(material[1])
+    material[1].write_bytes((LIST.replace(old, new) if old else LIST).encode(encoding))
+    pd.testing.assert_frame_equal(read_clip_list(material[1]), expected)
 
 
 def test_the_command_line_makes_a_store_and_says_what_is_missing(material, tmp_path, capsys):

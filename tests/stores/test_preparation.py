@@ -10,11 +10,12 @@ import cv2
 import numpy as np
 import pytest
 from support.commands import checkout_environment
-from support.short_clips import cut_short
+from support.short_clips import cut_short, with_frame
 
 from merjax.datasets import read_casme2
 from merjax.faces import landmarks
-from merjax.faces.crops import cut, read_image, region_boxes
+from merjax.faces.crops import cut, region_boxes
+from merjax.faces.pictures import read_image
 from merjax.stores import clip_crops as cropping
 from merjax.stores.preparation import prepare_store
 from merjax.stores.store import CROPS, open_store
@@ -39,11 +40,6 @@ def short(release):
 @pytest.fixture(scope="module")
 def short_store(short, tmp_path_factory):
     return prepare_store([short], tmp_path_factory.mktemp("short") / "store", workers=1)
-
-
-def with_frame(clip, number, path):
-    """The clip with one frame from another file."""
-    return replace(clip, frames=(*clip.frames[:number], path, *clip.frames[number + 1 :]))
 
 
 def test_crops_are_those_of_the_frames(release, store):
@@ -179,7 +175,7 @@ def test_a_store_of_another_format_is_refused(store, tmp_path):
 
 @pytest.mark.usefixtures("prepared_here")
 def test_a_release_in_which_no_face_is_found_makes_no_store(short, tmp_path, monkeypatch):
-    monkeypatch.setattr(landmarks, "detect", lambda image, model: None)
+    monkeypatch.setattr(landmarks, "find_face", lambda image, model, lowest: None)
     with pytest.raises(MerjaxError, match="none of the"):
         prepare_store([short], tmp_path / "store")
     assert not (tmp_path / "store").exists()

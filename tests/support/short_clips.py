@@ -25,3 +25,8 @@ def with_changed_frames(release, change, folder):
             cv2.imwrite(str(path), change(cv2.imread(str(frame))))
         clips.append(replace(clip, frames=paths))
     return replace(release, clips=tuple(clips))
+
+
+def with_frame(clip, number, path):
+    """The clip with one frame from another file."""
+    return replace(clip, frames=(*clip.frames[:number], path, *clip.frames[number + 1 :]))

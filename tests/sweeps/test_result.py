@@ -95,11 +95,15 @@ def test_the_folder_of_a_search_opens_what_its_folds_chose_last(tmp_path):
     for number in (2, 10):
         small_run(tmp_path / f"chosen-of-{number}", skills={"chosen": 0.5}, name=f"of {number}")
     (tmp_path / "search").mkdir()
-    rows = [{"trial": f"trial {n}", "state": "complete", "UF1": 0.5, "chosen_for": "x" * n} for n in range(2)]
+    rows = [
+        {"trial": f"trial {n}", "state": "complete", "UF1": 0.5, "loss.alpha": f"0{n}.50", "chosen_for": "x" * n}
+        for n in range(2)
+    ]
     pd.DataFrame(rows).to_csv(tmp_path / "search" / "search.csv", index=False)
     result = open_sweep(tmp_path)
     assert (result.folder, result.name) == (tmp_path / "chosen-of-10", "of 10")
     assert result.tried["chosen_for"].tolist() == ["", "x"]
+    assert result.tried["loss.alpha"].tolist() == ["00.50", "01.50"]  # a text setting
     with pytest.raises(MerjaxError, match="not a sweep's folder"):
         open_sweep(tmp_path / "search")
 

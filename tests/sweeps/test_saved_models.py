@@ -48,7 +48,7 @@ def test_cards_get_the_scores_of_their_own_trial_after_its_whole_budget(tmp_path
         own = result.predictions[result.predictions["trial"] == trial.name]
         rows = own[own["selection"] == "fixed"]
         card = json.loads((place / "card.json").read_text())
-        scores = card.pop("scores")
+        scores, _ = card.pop("scores"), card.pop("check")
         assert scores["UF1"]["mean"] == pytest.approx(f1_score(rows["label"], rows["prediction"], average="macro"))
         assert {key: card[key] for key in card if card[key] != CARD[key]}.keys() <= {"trial", "fold"}
         assert f"UF1 {scores['UF1']['mean']:.3f} [" in (place / "card.md").read_text()
@@ -59,3 +59,12 @@ def test_cards_get_the_scores_of_their_own_trial_after_its_whole_budget(tmp_path
 def test_names_that_are_no_folder_names_have_folders_all_the_same(tmp_path):
     place = model_folder(tmp_path, "a/b", 3, "casme2/sub01")
     assert place == tmp_path / "models" / "a-b" / "seed3" / "casme2-sub01"
+
+
+def test_subjects_whose_names_differ_only_in_signs_or_capitals_have_folders_of_their_own(tmp_path):
+    folds = [f"own/{subject}" for subject in ("a b", "a_b", "a-b", "A b", "c", "???", "!!!", "x" * 300, "x" * 301)]
+    places = [model_folder(tmp_path, "base", 0, fold, folds).name for fold in folds]
+    assert len({place.casefold() for place in places}) == len(folds)
+    assert max(map(len, places)) < 200
+    assert places[4] == "own-c"  # a name that no other resembles stays as it was
+    assert places == [model_folder(tmp_path, "base", 0, fold, reversed(folds)).name for fold in folds]

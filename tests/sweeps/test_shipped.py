@@ -1,11 +1,13 @@
 """Sweep files by name: which one a name stands for, and which config a copy of one builds on."""
 
+import hashlib
 from pathlib import Path
 
 import pytest
 from support.places import CHECKOUT
 
 import merjax
+from merjax.config import identity
 from merjax.sweeps.running import run
 from merjax.sweeps.shipped import about, find_config, find_sweep, named_sweeps, shipped_folder
 from merjax.sweeps.sweep_file import read_sweep
@@ -71,3 +73,51 @@ def test_the_config_beside_a_copy_comes_first_then_the_packages_and_no_other_pat
 def test_every_shipped_sweep_has_a_name_and_a_first_line_that_is_a_whole_sentence(name):
     assert about(named_sweeps()[name]).endswith((".", "?"))
     assert read_sweep(Path(name)).name == name
+
+
+# Names of trials, and the settings from which their randomness comes: another digest means other results. Where a sweep file or
+# a default was changed on purpose, write the new one here.
+DIGESTS = [
+    ("dual_inception", "full", "0435ef52"),
+    ("inputs", "full", "b608ef89"),
+    ("made_people", "full", "7575ff8d"),
+    ("off_apexnet", "full", "9feb403b"),
+    ("quickstart", "full", "371cbf55"),
+    ("rcn_a", "full", "0131d7cd"),
+    ("selection", "full", "c33082a1"),
+    ("ststnet", "full", "b9554dde"),
+    ("table10_megc_loso", "full", "99bd47cc"),
+    ("table10_megc_loso", "small", "44e8d6fc"),
+    ("table11_au5_loso", "full", "7bdc44a2"),
+    ("table11_au5_loso", "small", "eb4132a3"),
+    ("table12_megc_cross_database", "full", "1e002d36"),
+    ("table12_megc_cross_database", "small", "2f5aad54"),
+    ("table13_au5_cross_database", "full", "a222312b"),
+    ("table13_au5_cross_database", "small", "7a611289"),
+    ("table5_regions", "full", "bab8e16c"),
+    ("table5_regions", "small", "303953a5"),
+    ("table6_cnn", "full", "33b37961"),
+    ("table6_cnn", "small", "93629814"),
+    ("table7_loss", "full", "43420f52"),
+    ("table7_loss", "small", "3e743af2"),
+    ("table8_megc", "full", "9ec68160"),
+    ("table8_megc", "small", "cf1cf600"),
+    ("table9_au5", "full", "d16241b5"),
+    ("table9_au5", "small", "d991a1d2"),
+]
+
+
+@pytest.mark.parametrize(("name", "scale", "digest"), DIGESTS)
+def test_trials_and_their_randomness_stay_as_they_were(name, scale, digest):
+    trials = read_sweep(CHECKOUT / "sweeps" / f"{name}.yaml", scale=scale).trials
+    said = "".join(trial.name + repr(identity(trial.config)) for trial in trials)
+    assert hashlib.blake2b(said.encode(), digest_size=4).hexdigest() == digest
+
+
+def test_a_sweep_file_in_another_encoding_does_not_stop_the_list(tmp_path):
+    (tmp_path / "sweeps").mkdir()
+    path = tmp_path / "sweeps" / "other.yaml"
+    path.write_bytes("# Été.\n".encode("cp1252"))
+    assert "is not in UTF-8" in about(named_sweeps()["other"])
+    path.write_text("# Été.\n", encoding="utf-16")
+    assert about(path) == "Été."

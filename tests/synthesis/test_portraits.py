@@ -76,7 +76,7 @@ def test_a_folder_without_images_and_a_missing_one_are_named(tmp_path):
     (tmp_path / "notes.txt").write_text("no photograph")
     with pytest.raises(MerjaxError, match=f"{tmp_path}: no photographs"):
         portrait_files([tmp_path])
-    with pytest.raises(MerjaxError, match=r"absent\.png: no such file"):
+    with pytest.raises(MerjaxError, match=r"absent\.png does not exist"):
         portrait_files([tmp_path / "absent.png"])
 
 
@@ -85,5 +85,14 @@ def test_a_photograph_without_a_face_is_named(tmp_path, model):
     with pytest.raises(MerjaxError, match=r"wall\.png: no face found"):
         read_face(tmp_path / "wall.png", model)
     (tmp_path / "text.jpg").write_text("not an image")
-    with pytest.raises(MerjaxError, match=r"text\.jpg: not an image"):
+    with pytest.raises(MerjaxError, match=r"text\.jpg cannot be read as an image"):
         read_face(tmp_path / "text.jpg", model)
+
+
+def test_files_of_systems_and_links_to_nowhere_beside_photographs_are_passed_over(tmp_path, capsys):
+    (tmp_path / "001.jpg").touch()
+    for name in ("._001.jpg", ".hidden.png", "Thumbs.db", "desktop.ini"):
+        (tmp_path / name).write_bytes(b"\0\5\x16\7Mac OS X")
+    (tmp_path / "002.jpg").symlink_to("gone.jpg")
+    assert portrait_files([tmp_path]) == [tmp_path / "001.jpg"]
+    assert capsys.readouterr().err == f"warning: {tmp_path / '002.jpg'} is a link that leads nowhere: passed over\n"

@@ -97,6 +97,7 @@ def test_the_coded_apex_is_where_the_true_field_is_found(made):
         assert cosine > 0.8
 
 
+@pytest.mark.long
 def test_frames_do_not_depend_on_the_number_of_workers_but_on_the_seed(tmp_path, made):
     settings = {"clips_per_subject": 3, "subjects": 1}
     alone = synthesize_release(tmp_path / "alone", workers=1, **settings)
@@ -111,7 +112,9 @@ def test_a_subjects_clips_do_not_depend_on_how_many_subjects_there_are():
     assert few == many[: len(few)]
 
 
-@pytest.mark.parametrize(("layout", "read"), [("samm", read_samm), ("smic", read_smic)])
+@pytest.mark.parametrize(
+    ("layout", "read"), [pytest.param("samm", read_samm, marks=pytest.mark.long), ("smic", read_smic)]
+)
 def test_the_other_layouts_are_read_without_a_discrepancy(tmp_path, layout, read):
     out = synthesize_release(tmp_path / layout, clips_per_subject=3, subjects=1, layout=layout)
     release_read, stated = read(out), json.loads((out / release.MARKER).read_text())["clips"]
@@ -139,14 +142,34 @@ def test_every_subject_has_equally_many_clips_of_the_three_classes(clips):
     assert len({plan.action_units.replace("L", "").replace("R", "") for plan in plans}) >= min(12, clips * 2)
 
 
-def test_an_interrupted_synthesis_leaves_nothing(tmp_path):
+@pytest.mark.long
+def test_an_interrupted_synthesis_keeps_its_clips_and_goes_on_to_the_same_release(tmp_path, monkeypatch):
     def stop(done, total):
         if done == 1:
             raise KeyboardInterrupt
 
+    few = {"clips_per_subject": 2, "subjects": 1, "workers": 1}
     with pytest.raises(KeyboardInterrupt):
-        synthesize_release(tmp_path / "release", clips_per_subject=2, subjects=1, progress=stop)
-    assert not list(tmp_path.iterdir())
+        synthesize_release(tmp_path / "release", progress=stop, **few)
+    assert [path.name for path in tmp_path.iterdir()] == ["release.partial"]
+    kept = [path for path in (tmp_path / "release.partial").rglob("EP*") if path.is_dir()]
+    assert kept
+    made = []
+    render = release.render
+    monkeypatch.setattr(release, "render", lambda *given: made.append(given) or render(*given))
+    synthesize_release(tmp_path / "release", **few)
+    assert len(made) == 2 - len(kept)
+    assert [path.name for path in tmp_path.iterdir()] == ["release"]
+    synthesize_release(tmp_path / "whole", **few)
+    assert frames_of(tmp_path / "release") == frames_of(tmp_path / "whole")
+
+
+def test_what_is_no_unfinished_release_is_not_touched(tmp_path):
+    (tmp_path / "release.partial").mkdir()
+    (tmp_path / "release.partial" / "mine.txt").write_text("mine")
+    with pytest.raises(MerjaxError, match="was not made by merjax"):
+        synthesize_release(tmp_path / "release", clips_per_subject=1, subjects=1)
+    assert (tmp_path / "release.partial" / "mine.txt").read_text() == "mine"
 
 
 def test_a_folder_with_files_is_refused_untouched_and_an_empty_one_is_filled(tmp_path):
@@ -165,12 +188,12 @@ def test_a_folder_with_files_is_refused_untouched_and_an_empty_one_is_filled(tmp
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["--portraits", "{tmp}/none"], "none: no such file or folder"),
+        (["--portraits", "{tmp}/none"], "none does not exist"),
         (["--portraits", "{tmp}/faces"], "wall.png: no face found"),
         (["--emotions", "joy"], "emotion joy: not one of casme2's; choose from disgust"),
         (["--peak", "3", "1"], "peak 3 1: expected two sizes"),
         (["--clips", "0"], "clips per subject 0: expected at least 1"),
-        (["--landmark-model", "{tmp}/no.dat"], "no.dat: no such file; install the model"),
+        (["--landmark-model", "{tmp}/no.dat"], "no.dat does not exist; install the model"),
     ],
 )
 def test_wrong_input_gets_a_sentence_and_exit_code_2(tmp_path, capsys, arguments, sentence):
@@ -189,7 +212,7 @@ def test_an_output_below_a_file_is_named(tmp_path, capsys):
     with pytest.raises(SystemExit) as stop:
         synthesize.main(["--out", str(tmp_path / "file" / "release")])
     assert stop.value.code == 2
-    assert "cannot be written" in capsys.readouterr().err
+    assert "file is a file, not a folder" in capsys.readouterr().err
 
 
 def test_the_command_line_makes_a_release_and_is_quiet_without_a_terminal(tmp_path):

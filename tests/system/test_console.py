@@ -1,23 +1,28 @@
 """Where progress is shown, and how: terminals, notebooks with widgets, notebooks without."""
 
+import ast
 import io
+import os
 import sys
 from types import SimpleNamespace
 
 import pytest
 from rich.console import Console
 from rich.progress import BarColumn, TextColumn
+from rich.table import Table
+from support.places import CHECKOUT
 
 import merjax.system.console
 from merjax.synthesis import synthesize_release
-from merjax.system.console import bars, counted, default_console, duration, is_watched, told
+from merjax.system.console import TextConsole, bars, counted, default_console, duration, is_watched, say, told
+from merjax.system.errors import MerjaxError, command, visible
 
 
 def test_a_caller_from_python_sees_progress_in_a_terminal_or_a_notebook_and_else_nothing(monkeypatch):
     assert default_console().quiet
     for place in ("force_terminal", "force_jupyter"):
         monkeypatch.setattr(
-            merjax.system.console, "Console", lambda place=place, **said: Console(**{place: True}, **said)
+            merjax.system.console, "TextConsole", lambda place=place, **said: Console(**{place: True}, **said)
         )
         assert is_watched(default_console())
         assert not default_console().quiet
@@ -72,8 +77,8 @@ def test_other_counts_are_shown_there_too_and_a_hidden_bar_is_not(notebook):
 def terminal(monkeypatch):
     """What a terminal shows, in the place of this process's own console."""
     screen = io.StringIO()
-    watched = Console(file=screen, force_terminal=True, width=100)
-    monkeypatch.setattr(merjax.system.console, "Console", lambda quiet=False: watched)
+    watched = TextConsole(file=screen, force_terminal=True, width=100)
+    monkeypatch.setattr(merjax.system.console, "TextConsole", lambda quiet=False: watched)
     return screen
 
 
@@ -93,3 +98,46 @@ def test_whoever_gives_progress_is_told_and_nothing_is_drawn(terminal):
 
 def test_durations_are_said_as_people_do():
     assert [duration(s) for s in (40, 720, 12600, 181440)] == ["40 s", "12 min", "3.5 h", "2.1 days"]
+
+
+OUTSIDE = ("run [a]", "x[/y] z", "[bold]no[/bold]", ":smile:", "a\x1b[31mred", os.fsdecode(b"na\xffme"), "[/]")
+
+
+@pytest.mark.parametrize("text", OUTSIDE)
+def test_text_from_outside_is_printed_as_it_is_wherever_it_stands(text):
+    """In sentences, tables, titles and bars; control characters and bytes that are no text are written out."""
+    shown = text.replace("\x1b", "\\x1b").replace("\udcff", "\\udcff")
+    file = io.StringIO()
+    console = TextConsole(file=file, width=100, force_terminal=True, color_system=None)
+    console.print(text)
+    say(console, text, "yellow")
+    say(Console(file=file, width=100), text)  # a caller's own console reads markup
+    table = Table(text, title=text)
+    table.add_row(text)
+    console.print(table)
+    with bars(console, TextColumn("{task.description}", markup=False)) as drawn:
+        drawn.add_task(visible(text))
+    assert file.getvalue().count(shown) >= 6
+    assert text == shown or text not in file.getvalue()
+
+
+def test_no_console_of_a_command_reads_markup():
+    """Every console in the package that prints is one for text, but for the pages of plain text in a notebook."""
+    makers = []
+    for path in (CHECKOUT / "merjax").rglob("*.py"):
+        calls = [n for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.Call)]
+        makers += [path.name for call in calls if isinstance(call.func, ast.Name) and call.func.id == "Console"]
+        texts = [call for call in calls if isinstance(call.func, ast.Name) and call.func.id == "TextColumn"]
+        for call in texts:
+            markup = [k.value.value for k in call.keywords if k.arg == "markup" and isinstance(k.value, ast.Constant)]
+            assert markup == [False] or "description" not in ast.unparse(call), f"{path}:{call.lineno}"
+    assert makers == ["console.py"]
+
+
+def test_an_error_names_what_no_terminal_can_show(capsys):
+    def main():
+        raise MerjaxError(f"{os.fsdecode(b'na' + bytes([255]))}: a \x1b[31mname")
+
+    with pytest.raises(SystemExit):
+        command(main)()
+    assert capsys.readouterr().err == "error: na\\udcff: a \\x1b[31mname\n"

@@ -12,7 +12,6 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
-from filelock import FileLock
 from jaxtyping import Float, UInt8
 
 from merjax.datasets.clip import target_frame
@@ -24,6 +23,7 @@ from merjax.methods.handcrafted.lbp_top import lbp_top
 from merjax.stores.store import Store, open_store
 from merjax.stores.writing import write_array
 from merjax.system.errors import MerjaxError
+from merjax.system.locks import lock_at
 from merjax.system.processes import cores, helping
 
 VERSION = 2  # of the descriptors and their pieces: features of another version are computed again
@@ -109,7 +109,7 @@ def read_face_clip(store: Store, n: int) -> FaceClip:
 
 def _shared(store: Store, method: str, folder: Path) -> np.ndarray:
     pieces = _pieces(store, method, folder)
-    missing = sum(not file.is_file() for _, file in pieces)
+    missing = sum(not _is_whole(file, len(place)) for place, file in pieces)
     with helping(min(len(cores()), missing) - 1, "merjax.methods.handcrafted.features", store.path, method, folder):
         fill(store, method, folder)
         for place, file in pieces:
@@ -125,20 +125,28 @@ def _pieces(store: Store, method: str, folder: Path) -> list[tuple[range, Path]]
 
 
 def _fill(store: Store, method: str, place: range, file: Path, *, wait: bool) -> None:
-    if file.is_file():
+    if _is_whole(file, len(place)):
         return
-    lock = FileLock(file.with_suffix(".lock"))
+    lock = lock_at(file.with_suffix(".lock"))
     try:
         lock.acquire(timeout=-1 if wait else 0)
     except TimeoutError:
         return
     try:
-        if not file.is_file():
+        if not _is_whole(file, len(place)):
             aside = file.with_suffix(f".{os.getpid()}")
             write_array(aside, _compute(store, method, place))
             aside.replace(file)
     finally:
         lock.release()
+
+
+def _is_whole(file: Path, clips: int) -> bool:
+    """Whether a piece was computed and its file is not damaged; otherwise it is computed anew."""
+    try:
+        return len(np.load(file, mmap_mode="r")) == clips
+    except Exception:  # of a damaged file, NumPy raises errors of many kinds
+        return False
 
 
 def _compute(store: Store, method: str, place: range) -> np.ndarray:

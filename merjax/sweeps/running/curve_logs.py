@@ -20,14 +20,14 @@ from pathlib import Path
 from typing import Literal, NamedTuple, get_args
 
 import numpy as np
-import pandas as pd
 
 from merjax.engine import Progress
-from merjax.sweeps.folder import chunk_files
+from merjax.sweeps.folder import read_curves
 from merjax.sweeps.plan import Chunk, Plan
 from merjax.sweeps.running.listener import Listener
 from merjax.system.errors import MerjaxError
 from merjax.system.files import safe_name, write_aside
+from merjax.system.paths import is_file
 from merjax.training.selection import training_name
 
 Log = Literal["jsonl", "tensorboard"]
@@ -74,31 +74,31 @@ class CurveLogs(Listener):
             return
         folds = self.plan.groups[chunk.group].folds
         for p, (trial, fold) in enumerate(chunk.runs):
-            place = place_of(self.folder, self.plan.trials[trial].name, chunk.seed, folds[fold].name)
+            place = place_of(self.folder, self.plan, self.plan.trials[trial].name, chunk.seed, folds[fold].name)
             new = {name: values[p, before.steps :] for name, values in progress.history.items()}
             form.write(place, stage, before.steps, new)
         self.written[chunk.number, stage] = _Written(progress.step, time.monotonic())
 
     def finished(self, chunk: Chunk) -> None:
-        log_chunk(self.folder, chunk, self.log)
+        log_chunk(self.folder, self.plan, chunk, self.log)
 
 
-def log_chunk(folder: Path, chunk: Chunk, log: Log) -> None:
+def log_chunk(folder: Path, plan: Plan, chunk: Chunk, log: Log) -> None:
     """Write the curves of a finished chunk's runs if their logs lack steps: it may be older than the request for a log."""
-    curves, form = pd.read_parquet(chunk_files(folder, chunk)[0]), _FORMATS[log]
-    for stage, of_stage in curves.groupby("stage", sort=False):
+    curves, form = read_curves(folder, [chunk]), _FORMATS[log]
+    for stage, of_stage in curves.groupby("stage", sort=False) if len(curves) else ():
         names = [
             n for n in curves.columns.drop(_RUN) if of_stage[n].notna().any()
         ]  # of its metrics, not another stage's
         for (trial, seed, fold), run in of_stage.groupby(["trial", "seed", "fold"], sort=False):
-            place = place_of(folder, str(trial), int(str(seed)), str(fold))
+            place = place_of(folder, plan, str(trial), int(str(seed)), str(fold))
             if form.steps(place, str(stage)) != len(run):
                 form.write(place, str(stage), 0, {name: run[name].to_numpy() for name in names or ["loss"]})
 
 
-def place_of(folder: Path, trial: str, seed: int, fold: str) -> Path:
+def place_of(folder: Path, plan: Plan, trial: str, seed: int, fold: str) -> Path:
     """Where the log of a run lies in a sweep's folder, without what a format adds to the name."""
-    return folder / "logs" / safe_name(trial) / f"seed{seed}" / safe_name(fold)
+    return folder / "logs" / safe_name(trial) / f"seed{seed}" / safe_name(fold, plan.fold_names)
 
 
 def refuse_missing(log: Log | None) -> None:
@@ -121,12 +121,12 @@ def _write_lines(place: Path, stage: str, first: int, metrics: Metrics) -> None:
             file.write(new)
         return
     path.parent.mkdir(parents=True, exist_ok=True)
-    others = b"".join(line for line in _whole_lines(path) if json.loads(line)["stage"] != stage)
+    others = b"".join(line for line in _whole_lines(path) if _stage_of(line) != stage)
     write_aside(path, lambda aside: aside.write_bytes(others + new))
 
 
 def _lines_steps(place: Path, stage: str) -> int:
-    return sum(json.loads(line)["stage"] == stage for line in _whole_lines(_lines_path(place)))
+    return sum(_stage_of(line) == stage for line in _whole_lines(_lines_path(place)))
 
 
 def _lines_path(place: Path) -> Path:
@@ -134,9 +134,17 @@ def _lines_path(place: Path) -> Path:
 
 
 def _whole_lines(path: Path) -> list[bytes]:
-    """A file's lines, if it exists, without a line that was cut short when the process was killed."""
-    lines = path.read_bytes().splitlines(keepends=True) if path.is_file() else []
-    return [line for line in lines if line.endswith(b"}\n")]
+    """A file's lines, if it exists, without those that were cut short when the process was killed, or are damaged."""
+    lines = path.read_bytes().splitlines(keepends=True) if is_file(path) else []
+    return [line for line in lines if line.endswith(b"}\n") and _stage_of(line)]
+
+
+def _stage_of(line: bytes) -> str:
+    """The stage that a line is about; "" if it is damaged."""
+    try:
+        return str(json.loads(line)["stage"])
+    except (ValueError, KeyError, TypeError):
+        return ""
 
 
 def _lines(stage: str, first: int, metrics: Metrics) -> bytes:
@@ -175,7 +183,8 @@ def _write_events(place: Path, stage: str, first: int, metrics: Metrics) -> None
 
 def _event_steps(place: Path, stage: str) -> int:
     path = place / safe_name(stage) / _STEPS
-    return int(path.read_text()) if path.is_file() else 0
+    noted = path.read_bytes().strip() if is_file(path) else b""
+    return int(noted) if noted.isdigit() else 0
 
 
 _STEPS = "steps"  # beside event files: how many steps they hold

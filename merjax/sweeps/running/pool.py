@@ -14,15 +14,18 @@ import jax
 
 from merjax.engine import Progress
 from merjax.methods.memory import SMALLER
-from merjax.sweeps.folder import is_finished
+from merjax.sweeps.folder import damaged_files, is_finished
 from merjax.sweeps.plan import Chunk, Plan, balanced_width
 from merjax.sweeps.running.curve_logs import Log
 from merjax.sweeps.running.listener import Listener
 from merjax.sweeps.running.messages import pass_on
 from merjax.sweeps.running.shards import WHOLE, Shard
+from merjax.system.ending import FaultElsewhere
+from merjax.system.environment import HERE, without_host_devices
 from merjax.system.errors import MerjaxError
+from merjax.system.locks import lockless
 from merjax.system.processes import cores
-from merjax.system.signals import STOPPED, Interrupted
+from merjax.system.signals import STOPPED, Interrupted, unheard_by_children
 
 _LAST_WORDS_SECONDS = 5.0  # for reading what an ended worker has left in the pipe
 
@@ -61,8 +64,9 @@ def carry_out(
     unfinished = [chunk for chunk in shard.of(plan) if not is_finished(folder, chunk)]
     if not unfinished:
         return
-    if kept := kept_chunks(folder, plan):
-        listener.warned(kept)
+    for sentence in (kept_chunks(folder, plan), lockless(folder), *damaged_files(folder, unfinished)):
+        if sentence:
+            listener.warned(sentence)
     workers = min(workers, len(unfinished))
     crew = _Crew(workers, listener)
     if workers == 1:
@@ -72,8 +76,11 @@ def carry_out(
         prepare_backend()
         take_chunks(folder, crew.member(0), stopping, shard, log)
     else:
+        environment, told = without_host_devices() if _on_cpu() else (dict(HERE), "")
+        if told:
+            listener.warned(told)
         arguments = [str(folder), "--shard", str(shard), *(["--log", log] if log else [])]
-        _run_workers(arguments, plan, crew, stopping)
+        _run_workers(arguments, environment, plan, crew, stopping)
 
 
 def kept_chunks(folder: Path, plan: Plan) -> str:
@@ -128,7 +135,9 @@ class _Member(Listener):
                 crew.listener.waiting(chunks)
 
 
-def _run_workers(arguments: list[str], plan: Plan, crew: _Crew, stopping: Callable[[], bool]) -> None:
+def _run_workers(
+    arguments: list[str], environment: dict[str, str], plan: Plan, crew: _Crew, stopping: Callable[[], bool]
+) -> None:
     mine = cores()
     with tempfile.TemporaryDirectory() as logs:
         processes, readers = [], []
@@ -136,12 +145,13 @@ def _run_workers(arguments: list[str], plan: Plan, crew: _Crew, stopping: Callab
             for i in range(crew.workers):
                 log = Path(logs) / f"{i}.log"
                 own = ["--parent", str(os.getpid()), *(["--core", str(mine[i % len(mine)])] if _on_cpu() else [])]
-                with log.open("w") as errors:
+                with log.open("w") as errors, unheard_by_children():
                     process = subprocess.Popen(
                         [sys.executable, "-m", "merjax.sweeps.running.worker", *arguments, *own],
                         stdout=subprocess.PIPE,
                         stderr=errors,
                         text=True,
+                        env=environment,
                     )
                 processes.append((process, log))
                 readers.append(threading.Thread(target=_read, args=(process, plan, crew.member(i)), daemon=True))
@@ -172,7 +182,7 @@ def _wait(processes: list[tuple[subprocess.Popen, Path]], stopping: Callable[[],
             if process.poll() in STOPPED:
                 raise Interrupted  # the machine asked the worker itself
             if process.poll():
-                raise MerjaxError(_last_words(log) or _end_of(process.returncode))
+                raise _failure(process.returncode, log)
         time.sleep(0.1 if running else 0)
 
 
@@ -184,11 +194,20 @@ def _read(process: subprocess.Popen, plan: Plan, listener: Listener) -> None:
             pass_on(line, plan, listener)
 
 
-def _last_words(log: Path) -> str:
+def _failure(code: int, log: Path) -> Exception:
+    """What the end of a worker means for its parent: bad input, a fault that the worker has reported, or one to report."""
+    sentence, text = _last_words(log)
+    if code == 1:
+        return FaultElsewhere(sentence) if sentence else RuntimeError(f"a worker ended with:\n{text}")
+    return MerjaxError(sentence or text or _end_of(code))
+
+
+def _last_words(log: Path) -> tuple[str, str]:
+    """The last sentence that a worker said of itself, and the end of all that it said."""
     text = log.read_text().strip()
     # not only at a line's start: a thread of a library may have begun a line of its own
     sentences = [line.split("error: ", 1)[1] for line in text.splitlines() if "error: " in line]
-    return sentences[-1] if sentences else text[-3000:]
+    return sentences[-1] if sentences else "", text[-3000:]
 
 
 def _end_of(code: int) -> str:

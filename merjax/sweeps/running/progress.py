@@ -14,7 +14,7 @@ from rich.progress import BarColumn, TaskID, TextColumn, TimeElapsedColumn, Time
 from merjax.engine import Progress
 from merjax.sweeps.plan import Chunk, Plan
 from merjax.sweeps.running.listener import Listener
-from merjax.system.console import bars
+from merjax.system.console import bars, say
 from merjax.system.files import cache_folder, write_json
 from merjax.training.selection import training_name
 
@@ -33,7 +33,7 @@ class SweepProgress(Listener):
         self.plan = plan
         self.share = {chunk.number: 0.0 if chunk in unfinished else 1.0 for chunk in chunks}
         columns = (
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             TextColumn("{task.percentage:>3.0f}%"),
             TimeElapsedColumn(),
@@ -76,7 +76,7 @@ class SweepProgress(Listener):
         self.bars.update(self.total, description="sweep", completed=self._done())
 
     def warned(self, sentence: str) -> None:
-        self.bars.console.print(sentence, soft_wrap=True, markup=False, highlight=False)
+        say(self.bars.console, sentence)
 
     def waiting(self, chunks: int) -> None:
         self.warned(

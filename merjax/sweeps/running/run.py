@@ -12,11 +12,11 @@ from rich.console import Console
 from merjax.config import Config, flatten, identity
 from merjax.sweeps.folder import (
     is_finished,
-    merge,
     open_folder,
     read_plan,
     refuse_other_trials,
 )
+from merjax.sweeps.merging import merge
 from merjax.sweeps.plan import Plan
 from merjax.sweeps.result import SweepResult, finish
 from merjax.sweeps.running.curve_logs import Log, log_chunk, refuse_missing
@@ -24,12 +24,15 @@ from merjax.sweeps.running.listener import Listeners
 from merjax.sweeps.running.planned import batch_of, plan_sweep
 from merjax.sweeps.running.pool import carry_out, worker_count
 from merjax.sweeps.running.progress import Stopwatch, SweepProgress
-from merjax.sweeps.running.shards import WHOLE, Shard
+from merjax.sweeps.running.shards import WHOLE, Shard, refuse_idle
 from merjax.sweeps.saved_models import runs_without_model
 from merjax.sweeps.sweep_file import Scale, SweepFile, make_sweep, read_sweep
 from merjax.synthesis.demo_store import make_demo_store
-from merjax.system.console import default_console
+from merjax.system.at_work import at_work
+from merjax.system.console import default_console, say
 from merjax.system.errors import MerjaxError
+from merjax.system.jax_setup import prepare_backend
+from merjax.system.paths import refuse_unwritable, user_path
 
 
 def run_sweep(
@@ -72,7 +75,7 @@ def run_sweep(
         merjax.system.signals.Interrupted: `stopping` said so; all is saved, and the same call goes on with it.
     """
     asked = as_sweep(sweep, overrides, scale)
-    folder = Path(out or Path("runs") / asked.name)
+    folder = user_path(out) if out else Path("runs") / asked.name
     return train_sweep(asked, folder, shard, log, console or default_console(), stopping)
 
 
@@ -85,7 +88,7 @@ def as_sweep(
             raise MerjaxError("a sweep that has been read takes no settings and no scale; give them to read_sweep")
         return sweep
     if isinstance(sweep, str | Path):
-        return read_sweep(Path(sweep), (overrides,), scale)
+        return read_sweep(user_path(sweep), (overrides,), scale)
     if isinstance(sweep, Config):
         sweep = {"base": flatten(sweep)}
     made = make_sweep(sweep, "sweep", (overrides,), scale=scale)
@@ -98,14 +101,20 @@ def train_sweep(
 ) -> SweepResult:
     """`run_sweep` for a sweep that has been read."""
     refuse_missing(log)
+    refuse_unwritable(folder)
+    prepare_backend()  # before clips are made for a sweep that has no device
     make_missing_store(sweep, console)
     tried = None
     if sweep.search:
         sweep, tried = _searched(sweep, folder, shard, log, console, stopping)
         folder = folder / f"chosen-of-{(tried['state'] == 'complete').sum()}"
-    plan = open_folder(folder, plan_sweep(sweep, shard))
+    with at_work("planning the sweep in", folder):
+        plan = open_folder(folder, plan_sweep(sweep, shard))
+        if not all(is_finished(folder, chunk) for chunk in plan.chunks):
+            refuse_idle(shard, plan)
     train_plan(folder, plan, shard, log, console, stopping)
-    return finish(folder, tried)
+    with at_work("scoring", folder):
+        return finish(folder, tried)
 
 
 def make_missing_store(sweep: SweepFile, console: Console) -> None:
@@ -148,12 +157,12 @@ def train_plan(
     watch.remember()
     if log:
         for chunk in mine:
-            log_chunk(folder, chunk, log)  # chunks may have been finished before a log was asked for
+            log_chunk(folder, plan, chunk, log)  # chunks may have been finished before a log was asked for
     if without := runs_without_model(folder, plan, mine):
-        console.print(
+        say(
+            console,
             f"{without} runs have no model: they were finished before engine.save_models was asked for (choose another --out "
             "to train them again), or their method has none to keep",
-            soft_wrap=True,
         )
 
 
@@ -170,5 +179,6 @@ def merge_sweep(sweep: SweepFile, folders: Sequence[Path], out: Path) -> SweepRe
     there = read_plan(folders[0])
     not_run = {absent.trial for absent in there.not_run}
     refuse_other_trials(there, [t for t in sweep.trials if t.name not in not_run], sweep.seeds, folders[0])
-    merge(folders, out)
-    return finish(out)
+    with at_work("merging into", out):
+        merge(folders, out)
+        return finish(out)

@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
 from merjax.config import flatten, identity
 from merjax.scoring.metrics import SCORES
@@ -34,6 +34,10 @@ from merjax.sweeps.plan import Plan
 from merjax.sweeps.samplers import JournalFileBackend, make_sampler, optuna
 from merjax.sweeps.sweep_file import SweepFile
 from merjax.system.errors import MerjaxError
+from merjax.system.files import write_aside
+from merjax.system.locks import lock_at
+from merjax.system.own_files import reading
+from merjax.system.paths import make_folder, user_path
 
 Train = Callable[[Path, Plan], None]
 Make = Callable[[SweepFile], Plan]
@@ -57,9 +61,9 @@ def search(sweep: SweepFile, folder: Path, batch: int, make: Make, train: Train)
         MerjaxError: another search is in the folder, or another process is searching there.
     """
     place = folder / "search"
-    place.mkdir(parents=True, exist_ok=True)
+    make_folder(place)
     try:
-        with FileLock(place / "search.lock", timeout=0):
+        with lock_at(place / "search.lock").acquire(timeout=0):
             study = _open_study(sweep, place)
             while waiting := _next_batch(study, sweep, batch, place):
                 plan = _plan_of(waiting, place) or _begin(waiting, sweep, place, make)
@@ -68,12 +72,12 @@ def search(sweep: SweepFile, folder: Path, batch: int, make: Make, train: Train)
                 scores = inner_scores(plan, read_predictions(here, plan.chunks), sweep.searched.metric)
                 for trial in waiting:
                     study.tell(trial.number, scores[trial_name(trial.number)])
-                table(study, sweep).to_csv(place / "search.csv", index=False)
+                _write_tried(place, table(study, sweep))
             state = optuna.trial.TrialState.COMPLETE
             complete = {trial.number: trial for trial in study.get_trials(deepcopy=False, states=(state,))}
             folds = choices(_scores_on_disk(place, set(complete), sweep.searched.metric))
             tried = table(study, sweep, folds)
-            tried.to_csv(place / "search.csv", index=False)
+            _write_tried(place, tried)
     except Timeout:
         raise MerjaxError(f"another process searches in {folder}; wait for it, or choose another --out") from None
     points = [(settings(complete[number].params), own) for number, own in sorted(folds.items())]
@@ -149,6 +153,10 @@ def table(study: "optuna.Study", sweep: SweepFile, folds: dict[int, list[str]] |
     return pd.DataFrame(rows)
 
 
+def _write_tried(place: Path, tried: pd.DataFrame) -> None:
+    write_aside(place / "search.csv", lambda aside: tried.to_csv(aside, index=False))
+
+
 def _scores_on_disk(place: Path, numbers: set[int], metric: str) -> pd.DataFrame:
     """`fold_scores` of proposals, from the folders of their batches.
 
@@ -176,17 +184,15 @@ def _open_study(sweep: SweepFile, place: Path) -> "optuna.Study":
         [spec._replace(trials=0, storage=None), identity(base), base.data.store, sweep.seeds], default=str
     )
     signature = hashlib.blake2b(about.encode(), digest_size=8).hexdigest()
-    storage: Any = spec.storage
-    if storage is None:
-        # a process that was killed may have left the journal's own lock; no other process can be here now
-        (place / "study.journal.lock").unlink(missing_ok=True)
-        backend = JournalFileBackend(str(place / "study.journal"))
-        storage = optuna.storages.JournalStorage(backend)
+    named: dict[str, Any] = {"study_name": sweep.name, "direction": "maximize", "load_if_exists": True}
     try:
-        study = optuna.create_study(storage=storage, study_name=sweep.name, direction="maximize", load_if_exists=True)
-    except Exception as error:  # Optuna, the driver and the database raise errors of many kinds
         if spec.storage is None:
-            raise
+            study = _journalled(place, named)
+        else:
+            study = optuna.create_study(storage=_at_home(spec.storage), **named)
+    except MerjaxError:
+        raise
+    except Exception as error:  # Optuna, the driver and the database raise errors of many kinds
         raise MerjaxError(
             f"search: storage {spec.storage} cannot be used ({str(error).splitlines()[0]}); write a URL such as "
             "sqlite:///study.db, and install the driver that it names, or leave storage out"
@@ -198,6 +204,22 @@ def _open_study(sweep: SweepFile, place: Path) -> "optuna.Study":
         )
     study.set_user_attr("merjax", signature)
     return study
+
+
+def _journalled(place: Path, named: dict[str, Any]) -> "optuna.Study":
+    """The study in the journal of the search's own folder."""
+    journal = place / "study.journal"
+    # a process that was killed may have left the journal's own lock; no other process can be here now
+    journal.with_name("study.journal.lock").unlink(missing_ok=True)
+    with reading(journal, f"copy it again from where the search ran, or remove {place} and search again"):
+        storage = optuna.storages.JournalStorage(JournalFileBackend(str(journal)))
+        return optuna.create_study(storage=storage, **named)
+
+
+def _at_home(storage: str) -> str:
+    """A storage's URL with the home folder in place of the `~` of a file."""
+    kind, slashes, file = storage.partition(":///")
+    return f"{kind}{slashes}{user_path(file)}" if slashes and file.startswith("~") else storage
 
 
 def _next_batch(study: "optuna.Study", sweep: SweepFile, batch: int, place: Path) -> list["optuna.trial.FrozenTrial"]:

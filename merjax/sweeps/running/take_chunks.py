@@ -14,12 +14,13 @@ from merjax.engine.checkpoints import Checkpoints
 from merjax.methods.memory import SMALLER
 from merjax.sweeps.folder import checkpoint_folder, claimed, is_finished, read_plan, write_chunk
 from merjax.sweeps.plan import Chunk, Plan
-from merjax.sweeps.provenance import note_sitting
+from merjax.sweeps.provenance import note_files, note_sitting
 from merjax.sweeps.running.curve_logs import CurveLogs, Log
 from merjax.sweeps.running.listener import NOBODY, Listener, Listeners
 from merjax.sweeps.running.shards import WHOLE, Shard
 from merjax.sweeps.running.train_chunk import Group, open_group, train_chunk
 from merjax.sweeps.saved_models import save_models
+from merjax.system.at_work import at_work
 from merjax.system.errors import MerjaxError, full_disk_told
 from merjax.system.signals import Interrupted
 
@@ -58,9 +59,10 @@ def take_chunks(
                 if not mine:
                     continue
                 taken += 1
-                if chunk.group not in groups:
-                    groups = {chunk.group: open_group(plan, chunk.group)}
-                with full_disk_told(folder), _full_device_told():
+                step = at_work("training", f"chunk {chunk.number} of {folder}")
+                with step, full_disk_told(folder), _full_device_told():
+                    if chunk.group not in groups:
+                        groups = {chunk.group: open_group(plan, chunk.group)}
                     _train_and_save(folder, plan, chunk, groups[chunk.group], listener, stopping)
                     listener.finished(chunk)
         if not taken:
@@ -83,6 +85,7 @@ def _train_and_save(
             note_sitting(folder, chunk, time.monotonic() - began)
         save_models(folder, plan, chunk, group.data, learned)
         write_chunk(folder, chunk, predictions, curves)
+        note_files(folder, chunk)
         checkpoints.discard()
     finally:
         checkpoints.close()

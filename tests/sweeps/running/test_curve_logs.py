@@ -54,7 +54,7 @@ def curves_of(plan):
 def test_jsonl_has_a_line_per_step_and_null_where_a_run_diverged(tmp_path):
     plan = small_plan(tmp_path)
     write_chunk(tmp_path, plan.chunks[0], pd.DataFrame({"x": [1]}), curves_of(plan))
-    log_chunk(tmp_path, plan.chunks[0], "jsonl")
+    log_chunk(tmp_path, plan, plan.chunks[0], "jsonl")
     place = tmp_path / "logs" / "focal-gamma=2" / "seed0"
     assert sorted(path.name for path in place.iterdir()) == ["casme2-sub00.jsonl", "casme2-sub01.jsonl"]
     lines = [json.loads(line) for line in (place / "casme2-sub01.jsonl").read_text().splitlines()]
@@ -66,7 +66,7 @@ def test_tensorboard_gets_every_scalar_and_none_where_a_run_diverged(tmp_path):
     pytest.importorskip("tensorboardX")
     plan = small_plan(tmp_path)
     write_chunk(tmp_path, plan.chunks[0], pd.DataFrame({"x": [1]}), curves_of(plan))
-    log_chunk(tmp_path, plan.chunks[0], "tensorboard")
+    log_chunk(tmp_path, plan, plan.chunks[0], "tensorboard")
     place = tmp_path / "logs" / "focal-gamma=2" / "seed0"
     for fold, losses in (("casme2-sub00", {0: 1.0, 1: 0.5, 2: 0.25}), ("casme2-sub01", {0: 1.0, 2: 0.25})):
         assert scalars(place / fold) == [
@@ -80,13 +80,13 @@ def test_a_log_that_has_all_steps_is_left_alone_and_one_that_lacks_some_is_writt
         pytest.importorskip("tensorboardX")
     plan = small_plan(tmp_path)
     write_chunk(tmp_path, plan.chunks[0], pd.DataFrame({"x": [1]}), curves_of(plan))
-    log_chunk(tmp_path, plan.chunks[0], log)
+    log_chunk(tmp_path, plan, plan.chunks[0], log)
 
     def files():
         return {path: path.stat().st_mtime_ns for path in (tmp_path / "logs").rglob("*") if path.is_file()}
 
     whole = files()
-    log_chunk(tmp_path, plan.chunks[0], log)
+    log_chunk(tmp_path, plan, plan.chunks[0], log)
     assert files() == whole
     place = tmp_path / "logs" / "focal-gamma=2" / "seed0" / "casme2-sub00"
     if log == "jsonl":
@@ -94,7 +94,7 @@ def test_a_log_that_has_all_steps_is_left_alone_and_one_that_lacks_some_is_writt
         path.write_bytes(path.read_bytes()[:-3])
     else:
         (place / "temporal" / "steps").unlink()  # as by a kill before all was written
-    log_chunk(tmp_path, plan.chunks[0], log)
+    log_chunk(tmp_path, plan, plan.chunks[0], log)
     assert steps_of(place, log, lambda step: [1.0, 0.5, 0.25][step]) == [
         (stage, step) for stage in ("spatial", "temporal") for step in range(3)
     ]

@@ -15,7 +15,7 @@ from merjax.protocols.folds import subjects_of
 from merjax.sweeps.folder import read_plan, read_predictions, write_chunk
 from merjax.sweeps.plan import Plan, make_plan, plan_from_json
 from merjax.sweeps.running.planned import batch_of
-from merjax.sweeps.running.search import _scores_on_disk, choices, fold_scores, search
+from merjax.sweeps.running.search import _at_home, _journalled, _scores_on_disk, choices, fold_scores, search
 from merjax.sweeps.samplers import make_sampler
 from merjax.sweeps.sweep_file import make_sweep
 from merjax.system.errors import MerjaxError
@@ -145,7 +145,9 @@ def test_predictions_that_lie_elsewhere_are_asked_for(tmp_path):
 
 @pytest.mark.parametrize("url", ["nonsense", "nosuch://u@h/x", "sqlite:////nowhere/x/y.db", "redis://localhost/0"])
 def test_a_storage_that_cannot_be_used_is_a_sentence(tmp_path, url):
-    with pytest.raises(MerjaxError, match=f"storage {url} cannot be used .*write a URL such as sqlite:///study.db"):
+    with pytest.raises(
+        MerjaxError, match=f"storage (is )?{url}(; | cannot be used .*)write a URL such as sqlite:///study.db"
+    ):
         search(sweep(storage=url), tmp_path, 4, plan_one, Trainer())
 
 
@@ -298,7 +300,7 @@ def test_inner_clips_are_of_training_subjects_and_held_out_clips_are_on_no_side(
     ("said", "sentence"),
     [
         ({"space": {}}, "write `key: "),
-        ({"space": {"loss.gama": [1]}}, "Did you mean"),
+        ({"space": {"loss.gama": [1]}}, "did you mean"),
         ({"space": {"loss.gamma": {"low": 2, "high": 1}}}, "low < high"),
         ({"space": {"loss.gamma": {"low": 0, "high": 1, "log": True}}}, "where low is above 0"),
         ({"space": {"loss.gamma": {"low": -1, "high": 1}}}, "must not be negative"),
@@ -319,3 +321,13 @@ def test_searches_have_no_axes_and_samplers_have_names():
     with pytest.raises(MerjaxError, match="write tpe, random, or one of"):
         make_sampler("best", 0)
     assert type(make_sampler("NSGAIISampler", 0)).__name__ == "NSGAIISampler"
+
+
+def test_a_storage_in_the_home_folder_and_a_damaged_journal(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert _at_home("sqlite:///~/study.db") == f"sqlite:///{tmp_path}/study.db"
+    for storage in ("sqlite:///study.db", "sqlite:////~/study.db", "mysql://~user@host/db"):
+        assert _at_home(storage) == storage
+    (tmp_path / "study.journal").write_bytes(b'{"op_code": 99\n{"x"\n{}\n')
+    with pytest.raises(MerjaxError, match=r"study\.journal is damaged .*; copy it again"):
+        _journalled(tmp_path, {"study_name": "x", "direction": "maximize", "load_if_exists": True})

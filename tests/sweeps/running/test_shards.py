@@ -1,18 +1,23 @@
 """Shards of a sweep, the clusters that name them, and merging what they wrote."""
 
 import json
+import signal
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from support.commands import checkout_environment
 from support.small_command import small_environment, small_sweep_file, start_sweep, start_word
 from support.small_experiment import small_plan, use_small_experiment
 
 from merjax.sweeps import folder as results
-from merjax.sweeps.folder import is_finished, merge, open_folder, read_curves, read_predictions, write_chunk
+from merjax.sweeps.folder import _PREDICTED, is_finished, open_folder, read_curves, read_predictions, write_chunk
+from merjax.sweeps.merging import merge
 from merjax.sweeps.provenance import note_sitting, read_conditions
-from merjax.sweeps.running.shards import WHOLE, Shard, array_shard, is_connected, own_shard, parse_shard
+from merjax.sweeps.running.shards import WHOLE, Shard, array_shard, is_connected, own_shard, parse_shard, refuse_idle
 from merjax.sweeps.saved_models import model_folder
 from merjax.system.errors import MerjaxError
 from merjax.system.files import write_json
@@ -25,7 +30,9 @@ def _small(monkeypatch):
 
 def fill(folder: Path, plan, shard: Shard) -> None:
     for chunk in shard.of(plan):
-        write_chunk(folder, chunk, pd.DataFrame({"chunk": [chunk.number]}), pd.DataFrame({"step": [chunk.number]}))
+        predictions = {name: [0] for name in _PREDICTED} | {"chunk": [chunk.number]}
+        curves = {"trial": [""], "stage": [""], "step": [chunk.number]}
+        write_chunk(folder, chunk, pd.DataFrame(predictions), pd.DataFrame(curves))
 
 
 @pytest.mark.parametrize("total", [1, 2, 3, 5])
@@ -35,6 +42,41 @@ def test_every_chunk_belongs_to_exactly_one_shard(total):
     assert sorted(chunk.number for share in shares for chunk in share) == list(range(len(plan.chunks)))
     assert max(map(len, shares)) - min(map(len, shares)) <= 1
     assert WHOLE.of(plan) == list(plan.chunks)
+
+
+def test_more_shards_than_chunks_are_refused_by_each_of_them():
+    plan = small_plan(seeds=3)
+    total = len(plan.chunks)
+    refuse_idle(Shard(1, total), plan)
+    for number in range(1, total + 2):
+        with pytest.raises(
+            MerjaxError, match=f"cut into {total} chunks, so that 1 of {total + 1} shards would have nothing"
+        ):
+            refuse_idle(Shard(number, total + 1), plan)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("number", ["0", "1"])
+def test_a_process_whose_neighbour_never_starts_says_so_within_five_seconds_and_hears_ctrl_c(tmp_path, number):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    cluster = {"JAX_COORDINATOR_ADDRESS": address, "JAX_NUM_PROCESSES": "2", "JAX_PROCESS_ID": number}
+    code = (
+        "import signal, time; signal.signal(signal.SIGINT, signal.default_int_handler);"
+        "import merjax.sweeps.running.shards as shards;"
+        "print(shards.own_shard(say=lambda said: print(said, time.process_time() < 5, flush=True)))"
+    )
+    environment = checkout_environment() | cluster
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    said = process.stdout.readline().decode()
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=60)
+    assert f"this is process {int(number) + 1} of 2 on {address}; it waits for the others" in said
+    assert said.endswith("True\n")
+    assert process.returncode == -signal.SIGINT
 
 
 def test_shards_are_written_as_one_of_many():

@@ -125,8 +125,8 @@ def test_plan_prints_groups_and_computes_nothing(sweep_file, own, tmp_path):
     ("arguments", "sentence"),
     [
         (["nowhere.yaml"], "nowhere.yaml does not exist"),
-        (["data.store=/nowhere/store"], "not a finished clip store"),
-        (["los.gamma=1"], "Did you mean: 'loss'"),
+        (["data.store=/nowhere/store"], "does not exist; name a clip store"),
+        (["los.gamma=1"], "write loss.gamma"),
         (["temporal.units=many"], "temporal.units"),
         (["data.folds=halves"], "halves"),
         (["data.frames=some"], 'data.frames is "some"'),

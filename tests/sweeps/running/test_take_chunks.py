@@ -178,3 +178,22 @@ def test_a_failing_disk_says_what_was_being_written(tmp_path, monkeypatch):
     monkeypatch.setattr(kept, "_save", save)
     with pytest.raises(MerjaxError, match="cannot save a checkpoint in .*spatial: UNKNOWN: write failed"):
         kept.after_call("spatial", lambda: Saved({}, {"loss": np.zeros(1)}, 1, {}), False)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("kind", ["predictions", "curves"])
+def test_a_damaged_chunk_is_told_of_and_trained_again_to_the_same_values(tmp_path, kind):
+    plan, told = small_plan(tmp_path, seeds=2), Recorded()
+    carry_out(tmp_path, plan, 1, told)
+    path = tmp_path / f"{kind}-0001.parquet"
+    before, other = pd.read_parquet(path), (tmp_path / f"{kind}-0000.parquet").stat().st_mtime_ns
+    path.write_bytes(path.read_bytes()[:-20])
+    told.told.clear()
+    carry_out(tmp_path, plan, 1, told)
+    assert told.told[0] == (
+        "warned",
+        f"{path} is cut off or damaged: chunk 1 does not count as finished and is trained again",
+    )
+    assert ("finished", 1) in told.told
+    pd.testing.assert_frame_equal(pd.read_parquet(path), before, check_exact=True)
+    assert (tmp_path / f"{kind}-0000.parquet").stat().st_mtime_ns == other

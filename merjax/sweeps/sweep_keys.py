@@ -1,0 +1,51 @@
+"""The keys of a sweep file, and what is said of keys and settings that stand in each other's place."""
+
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any
+
+from merjax.config import Config
+from merjax.system.errors import MerjaxError, meant
+from merjax.system.settings import Layer, split_word
+
+_KEYS = ("base", "trials", "axes", "combine", "seeds", "search", "synthesize", "small", "published")
+
+
+def refuse_unknown_keys(content: Mapping[str, Any], source: str) -> None:
+    """Refuse keys that a sweep file does not have, and say where settings belong.
+
+    Raises:
+        MerjaxError: there is such a key.
+    """
+    sections = [f.name for f in fields(Config)]
+    for key in map(str, content):
+        if key.partition(".")[0] in sections:
+            raise MerjaxError(
+                f"{source}: `{key}` is a setting, not a key of a sweep file; write it below base, trials or axes"
+            )
+        if key not in _KEYS:
+            near = meant(key, _KEYS) or f"; write any of {', '.join(_KEYS)}"
+            raise MerjaxError(f"{source}: there is no key `{key}` in a sweep file{near}")
+
+
+def refuse_misplaced(layer: Layer, source: str) -> None:
+    """Refuse keys of a sweep file among settings, and say where they belong.
+
+    Raises:
+        MerjaxError: there is such a key.
+    """
+    if isinstance(layer, str):
+        key, value = split_word(layer)
+        first, _, rest = key.partition(".")
+        if first == "base" and rest:
+            raise MerjaxError(
+                f"{key} is not a setting: words on the command line change the base, so write {rest}={value}"
+            )
+        if first in _KEYS:
+            raise MerjaxError(f"`{first}` belongs in the sweep file: write `{first}:` in {source}, or in a copy of it")
+        if first == "name":
+            raise MerjaxError("a sweep is named after its file; --out DIR names the folder of its results")
+    elif isinstance(layer, Mapping):
+        for key in layer:
+            if str(key).partition(".")[0] in _KEYS:
+                raise MerjaxError(f"{source}: `{key}` is not a setting; it belongs at the top of the sweep file")
