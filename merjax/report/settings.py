@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 
 from merjax.config import flatten
-from  import is_number
 from merjax.report.names import readable, short_keys
 from merjax.scoring.entry import Entry
 from merjax.scoring.importance import grid_order, variance_shares
@@ -141,7 +140,7 @@ def varying(configs: Sequence[dict[str, Any]]) -> list[str]:
 
 
 def _axis(key: str, name: str, values: Sequence[Any]) -> Axis:
-    if all(map(is_number, values)):
+    if all(isinstance(value, int | float) and not isinstance(value, bool) for value in values):
         numbers = sorted(set(map(float, values)))
         kind = "log" if _is_log(numbers) else "linear"
         return Axis(key, name, tuple(map(readable, numbers)), kind)
