@@ -74,6 +74,15 @@ _MODULES = {
     "training.data": ("TrainingData", "load_data"),
 }
 _PLACES = {name: f"merjax.{module}" for module, names in _MODULES.items() for name in names}
+_WITH_JAX = (
+    "Model",
+    "SweepResult",
+    "insight",
+    "load_model",
+    "make_report",
+    "open_sweep",
+    "run_sweep",
+)  # they import it
 
 
 if not TYPE_CHECKING:  # a type checker would believe that every name exists
@@ -81,6 +90,10 @@ if not TYPE_CHECKING:  # a type checker would believe that every name exists
     def __getattr__(name: str) -> Any:
         if name not in _PLACES:
             raise AttributeError(f"module 'merjax' has no attribute '{name}'")
+        if name in _WITH_JAX:
+            from merjax.system.environment import put_aside_once
+
+            put_aside_once()  # before JAX reads them
         module = import_module(_PLACES[name])  # not earlier: a worker pins its core before JAX is imported
         return module if name == "insight" else getattr(module, name)
 

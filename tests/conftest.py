@@ -117,7 +117,7 @@ def prepared_here(monkeypatch) -> None:
     from merjax.stores import preparation
 
     def run(jobs, folder, settings, model, workers):
-        return (preparation._prepare_job(*job, folder, settings, model) for job in jobs)
+        return (preparation._prepare_job(job, folder, settings, model) for job in jobs)
 
     monkeypatch.setattr(preparation, "_run", run)
 

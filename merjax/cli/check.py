@@ -1,11 +1,16 @@
 """`merjax check`: prints counts of releases beside the published ones, and makes nothing."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from merjax.cli.parser import Parser
 from merjax.cli.releases import add_release_flags, read_releases
+from merjax.system.at_work import at_work
 from merjax.system.console import TextConsole
 from merjax.system.errors import command
+
+if TYPE_CHECKING:
+    from merjax.datasets.clip import Release
 
 _ABOUT = """\
 Compare what releases of CASME II, SAMM and SMIC hold with what was published: counts per database and protocol, and every
@@ -30,16 +35,19 @@ If all counts are right, `merjax prepare` with the same flags and --out STORE ma
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command line; without `argv`, the process's own."""
     asked = _parser().read(argv)
-    releases = read_releases(asked)
+    _print_counts(read_releases(asked), audit=asked.audit_aus)
 
+
+def _print_counts(releases: "Sequence[Release]", *, audit: bool) -> None:
     from merjax.cli.completeness import print_audit, print_completeness
     from merjax.datasets import index_of
     from merjax.protocols.completeness import check_releases
 
     console = TextConsole()
-    print_completeness(check_releases(releases), console)
-    if asked.audit_aus:
-        print_audit(index_of([clip for release in releases for clip in release.clips]), console)
+    with at_work("counting the clips of", ", ".join(release.database for release in releases)):
+        print_completeness(check_releases(releases), console)
+        if audit:
+            print_audit(index_of([clip for release in releases for clip in release.clips]), console)
 
 
 def _parser() -> Parser:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from merjax.cli.parser import Parser, is_setting
 from merjax.cli.sweep import add_sweep_flags
+from merjax.sweeps.shipped import named_sweeps
 from merjax.system.at_work import at_work
 from merjax.system.console import TextConsole
 from merjax.system.errors import MerjaxError, command
@@ -36,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     asked = _parser().read(argv)
     settings = [word for word in asked.words if is_setting(word)]
     folders = [user_path(word) for word in asked.words if not is_setting(word)]
-    if asked.file.is_dir():
+    if asked.file.is_dir() and asked.file not in map(Path, named_sweeps()):
         raise MerjaxError(f"{asked.file} is a folder; the sweep file comes first: merjax merge FILE DIR ...")
     if not folders:
         raise MerjaxError(f"no folder to merge; name those of the shards: merjax merge {asked.file} DIR ...")

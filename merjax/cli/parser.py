@@ -1,6 +1,7 @@
 """Parsers that load nothing heavy, so that `--help` answers at once, and whose errors say what to write."""
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
@@ -80,4 +81,4 @@ def positive(text: str) -> int:
 
 def is_setting(word: str) -> bool:
     """Whether a word is `key=value`, and not a file or folder whose name holds an equals sign."""
-    return "=" in word and not user_path(word).exists()
+    return "=" in word and not os.path.lexists(user_path(word))

@@ -76,9 +76,9 @@ def main(argv: Sequence[str] | None = None) -> None:
             "--out is missing: name the folder of the clip store to make, or write `merjax check` to only count"
         )
     console = TextConsole()
-    print_store(
-        _from_flow_images(asked) if asked.flow_images or asked.clips else _from_releases(asked, console), console
-    )
+    store = _from_flow_images(asked) if asked.flow_images or asked.clips else _from_releases(asked, console)
+    with at_work("telling what is in", store.path):
+        print_store(store, console)
 
 
 def _from_releases(asked: argparse.Namespace, console: Console) -> "Store":

@@ -135,9 +135,10 @@ def _print_plan(sweep: "SweepFile", folder: Path, shard: "Shard", console: Conso
 
     prepare_backend()
     make_missing_store(sweep, console)
-    plan, finished = planned(sweep, shard, folder)
-    workers = worker_count(sweep.trials[0].config.engine.workers)
-    memory = [memory_of(plan, group) for group in range(len(plan.groups))]
+    with at_work("planning the sweep in", folder):
+        plan, finished = planned(sweep, shard, folder)
+        workers = worker_count(sweep.trials[0].config.engine.workers)
+        memory = [memory_of(plan, group) for group in range(len(plan.groups))]
     if sweep.search:
         print_search_plan(sweep, plan, batch_of(sweep), folder, console)
     print_plan(plan, shard, workers, memory, console, finished)
@@ -148,10 +149,12 @@ def _submit(sweep: "SweepFile", file: str, asked: argparse.Namespace, folder: Pa
     from merjax.cli.slurm import check, submit
     from merjax.sweeps.running.run import make_missing_store
 
+    parameters = _parameters(asked.slurm_set)
     make_missing_store(sweep, console)
-    check(sweep, asked.slurm, folder, asked.log)
     words = [file, *asked.words, *_scale(asked), "--out", str(folder), *(["--log", asked.log] if asked.log else [])]
-    jobs = submit(words, asked.slurm, folder / "slurm", _parameters(asked.slurm_set))
+    with at_work("submitting the shards of", folder):
+        check(sweep, asked.slurm, folder, asked.log)
+        jobs = submit(words, asked.slurm, folder / "slurm", parameters)
     numbers = ", ".join(job.job_id for job in jobs)
     say(console, f"submitted {len(jobs)} shards: {numbers}; when all are finished,")
     say(console, f"  merjax merge {_line(file, asked, [str(folder)])}")
@@ -189,6 +192,11 @@ def _scale(asked: argparse.Namespace) -> list[str]:
 def _parameters(words: list[str]) -> dict[str, Any]:
     """`timeout_min=60 slurm_partition=gpu` in the form that submitit takes."""
     found: dict[str, Any] = {}
+    for word in words:
+        if not word.partition("=")[0].strip() or "=" not in word:
+            raise MerjaxError(
+                f"--slurm-set {word}: write the name of a parameter and its value, such as timeout_min=60"
+            )
     for key, written in map(split_word, words):
         value = values.plain(values.parse(written, f"--slurm-set {key}"))
         # Slurm's names of accounts and partitions keep their letters, so 010 is not the number 10

@@ -11,7 +11,7 @@ from merjax.system.columns import Sheet
 from merjax.system.errors import MerjaxError, meant
 from merjax.system.paths import lacks_file, user_path
 from merjax.system.tables import whole_cell
-from merjax.system.values import is_nothing, read_yaml, shown, text, whole
+from merjax.system.values import LARGEST, is_nothing, read_yaml, shown, text, whole
 
 
 @dataclass(frozen=True)
@@ -142,7 +142,7 @@ def read_overrides(overrides: Overrides | None, database: str) -> Corrections:
     or from a mapping of the same form. Subjects and clips are written as in the MEGC lists; `apex: null` removes an apex.
 
     Raises:
-        MerjaxError: they do not have that form, or name an unknown database or field.
+        MerjaxError: they do not have that form, name an unknown database or field, or give a value that no sheet may hold.
     """
     if overrides is None:
         return Corrections("", {})
@@ -163,7 +163,9 @@ def read_overrides(overrides: Overrides | None, database: str) -> Corrections:
             raise MerjaxError(
                 f"{source}: '{key}' must read like 028/028_4_1: {{apex: 1113}}, a subject, a clip and fields"
             )
-        of_clips[subject, name] = {field: _checked(source, key, field, value) for field, value in fields.items()}
+        of_clips[subject, name] = {
+            field: _checked(source, DATABASES[database], key, field, value) for field, value in fields.items()
+        }
     return Corrections(source, of_clips)
 
 
@@ -173,18 +175,45 @@ def _read(path: Path) -> Mapping[str, Any]:
     return read_yaml(path)
 
 
-def _checked(source: str, key: object, field: str, value: Any) -> int | str | None:
+def _checked(source: str, database: Database, key: object, field: str, value: Any) -> int | str | None:
     if field not in CORRECTABLE:
         raise MerjaxError(f"{source}: {key} corrects '{field}'; the fields are {', '.join(CORRECTABLE)}")
     if value == "" and is_nothing(value):
         raise MerjaxError(f"{source}: {key} gives {field} no value; write one, or leave {field} out")
+    if is_nothing(value) and field in ("apex", "objective_class"):
+        return None
     try:
-        if field in ("emotion", "action_units"):
-            return text(value).lower() if field == "emotion" else text(value)
-        return None if is_nothing(value) and field in ("apex", "objective_class") else whole(value)
-    except ValueError:
-        wanted = "text" if field in ("emotion", "action_units") else "a whole number"
+        return _word(database, field, value) if field in ("emotion", "action_units") else _number(field, value)
+    except _Expected as wanted:
         raise MerjaxError(f"{source}: {key} sets {field} to {shown(value)!r}; expected {wanted}") from None
+
+
+class _Expected(Exception):
+    """What a field takes: the end of a sentence about another value."""
+
+
+def _number(field: str, value: Any) -> int:
+    least, most, which = (1, 7, "from 1 to 7") if field == "objective_class" else (0, LARGEST, "that is not negative")
+    try:
+        if least <= (found := whole(value)) <= most:
+            return found
+    except ValueError:
+        pass
+    raise _Expected(f"a whole number {which}")
+
+
+def _word(database: Database, field: str, value: Any) -> str:
+    try:
+        written = text(value)
+    except ValueError:
+        raise _Expected("text") from None
+    if field == "action_units":
+        if written and coded_units(written) is None:
+            raise _Expected("action units such as 4+7 or AU12")
+        return written
+    if (emotion := written.lower()) not in database.emotions:
+        raise _Expected(f"one of {', '.join(database.emotions)}{meant(emotion, database.emotions)}")
+    return emotion
 
 
 def correct(rows: Iterable[Row], corrections: Corrections, database: str) -> tuple[list[Row], list[Discrepancy]]:

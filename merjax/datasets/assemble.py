@@ -9,7 +9,7 @@ from merjax.datasets.annotations import Key, Overrides, Row, correct, read_overr
 from merjax.datasets.clip import DATABASES, Clip, Discrepancy, Release
 from merjax.datasets.folders import Folder, number_ranges
 from merjax.system.errors import MerjaxError
-from merjax.system.paths import lacks_file
+from merjax.system.paths import lacks_own_content
 
 Frames = Mapping[int, list[Path]]
 
@@ -162,9 +162,10 @@ def synthetic_statement(folder: Path) -> str:
     """
     for place in (folder, *folder.parents):
         note = place / "SYNTHETIC.json"
-        if lacks_file(note) != "does not exist":
+        lacking = lacks_own_content(note)
+        if lacking != "does not exist":
             try:
-                statement = json.loads(note.read_text(encoding="utf-8")).get("statement")
+                statement = None if lacking else json.loads(note.read_text(encoding="utf-8")).get("statement")
             except (OSError, ValueError, AttributeError):
                 statement = None
             return statement if isinstance(statement, str) and statement else f"synthetic, says {note}"

@@ -12,11 +12,12 @@ from merjax.datasets.annotations import Key, Overrides, Row, class_of, rows_of
 from merjax.datasets.assemble import assemble, of_release
 from merjax.datasets.clip import DATABASES, Discrepancy, Release
 from merjax.datasets.folders import FolderLayout, find_folders, upwards
-from merjax.datasets.sheets import CLASS_COLUMNS, CLIP_COLUMNS, FilesBeside, choose_sheet, given_sheet
+from merjax.datasets.sheets import CLASS_COLUMNS, CLIP_COLUMNS, FilesBeside, choose_sheet, given_sheet, sheets_beside
 from merjax.system.columns import Sheet
 from merjax.system.paths import user_path
 
 _CLIP = re.compile(r"EP\d+\w*", re.IGNORECASE)
+_CLASSES_FLAG = "--casme2-classes"
 
 _subject = DATABASES["casme2"].subject
 
@@ -66,31 +67,33 @@ def read_casme2(
     rows, discrepancies = rows_of(sheet, DATABASES["casme2"])
     discrepancies += of_release("casme2", passed_over)
     if classes is not None or "objective_class" not in sheet.titles:
-        class_sheet = given_sheet(classes, CLASS_COLUMNS, "--casme2-classes") if classes else _find_class_sheet(beside)
-        rows, more = _with_classes(rows, class_sheet)
+        rows, more = _with_classes(rows, _class_sheet(classes, beside))
         discrepancies += more
     return assemble("casme2", root, rows, folders, [*discrepancies, *beside.passed_over("casme2")], overrides)
 
 
-def _find_class_sheet(beside: FilesBeside) -> Sheet | None:
-    """The only sheet of this database's objective classes beside the release, or None."""
-    sheets = [
-        sheet
-        for sheet in beside.sheets(CLASS_COLUMNS)
-        if isinstance(sheet, Sheet) and all(_CLIP.fullmatch(cells["clip"]) for _, cells in sheet.rows)
-    ]
-    return beside.one_of(sheets, "sheets of objective classes", "--casme2-classes") if sheets else None
+def _class_sheet(given: str | Path | None, beside: FilesBeside) -> Sheet | None:
+    """The sheet of objective classes that the user gave, or else the only one of this database beside the release, or None."""
+    if given:
+        return given_sheet(given, CLASS_COLUMNS, _CLIP, _CLASSES_FLAG)
+    sheets = [found for found in sheets_beside(beside, CLASS_COLUMNS, _CLIP) if isinstance(found, Sheet)]
+    return beside.one_of(sheets, "sheets of objective classes", _CLASSES_FLAG) if sheets else None
 
 
 def _with_classes(rows: list[Row], sheet: Sheet | None) -> tuple[list[Row], list[Discrepancy]]:
     """Rows with the classes of a sheet, and a discrepancy for each row that has no match."""
     if sheet is None:
-        reason = "no sheet of objective classes: the AU rule is used instead; give one by --casme2-classes"
+        reason = f"no sheet of objective classes: the AU rule is used instead; give one by {_CLASSES_FLAG}"
         return rows, [Discrepancy("casme2", "", "", reason, dropped=False)]
     classes: dict[Key, int | None] = {}
+    coded = {(row.subject, row.name) for row in rows}
     joined, discrepancies, told = [], [], set()
     for number, cells in sheet.rows:
         key = _subject(cells["subject"]) or "", cells["clip"]
+        if key not in coded and not (key[0] and _CLIP.fullmatch(key[1])):
+            reason = f"row {number} of {sheet.path.name} names no clip: '{cells['subject']}', '{cells['clip']}'"
+            discrepancies.append(Discrepancy("casme2", *key, reason, dropped=False))
+            continue
         classes[key], reason = class_of(sheet, number, cells)
         if reason:
             told.add(key)
@@ -101,7 +104,7 @@ def _with_classes(rows: list[Row], sheet: Sheet | None) -> tuple[list[Row], list
             reason = f"no objective class in {sheet.path.name}: the AU rule is used instead"
             discrepancies.append(Discrepancy("casme2", *key, reason, dropped=False))
         joined.append(replace(row, objective_class=classes.get(key)))
-    for subject, name in sorted(set(classes) - {(row.subject, row.name) for row in rows}):
+    for subject, name in sorted(set(classes) - coded):
         reason = f"objective class in {sheet.path.name} without a row in the coding sheet"
         discrepancies.append(Discrepancy("casme2", subject, name, reason, dropped=False))
     return joined, discrepancies

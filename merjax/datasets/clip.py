@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from merjax.datasets.shown import as_html, as_text, clips_by, several
+from merjax.system.errors import visible
 from merjax.system.tables import whole_cell
 
 
@@ -21,6 +22,7 @@ class Database:
         fps: frames per second.
         n_clips, n_subjects: counts of the release (CASME II and SAMM: of the published sheet).
         subjects: how the MEGC lists write a subject, as a format string of its number.
+        emotions: what it calls its emotions, in lower case.
     """
 
     name: str
@@ -29,6 +31,7 @@ class Database:
     n_clips: int
     n_subjects: int
     subjects: str
+    emotions: tuple[str, ...]
 
     def subject(self, text: str) -> str | None:
         """A subject as the MEGC lists write it, or None if the text is none: "1", "01" and "Sub01" of CASME II are sub01."""
@@ -36,16 +39,16 @@ class Database:
         return None if number is None or number < 0 else self.subjects.format(number)
 
 
+# The emotions of the sheets, in lower case.
+EMOTIONS = ("happiness", "disgust", "surprise", "repression", "sadness", "fear", "anger", "contempt", "others", "other")
 DATABASES = {
     database.name: database
     for database in (
-        Database("smic", "SMIC-HS", 100.0, 164, 16, "s{:02d}"),
-        Database("casme2", "CASME II", 200.0, 255, 26, "sub{:02d}"),
-        Database("samm", "SAMM", 200.0, 159, 29, "{:03d}"),
+        Database("smic", "SMIC-HS", 100.0, 164, 16, "s{:02d}", ("negative", "positive", "surprise")),
+        Database("casme2", "CASME II", 200.0, 255, 26, "sub{:02d}", EMOTIONS),
+        Database("samm", "SAMM", 200.0, 159, 29, "{:03d}", EMOTIONS),
     )
 }
-# The emotions of the three databases' sheets, in lower case.
-EMOTIONS = ("happiness", "disgust", "surprise", "repression", "sadness", "fear", "anger", "contempt", "others", "other")
 
 
 def database_named(text: str) -> Database | None:
@@ -183,9 +186,9 @@ def index_of(clips: Sequence[Clip]) -> pd.DataFrame:
 
 
 def discrepancy_table(discrepancies: Sequence[Discrepancy]) -> pd.DataFrame:
-    """One row per discrepancy: database, subject, clip, reason (text) and dropped (bool)."""
+    """One row per discrepancy: database, subject, clip, reason (text that every file can hold) and dropped (bool)."""
     columns = {"database": str, "subject": str, "clip": str, "reason": str, "dropped": bool}
-    rows = [(d.database, d.subject, d.name, d.reason, d.dropped) for d in discrepancies]
+    rows = [(d.database, visible(d.subject), visible(d.name), visible(d.reason), d.dropped) for d in discrepancies]
     return pd.DataFrame(rows, columns=list(columns)).astype(columns)
 
 

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from merjax.system.errors import MerjaxError, visible
-from merjax.system.paths import is_foreign, lacks_file, lacks_folder, listed
+from merjax.system.paths import is_foreign, lacks_folder, lacks_own_content, listed
 
 IMAGES = (".jpg", ".jpeg", ".bmp", ".png")
 FoldersIn = Callable[[Path], list[Path]]  # the folders inside a folder
@@ -115,8 +115,8 @@ def _bases(
 def frames_of(folder: Path, passed_over: list[str]) -> dict[int, list[Path]]:
     """Images of a folder by frame number, the last run of digits in the name.
 
-    A number has several files where, say, img46.jpg and reg_img46.jpg lie side by side. A link that leads nowhere is no image;
-    a sentence about it, or about a folder that cannot be listed, is added to a list.
+    A number has several files where, say, img46.jpg and reg_img46.jpg lie side by side. A link that leads nowhere and a pipe
+    are no images; a sentence about each, or about a folder that cannot be listed, is added to a list.
     """
     try:
         entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
@@ -129,8 +129,8 @@ def frames_of(folder: Path, passed_over: list[str]) -> dict[int, list[Path]]:
         digits = re.findall(r"\d+", stem)
         if suffix.lower() not in IMAGES or not digits or is_foreign(entry.name):
             continue
-        # links alone are looked at: of all other files the folder says what they are, and a release has many thousands
-        why = lacks_file(folder / entry.name) if entry.is_symlink() else "is a folder" if entry.is_dir() else ""
+        # of a plain file the folder says that it is one; only what is none is looked at, since a release has many thousands
+        why = "" if entry.is_file(follow_symlinks=False) else lacks_own_content(folder / entry.name)
         if why:
             passed_over.append(f"{visible(entry.path)} {why}: passed over")
         else:

@@ -8,7 +8,7 @@ from pathlib import Path
 from merjax.datasets.clip import Discrepancy
 from merjax.system.columns import Column, Sheet, known_titles, only_sheet, read_sheet
 from merjax.system.errors import MerjaxError
-from merjax.system.paths import is_file, is_foreign, user_path
+from merjax.system.paths import is_foreign, lacks_own_content, user_path
 from merjax.system.tables import SUFFIXES, Table, read_tables
 
 # What a column is called in the sheets in circulation.
@@ -45,6 +45,8 @@ class FilesBeside:
                 continue
             for path in paths:
                 try:
+                    if lacking := lacks_own_content(path):
+                        raise MerjaxError(f"{path} {lacking}")
                     files[path] = read_tables(path, known_titles(COLUMNS))
                 except MerjaxError as error:
                     files[path] = error
@@ -81,7 +83,7 @@ class FilesBeside:
 
 
 def _may_be_sheet(path: Path) -> bool:
-    return path.suffix.lower() in SUFFIXES and not is_foreign(path.name) and is_file(path)
+    return path.suffix.lower() in SUFFIXES and not is_foreign(path.name)
 
 
 def choose_sheet(
@@ -100,14 +102,8 @@ def choose_sheet(
         MerjaxError: the given sheet does not fit, or none was found, or several that differ.
     """
     if given is not None:
-        sheet = given_sheet(given, needed, flag)
-        if another := _of_another_database(sheet, clip):
-            raise MerjaxError(f"{another}; give {flag} its own sheet")
-        return sheet
-    looked_at = [
-        found if isinstance(found, MerjaxError) else _of_another_database(found, clip) or found
-        for found in beside.sheets(needed)
-    ]
+        return given_sheet(given, needed, clip, flag)
+    looked_at = sheets_beside(beside, needed, clip)
     sheets = [found for found in looked_at if isinstance(found, Sheet)]
     if sheets:
         return beside.one_of(sheets, "sheets of this database", flag)
@@ -119,19 +115,31 @@ def choose_sheet(
     )
 
 
-def given_sheet(path: str | Path, needed: Sequence[str], flag: str) -> Sheet:
-    """The sheet with the needed columns in a file that the user named by a flag.
+def given_sheet(path: str | Path, needed: Sequence[str], clip: re.Pattern[str], flag: str) -> Sheet:
+    """The sheet with the needed columns in a file that the user named by a flag; see `choose_sheet`.
 
     Raises:
-        MerjaxError: see `merjax.system.columns.read_sheet`.
+        MerjaxError: it is another database's, or see `merjax.system.columns.read_sheet`.
     """
     try:
-        return read_sheet(user_path(path), COLUMNS, needed)
+        sheet = read_sheet(user_path(path), COLUMNS, needed)
     except MerjaxError as error:
         raise MerjaxError(f"{error}; give {flag} the database's own sheet") from None
+    if another := _of_another_database(sheet, clip):
+        raise MerjaxError(f"{another}; give {flag} its own sheet")
+    return sheet
+
+
+def sheets_beside(beside: FilesBeside, needed: Sequence[str], clip: re.Pattern[str]) -> list[Sheet | MerjaxError]:
+    """For each file beside a release its one sheet of this database, or why there is none; see `choose_sheet`."""
+    return [
+        found if isinstance(found, MerjaxError) else _of_another_database(found, clip) or found
+        for found in beside.sheets(needed)
+    ]
 
 
 def _of_another_database(sheet: Sheet, clip: re.Pattern[str]) -> MerjaxError | None:
+    """What is wrong with a sheet if not most of its rows name clips as the database does; a few odd rows do not matter."""
     fits = [bool(clip.fullmatch(cells["clip"])) for _, cells in sheet.rows]
     if 2 * sum(fits) > len(fits):
         return None

@@ -12,7 +12,7 @@ import numpy as np
 import orbax.checkpoint as ocp
 
 from merjax.engine import Saved
-from merjax.system.errors import MerjaxError, full_disk_told
+from merjax.system.errors import MerjaxError, first_line, full_disk_told
 from merjax.system.signals import Interrupted
 
 _KEPT = 2  # if the newest is damaged, there is another
@@ -56,7 +56,7 @@ class Checkpoints:
                     continue
                 found = manager.restore(step, args=_restore_args(like))
             except Exception as error:  # a damaged file makes orbax raise errors of many kinds
-                self._set_aside(stage, step, f"cannot be read ({_first_line(error)})")
+                self._set_aside(stage, step, f"cannot be read ({first_line(error)})")
                 continue
             if found.meta["signature"] != self.signature:
                 self._set_aside(stage, step, "was made with other settings")
@@ -81,7 +81,7 @@ class Checkpoints:
         except MerjaxError:
             raise
         except Exception as error:
-            raise MerjaxError(f"cannot save a checkpoint in {self.folder / stage}: {_first_line(error)}") from error
+            raise MerjaxError(f"cannot save a checkpoint in {self.folder / stage}: {first_line(error)}") from error
         self.last_save = time.monotonic()
         if stopping:
             raise Interrupted
@@ -141,7 +141,3 @@ def _names_held(manager: ocp.CheckpointManager, step: int) -> set[str]:
 
 def _names(tree: Any) -> set[str]:
     return set(ocp.tree.to_flat_dict(tree, sep="."))
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0][:300]

@@ -59,6 +59,7 @@ def faint_boxes(image: Image) -> Iterator[tuple[int, list[FaceBox]]]:
 
 # The detector was trained on faces of 80 px: shrinking a frame with a larger face loses nothing and saves time.
 _DETECTOR_SIDE = 320
+_FEWEST = 2  # px of the shorter side of a shrunken picture
 _PADDING = 0.3
 _THRESHOLDS = (-0.3, -0.6)
 _LEAST, _MOST = 0.2, 1.6  # of the picture's shorter side
@@ -66,7 +67,9 @@ _LEAST, _MOST = 0.2, 1.6  # of the picture's shorter side
 
 def _ways(height: int, width: int) -> Iterator[tuple[int, int]]:
     """(padding in px, scale) from the cheapest to the most patient; a scale of -k shrinks k times, k enlarges."""
-    shrink = max(height, width) // _DETECTOR_SIDE
+    shrink = min(
+        max(height, width) // _DETECTOR_SIDE, min(height, width) // _FEWEST
+    )  # of a strip, something must be left
     while shrink > 1:
         yield 0, -shrink
         shrink //= 2

@@ -26,8 +26,12 @@ class PictureError(MerjaxError):
     """A picture that cannot be used. The message is the file's name and `fault`, the rest of the sentence."""
 
     def __init__(self, path: Path, fault: str) -> None:
-        super().__init__(f"{path.name} {fault}")
+        super().__init__(path, fault)  # what it is made of, so that another process can be told of it
+        self.path = path
         self.fault = fault
+
+    def __str__(self) -> str:
+        return f"{self.path.name} {self.fault}"
 
 
 def read_image(path: Path, colour: Colour = "gray", bits: int | None = None) -> Image:
@@ -137,7 +141,8 @@ def _decoded(content: UInt8[np.ndarray, "bytes"], flags: int) -> np.ndarray | No
 
 @contextmanager
 def _silent() -> Iterator[None]:
-    """OpenCV says nothing on the terminal: what is wrong with a picture becomes a sentence."""
+    """OpenCV itself says nothing on the terminal. The libraries below it may: libpng and libjpeg write a line about a damaged
+    picture to the standard error, past OpenCV's log."""
     level = cv2.utils.logging.getLogLevel()
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
     try:

@@ -25,7 +25,7 @@ def examine_model(folder: Path) -> Iterator[Finding]:
     yield Finding("never seen", ", ".join(card["held_out_subjects"]))
     numbers = sum(x.size for learned in model.learned.values() for x in by_name(learned.variables).values())
     yield Finding("parameters", f"{numbers:,} numbers in the stages {', '.join(model.learned)}")
-    changed = changed_files(folder, card.get("files", {}))
+    changed = changed_files(folder / "card.json", card.get("files", {}), DAMAGED_MODEL)
     for name in [*changed, *(["card.json"] if broken_seal(folder / "card.json") else [])]:
         yield Finding(name, "not as it was when the model was saved", DAMAGED_MODEL)
     if card["scores"] is None:

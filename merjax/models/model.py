@@ -120,7 +120,7 @@ def load_model(path: str | Path) -> Model:
         numbers = {
             stage: {name: np.array(v) for name, v in own.items()} for stage, own in dict(card["numbers"]).items()
         }
-    refuse_other_sizes(folder, card.get("files", {}), DAMAGED_MODEL)
+    refuse_other_sizes(folder / "card.json", card.get("files", {}), DAMAGED_MODEL)
     return Model(card, config, _learned(folder / "parameters", numbers))
 
 

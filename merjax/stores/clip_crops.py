@@ -67,8 +67,13 @@ class NoFaceError(MerjaxError):
     """The first frame, of `size` rows and columns, shows no face."""
 
     def __init__(self, name: str, size: tuple[int, int], steps: Sequence[str]) -> None:
-        super().__init__(f"dlib finds no face in {name} (steps taken: {', '.join(steps)})")
+        super().__init__(name, size, steps)  # what it is made of, so that another process can be told of it
+        self.name = name
         self.size = size
+        self.steps = steps
+
+    def __str__(self) -> str:
+        return f"dlib finds no face in {self.name} (steps taken: {', '.join(self.steps)})"
 
 
 class CroppedClip(NamedTuple):

@@ -1,6 +1,7 @@
 """Where to look for the face of a clip in which dlib finds none: at the place of other clips' faces, if these show that the
 pictures are plainly crops of faces."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -95,8 +96,12 @@ def _usual_place(faces: Sequence[Seen], called_cropped: bool) -> Sequence[float]
 
 def _is_called_cropped(root: Path, clips: Iterable[Clip]) -> bool:
     """Whether the release itself says so, as the folders `Cropped` of CASME II and `SMIC_all_cropped` do."""
-    below = {part for clip in clips for part in clip.frames[0].parent.parts[len(root.parts) :]}
-    return any("cropped" in part.lower() for part in (root.name, *below))
+    top = root.resolve()  # readers give frames below the folder that a link stands for
+    below = {part for clip in clips for part in clip.frames[0].parent.parts[len(top.parts) :]}
+    return any(_CROPPED.search(part) for part in (root.name, top.name, *below))
+
+
+_CROPPED = re.compile(r"(?<![^\W\d_])cropped(?![^\W\d_])", re.IGNORECASE)  # not as a part of "uncropped"
 
 
 def further_faces(clip: Clip, others: Sequence[Sequence[int]]) -> str:

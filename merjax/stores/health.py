@@ -40,7 +40,7 @@ def examine_store(path: Path, *, full: bool = False) -> Iterator[Finding]:
 
 def _noted(store: Store) -> Iterator[Finding]:
     """The files of which sizes and hashes were noted, where they are not as they were."""
-    changed = changed_files(store.path, store.meta.get("files", {}))
+    changed = changed_files(store.path / "store.json", store.meta.get("files", {}), damaged_store(store.path))
     if broken_seal(store.path / "store.json"):
         changed.append("store.json")
     for name in changed:

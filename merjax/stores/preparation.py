@@ -7,15 +7,13 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
 from dataclasses import replace
 from multiprocessing import connection, get_context, parent_process
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import cv2
 import numpy as np
-from filelock import Timeout
 
 from merjax.datasets import index_of
 from merjax.datasets.clip import Clip, Discrepancy, Release, discrepancy_table, target_frame
@@ -32,12 +30,12 @@ from merjax.stores.store import CROPS, STORE_FORMAT, Store, frame_flow_name, ope
 from merjax.stores.unfinished import PICTURES, Prepared, add_to_journal, close_partial, open_partial, read_journal
 from merjax.stores.writing import clip_hash, content_hash, refuse_occupied, write_array, write_rows
 from merjax.system.at_work import at_work
-from merjax.system.console import told, warn
+from merjax.system.console import told
 from merjax.system.errors import MerjaxError
 from merjax.system.files import write_json, write_table
-from merjax.system.locks import lock_at, lockless
+from merjax.system.locks import alone_at
 from merjax.system.own_files import noted_files, sealed
-from merjax.system.paths import make_folder, user_path
+from merjax.system.paths import user_path
 from merjax.system.processes import callers_script_hidden, cores
 from merjax.system.signals import unheard_by_children
 from merjax.system.versions import __version__
@@ -95,9 +93,18 @@ def prepare_store(
         raise MerjaxError(f"there is no usable clip in {', '.join(str(r.root) for r in releases) or 'no release'}")
     refuse_occupied(out)
     landmark_model = landmarks.find_model(model)
-    with _alone(out), told("preparing clips", progress) as heard:
+    with alone_at(out, "preparing"), told("preparing clips", progress) as heard:
         _prepare(releases, out, settings, landmark_model, workers or len(cores()), heard)
     return open_store(out)
+
+
+class _Job(NamedTuple):
+    """A clip to prepare: its number, the row of its first frame, and where to look for a face that dlib does not find."""
+
+    number: int
+    clip: Clip
+    first_row: int
+    places: Sequence[Place]
 
 
 def _prepare(
@@ -116,7 +123,7 @@ def _prepare(
     progress(len(done), len(clips))
     places: dict[int, list[Place]] = {i: [] for i in range(len(clips)) if i not in done}
     while places:
-        jobs = [(i, clips[i], first_rows[i], places[i]) for i in places]
+        jobs = [_Job(i, clips[i], first_rows[i], places[i]) for i in places]
         for result in _run(jobs, partial, settings, model, workers):
             add_to_journal(partial, result)
             done[result.clip] = result
@@ -130,26 +137,8 @@ def _prepare(
         close_partial(partial, out)
 
 
-@contextmanager
-def _alone(out: Path) -> Iterator[None]:
-    """Keep other processes from preparing the same store meanwhile."""
-    make_folder(out.parent)
-    if sentence := lockless(out.parent):
-        warn(sentence)
-    lock = lock_at(out.with_name(f".{out.name}.lock"))
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise MerjaxError(f"another process is preparing {out}; wait for it, or choose another folder") from None
-    try:
-        yield
-    finally:
-        Path(lock.lock_file).unlink(missing_ok=True)
-        lock.release()
-
-
 def _run(
-    jobs: Sequence[tuple[int, Clip, int, Sequence[Place]]],
+    jobs: Sequence[_Job],
     folder: Path,
     settings: CropSettings,
     model: Path,
@@ -160,7 +149,7 @@ def _run(
     # spawned, not forked: the caller may hold threads (JAX does), and a forked child of those can hang
     with ProcessPoolExecutor(min(workers, len(jobs)), get_context("spawn"), initializer=_start_worker) as pool:
         with callers_script_hidden(), unheard_by_children():
-            futures = [pool.submit(_prepare_job, *job, folder, settings, model) for job in jobs]
+            futures = [pool.submit(_prepare_job, job, folder, settings, model) for job in jobs]
         waiting = set(futures)
         try:
             for future in as_completed(futures):
@@ -193,17 +182,9 @@ def _die_with_parent() -> None:
         os._exit(1)
 
 
-def _prepare_job(
-    number: int,
-    clip: Clip,
-    first_row: int,
-    places: Sequence[Place],
-    folder: Path,
-    settings: CropSettings,
-    model: Path,
-) -> Prepared:
-    with at_work("preparing the clip", clip.key):
-        return _prepared(number, clip, first_row, places, folder, settings, model)
+def _prepare_job(job: _Job, folder: Path, settings: CropSettings, model: Path) -> Prepared:
+    with at_work("preparing the clip", job.clip.key):
+        return _prepared(*job, folder, settings, model)
 
 
 def _prepared(

@@ -123,7 +123,7 @@ def open_store(path: str | Path) -> Store:
     path = user_path(path)
     meta = read_meta(path)
     todo = damaged_store(path)
-    refuse_other_sizes(path, meta.get("files", {}), todo)
+    refuse_other_sizes(path / "store.json", meta.get("files", {}), todo)
     index = read_table(path / "index.parquet", todo, _INDEX)
     discrepancies = read_table(path / "discrepancies.parquet", todo, (*_KEY, "reason", "dropped"))
     if len(index) != meta.get("clips", len(index)):

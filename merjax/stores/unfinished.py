@@ -26,7 +26,7 @@ from merjax.system.console import warn
 from merjax.system.errors import MerjaxError
 from merjax.system.files import write_json
 from merjax.system.own_files import read_json
-from merjax.system.paths import lacks_file, make_folder
+from merjax.system.paths import holds_something, lacks_file, make_folder
 from merjax.system.versions import __version__
 
 PICTURES = "pictures"
@@ -76,10 +76,10 @@ def open_partial(partial: Path, clips: Sequence[Clip], settings: CropSettings) -
     if _noted_fingerprint(marker) == fingerprint:
         _allocate(partial, clips, settings, warned=True)
         return
-    if partial.exists():
-        if not (marker.is_file() or not any(partial.iterdir())):
-            raise MerjaxError(f"{partial} is in the way and was not made by merjax; remove it or choose another folder")
+    if marker.is_file():
         shutil.rmtree(partial)
+    elif holds_something(partial):
+        raise MerjaxError(f"{partial} is in the way and was not made by merjax; remove it or choose another folder")
     make_folder(partial)
     # before the crop files, so that merjax knows what a full disk leaves of them as its own
     write_json(marker, {"fingerprint": ""})

@@ -27,15 +27,6 @@ def refuse_occupied(out: Path) -> None:
     refuse_unwritable(out.parent)
 
 
-def allocate(folder: Path, n_frames: int, channels: int, *, frame_flow: bool = False) -> None:
-    """Make those files of a store that hold a row per frame, for `n_frames` frames of all clips together, to be filled later.
-
-    The files are sparse: rows that are never written, such as those of a clip that was dropped, take no space.
-    """
-    for name, shape, dtype in frame_arrays(channels, frame_flow=frame_flow):
-        allocate_rows(folder, name, n_frames, shape, dtype)
-
-
 def frame_arrays(channels: int, *, frame_flow: bool) -> Iterator[tuple[str, tuple[int, ...], type]]:
     """The files of a store that hold a row per frame: name, shape of a row, type."""
     for region in CROPS:

@@ -17,7 +17,7 @@ from merjax.system.errors import MerjaxError, full_disk_told
 from merjax.system.files import is_aside, write_aside, write_json, write_table
 from merjax.system.locks import lock_at
 from merjax.system.own_files import lacks_table, read_json, read_table, reading, sealed
-from merjax.system.paths import is_file, lacks_file, lacks_folder, make_folder, refuse_unwritable
+from merjax.system.paths import holds_something, is_file, lacks_file, lacks_folder, make_folder, refuse_unwritable
 
 
 def open_folder(folder: Path, plan: Plan) -> Plan:
@@ -54,7 +54,7 @@ def refuse_folder(folder: Path, plan: Plan) -> None:
     """
     refuse_unwritable(folder)
     # list the folder before looking for the plan: another process may start the sweep meanwhile, and its plan comes first
-    something = folder.is_dir() and _holds_something(folder)
+    something = holds_something(folder, lambda name: name in ("locks", "slurm") or is_aside(Path(name), "plan.json"))
     if (folder / "plan.json").is_file():
         refuse_another(read_plan(folder), plan, folder)
     elif something:
@@ -194,10 +194,6 @@ def _curves_path(folder: Path, chunk: Chunk) -> Path:
 def _lock(folder: Path, name: str) -> FileLock:
     make_folder(folder / "locks")
     return lock_at(folder / "locks" / f"{name}.lock")
-
-
-def _holds_something(folder: Path) -> bool:
-    return any(path.name not in ("locks", "slurm") and not is_aside(path, "plan.json") for path in folder.iterdir())
 
 
 @contextmanager

@@ -62,7 +62,7 @@ def _models(folder: Path, plan: Plan) -> Iterator[Finding]:
         yield Finding("models", f"{runs - without} of {runs} finished runs have one", needed=False)
     for card in sorted((folder / "models").glob("*/*/*/card.json")):
         try:
-            refuse_other_sizes(card.parent, read_card(card.parent).get("files", {}), DAMAGED_MODEL)
+            refuse_other_sizes(card, read_card(card.parent).get("files", {}), DAMAGED_MODEL)
         except MerjaxError as error:
             what, _, todo = str(error).rpartition("; ")
             yield Finding("model", what, todo)
@@ -70,15 +70,15 @@ def _models(folder: Path, plan: Plan) -> Iterator[Finding]:
 
 def _damaged(folder: Path, chunk: Chunk) -> Iterator[tuple[Path, str]]:
     """The files of a chunk that cannot be read, or are not as they were when the chunk was finished."""
-    record, noted = record_path(folder, chunk), {}
+    record, noted, changed = record_path(folder, chunk), {}, list[str]()
     try:
         if is_file(record):
             noted = read_json(record, _GO_ON).get("files", {})
             if broken_seal(record):
                 yield record, "not as it was written"
+        changed = changed_files(record, noted, _GO_ON)
     except MerjaxError as error:
         yield record, str(error).rpartition("; ")[0]
-    changed = changed_files(folder, noted)
     for path in chunk_files(folder, chunk):
         if lacks_file(path) == "does not exist":
             continue

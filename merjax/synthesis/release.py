@@ -22,7 +22,7 @@ from merjax.synthesis.unfinished import unfinished_release
 from merjax.system.at_work import at_work
 from merjax.system.console import told
 from merjax.system.errors import MerjaxError
-from merjax.system.paths import refuse_unwritable, user_path
+from merjax.system.paths import holds_something, refuse_unwritable, user_path
 from merjax.system.processes import cores
 from merjax.system.versions import __version__
 
@@ -171,7 +171,7 @@ def _read_face(file: Path, model: Path) -> Face:
 
 def _refuse_occupied(out: Path) -> None:
     refuse_unwritable(out)
-    if out.is_dir() and any(out.iterdir()):
+    if holds_something(out):
         made = "a synthesised release already" if (out / MARKER).is_file() else "files"
         raise MerjaxError(f"{out}: this folder holds {made}; name a new folder, or remove this one first")
 

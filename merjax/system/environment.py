@@ -7,6 +7,7 @@ before JAX reads them, also those that a later JAX may add: results under any en
 
 import os
 import re
+import sys
 import tempfile
 from collections.abc import Iterable, Mapping, MutableMapping
 from pathlib import Path
@@ -101,31 +102,63 @@ def home() -> Path | None:
         return None
 
 
+def expanded(said: str) -> Path:
+    """A path whose leading `~` or `~name` is the home folder of this user or of that one.
+
+    Raises:
+        MerjaxError: there is no such home folder.
+    """
+    first, _, rest = said.partition("/")
+    if first == "~":
+        own = home()
+        if own is None:
+            raise MerjaxError(
+                f"{said}: there is no home folder here that ~ could stand for (HOME is not set); write it out"
+            )
+        return own / rest.lstrip("/")
+    path = Path(os.path.expanduser(said))
+    if re.fullmatch(r"~[A-Za-z_][\w.-]*", path.parts[0] if path.parts else ""):
+        raise MerjaxError(
+            f"{said}: there is no user {first[1:]} here with a home folder; write ./{said} if it is a file's name"
+        )
+    return path
+
+
 def cache_place() -> tuple[Path, str]:
     """The folder where merjax keeps files between sweeps, and a sentence if it is only a makeshift ("" if it is not).
 
     It is $MERJAX_CACHE, or `merjax` in $XDG_CACHE_HOME, or in `.cache` of the home folder; or, where none of these can be had,
     a folder of this user's among the temporary ones.
+
+    Raises:
+        MerjaxError: $MERJAX_CACHE names a home folder that there is not.
     """
-    own = home()
     if named := text("MERJAX_CACHE"):
-        return Path(named if own is None else re.sub(r"^~(?=/|$)", lambda _: str(own), named)), ""
+        return expanded(named), ""
     given = text("XDG_CACHE_HOME")
     if given and os.path.isabs(given):  # another is to be ignored, says the specification of these folders
         return Path(given) / "merjax", ""
-    if own is not None and _can_be_made(own):
+    own = home()
+    if own is not None and can_be_made(own / ".cache" / "merjax"):
         return own / ".cache" / "merjax", ""
     makeshift = Path(tempfile.gettempdir()) / f"merjax-{os.getuid() if hasattr(os, 'getuid') else 'cache'}"
-    why = "there is no home folder" if own is None else f"nothing can be written to the home folder {own}"
+    why = "there is no home folder" if own is None else f"nothing can be written to {own / '.cache' / 'merjax'}"
     return makeshift, (
         f"{why}, so compiled programs are kept in {makeshift} until the system removes it; set MERJAX_CACHE to a folder that "
         "stays"
     )
 
 
-def put_aside(environment: MutableMapping[str, str] = HERE) -> list[str]:
+_UNUSED = "is not used"
+_LATE = (
+    "may have had effect before merjax was loaded, and is undone as far as that goes (use merjax before you import jax, or "
+    "unset it)"
+)
+
+
+def put_aside(environment: MutableMapping[str, str] = HERE, unused: str = _UNUSED) -> list[str]:
     """Remove the variables of JAX and XLA that would change results or stop training, and empty ones; a sentence for each that
-    was not empty."""
+    was not empty, with `unused` as what happens to it."""
     sentences = []
     for name in sorted(environment):
         value = environment[name]
@@ -133,22 +166,22 @@ def put_aside(environment: MutableMapping[str, str] = HERE) -> list[str]:
             if name.startswith(_CLUSTERS) or name in (*_ALSO_EMPTY, *_OTHERS):
                 del environment[name]
         elif name == "XLA_FLAGS":
-            sentences += _put_flags_aside(environment)
+            sentences += _put_flags_aside(environment, unused)
         elif name in _KEPT:
             if re.fullmatch(_KEPT[name], value.strip()) is None:
-                sentences.append(f"{_shown(name, value)} is not used: JAX does not understand it")
+                sentences.append(f"{_shown(name, value)} {unused}: JAX does not understand it")
                 del environment[name]
         elif name.startswith(("JAX_", "JAX2TF_")) or name in _OTHERS:
-            sentences.append(f"{_shown(name, value)} is not used: {_reason(name)}")
+            sentences.append(f"{_shown(name, value)} {unused}: {_reason(name)}")
             del environment[name]
     return sentences
 
 
 def put_aside_once() -> None:
-    """`put_aside` for this process; `take_notes` returns the sentences."""
+    """`put_aside` for this process; `take_notes` returns the sentences. JAX reads most variables when it is imported."""
     if not _done:
         _done.append(True)
-        _notes.extend(put_aside())
+        _notes.extend(put_aside(unused=_LATE if "jax" in sys.modules else _UNUSED))
 
 
 def take_notes() -> list[str]:
@@ -190,16 +223,16 @@ def named_platform(environment: Mapping[str, str] = HERE) -> str:
     return ""
 
 
-def _put_flags_aside(environment: MutableMapping[str, str]) -> list[str]:
+def _put_flags_aside(environment: MutableMapping[str, str], unused: str) -> list[str]:
     """Keep the flags of XLA that are known to be harmless."""
     given = environment["XLA_FLAGS"].split()
     kept, sentences = [], []
     for flag in given:
         name, value = _flag(flag)
         if name not in _FLAGS:
-            sentences.append(f"XLA_FLAGS: {flag[:_SHOWN]} is not used: it may change results, or XLA may not know it")
+            sentences.append(f"XLA_FLAGS: {flag[:_SHOWN]} {unused}: it may change results, or XLA may not know it")
         elif re.fullmatch(_FLAGS[name], value) is None:
-            sentences.append(f"XLA_FLAGS: {flag[:_SHOWN]} is not used: XLA would not understand it")
+            sentences.append(f"XLA_FLAGS: {flag[:_SHOWN]} {unused}: XLA would not understand it")
         else:
             kept.append(flag)
     if kept:
@@ -223,9 +256,10 @@ def _reason(name: str) -> str:
     return "it may change results"
 
 
-def _can_be_made(folder: Path) -> bool:
+def can_be_made(folder: Path) -> bool:
+    """Whether a folder is there and can be written to, or could be made."""
     there: Iterable[Path] = (folder, *folder.absolute().parents)
-    nearest = next((place for place in there if place.exists()), None)
+    nearest = next((place for place in there if os.path.lexists(place)), None)
     return nearest is not None and nearest.is_dir() and os.access(nearest, os.W_OK)
 
 

@@ -23,6 +23,11 @@ def visible(text: str) -> str:
     return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
+def first_line(error: BaseException) -> str:
+    """What an error of a library says first, or its kind where it says nothing."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
+
+
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")  # all but the tab and the end of a line
 
 
@@ -35,15 +40,20 @@ def meant(word: str, known: Iterable[str]) -> str:
 STOPPED = "stopped before it was finished; the same line starts again"
 
 
-def command(main: Callable[..., None] | None = None, *, stopped: str = STOPPED) -> Callable[..., Any]:
+WORKERS = "error of a worker of merjax"  # so that no line of a library is taken for the worker's own
+
+
+def command(
+    main: Callable[..., None] | None = None, *, stopped: str = STOPPED, word: str = "error"
+) -> Callable[..., Any]:
     """Wrap a command line's `main`, so that it never ends in a traceback.
 
     A `MerjaxError`, or a file that cannot be read or written, becomes one sentence and exit code 2. Where a signal stops it, it
     says `stopped` and ends with the code that a shell expects (130 for Ctrl-C). Any other error is a fault of merjax: one
-    sentence, exit code 1.
+    sentence, exit code 1. These sentences begin with `word`.
     """
     if main is None:
-        return functools.partial(command, stopped=stopped)
+        return functools.partial(command, stopped=stopped, word=word)
 
     @functools.wraps(main)
     def run(*args, **kwargs) -> None:
@@ -60,7 +70,7 @@ def command(main: Callable[..., None] | None = None, *, stopped: str = STOPPED) 
                 sys.stdout.flush()
             except Exception as error:
                 # what is interrupted while it loads a library may raise anything
-                code = _say(stopped, stop.exit_code) if stop.signal else _said(error)
+                code = _say(stopped, stop.exit_code) if stop.signal else _said(error, word)
             except KeyboardInterrupt:
                 code = _say(stopped, stop.exit_code)
             else:
@@ -70,21 +80,21 @@ def command(main: Callable[..., None] | None = None, *, stopped: str = STOPPED) 
     return run
 
 
-def _said(error: Exception) -> int:
+def _said(error: Exception, word: str) -> int:
     """Say what happened, in one sentence; the exit code."""
     from merjax.system.ending import FaultElsewhere, fault_sentence
 
     if isinstance(error, MerjaxError):
-        return _say(f"error: {error}", 2)
+        return _say(f"{word}: {error}", 2)
     if isinstance(error, BrokenPipeError):  # `| head`: nobody reads on
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141  # what a shell expects of SIGPIPE
     if isinstance(error, OSError) and (sentence := _of_files(error)):
-        return _say(f"error: {sentence}", 2)
+        return _say(f"{word}: {sentence}", 2)
     if isinstance(error, MemoryError):
         doing = next(iter(worked_on(error)), "at work")
-        return _say(f"error: memory ran out while merjax was {doing}; close other programs, or use fewer workers", 2)
-    return _say(f"error: {error if isinstance(error, FaultElsewhere) else fault_sentence(error)}", 1)
+        return _say(f"{word}: memory ran out while merjax was {doing}; close other programs, or use fewer workers", 2)
+    return _say(f"{word}: {error if isinstance(error, FaultElsewhere) else fault_sentence(error)}", 1)
 
 
 @contextmanager

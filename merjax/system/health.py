@@ -1,6 +1,5 @@
 """What merjax needs on a machine, and whether it is there: one finding for each thing that is examined."""
 
-import os
 import platform
 import re
 import shutil
@@ -11,7 +10,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
-from merjax.system.environment import cache_place, named_platform, take_notes
+from merjax.system.environment import cache_place, can_be_made, named_platform, take_notes
+from merjax.system.errors import MerjaxError, first_line
 from merjax.system.processes import cores
 from merjax.system.versions import versions
 
@@ -114,12 +114,8 @@ def _why_not_loaded(package: str) -> str:
     try:
         import_module(_COMPILED[package])
     except ImportError as error:
-        return _first_line(error)
+        return first_line(error)
     return ""
-
-
-def _first_line(error: Exception) -> str:
-    return next(iter(str(error).strip().splitlines()), type(error).__name__)
 
 
 def _optional_packages() -> Iterator[Finding]:
@@ -160,12 +156,13 @@ def _free_memory() -> int | None:
 
 def _cache() -> Finding:
     """Whether compiled programs can be kept."""
-    folder, makeshift = cache_place()
+    try:
+        folder, makeshift = cache_place()
+    except MerjaxError as error:
+        return Finding("cache", "nowhere", str(error), needed=False)
     if makeshift:
         return Finding("cache", str(folder), makeshift, needed=False)
-    nearest = next(place for place in (folder, *folder.absolute().parents) if place.exists())
-    writable = nearest.is_dir() and os.access(nearest, os.W_OK)
-    todo = "" if writable else "no permission to write there: set MERJAX_CACHE to a folder of your own"
+    todo = "" if can_be_made(folder) else "no permission to write there: set MERJAX_CACHE to a folder of your own"
     return Finding("cache", str(folder), todo, needed=False)
 
 
@@ -176,13 +173,13 @@ def _devices() -> Finding:
         devices = jax.local_devices()
     except ImportError as error:
         return Finding(
-            "devices", f"JAX does not load ({_first_line(error)})", "pip install --force-reinstall jax jaxlib"
+            "devices", f"JAX does not load ({first_line(error)})", "pip install --force-reinstall jax jaxlib"
         )
     except Exception as error:  # of many kinds, by platform and driver
         named = named_platform()
         todo = "repair the installation of jax or the driver, or set JAX_PLATFORMS=cpu"
         todo = f"{named} names what is not here: unset it, or install what it names" if named else todo
-        return Finding("devices", f"JAX does not start ({_first_line(error)})", todo)
+        return Finding("devices", f"JAX does not start ({first_line(error)})", todo)
     found = f"{len(devices)} x {devices[0].device_kind} ({devices[0].platform})"
     unused = devices[0].platform == "cpu" and shutil.which("nvidia-smi") and not named_platform()
     todo = "an NVIDIA GPU may be here that JAX does not see: pip install 'merjax[cuda]'" if unused else ""

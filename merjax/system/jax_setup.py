@@ -1,15 +1,19 @@
 """The settings of JAX in every process that trains."""
 
 import sys
+from enum import Enum
+from pathlib import Path
 from typing import Any
 
-import jax
-
-from merjax.system.environment import cache_place, named_platform, put_aside_once, take_notes
+from merjax.system.environment import cache_place, named_platform, put_aside_once, take_notes, text
 from merjax.system.errors import MerjaxError
 
-# What merjax trains with. A process that imports merjax may have set JAX otherwise before; the variables of the environment
-# are put aside before JAX reads them (merjax/system/environment.py).
+put_aside_once()  # before the next line, since JAX reads them when it is imported
+
+import jax  # noqa: E402
+
+# What merjax trains with. A process that imports merjax may have set JAX otherwise before, and may have let it read variables
+# that are otherwise put aside (merjax/system/environment.py).
 _PINNED: dict[str, Any] = {
     "jax_enable_x64": False,
     "jax_numpy_dtype_promotion": "standard",
@@ -30,6 +34,13 @@ _PINNED: dict[str, Any] = {
     "jax_check_tracer_leaks": False,
     "jax_enable_checks": False,
     "jax_transfer_guard": "allow",
+    "jax_explicit_x64_dtypes": 1,  # warn
+    "jax_allow_f16_reductions": True,
+    "jax_optimization_level": "UNKNOWN",
+    "jax_exec_time_optimization_effort": 0.0,
+    "jax_ragged_dot_use_ragged_dot_instruction": True,
+    "jax_ragged_dot_use_gpu_pallas_triton_lowering": False,
+    "jax_default_device": None,
     # float32 products mean float32: some accelerators would round their factors to ten bits of mantissa
     "jax_default_matmul_precision": "highest",
 }
@@ -42,13 +53,14 @@ def prepare_backend() -> None:
     Raises:
         MerjaxError: JAX does not start, most often since a variable names a platform that is not here.
     """
-    put_aside_once()
     folder, makeshift = cache_place()
+    own = {key: value for key, value in _cached(folder).items() if text(key.upper()) is None}  # a set variable wins
+    makeshift = makeshift if "jax_compilation_cache_dir" in own else ""
     for sentence in (*take_notes(), *_pin(), *([makeshift] if makeshift and not _told else [])):
         print(f"note: {sentence}", file=sys.stderr)
     _told.add(makeshift)
-    jax.config.update("jax_compilation_cache_dir", str(folder / "programs"))
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
+    for key, value in own.items():
+        jax.config.update(key, value)
     try:
         jax.local_devices()
     except Exception as error:  # of many kinds, by platform and driver
@@ -63,14 +75,22 @@ def prepare_backend() -> None:
 _told: set[str] = set()
 
 
+def _cached(folder: Path) -> dict[str, str | float]:
+    """The settings of JAX under which compiled programs are kept on disk."""
+    return {
+        "jax_compilation_cache_dir": str(folder / "programs"),
+        "jax_persistent_cache_min_compile_time_secs": 0.5,
+    }
+
+
 def _pin() -> list[str]:
     """Pin the settings; a sentence for each that this process had changed."""
     sentences = []
     for name, value in _PINNED.items():
-        before = jax.config.values.get(name, value)
-        before = getattr(before, "value", before)  # of an enumeration
+        there = jax.config.values.get(name, value)
+        before = there.value if isinstance(there, Enum) else there
         if name in jax.config.values and before != value:
-            jax.config.update(name, value)
+            jax.config.update(name, type(there)(value) if isinstance(there, Enum) else value)
             if before not in (None, "default"):
                 sentences.append(f"{name} was {before} and is {value} from now on, since merjax trains with that")
     return sentences

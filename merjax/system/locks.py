@@ -5,9 +5,15 @@ import functools
 import hashlib
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
+
+from merjax.system.console import warn
+from merjax.system.errors import MerjaxError
+from merjax.system.paths import make_folder
 
 _NONE = {errno.ENOSYS, errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL}
 
@@ -32,6 +38,28 @@ def lockless(folder: Path) -> str:
         f"{folder} lies on a file system without locks: processes of this machine share the work there, but no other machine "
         "may work in this folder at the same time"
     )
+
+
+@contextmanager
+def alone_at(out: Path, doing: str) -> Iterator[None]:
+    """Keep other processes from making the same folder or file meanwhile.
+
+    Raises:
+        MerjaxError: another process is `doing` the same, or nothing can be written there.
+    """
+    make_folder(out.parent)
+    if sentence := lockless(out.parent):
+        warn(sentence)
+    lock = lock_at(out.with_name(f".{out.name}.lock"))
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise MerjaxError(f"another process is {doing} {out}; wait for it, or choose another folder") from None
+    try:
+        yield
+    finally:
+        Path(lock.lock_file).unlink(missing_ok=True)
+        lock.release()
 
 
 @functools.cache

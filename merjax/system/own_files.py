@@ -70,8 +70,14 @@ def read_table(path: Path, todo: str, columns: tuple[str, ...] = ()) -> "pd.Data
 
 def lacks_table(path: Path) -> str:
     """Why a Parquet file is not whole, from its size and its ends alone, which takes as long as asking whether it exists; as
-    the end of a sentence that begins with its name; "" if it is whole."""
+    the end of a sentence that begins with its name; "" if it is whole.
+
+    Raises:
+        MerjaxError: it cannot be looked at, so that it may well be whole.
+    """
     lacking = lacks_content(path)
+    if lacking.startswith(("cannot be read", "cannot be reached")):
+        raise MerjaxError(f"{path} {lacking}; change its permissions, or use a copy of your own")
     if lacking:
         return lacking
     stat = path.stat()
@@ -121,24 +127,39 @@ def noted_files(folder: Path, names: list[str]) -> dict[str, dict[str, Any]]:
     return {name: {"bytes": (folder / name).stat().st_size, "sha256": file_hash(folder / name)} for name in names}
 
 
-def refuse_other_sizes(folder: Path, noted: Mapping[str, Any], todo: str) -> None:
+def refuse_other_sizes(record: Path, noted: Mapping[str, Any], todo: str) -> None:
     """Refuse files that are missing or of another size than `noted_files` noted.
 
+    Args:
+        record: the JSON file in which this was noted; the files lie beside it.
+        noted: what was noted.
+        todo: what to do about it, as the end of the sentence.
+
     Raises:
-        MerjaxError: the message names the first of them.
+        MerjaxError: the message names the first of them, or the record if what it notes cannot be understood.
     """
-    for name, known in noted.items():
-        lacking = lacks_content(folder / name)
-        if not lacking and (size := (folder / name).stat().st_size) != known["bytes"]:
+    for name, known in _noted(record, noted, todo).items():
+        path = record.parent / name
+        lacking = lacks_content(path)
+        if not lacking and (size := path.stat().st_size) != known["bytes"]:
             lacking = f"has {size:,} bytes and should have {known['bytes']:,}"
         if lacking:
-            raise MerjaxError(f"{folder / name} {lacking}; {todo}")
+            raise MerjaxError(f"{path} {lacking}; {todo}")
 
 
-def changed_files(folder: Path, noted: Mapping[str, Any]) -> list[str]:
-    """The noted files whose content is not the one that `noted_files` noted."""
+def changed_files(record: Path, noted: Mapping[str, Any], todo: str) -> list[str]:
+    """The noted files whose content is not the one that `noted_files` noted; see `refuse_other_sizes`."""
     return [
         name
-        for name, known in noted.items()
-        if lacks_file(folder / name) or file_hash(folder / name) != known["sha256"]
+        for name, known in _noted(record, noted, todo).items()
+        if lacks_file(record.parent / name) or file_hash(record.parent / name) != known["sha256"]
     ]
+
+
+def _noted(record: Path, noted: Any, todo: str) -> Mapping[str, Any]:
+    """What was noted of files, if it has the form that `noted_files` gives it; a damaged record may say anything."""
+    with reading(record, todo):
+        for name, known in dict(noted).items():
+            if type(known["bytes"]) is not int or not isinstance(known["sha256"], str):
+                raise ValueError(f"what it notes of {name} is no size and hash")
+        return dict(noted)

@@ -6,12 +6,13 @@ import stat
 from collections.abc import Callable
 from pathlib import Path
 
+from merjax.system.environment import expanded
 from merjax.system.errors import MerjaxError, visible
 
 # what systems, synchronising programs and file servers leave beside files of people
 _FOREIGN = frozenset(
     {"__macosx", "@eadir", "#recycle", "@recycle", "$recycle.bin", "system volume information", "lost+found"}
-    | {"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r"}
+    | {".ds_store", ".directory", "thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r"}
 )
 
 
@@ -20,7 +21,7 @@ def user_path(said: str | Path) -> Path:
     a YAML file or a caller from Python comes through here, once.
 
     Raises:
-        MerjaxError: it is empty, holds what no path can hold, or begins with `~` where there is no home folder.
+        MerjaxError: it is empty, holds what no path can hold, or begins with `~` where there is no such home folder.
     """
     text = os.fspath(said)
     if not text.strip():
@@ -29,17 +30,17 @@ def user_path(said: str | Path) -> Path:
         raise MerjaxError(
             f"{text}: this name holds bytes that are not text; rename the file or folder, or reach it through a link"
         )
-    expanded = os.path.expanduser(text)
-    if expanded.split(os.sep, 1)[0] == "~":
-        raise MerjaxError(
-            f"{text}: there is no home folder here that ~ could stand for (HOME is not set); write it out"
-        )
-    return Path(expanded)
+    return expanded(text)
 
 
 def lacks_file(path: Path) -> str:
     """Why a path is no file that can be read, as the end of a sentence that begins with it; "" if it is one."""
     return _lacks(path, lambda mode: stat.S_ISREG(mode) or stat.S_ISFIFO(mode), os.R_OK)
+
+
+def lacks_own_content(path: Path) -> str:
+    """The same for a file that merjax finds by itself, and nobody named: a pipe is none, since its reader may wait for ever."""
+    return _lacks(path, stat.S_ISREG, os.R_OK)
 
 
 def lacks_folder(path: Path) -> str:
@@ -69,8 +70,13 @@ def is_file(path: Path) -> bool:
 
 
 def is_foreign(name: str) -> bool:
-    """Whether a name belongs to a system and not to its user: `.DS_Store`, `._x`, `Thumbs.db`, `desktop.ini` and the like."""
-    return name.startswith((".", "~$")) or name.casefold() in _FOREIGN
+    """Whether a name is none that a release has: hidden, as `.DS_Store` and `.git`, or left by a system, as `Thumbs.db`."""
+    return name.startswith((".", "~$")) or left_by_system(name)
+
+
+def left_by_system(name: str) -> bool:
+    """Whether a system left a file of this name by itself: `.DS_Store`, `._x`, `Thumbs.db` and the like, but not `.git`."""
+    return name.startswith("._") or name.casefold() in _FOREIGN
 
 
 def listed(folder: Path, passed_over: list[str]) -> list[Path]:
@@ -93,6 +99,11 @@ def listed(folder: Path, passed_over: list[str]) -> list[Path]:
         else:
             found.append(folder / name)
     return found
+
+
+def holds_something(folder: Path, own: Callable[[str], bool] = lambda name: False) -> bool:
+    """Whether anything lies in a folder but what systems leave, and files whose names `own` takes; False without a folder."""
+    return folder.is_dir() and any(not left_by_system(name) and not own(name) for name in os.listdir(folder))
 
 
 def refuse_unwritable(folder: Path) -> None:

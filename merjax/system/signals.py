@@ -11,19 +11,27 @@ class Interrupted(Exception):
     """The user or the machine asked the process to stop; everything is saved."""
 
 
-class StopRequests:
-    """Tells whether the process was asked to stop, and by which signal."""
+class _Heard:
+    """Which signal asked the process to stop; 0 if none did."""
+
+    unnamed = signal.SIGINT  # counts where something else stopped it
 
     def __init__(self) -> None:
         self.signal = 0
 
-    def __call__(self) -> bool:
-        return self.signal != 0
-
     @property
     def exit_code(self) -> int:
         """The exit code that a shell expects from a process that a signal ended."""
-        return 128 + (self.signal or signal.SIGTERM)
+        return 128 + (self.signal or self.unnamed)
+
+
+class StopRequests(_Heard):
+    """Tells whether the process was asked to stop, and by which signal."""
+
+    unnamed = signal.SIGTERM
+
+    def __call__(self) -> bool:
+        return self.signal != 0
 
     def take(self, number: int, frame: FrameType | None) -> None:
         if self.signal == number == signal.SIGINT:
@@ -55,16 +63,8 @@ def stop_requests(*, ignore_interrupts: bool = False) -> Iterator[StopRequests]:
             signal.signal(number, handler)
 
 
-class Stop:
+class Stop(_Heard):
     """Whether a signal asked a command to stop."""
-
-    def __init__(self) -> None:
-        self.signal = 0
-
-    @property
-    def exit_code(self) -> int:
-        """The exit code that a shell expects from a process that a signal ended."""
-        return 128 + (self.signal or signal.SIGINT)
 
     def take(self, number: int, frame: FrameType | None) -> None:
         self.signal = number

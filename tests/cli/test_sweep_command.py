@@ -11,6 +11,7 @@ from support.small_experiment import BASE, small_plan, use_small_experiment
 import merjax.sweeps.running.planned
 import merjax.sweeps.running.run
 from merjax.cli import merge, sweep
+from merjax.cli.parser import is_setting
 from merjax.cli.terminal import print_diverged, print_plan, print_search
 from merjax.sweeps.folder import write_chunk
 from merjax.sweeps.plan import make_plan
@@ -221,6 +222,21 @@ def test_wrong_lines_of_merge_say_how_it_is_written(say, tmp_path, words, senten
     assert sentence in err
 
 
+def test_a_folder_that_is_named_like_a_sweep_hides_it_from_no_word(say, tmp_path):
+    (tmp_path / "table7_loss").mkdir()
+    (tmp_path / "part").mkdir()
+    _, _, err = say("table7_loss", "part", command=merge)
+    assert "part is not a sweep's folder" in err
+
+
+def test_wrong_parameters_of_slurm_are_refused_before_clips_are_made(say, monkeypatch):
+    monkeypatch.setattr(merjax.sweeps.running.run, "make_missing_store", lambda *given: pytest.fail("made"))
+    for written in ("gpus", "=2"):
+        code, _, err = say("mine.yaml", "--slurm", "1", "--slurm-set", written)
+        assert code == 2
+        assert f"--slurm-set {written}: write the name of a parameter and its value" in err
+
+
 def test_the_list_has_a_line_for_each_sweep_here_and_in_the_package(say, tmp_path):
     (tmp_path / "sweeps").mkdir()
     (tmp_path / "sweeps" / "own.yaml").write_text("# Mine: what it is.\n")
@@ -236,3 +252,11 @@ def test_what_is_shown_runs_in_any_folder(say, tmp_path):
     assert code == 0
     (tmp_path / "copy.yaml").write_text(shown)
     assert read_sweep(tmp_path / "copy.yaml").trials == read_sweep(Path("quickstart")).trials
+
+
+def test_a_setting_that_is_longer_than_any_file_name_is_a_setting(say):
+    regions = ["left_eye"] * 40
+    assert is_setting(f"data.regions=[{','.join(regions)}]")
+    code, _, err = say("mine.yaml", f"spatial.epochs={'x' * 300}", "--plan")
+    assert code == 2
+    assert "spatial.epochs" in err

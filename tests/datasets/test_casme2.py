@@ -279,6 +279,19 @@ def test_classes_that_do_not_join_are_listed(tmp_path):
     assert "without a row" in reasons(found, dropped=False)["sub01/EP77"]
 
 
+def test_an_odd_row_among_classes_is_listed_and_an_empty_template_is_no_sheet(tmp_path):
+    root = release(tmp_path)
+    header, lines = ("Subject", "Filename", "Objective Class"), [(x.subject, x.name, x.objective_class) for x in LINES]
+    write_sheet(root / "classes.xlsx", [header, *lines, ("Source: Davison et al. 2017", None, None)])
+    write_sheet(root / "template.xlsx", [header])
+    found = read_casme2(root)
+    assert [clip.objective_class for clip in found.clips] == [4, 1, 7, 2]
+    assert [d.reason for d in found.discrepancies if not d.name and "sheet version" not in d.reason] == [
+        "row 6 of classes.xlsx names no clip: 'Source: Davison et al. 2017', ''"
+    ]
+    refused("file names are not this database's .*give --casme2-classes", root, classes=root / "template.xlsx")
+
+
 def test_clips_do_not_depend_on_the_order_of_rows(tmp_path):
     root = release(tmp_path)
     expected = read_casme2(root)

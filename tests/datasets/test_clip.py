@@ -1,10 +1,14 @@
 """What is known about a clip, whatever its database."""
 
+import os
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
-from merjax.datasets.clip import Clip, index_of, late_apex, target_frame
+from merjax.datasets.clip import Clip, Discrepancy, discrepancy_table, index_of, late_apex, target_frame
+from merjax.faces.pictures import PictureError
+from merjax.system.files import write_table
 
 
 @pytest.mark.parametrize(
@@ -18,3 +22,15 @@ def test_a_clips_target_is_its_apex_if_that_comes_after_the_onset_else_the_middl
     for row in (index_of([clip, other]).iloc[0], index_of([clip]).iloc[0]):  # a column with and without a missing value
         assert target_frame(row, to) == position
         assert late_apex(row) == late_apex(clip)
+
+
+def test_a_table_of_discrepancies_holds_names_that_are_no_text(tmp_path):
+    name = os.fsdecode(b"img\xff7.jpg")
+    reason = str(PictureError(Path(name), "cannot be read as an image; it is empty"))
+    table = discrepancy_table([Discrepancy("casme2", "sub01", name, reason, dropped=True)])
+    write_table(tmp_path / "discrepancies.parquet", table)
+    (row,) = pd.read_parquet(tmp_path / "discrepancies.parquet").to_dict("records")
+    assert (row["clip"], row["reason"]) == (
+        "img\\udcff7.jpg",
+        "img\\udcff7.jpg cannot be read as an image; it is empty",
+    )

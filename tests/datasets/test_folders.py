@@ -1,6 +1,7 @@
 """Releases among what lies on real disks: links, loops of links, hidden files of systems, folders that cannot be listed."""
 
 import os
+import signal
 
 import pytest
 from support.nobody import as_nobody
@@ -106,3 +107,34 @@ def test_the_other_databases_pass_over_the_same(tmp_path):
     samm, smic = read_samm(tmp_path / "SAMM"), read_smic(tmp_path / "SMIC")
     assert (len(samm.clips), len(smic.clips)) == (1, 1)
     assert all(any("gone is a link that leads nowhere" in reason for reason in told(found)) for found in (samm, smic))
+
+
+def test_pipes_that_nobody_named_are_told_and_never_waited_for(release):
+    frame = release / "Cropped" / "sub01" / "EP02_01f" / "img7.jpg"
+    frame.unlink()
+    for pipe in (release / "notes.txt", frame, release / "SYNTHETIC.json"):
+        os.mkfifo(pipe)
+    before = signal.signal(signal.SIGALRM, lambda *_: pytest.fail("this waits for a pipe"))
+    signal.alarm(20)
+    try:
+        found = read_casme2(release)
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
+    assert [clip.key for clip in found.clips] == ["casme2/sub02/EP03_02"]
+    assert f"passed over: {release / 'notes.txt'} is neither a file nor a folder" in told(found)
+    assert f"{frame} is neither a file nor a folder: passed over" in told(found)
+    assert found.synthetic == f"synthetic, says {release / 'SYNTHETIC.json'}"
+
+
+def test_sheets_that_cannot_be_opened_are_told(release):
+    (release / "gone.xlsx").symlink_to("/mnt/gone.xlsx")
+    (release / "private.csv").write_text("Subject,Filename")
+    (release / "private.csv").chmod(0)
+    with as_nobody(release):
+        found = read_casme2(release)
+    assert f"passed over: {release / 'gone.xlsx'} is a link that leads nowhere" in told(found)
+    assert f"passed over: {release / 'private.csv'} cannot be read (no permission)" in told(found)
+    (release / "coding.xlsx").unlink()
+    with pytest.raises(MerjaxError, match="looked at: .*gone.xlsx is a link that leads nowhere"):
+        read_casme2(release)

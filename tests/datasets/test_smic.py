@@ -98,6 +98,14 @@ def test_contradicting_and_empty_and_doubled_folders_are_dropped_with_their_reas
     assert len(reasons) == 3
 
 
+def test_overrides_take_the_emotions_of_smic_and_no_others(tmp_path):
+    release(tmp_path / "HS")
+    found = read_smic(tmp_path, overrides={"smic": {"s01/s01_ne_01": {"emotion": "Positive"}}})
+    assert found.clips[0].emotion == "positive"
+    with pytest.raises(MerjaxError, match="sets emotion to 'disgust'; expected one of negative, positive, surprise"):
+        read_smic(tmp_path, overrides={"smic": {"s01/s01_ne_01": {"emotion": "disgust"}}})
+
+
 def test_overrides_can_give_an_apex(tmp_path):
     release(tmp_path / "HS")
     path = tmp_path / "overrides.yaml"

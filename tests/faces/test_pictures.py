@@ -1,6 +1,7 @@
 """Every picture is read rightly, whatever its format, depth and channels, or refused in a sentence that names its file."""
 
 import io
+import pickle
 
 import cv2
 import numpy as np
@@ -98,7 +99,7 @@ def test_faults_are_told_in_a_sentence_with_the_file(tmp_path, capfd):
     ):
         with pytest.raises(PictureError, match=f"^{name} .*{said}"):
             read_image(tmp_path / name)
-    assert capfd.readouterr() == ("", "")  # what OpenCV and its libraries would print
+    assert capfd.readouterr() == ("", "")  # what OpenCV would print of these
 
 
 def test_the_message_of_a_portrait_names_its_whole_path(tmp_path):
@@ -108,3 +109,9 @@ def test_the_message_of_a_portrait_names_its_whole_path(tmp_path):
     with pytest.raises(PictureError) as caught:
         read_image(tmp_path / "cut.jpg")
     assert caught.value.fault.startswith("cannot be read as an image")
+
+
+def test_a_picture_without_use_is_told_in_another_process_as_in_this_one(tmp_path):
+    error = PictureError(tmp_path / "a.png", "does not exist")
+    told = pickle.loads(pickle.dumps(error))
+    assert (type(told), str(told), told.fault) == (PictureError, "a.png does not exist", error.fault)

@@ -72,6 +72,16 @@ def test_a_file_that_is_not_whole_is_named_with_what_to_do(whole, tmp_path, name
     assert word("doctor", store).returncode == 2
 
 
+@pytest.mark.parametrize("files", [{"index.parquet": {"bytds": 9}}, ["index.parquet"], {"index.parquet": 9}, 7])
+def test_notes_of_files_that_cannot_be_understood_name_the_file_that_holds_them(whole, tmp_path, files):
+    store = tmp_path / "store"
+    shutil.copytree(whole, store)
+    meta = json.loads((store / "store.json").read_text())
+    (store / "store.json").write_text(json.dumps(meta | {"files": files}))
+    with pytest.raises(MerjaxError, match=f"^{store}/store.json is damaged .* prepare it again$"):
+        open_store(store)
+
+
 def test_a_file_of_another_store_is_refused_by_its_shape_its_type_or_its_rows(whole, tmp_path):
     store = tmp_path / "store"
     shutil.copytree(whole, store)

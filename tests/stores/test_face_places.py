@@ -12,13 +12,13 @@ CROPPED = FaceBox(10, 20, 209, 219)  # in pictures of 224 x 224
 RAW = FaceBox(200, 100, 399, 299)  # in frames of 480 x 640
 
 
-def release(*subjects, folder="frames"):
+def release(*subjects, folder="frames", root=Path("/r"), top=Path("/r")):
     clips = [
         Clip(
             "casme2",
             subject,
             f"EP{n}",
-            (Path("/r", folder, subject, f"EP{n}", "img1.jpg"),),
+            (Path(top, folder, subject, f"EP{n}", "img1.jpg"),),
             1,
             None,
             1,
@@ -29,7 +29,7 @@ def release(*subjects, folder="frames"):
         )
         for n, subject in enumerate(subjects)
     ]
-    return Release("casme2", Path("/r"), tuple(clips), ())
+    return Release("casme2", root, tuple(clips), ())
 
 
 def seen(*boxes, size=(224, 224)):
@@ -55,13 +55,30 @@ def test_in_raw_frames_only_a_subject_that_sat_still_gives_a_place():
     assert places_of([people], seen(*boxes, size=(480, 640)), "picture") == {0: [Place("subject", RAW)]}
 
 
-@pytest.mark.parametrize(("folder", "found"), [("Cropped", True), ("SMIC_all_cropped", True), ("Raw", False)])
+@pytest.mark.parametrize(
+    ("folder", "found"),
+    [("Cropped", True), ("SMIC_all_cropped", True), ("Cropped2", True), ("Raw", False), ("uncropped", False)],
+)
 def test_a_release_that_calls_itself_cropped_is_one_until_its_faces_say_otherwise(folder, found):
     people = release("sub1", "sub2", "sub3", "sub4", folder=folder)
     whole = [Place("picture", FaceBox(0, 0, 224, 224))]
     assert places_of([people], seen(None), "picture") == ({0: whole} if found else {})
     raw = seen(None, RAW, RAW, RAW, size=(480, 640))
     assert places_of([people], raw, "picture") == {}
+
+
+def test_folders_above_the_release_do_not_call_it_cropped_and_a_link_to_it_hides_nothing(tmp_path, monkeypatch):
+    raw = tmp_path / "cropped" / "a" / "b" / "raw"
+    (raw / "Cropped").mkdir(parents=True)
+    (tmp_path / "link").symlink_to(raw)
+    (tmp_path / "link2").symlink_to(raw / "Cropped")
+    monkeypatch.chdir(raw)
+    for root in (raw, tmp_path / "link", Path(".")):
+        assert places_of([release("sub1", root=root, top=raw)], seen(None), "picture") == {}
+        cropped = release("sub1", folder="Cropped", root=root, top=raw)
+        assert places_of([cropped], seen(None), "picture") != {}
+    cropped = release("sub1", root=tmp_path / "link2", top=raw / "Cropped")
+    assert places_of([cropped], seen(None), "picture") != {}
 
 
 def test_places_scale_with_the_pictures_and_releases_do_not_mix():

@@ -1,6 +1,7 @@
 """Faces and depths in a prepared store: how each clip's face was found, and how deep its pictures are, is noted and told."""
 
 import json
+import pickle
 import shutil
 from dataclasses import replace
 
@@ -15,6 +16,7 @@ from merjax.datasets import read_casme2
 from merjax.faces import landmarks
 from merjax.faces.crops import inter_ocular_distance
 from merjax.faces.pictures import read_image
+from merjax.stores.clip_crops import NoFaceError
 from merjax.stores.health import examine_store
 from merjax.stores.preparation import prepare_store
 from merjax.stores.store import open_store
@@ -126,3 +128,10 @@ def test_a_store_of_an_earlier_version_has_no_record_of_faces(small_store, tmp_p
     print_store(old, Console())
     assert "faces were found" not in capsys.readouterr().out
     assert not [finding for finding in examine_store(copy, full=True) if finding.fails]
+
+
+def test_a_clip_without_a_face_is_told_in_another_process_as_in_this_one():
+    error = NoFaceError("img1.jpg", (480, 640), ["sure", "faint"])
+    told = pickle.loads(pickle.dumps(error))
+    assert str(told) == str(error) == "dlib finds no face in img1.jpg (steps taken: sure, faint)"
+    assert (type(told), told.size) == (NoFaceError, (480, 640))

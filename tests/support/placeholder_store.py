@@ -4,9 +4,9 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from support.crop_files import allocate
 
 from merjax.stores.store import STORE_FORMAT
-from merjax.stores.writing import allocate
 from merjax.system.files import write_json
 
 FRAMES = 2  # of each clip; the crop files are sparse, whatever there are
@@ -28,7 +28,7 @@ def placeholder_store(path: Path, synthetic: str = "") -> Path:
     index = pd.concat([_clips(database) for database in _EMOTIONS], ignore_index=True)
     index["first_row"] = np.arange(len(index)) * FRAMES
     path.mkdir(parents=True)
-    allocate(path, len(index) * FRAMES, 1)
+    allocate(path, len(index) * FRAMES)
     index.to_parquet(path / "index.parquet")
     nothing = pd.DataFrame({name: pd.Series(dtype=str) for name in ("database", "subject", "clip", "reason")})
     nothing.assign(dropped=pd.Series(dtype=bool)).to_parquet(path / "discrepancies.parquet")

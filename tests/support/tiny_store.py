@@ -4,10 +4,11 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from support.crop_files import allocate
 
 from merjax.datasets.clip import discrepancy_table
 from merjax.stores.store import CROPS, STORE_FORMAT, frame_flow_name
-from merjax.stores.writing import allocate, clip_hash, content_hash, write_rows
+from merjax.stores.writing import clip_hash, content_hash, write_rows
 from merjax.system.files import write_json, write_table
 from merjax.system.own_files import noted_files, sealed
 
@@ -23,7 +24,7 @@ def tiny_store(path: Path, *, motion: bool = False) -> Path:
     """
     path.mkdir(parents=True)
     rng, rows = np.random.default_rng(0), CLIPS * FRAMES
-    allocate(path, rows, 1, frame_flow=motion)
+    allocate(path, rows, frame_flow=motion)
     names = [r.name for r in CROPS] + ([frame_flow_name(r) for r in CROPS] if motion else [])
     arrays = {}
     for name in names:

@@ -8,9 +8,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from support.fake_runs import small_clips, write_fake_run
+from support.nobody import as_nobody
 from support.report_command import word
 
-from merjax.sweeps.folder import damaged_files, is_finished, read_predictions
+from merjax.sweeps.folder import chunk_files, damaged_files, is_finished, read_predictions
 from merjax.sweeps.merging import merge
 from merjax.sweeps.provenance import note_files, note_sitting, read_conditions
 from merjax.sweeps.result import open_sweep
@@ -88,6 +89,19 @@ def test_the_ends_of_a_table_tell_whether_it_is_whole_also_after_it_was_replaced
     assert lacks_table(run / "none") == "does not exist"
 
 
+def test_a_chunk_that_another_user_may_not_read_is_not_taken_for_damaged(run):
+    chunk = open_sweep(run).plan.chunks[1]
+    for path in chunk_files(run, chunk):
+        mode = path.stat().st_mode
+        path.chmod(0o200)
+        with as_nobody(run):
+            for look in (is_finished, lambda folder, one: damaged_files(folder, [one])):
+                with pytest.raises(MerjaxError, match=rf"^{path} cannot be read \(no permission\); change"):
+                    look(run, chunk)
+        path.chmod(mode)
+    assert is_finished(run, chunk)
+
+
 def test_a_changed_bit_inside_a_table_is_a_sentence_when_it_is_read(run):
     path = run / "predictions-0001.parquet"
     content = bytearray(path.read_bytes())
@@ -122,12 +136,14 @@ def test_a_plan_that_was_changed_is_found_by_the_doctor(run):
     assert "plan.json      not as it was" in said.stdout
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", '{"seconds": "x"}', '{"seconds": 1, "with": [7]}'])
+@pytest.mark.parametrize(
+    "content", ["", "{", "[]", '{"seconds": "x"}', '{"seconds": 1, "with": [7]}', '{"files": [7]}']
+)
 def test_a_damaged_record_of_a_chunk_stops_nothing_and_is_written_anew(run, content):
     result = open_sweep(run)
     (run / "record-0001.json").write_text(content)
     assert read_conditions(run, result.plan.chunks).seconds == len(result.plan.chunks) - 1
-    if content in ("", "{", "[]"):
+    if content in ("", "{", "[]", '{"files": [7]}'):
         assert "record-0001.json" in word("doctor", run).stdout
     note_sitting(run, result.plan.chunks[1], 5.0)
     assert read_conditions(run, result.plan.chunks).seconds == len(result.plan.chunks) + 4

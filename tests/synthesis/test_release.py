@@ -177,9 +177,14 @@ def test_a_folder_with_files_is_refused_untouched_and_an_empty_one_is_filled(tmp
     with pytest.raises(MerjaxError, match="this folder holds files"):
         synthesize_release(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+    (tmp_path / "hidden" / ".git").mkdir(parents=True)
+    with pytest.raises(MerjaxError, match="this folder holds files"):
+        synthesize_release(tmp_path / "hidden")
     empty = tmp_path / "empty"
     empty.mkdir()
+    (empty / ".DS_Store").touch()  # a folder is empty to its user
     synthesize_release(empty, clips_per_subject=1, subjects=1)
+    assert (empty / ".DS_Store").is_file()
     assert (empty / release.MARKER).is_file()
     with pytest.raises(MerjaxError, match="synthesised release already"):
         synthesize_release(empty)

@@ -8,18 +8,24 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from support.commands import checkout_environment
 
+import merjax.cli.check
 import merjax.cli.doctor
 import merjax.cli.releases
+import merjax.cli.slurm
+import merjax.cli.sweep
 import merjax.datasets
 import merjax.faces.pictures
+import merjax.protocols.completeness
 import merjax.report.files
 import merjax.scoring.megc_log
 import merjax.stores.from_flow_images
 import merjax.sweeps.result
+import merjax.sweeps.running.planned
 import merjax.sweeps.running.run
 import merjax.sweeps.running.take_chunks
 import merjax.sweeps.sweep_file
@@ -31,7 +37,7 @@ from merjax.stores import preparation
 from merjax.sweeps.running.pool import _failure
 from merjax.system.at_work import at_work, worked_on
 from merjax.system.ending import FaultElsewhere, impersonal
-from merjax.system.errors import MerjaxError, command
+from merjax.system.errors import WORKERS, MerjaxError, command
 
 
 def ended(capsys, line) -> tuple[int, str]:
@@ -101,7 +107,7 @@ INNER = [  # further steps: where, what is thrown there, what is called, what wa
     (
         preparation,
         "crop_clip",
-        lambda: preparation._prepare_job(0, _Clip, 0, (), Path(), None, Path()),
+        lambda: preparation._prepare_job(preparation._Job(0, _Clip, 0, ()), Path(), None, Path()),
         "preparing the clip a/b/c",
     ),
     (
@@ -110,9 +116,40 @@ INNER = [  # further steps: where, what is thrown there, what is called, what wa
         lambda: merjax.synthesis.release._write_clip(Path("x"), _Layout, None, None, None, False),
         "making the clip sub01/EP01",
     ),
+    (
+        merjax.sweeps.running.run,
+        "make_demo_store",
+        lambda: merjax.sweeps.running.run.make_missing_store(_sweep(synthesize={}), None),
+        "making the clips in stores/x",
+    ),
+    (
+        merjax.sweeps.running.planned,
+        "planned",
+        lambda: merjax.cli.sweep._print_plan(_sweep(), Path("runs/x"), None, None),
+        "planning the sweep in runs/x",
+    ),
+    (
+        merjax.cli.slurm,
+        "check",
+        lambda: merjax.cli.sweep._submit(_sweep(), "x.yaml", _ASKED, Path("runs/x"), None),
+        "submitting the shards of runs/x",
+    ),
+    (
+        merjax.protocols.completeness,
+        "check_releases",
+        lambda: merjax.cli.check._print_counts([SimpleNamespace(database="smic")], audit=False),
+        "counting the clips of smic",
+    ),
     (merjax.system.tables, "_content", lambda: merjax.system.tables.read_tables(Path("x.csv")), "reading x.csv"),
     (merjax.faces.pictures, "_content", lambda: merjax.faces.pictures.read_image(Path("x.png")), "reading x.png"),
 ]
+
+
+_ASKED = SimpleNamespace(slurm=1, slurm_set=[], log=None, words=[], scale="full")
+
+
+def _sweep(synthesize=None):
+    return SimpleNamespace(synthesize=synthesize, store=Path("stores/x"), name="x")
 
 
 class _Clip:
@@ -148,12 +185,14 @@ def test_a_chunk_is_named_when_its_training_fails(monkeypatch, tmp_path):
 
 
 def test_a_workers_fault_is_passed_on_and_not_reported_twice(tmp_path):
-    (tmp_path / "log").write_text("noise\nerror: this is a fault of merjax\n")
+    said = f"noise\n{WORKERS}: this is a fault of merjax\n".encode()
+    (tmp_path / "log").write_bytes(b"\xff\n" + said + b"W0000 external/xla: error: a library says this last\n")
     assert isinstance(_failure(1, tmp_path / "log"), FaultElsewhere)
     assert str(_failure(2, tmp_path / "log")) == "this is a fault of merjax"
     assert isinstance(_failure(2, tmp_path / "log"), MerjaxError)
-    (tmp_path / "log").write_text("Traceback\nImportError: x")
+    (tmp_path / "log").write_text("xla error: y\nTraceback\nImportError: x")
     assert "ImportError: x" in str(_failure(1, tmp_path / "log"))
+    assert not isinstance(_failure(1, tmp_path / "log"), FaultElsewhere)
     assert not isinstance(_failure(1, tmp_path / "log"), MerjaxError)
 
 

@@ -44,8 +44,8 @@ ODD = {  # what other projects leave behind, and what would stop JAX
 }
 _PROGRAM = """\
 import json, sys
-from merjax.system.environment import put_aside_once
-put_aside_once()
+import merjax
+merjax.run_sweep  # loads JAX
 import jax
 import jax.numpy as jnp
 from merjax.system.jax_setup import prepare_backend
@@ -61,9 +61,9 @@ print(json.dumps([str(w.dtype), w.tolist(), str(jnp.arange(2).dtype), bool(jnp.i
 """
 
 
-def _ran(folder: Path, extra: dict[str, str]) -> subprocess.CompletedProcess:
+def _ran(folder: Path, extra: dict[str, str], program: str = _PROGRAM) -> subprocess.CompletedProcess:
     clean = {k: v for k, v in checkout_environment().items() if not k.startswith("JAX_") or k == "JAX_PLATFORMS"}
-    line = [sys.executable, "-c", _PROGRAM]
+    line = [sys.executable, "-c", program]
     return subprocess.run(line, cwd=folder, env=clean | extra, capture_output=True, text=True, check=True)
 
 
@@ -78,6 +78,53 @@ def test_results_are_the_same_under_any_environment_and_each_variable_is_named(t
         for part in value.split():
             assert sum(f"{name}={part}" in note or f"{name}: {part}" in note for note in notes) == 1
     assert len(notes) == sum(len(value.split()) for value in ODD.values())
+
+
+def test_variables_that_jax_has_read_before_are_not_said_to_be_unused_and_what_changes_results_is_set_back(tmp_path):
+    program = (
+        "import jax, merjax; merjax.run_sweep\nfrom merjax.system.jax_setup import prepare_backend; prepare_backend()\n"
+    )
+    program += "print(sorted((name, str(value)) for name, value in jax.config.values.items()))"
+    odd = {
+        "JAX_ENABLE_X64": "1",
+        "JAX_ALLOW_F16_REDUCTIONS": "0",
+        "JAX_OPTIMIZATION_LEVEL": "O1",
+        "JAX_EXEC_TIME_OPTIMIZATION_EFFORT": "0.5",
+    }
+    plain, late = _ran(tmp_path, {}, program), _ran(tmp_path, odd, program)
+    assert late.stdout == plain.stdout
+    assert "is not used" not in late.stderr
+    for name, value in odd.items():
+        assert f"{name}={value} may have had effect before merjax was loaded" in late.stderr
+
+
+def test_every_numeric_setting_of_the_installed_jax_is_pinned():
+    import jax
+
+    from merjax.system.jax_setup import _PINNED
+
+    numeric = {name for name in jax.config.values if re.fullmatch(environment._NUMERIC, name.upper())}
+    assert numeric <= _PINNED.keys()
+    assert {name: jax.config.values[name] for name in numeric} == {name: _PINNED[name] for name in numeric} | {
+        "jax_explicit_x64_dtypes": jax.config.values["jax_explicit_x64_dtypes"],
+        "jax_default_matmul_precision": jax.config.values["jax_default_matmul_precision"],
+    }
+
+
+def test_only_names_that_are_said_to_load_jax_do(tmp_path):
+    program = (
+        "import sys, merjax\nfor name in merjax.__all__:\n  if name not in merjax._WITH_JAX: getattr(merjax, name)\n"
+    )
+    assert _ran(tmp_path, {}, program + "print('jax' in sys.modules)").stdout == "False\n"
+
+
+def test_a_variable_that_says_where_programs_are_kept_wins(tmp_path):
+    program = "from merjax.system.jax_setup import prepare_backend; prepare_backend(); import jax\n"
+    program += "print(jax.config.jax_compilation_cache_dir, jax.config.jax_persistent_cache_min_compile_time_secs)"
+    own = {"MERJAX_CACHE": str(tmp_path / "own")}
+    assert _ran(tmp_path, own, program).stdout == f"{tmp_path / 'own' / 'programs'} 0.5\n"
+    mine = own | {"JAX_COMPILATION_CACHE_DIR": str(tmp_path), "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "2"}
+    assert _ran(tmp_path, mine, program).stdout == f"{tmp_path} 2.0\n"
 
 
 def test_every_setting_of_the_installed_jax_is_put_aside_or_one_that_cannot_change_results():
@@ -98,12 +145,14 @@ def test_every_setting_of_the_installed_jax_is_put_aside_or_one_that_cannot_chan
 def test_settings_that_the_callers_process_has_changed_are_pinned_and_named():
     code = (
         "import jax; jax.config.update('jax_enable_x64', True); jax.config.update('jax_debug_nans', True);"
+        "mode = type(jax.config.values['jax_explicit_x64_dtypes']);"
+        "jax.config.update('jax_explicit_x64_dtypes', next(m for m in mode if m.value != 1));"
         "from merjax.system.jax_setup import prepare_backend; prepare_backend();"
-        "print(jax.config.jax_enable_x64, jax.config.jax_debug_nans)"
+        "print(jax.config.jax_enable_x64, jax.config.jax_debug_nans, jax.config.values['jax_explicit_x64_dtypes'].value)"
     )
     line = [sys.executable, "-c", code]
     done = subprocess.run(line, env=checkout_environment(), capture_output=True, text=True, check=True)
-    assert done.stdout == "False False\n"
+    assert done.stdout == "False False 1\n"
     assert "jax_enable_x64 was True and is False from now on" in done.stderr
 
 
@@ -171,6 +220,17 @@ def test_the_cache_is_where_it_is_named_even_without_a_home_and_else_among_tempo
     assert cache_place() == (tmp_path / "merjax", "")
     monkeypatch.setenv("MERJAX_CACHE", str(tmp_path / "own"))
     assert cache_place() == (tmp_path / "own", "")
+
+
+def test_a_cache_folder_that_cannot_be_written_in_a_home_that_can_is_not_taken(monkeypatch, tmp_path):
+    for name in ("XDG_CACHE_HOME", "MERJAX_CACHE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert cache_place() == (tmp_path / ".cache" / "merjax", "")
+    (tmp_path / ".cache").touch()
+    place, sentence = cache_place()
+    assert place.name.startswith("merjax-")
+    assert f"nothing can be written to {tmp_path / '.cache' / 'merjax'}" in sentence
 
 
 @pytest.mark.parametrize("user", [{}, {"HOME": "/nonexistent/x"}])

@@ -14,6 +14,7 @@ from merjax.cli.main import WORDS
 from merjax.config import make_config
 from merjax.faces.landmarks import find_model
 from merjax.sweeps.sweep_file import read_sweep
+from merjax.system import environment
 from merjax.system.errors import MerjaxError, command
 from merjax.system.paths import (
     is_foreign,
@@ -39,7 +40,7 @@ def home(tmp_path, monkeypatch) -> Path:
 def test_a_leading_tilde_is_the_home_folder_and_any_other_is_a_letter(home):
     assert user_path("~/made") == home / "made"
     assert user_path(Path("~")) == home
-    for text in ("a~", "./~", "./~/x", "x/~/y", "~nobody-of-that-name/x", "~$lock.xlsx"):
+    for text in ("a~", "./~", "./~/x", "x/~/y", "~$lock.xlsx"):
         assert user_path(text) == Path(text)
 
 
@@ -50,9 +51,23 @@ def test_what_no_path_can_be_is_refused(text):
 
 
 def test_a_tilde_without_a_home_folder_is_refused_and_makes_no_folder_of_that_name(monkeypatch):
-    monkeypatch.setattr(os.path, "expanduser", lambda text: text)  # as where neither HOME nor the user is known
+    monkeypatch.setattr(environment, "home", lambda: None)  # as where neither HOME nor the user is known
     with pytest.raises(MerjaxError, match="no home folder here"):
         user_path("~/made")
+
+
+def test_a_tilde_is_the_same_folder_everywhere_also_where_home_is_empty(monkeypatch):
+    monkeypatch.setenv("HOME", "")
+    monkeypatch.setenv("MERJAX_CACHE", "~/made")
+    assert user_path("~/made") == environment.home() / "made" == environment.cache_place()[0]
+    assert user_path("~/made") != Path("/made")
+
+
+def test_the_home_of_a_user_who_is_not_here_is_refused_and_of_one_who_is_found(monkeypatch):
+    for read in (user_path, lambda text: monkeypatch.setenv("MERJAX_CACHE", text) or environment.cache_place()):
+        with pytest.raises(MerjaxError, match=r"^~nosuchuser/x: there is no user nosuchuser here"):
+            read("~nosuchuser/x")
+    assert user_path("~root") == Path(os.path.expanduser("~root"))
 
 
 def test_no_word_of_the_command_line_has_a_path_that_is_not_expanded():

@@ -22,7 +22,7 @@ from merjax.sweeps.running.messages import pass_on
 from merjax.sweeps.running.shards import WHOLE, Shard
 from merjax.system.ending import FaultElsewhere
 from merjax.system.environment import HERE, without_host_devices
-from merjax.system.errors import MerjaxError
+from merjax.system.errors import WORKERS, MerjaxError
 from merjax.system.locks import lockless
 from merjax.system.processes import cores
 from merjax.system.signals import STOPPED, Interrupted, unheard_by_children
@@ -204,9 +204,9 @@ def _failure(code: int, log: Path) -> Exception:
 
 def _last_words(log: Path) -> tuple[str, str]:
     """The last sentence that a worker said of itself, and the end of all that it said."""
-    text = log.read_text().strip()
+    text = log.read_text(encoding="utf-8", errors="replace").strip()  # libraries write bytes of any kind
     # not only at a line's start: a thread of a library may have begun a line of its own
-    sentences = [line.split("error: ", 1)[1] for line in text.splitlines() if "error: " in line]
+    sentences = [line.split(f"{WORKERS}: ", 1)[1] for line in text.splitlines() if f"{WORKERS}: " in line]
     return sentences[-1] if sentences else "", text[-3000:]
 
 

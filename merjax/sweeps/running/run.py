@@ -124,7 +124,8 @@ def make_missing_store(sweep: SweepFile, console: Console) -> None:
         MerjaxError: see `merjax.synthesis.demo_store.make_demo_store`.
     """
     if sweep.synthesize is not None:
-        make_demo_store(sweep.store, sweep.synthesize, sweep.name, console)
+        with at_work("making the clips in", sweep.store):
+            make_demo_store(sweep.store, sweep.synthesize, sweep.name, console)
 
 
 def _searched(
@@ -141,7 +142,8 @@ def _searched(
     def train(place: Path, plan: Plan) -> None:
         train_plan(place, plan, WHOLE, log, console, stopping)
 
-    return search(sweep, folder, batch_of(sweep), plan_sweep, train)
+    with at_work("searching in", folder):
+        return search(sweep, folder, batch_of(sweep), plan_sweep, train)
 
 
 def train_plan(

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from merjax.system.environment import HERE, text, whole
-from merjax.system.errors import MerjaxError
+from merjax.system.errors import MerjaxError, first_line
 
 if TYPE_CHECKING:  # a process of a cluster says for whom it waits before it loads anything that takes long
     from merjax.sweeps.plan import Chunk, Plan
@@ -132,7 +132,7 @@ def connected_shard(environment: Mapping[str, str], say: Callable[[str], None]) 
         jax.distributed.shutdown()
     except Exception as error:  # of JAX, and of the variables of clusters that it reads
         raise MerjaxError(
-            f"this is one of several processes of a cluster, but they do not find each other: {_first_line(error)}; start all "
+            f"this is one of several processes of a cluster, but they do not find each other: {first_line(error)}; start all "
             "of them, or give each its share, from --shard 1/N to --shard N/N"
         ) from error
     # the devices are found later, and until then all trace of other processes must be removed (jax has no public call for it)
@@ -194,7 +194,3 @@ def _heard_meanwhile(work: Callable[[], None], slow: Callable[[], None]) -> None
             raise TimeoutError(f"they were not there after {_PATIENCE} seconds")
     if failed:
         raise failed[0]
-
-
-def _first_line(error: BaseException) -> str:
-    return next(iter(str(error).strip().splitlines()), type(error).__name__)

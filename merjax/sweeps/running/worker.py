@@ -7,14 +7,14 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from merjax.system.errors import command
+from merjax.system.errors import WORKERS, command
 from merjax.system.signals import Interrupted, stop_requests
 
 if TYPE_CHECKING:
     from merjax.sweeps.running.listener import Listener
 
 
-@command
+@command(word=WORKERS)
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path, help="the sweep's folder, with its plan.json")

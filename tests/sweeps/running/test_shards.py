@@ -213,12 +213,25 @@ def test_the_first_of_two_that_begin_a_folder_decides_its_chunks(tmp_path):
 
 
 def test_a_sweep_that_another_process_begins_meanwhile_is_no_foreign_folder(tmp_path, monkeypatch):
-    plan, look = small_plan(), results._holds_something
+    plan, look = small_plan(), results.holds_something
     (tmp_path / "run").mkdir()
 
-    def look_late(folder):
+    def look_late(folder, own):
         write_json(folder / "plan.json", plan.to_json())
-        return look(folder)
+        return look(folder, own)
 
-    monkeypatch.setattr(results, "_holds_something", look_late)
+    monkeypatch.setattr(results, "holds_something", look_late)
     assert open_folder(tmp_path / "run", small_plan()) == plan
+
+
+def test_a_sweep_begins_in_a_folder_that_holds_only_what_systems_leave(tmp_path):
+    for name in (".DS_Store", "Thumbs.db", ".plan.json.x1y2"):  # and what a killed start left
+        (tmp_path / name).touch()
+    open_folder(tmp_path, small_plan())
+    assert (tmp_path / "plan.json").is_file()
+
+
+def test_hidden_files_of_people_are_something(tmp_path):
+    (tmp_path / ".git").mkdir()
+    with pytest.raises(MerjaxError, match="is not empty and holds no sweep"):
+        open_folder(tmp_path, small_plan())
