@@ -7,19 +7,24 @@ trial's. The fields of `selection` split groups, since runs that train side by s
 change the training.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, is_dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import Any, Literal
 
 from merjax.system.errors import MerjaxError
 from merjax.system.paths import user_path
 from merjax.system.settings import Layer, build, read_layer
-from merjax.system.values import shown
+from merjax.system.values import shown, size_in_bytes
 
 
 def traced(default: Any) -> Any:
     """A field whose value is data to the compiled programs."""
     return field(default=default, metadata={"traced": True})
+
+
+def added(default: Any, *, before: Any) -> Any:
+    """A field that a later version added; with the value `before`, all is as before it existed, the randomness too."""
+    return field(default=default, metadata={"before": before})
 
 
 @dataclass(frozen=True)
@@ -80,6 +85,8 @@ class TemporalConfig:
     beta2: float = traced(0.999)
     dropout_lstm: float = traced(0.2)  # on the LSTMs' output
     dropout_fc: float = traced(0.5)  # after FC256
+    # in which the spatial features reach this stage and are kept; float16 takes half the disk
+    precision: Literal["float32", "float16"] = added("float32", before="float32")
 
 
 @dataclass(frozen=True)
@@ -137,6 +144,10 @@ class EngineConfig:
     checkpoint_minutes: float = 5.0  # least time between two checkpoints of a running chunk
     save_models: bool = False  # keep what each run learnt, with a card; see merjax.models
     workers: int = 0  # processes that share the chunks; 0: one per core on a CPU, one on a GPU or TPU
+    share: bool = True  # train a stage once for all trials that have it in common; False: once for each of them
+    keep_features: bool = False  # keep what shared stages gave, in `stages/` of the results, after the last use
+    stages: str = "none"  # a folder in which sweeps share what their stages gave, or "none"
+    stages_limit: str = "20GB"  # its size; what was used longest ago is removed first
 
 
 @dataclass(frozen=True)
@@ -197,15 +208,20 @@ def flatten(config: Any, prefix: str = "") -> dict[str, Any]:
     return flat
 
 
-def traced_keys(config: Any = Config, prefix: str = "") -> frozenset[str]:
+def traced_keys() -> frozenset[str]:
     """The dotted keys that are data to the compiled programs."""
-    keys: frozenset[str] = frozenset()
+    return frozenset(_marked("traced"))
+
+
+def _marked(mark: str, config: Any = Config, prefix: str = "") -> dict[str, Any]:
+    """The dotted keys of fields with a mark, and what it says."""
+    marked: dict[str, Any] = {}
     for f in fields(config):
         if is_dataclass(f.type):
-            keys |= traced_keys(f.type, f"{prefix}{f.name}.")
-        elif f.metadata.get("traced"):
-            keys |= {prefix + f.name}
-    return keys
+            marked |= _marked(mark, f.type, f"{prefix}{f.name}.")
+        elif mark in f.metadata:
+            marked[prefix + f.name] = f.metadata[mark]
+    return marked
 
 
 def program_group(config: Config) -> tuple[tuple[str, Any], ...]:
@@ -214,11 +230,27 @@ def program_group(config: Config) -> tuple[tuple[str, Any], ...]:
     return tuple((k, v) for k, v in flatten(config).items() if k not in free and not k.startswith("engine."))
 
 
-def identity(config: Config) -> dict[str, Any]:
-    """The settings that a trial's randomness comes from: all but where its store lies, how the engine runs it and when it is
-    tested."""
-    aside = ("engine.", "selection.")
-    return {k: v for k, v in flatten(config).items() if not k.startswith(aside) and k != "data.store"}
+def identity(config: Config, keys: Iterable[str]) -> dict[str, Any]:
+    """The values of some settings, by which a config is known for good: in the order of their keys, and without those that
+    are as before the setting existed."""
+    settings, before = flatten(config), _marked("before")
+    return {key: settings[key] for key in sorted(keys) if key not in before or settings[key] != before[key]}
+
+
+def trained_settings() -> tuple[str, ...]:
+    """The keys by which trials differ: all but where the store lies, how the engine runs them and when they are tested."""
+    aside = ("engine.", "selection.", "data.store")
+    return tuple(key for key in flatten(Config()) if not key.startswith(aside))
+
+
+def with_only(config: Config, keys: Iterable[str]) -> Config:
+    """The config with its own values of these settings, and the default of every other."""
+    made, settings = Config(), flatten(config)
+    for key in keys:
+        section, _, name = key.rpartition(".")
+        own = {name: settings[key]}
+        made = replace(made, **({section: replace(getattr(made, section), **own)} if section else own))
+    return made
 
 
 RULES = ("fixed", "inner", "oracle")
@@ -240,6 +272,10 @@ def _check_ranges(config: Config, source: str) -> None:
             and not value >= 0
         ):
             raise MerjaxError(f"{source}: {key} is {value}, it must not be negative")
+    try:
+        size_in_bytes(config.engine.stages_limit)
+    except ValueError as error:
+        raise MerjaxError(f"{source}: engine.stages_limit is {shown(config.engine.stages_limit)}; {error}") from None
     rules = config.selection.rules
     if not rules or len({*rules}) < len(rules) or not {*rules} <= {*RULES}:
         raise MerjaxError(f"{source}: selection.rules is {list(rules)}; write any of {', '.join(RULES)}, each once")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from merjax.config import Config, flatten, identity, make_config, program_group, traced_keys
+from merjax.config import Config, flatten, identity, make_config, program_group, traced_keys, trained_settings
 from merjax.sweeps.sweep_file import read_sweep
 from merjax.system.errors import MerjaxError
 
@@ -46,11 +46,13 @@ def test_traced_numbers_share_a_group_and_shapes_split_it():
     assert traced_keys() <= set(flatten(base))
 
 
-def test_identity_ignores_where_and_how_but_nothing_else():
-    base = make_config()
-    assert identity(make_config("data.store=elsewhere", "engine.workers=7")) == identity(base)
-    for line in ("loss.gamma=0", "data.frames=count:8", "temporal.units=32"):
-        assert identity(make_config(line)) != identity(base)
+def test_trials_are_told_apart_by_all_settings_but_where_and_how():
+    def told(*lines):
+        return identity(make_config(*lines), trained_settings())
+
+    assert told("data.store=elsewhere", "engine.workers=7", "selection.looks=3") == told()
+    for line in ("loss.gamma=0", "data.frames=count:8", "temporal.units=32", "svm.cost=2"):
+        assert told(line) != told()
 
 
 def sweep(tmp_path, text, *overrides):

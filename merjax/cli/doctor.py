@@ -31,6 +31,8 @@ examples:
         also read every pixel: is the content hash the one that the store was made with?
   merjax doctor runs/mine
         a sweep's folder: which chunks are finished, can their predictions be read?
+  merjax doctor stages
+        a folder in which sweeps share what stages gave (engine.stages): what is in it, and can it be used?
   merjax doctor runs/mine/models/focal/seed0/casme2-sub01
         a saved model: what is it, and do its parameters load?
 
@@ -103,10 +105,14 @@ def _folder(folder: Path, full: bool) -> "Iterator[Finding]":
         from merjax.models.health import examine_model
 
         yield from examine_model(folder)
+    elif any(folder.glob("*/entry.json")) or is_file(folder / "stages.json"):
+        from merjax.sweeps.stage_library import examine_stages
+
+        yield from examine_stages(folder)
     else:
         raise MerjaxError(
             f"{folder} is neither a finished clip store (it has no store.json), nor a sweep's folder (no plan.json), nor a"
-            f" saved model (no card.json){_nearby(folder)}"
+            f" saved model (no card.json), nor a folder of stages (no stages.json){_nearby(folder)}"
         )
 
 

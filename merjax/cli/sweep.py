@@ -128,9 +128,11 @@ def _shard(asked: argparse.Namespace, console: Console) -> "Shard":
 
 def _print_plan(sweep: "SweepFile", folder: Path, shard: "Shard", console: Console) -> None:
     from merjax.cli.terminal import print_plan, print_scale, print_search_plan
+    from merjax.sweeps.kept_stages import is_there, stages_of
     from merjax.sweeps.running.planned import batch_of, memory_of, planned
     from merjax.sweeps.running.pool import worker_count
     from merjax.sweeps.running.run import make_missing_store
+    from merjax.sweeps.stage_library import open_library
     from merjax.system.jax_setup import prepare_backend
 
     prepare_backend()
@@ -141,7 +143,12 @@ def _print_plan(sweep: "SweepFile", folder: Path, shard: "Shard", console: Conso
         memory = [memory_of(plan, group) for group in range(len(plan.groups))]
     if sweep.search:
         print_search_plan(sweep, plan, batch_of(sweep), folder, console)
-    print_plan(plan, shard, workers, memory, console, finished)
+    library = open_library(plan.trials[0].config.engine, lambda sentence: say(console, sentence))
+
+    def is_ready(entry: str) -> bool:
+        return is_there(stages_of(folder), entry) or library.holds(entry)
+
+    print_plan(plan, shard, workers, memory, console, finished, is_ready)
     print_scale(sweep, console)
 
 

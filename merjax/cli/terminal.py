@@ -1,6 +1,6 @@
 """What a sweep prints in the terminal: its plan, its scores and what is missing."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import jax
@@ -12,6 +12,7 @@ from merjax.config import SelectionConfig, flatten
 from merjax.methods.registry import method_of
 from merjax.scoring.entry import LEAKS, SELECTIONS
 from merjax.scoring.metrics import SCORES
+from merjax.sweeps.costs import stage_jobs
 from merjax.sweeps.folder import read_tried
 from merjax.sweeps.plan import Chunk, Plan, left_out_sentences, splitting_keys
 from merjax.sweeps.result import SweepResult
@@ -72,7 +73,13 @@ def print_diverged(predictions: pd.DataFrame, console: Console) -> None:
 
 
 def print_plan(
-    plan: Plan, shard: Shard, workers: int, memory: Sequence[int], console: Console, finished: Sequence[Chunk] = ()
+    plan: Plan,
+    shard: Shard,
+    workers: int,
+    memory: Sequence[int],
+    console: Console,
+    finished: Sequence[Chunk] = (),
+    ready: Callable[[str], bool] = lambda entry: False,
 ) -> None:
     """Print what a sweep would do.
 
@@ -83,6 +90,7 @@ def print_plan(
         memory: bytes that each group's training takes on each device of a process.
         console: where to print.
         finished: chunks that need not be trained again.
+        ready: whether what a shared job gives is there already, by its name.
     """
     title = f"{plan.name}: {len(plan.trials)} trials, {plan.runs} runs in {len(plan.chunks)} chunks"
     table = Table(title=title)
@@ -106,16 +114,47 @@ def print_plan(
             f"{' and '.join(f'{n} {stage}' for stage, n in steps.items())} steps a run{_again(config.selection)}, "
             f"{memory[g] / 2**30:.2f} GiB a {'worker' if jax.default_backend() == 'cpu' else 'device'}",
         )
+        own = [chunk for chunk in chunks if chunk not in finished]
+        print_stage_jobs(plan, [g], own, workers, ready, finished, console)
     if len(plan.groups) > 1:
+        if (together := stage_jobs(plan, range(len(plan.groups)), finished, ready)) and plan.stages:
+            say(console, f"all groups: {together}; sharing makes the work {together.saved:.2f} times smaller")
         say(console, f"groups differ in {', '.join(splitting_keys(plan))}; each compiles its own programs")
     mine = [chunk for chunk in shard.of(plan) if chunk not in finished]
     if finished:
         say(console, f"{len(finished)} of {len(plan.chunks)} chunks are finished already")
-    seconds, timed = seconds_left(plan, mine, workers)
+    lacking = [c for c in plan.needed_by(mine) if c.shared and not all(map(ready, c.shared.entries))]
+    seconds, timed = seconds_left(plan, [*mine, *lacking], workers)
     origin = "at the rate of the last sweep on this machine" if timed else "a rough guess: no sweep was timed here yet"
     say(
         console,
         f"{len(mine)} chunks here, {workers} worker(s): about {duration(seconds)} ({origin}), plus compilation",
+    )
+
+
+def print_stage_jobs(
+    plan: Plan,
+    groups: Sequence[int],
+    unfinished: Sequence[Chunk],
+    workers: int,
+    ready: Callable[[str], bool],
+    finished: Sequence[Chunk],
+    console: Console,
+) -> None:
+    """Print how many jobs of the stage that trials share there are, and what sharing saves."""
+    jobs = stage_jobs(plan, groups, finished, ready)
+    if jobs is None:
+        return
+    lacking = [
+        c
+        for c in plan.needed_by(unfinished)
+        if c.group in groups and c.shared and not all(map(ready, c.shared.entries))
+    ]
+    seconds, _ = seconds_left(plan, [*unfinished, *lacking], workers)
+    kept = f", {jobs.bytes / 2**20:.0f} MiB of features while they are needed" if jobs.bytes else ""
+    say(
+        console,
+        f"  {jobs}; about {duration(seconds)}{kept}; sharing makes the work {jobs.saved:.2f} times smaller",
     )
 
 

@@ -28,6 +28,7 @@ from merjax.methods.runs import (
     training_labels,
     training_steps,
 )
+from merjax.methods.stage_identity import Job, StageReads, make_job
 from merjax.nn import ststnet
 from merjax.nn.dual_inception import DualInception
 from merjax.nn.layers.losses import focal_loss
@@ -38,6 +39,16 @@ from merjax.system.errors import MerjaxError
 from merjax.training.data import TrainingData
 from merjax.training.fitted import class_weights
 from merjax.training.selection import extra_snapshots, snapshots_of, with_snapshots
+
+FLOW = StageReads(
+    "flow network",
+    version=1,
+    settings=(
+        *("method", "data.protocol", "control", "loss.gamma", "loss.alpha", "loss.label_smoothing"),
+        *("peer.epochs", "peer.batch", "peer.shuffle", "peer.optimiser", "peer.learning_rate", "peer.halve_every"),
+        *("peer.weight_decay", "peer.beta1", "peer.beta2", "peer.dropout"),
+    ),
+)
 
 
 class FlowNetwork(NamedTuple):
@@ -203,10 +214,10 @@ def jobs(data: TrainingData, specs: Sequence[RunId]) -> Jobs[Trained]:
 
 def flow_job(data: TrainingData, specs: Sequence[RunId]) -> StageJob:
     """The stage, its runs, and the clips that they train on."""
-    config = specs[0].config
+    config = FLOW.of(specs[0].config)
     stage = flow_stage(config.method, len(data.classes), config.peer.optimiser)
-    runs = stacked([make_run(data, spec, flow_numbers(data, spec)) for spec in specs])
-    budget = with_snapshots(budget_of(config.peer, len(data.index)), config.selection)
+    runs = stacked([make_run(data, spec, FLOW, flow_numbers(data, spec)) for spec in specs])
+    budget = with_snapshots(budget_of(config.peer, len(data.index)), specs[0].config.selection)
     return StageJob(stage, runs, flow_samples(data.flow_NxHxWx3), budget)
 
 
@@ -247,7 +258,7 @@ def stage_cost(data: TrainingData, config: Config) -> dict[str, float]:
 
 def flow_numbers(data: TrainingData, spec: RunId) -> FlowNumbers:
     """What one run's stage takes as data."""
-    fold, config = data.folds[spec.fold], spec.config
+    fold, config = data.folds[spec.fold], FLOW.of(spec.config)
     target_N, _ = training_labels(data, spec)
     count_K = np.bincount(target_N[fold.train_N], minlength=len(data.classes))
     traced = traced_numbers(config.peer)
@@ -261,3 +272,9 @@ def flow_numbers(data: TrainingData, spec: RunId) -> FlowNumbers:
         alpha_K=class_weights(config.loss.alpha, count_K),
         target_N=target_N,
     )
+
+
+def identities(data: TrainingData, spec: RunId) -> tuple[Job]:
+    """The identity of a run's one stage."""
+    target_N, _ = training_labels(data, spec)
+    return (make_job(FLOW, data, spec.config, spec.seed, spec.fold, target_N),)

@@ -7,10 +7,13 @@ from jaxtyping import Float
 
 from merjax.config import Config
 from merjax.engine import Jobs, Samples, StageJob
+from merjax.faces.regions import REGIONS
 from merjax.methods.numbers import traced_numbers
 from merjax.methods.runs import Pictures, RunId, Trained, budget_of, make_run, stacked, training_labels, training_steps
-from merjax.methods.spatial_stage import SpatialNumbers, frame_samples, spatial_stage
-from merjax.methods.temporal_stage import TemporalNumbers, clip_samples, temporal_stage
+from merjax.methods.spatial_stage import SPATIAL, SpatialNumbers, frame_samples, spatial_stage
+from merjax.methods.stage_identity import Job, make_job
+from merjax.methods.temporal_stage import TEMPORAL, TemporalNumbers, clip_samples, temporal_stage
+from merjax.nn.region_cnn import FEATURES
 from merjax.training.data import TrainingData
 from merjax.training.fitted import class_weights, fitted_moments, region_mask
 from merjax.training.selection import extra_snapshots, snapshots_of, with_snapshots
@@ -32,9 +35,9 @@ def jobs(data: TrainingData, specs: Sequence[RunId]) -> Jobs[Trained]:
 
 def spatial_job(data: TrainingData, specs: Sequence[RunId]) -> StageJob:
     """The spatial stage, its runs, and the frames that they train on."""
-    config = specs[0].config.spatial
+    config = SPATIAL.of(specs[0].config).spatial
     stage = spatial_stage(data.classes_R, data.channels, config.network)
-    runs = stacked([make_run(data, spec, spatial_numbers(data, spec)) for spec in specs])
+    runs = stacked([make_run(data, spec, SPATIAL, spatial_numbers(data, spec)) for spec in specs])
     return StageJob(stage, runs, frames_of(data), budget_of(config, len(data.row_S)))
 
 
@@ -44,22 +47,22 @@ def frames_of(data: TrainingData) -> Samples:
 
 
 def temporal_job(
-    data: TrainingData, specs: Sequence[RunId], features_PxSxRxD: Float[np.ndarray, "P S R D"]
+    data: TrainingData, specs: Sequence[RunId], features_PxSxRxD: Sequence[Float[np.ndarray, "S R D"]]
 ) -> StageJob:
     """The temporal stage, its runs, each with its own features, and the clips that they train on."""
-    config = specs[0].config
+    config = TEMPORAL.of(specs[0].config)
     stage = temporal_stage(len(data.streams), len(data.classes), config.temporal.units, int(data.length_N.max()))
     runs = [
-        make_run(data, spec, temporal_numbers(data, spec, features_SxRxD))
+        make_run(data, spec, TEMPORAL, temporal_numbers(data, spec, features_SxRxD))
         for spec, features_SxRxD in zip(specs, features_PxSxRxD, strict=True)
     ]
-    budget = with_snapshots(budget_of(config.temporal, len(data.index)), config.selection)
+    budget = with_snapshots(budget_of(config.temporal, len(data.index)), specs[0].config.selection)
     return StageJob(stage, stacked(runs), clip_samples(data.length_N), budget)
 
 
 def spatial_numbers(data: TrainingData, spec: RunId) -> SpatialNumbers:
     """What one run's spatial stage takes as data."""
-    fold, config = data.folds[spec.fold], spec.config
+    fold, config = data.folds[spec.fold], SPATIAL.of(spec.config)
     _, target_NxR = training_labels(data, spec)
     mean_RxC, scale_RxC = fitted_moments(data, fold, config)
     widest = max(data.classes_R)
@@ -74,15 +77,17 @@ def spatial_numbers(data: TrainingData, spec: RunId) -> SpatialNumbers:
         alpha_RxK=np.stack(alpha_RxK),
         mean_RxC=mean_RxC,
         scale_RxC=scale_RxC,
-        mask_R=region_mask(config.regions, data.streams),
         target_NxR=target_NxR,
     )
 
 
 def temporal_numbers(data: TrainingData, spec: RunId, features_SxRxD: Float[np.ndarray, "S R D"]) -> TemporalNumbers:
     """What one run's temporal stage takes as data."""
-    fold, config = data.folds[spec.fold], spec.config
+    fold, config = data.folds[spec.fold], TEMPORAL.of(spec.config)
     target_N, _ = training_labels(data, spec)
+    mask_R = region_mask(config.regions, data.streams)
+    # rounded whether they were kept or not, and 0 where a network that this run does not use may have diverged
+    seen_SxRxD = np.where(mask_R[:, None] > 0, features_SxRxD, 0).astype(config.temporal.precision).astype(np.float32)
     count_K = np.bincount(target_N[fold.train_N], minlength=len(data.classes))
     longest = data.length_N[fold.train_N].max()
     return TemporalNumbers(
@@ -90,11 +95,19 @@ def temporal_numbers(data: TrainingData, spec: RunId, features_SxRxD: Float[np.n
         gamma=np.float32(config.loss.gamma),
         smoothing=np.float32(config.loss.label_smoothing),
         alpha_K=class_weights(config.loss.alpha, count_K),
-        mask_R=region_mask(config.regions, data.streams),
+        mask_R=mask_R,
         read_after=np.int32(0 if config.temporal.mask else longest),
         target_N=target_N,
-        features_SxRxD=features_SxRxD,
+        features_SxRxD=seen_SxRxD,
     )
+
+
+def identities(data: TrainingData, spec: RunId) -> tuple[Job, Job]:
+    """The identities of the two stages of a run."""
+    run = data, spec.config, spec.seed, spec.fold
+    target_N, target_NxR = training_labels(data, spec)
+    spatial = make_job(SPATIAL, *run, data.row_S, data.clip_S, target_NxR)
+    return spatial, make_job(TEMPORAL, *run, data.clip_S, target_N, inputs=(spatial.hash,))
 
 
 def refuse(data: TrainingData) -> None:
@@ -119,6 +132,12 @@ def last_epochs(config: Config) -> float:
 def pictures(config: Config) -> Pictures:
     """Regions of the frames, or of their motion."""
     return "motion" if config.data.input == "flow" else "frames"
+
+
+def output_bytes(config: Config, frames: int) -> int:
+    """Bytes of the spatial features of one run, of every frame in use."""
+    streams = 1 if config.data.whole_face else len(REGIONS)
+    return frames * streams * FEATURES * np.dtype(config.temporal.precision).itemsize
 
 
 def stage_cost(data: TrainingData, config: Config) -> dict[str, float]:

@@ -9,6 +9,8 @@ from merjax.methods import flow_networks, local_regions
 from merjax.methods.flow_networks import NETWORKS, network_of
 from merjax.methods.handcrafted import svm as handcrafted
 from merjax.methods.runs import Pictures, RunId, Trained
+from merjax.methods.spatial_stage import SPATIAL
+from merjax.methods.stage_identity import Job, StageReads
 from merjax.system.errors import MerjaxError, meant
 from merjax.training.data import TrainingData
 
@@ -19,39 +21,47 @@ class Method(NamedTuple):
     Attributes:
         jobs: (data, specs) -> the stages of these runs, one after another, and in the end what they gave: see
             `merjax.engine.jobs`.
+        identities: (data, spec) -> what each stage of a run is known by, in the order in which they train.
+        shared: what the stage reads whose output trials may share, the first of two; None if there is one stage only.
         refuse: raises MerjaxError for data whose store lacks what the method needs.
         steps: (config, frames, clips) -> optimiser steps by stage, in the order in which they train.
         epochs: config -> the epochs of the last stage, whose end or an earlier moment is tested.
         pictures: config -> what it looks at.
         cost: (data, config) -> the rough cost of one run by stage, in units of 1e9 multiply-adds at the speed of the
             convolutions.
+        output_bytes: (config, frames) -> bytes that the shared stage's output of one job takes on the disk.
         compiles: whether its jobs are stages for the devices; what scikit-learn fits is not compiled and has no model to keep.
     """
 
     jobs: Callable[[TrainingData, Sequence[RunId]], Jobs[Trained]]
+    identities: Callable[[TrainingData, RunId], tuple[Job, ...]]
     refuse: Callable[[TrainingData], None]
     steps: Callable[[Config, int, int], dict[str, int]]
     epochs: Callable[[Config], float]
     pictures: Callable[[Config], Pictures]
     cost: Callable[[TrainingData, Config], dict[str, float]]
+    shared: StageReads | None = None
+    output_bytes: Callable[[Config, int], int] = lambda config, frames: 0
     compiles: bool = True
 
 
-def _of(module, *, compiles: bool = True) -> Method:
+def _of(module, *, shared: StageReads | None = None, compiles: bool = True) -> Method:
     return Method(
         jobs=module.jobs,
+        identities=module.identities,
         refuse=module.refuse,
         steps=module.stage_steps,
         epochs=module.last_epochs,
         pictures=module.pictures,
         cost=module.stage_cost,
+        shared=shared,
         compiles=compiles,
     )
 
 
 _FLOW_NETWORK = _of(flow_networks)
 METHODS = {
-    "local_regions": _of(local_regions),
+    "local_regions": _of(local_regions, shared=SPATIAL)._replace(output_bytes=local_regions.output_bytes),
     **{name: _FLOW_NETWORK for name in NETWORKS},
     **{name: _of(handcrafted, compiles=False) for name in handcrafted.NAMES},
 }

@@ -1,16 +1,15 @@
 """Runs as every method trains them: what distinguishes them, what they train on, what they give."""
 
-import hashlib
-import json
 from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple
 
 import jax
 import numpy as np
 
-from merjax.config import Config, PeerConfig, identity
+from merjax.config import Config, PeerConfig
 from merjax.engine import Budget, RunArrays
 from merjax.methods.numbers import StageConfig
+from merjax.methods.stage_identity import StageReads, drawn, stage_key
 from merjax.training.data import TrainingData
 
 # What a method looks at: its streams' regions of the frames in use, as they are or as the motion up to each frame; or one
@@ -46,12 +45,6 @@ class Trained(NamedTuple):
         return self.snapshots_PxLxNxK[:, -1]
 
 
-def run_key(spec: RunId, fold_name: str) -> np.ndarray:
-    """Key data of a run's randomness: a hash of its seed, its trial and its fold, and nothing else."""
-    text = json.dumps([spec.seed, identity(spec.config), fold_name])
-    return np.frombuffer(hashlib.blake2b(text.encode(), digest_size=8).digest(), np.uint32)
-
-
 def training_steps(stage: StageConfig, samples: int) -> int:
     """Optimiser steps of a stage: its epochs in batches of the common stream; in fixed order, every epoch ends with a short
     batch."""
@@ -73,22 +66,24 @@ def budget_of(stage: StageConfig, samples: int) -> Budget:
     return Budget(stage.batch, training_steps(stage, samples), shuffle=shuffles(stage))
 
 
-def make_run(data: TrainingData, spec: RunId, numbers: Any) -> RunArrays:
+def make_run(data: TrainingData, spec: RunId, reads: StageReads, numbers: Any) -> RunArrays:
     """A run with its stage's numbers, as the engine takes it."""
-    fold = data.folds[spec.fold]
-    return RunArrays(run_key(spec, fold.name), fold.train_N.astype(np.float32), numbers)
+    key = stage_key(reads, spec.config, spec.seed, data.training_subjects[spec.fold])
+    return RunArrays(key, data.folds[spec.fold].train_N.astype(np.float32), numbers)
 
 
 def training_labels(data: TrainingData, spec: RunId) -> tuple[np.ndarray, np.ndarray]:
     """The clip and region labels that a run trains on, `[N]` and `[N, R]`; 0 for every clip that it does not train on.
 
-    Under `control: shuffle` the training clips' labels are permuted, those of a clip and of its regions together.
+    Under `control: shuffle` the training clips' labels are permuted, those of a clip and of its regions together, and alike
+    in all stages and trials.
     """
     fold = data.folds[spec.fold]
     train = np.flatnonzero(fold.train_N)
     source = train
     if spec.config.control == "shuffle":
-        source = np.random.default_rng(run_key(spec, fold.name)).permutation(train)
+        key = drawn(spec.seed, "shuffled labels", data.training_subjects[spec.fold])
+        source = np.random.default_rng(key).permutation(train)
     target_N, target_NxR = (np.zeros(t.shape, np.int32) for t in (data.target_N, data.target_NxR))
     target_N[train], target_NxR[train] = data.target_N[source], data.target_NxR[source]
     return target_N, target_NxR

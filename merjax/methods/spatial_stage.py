@@ -12,8 +12,21 @@ from jaxtyping import Array, Float, Int
 from merjax.engine import Batch, Outcome, Samples, Stage, Variables
 from merjax.methods.numbers import InModel, Real
 from merjax.methods.optimisers import adamw
+from merjax.methods.stage_identity import StageReads
 from merjax.nn.layers.losses import focal_loss
 from merjax.nn.region_cnn import Network, apply_regions, features_regions, init_regions
+
+# All regions of a geometry are trained, whichever of them the classifier keeps: their networks share nothing, so trials with
+# different regions have this stage in common.
+SPATIAL = StageReads(
+    "spatial",
+    version=1,
+    settings=(
+        *("data.protocol", "data.input", "data.standardise", "data.frames", "data.whole_face", "data.anger", "control"),
+        *("loss.gamma", "loss.alpha", "loss.label_smoothing", "spatial.network", "spatial.epochs", "spatial.batch"),
+        *("spatial.learning_rate", "spatial.weight_decay", "spatial.beta1", "spatial.beta2", "spatial.dropout"),
+    ),
+)
 
 
 class SpatialNumbers(NamedTuple):
@@ -25,7 +38,6 @@ class SpatialNumbers(NamedTuple):
         gamma, smoothing: of the focal loss.
         alpha_RxK: class weights of each region, 0 beyond its own k(r) classes.
         mean_RxC, scale_RxC: of the input, fitted on the fold's training frames.
-        mask_R: 1 for the regions in use.
         target_NxR: region labels of every clip; 0 for those that are not trained on.
     """
 
@@ -39,7 +51,6 @@ class SpatialNumbers(NamedTuple):
     alpha_RxK: InModel[Float[Array | np.ndarray, "R K"]]
     mean_RxC: InModel[Float[Array | np.ndarray, "R C"]]
     scale_RxC: InModel[Float[Array | np.ndarray, "R C"]]
-    mask_R: InModel[Float[Array | np.ndarray, "R"]]
     target_NxR: Int[Array | np.ndarray, "N R"]
 
 
@@ -59,10 +70,9 @@ def spatial_stage(classes_R: tuple[int, ...], channels: int = 1, network: Networ
         )
         share_B = weight_B / jnp.maximum(weight_B.sum(), 1e-9)
         right_RxB = logits_RxBxK.argmax(-1) == target_RxB
-        mask_R = numbers.mask_R
         # the regions' networks share nothing, so the sum trains each of them by its own mean loss
-        total = (loss_RxB @ share_B * mask_R).sum()
-        return Outcome(total, {"loss": total, "accuracy": (right_RxB @ share_B * mask_R).sum() / mask_R.sum()})
+        total = (loss_RxB @ share_B).sum()
+        return Outcome(total, {"loss": total, "accuracy": (right_RxB @ share_B).mean()})
 
     def apply(variables, batch: Batch, numbers: SpatialNumbers):
         return features_regions(

@@ -10,9 +10,21 @@ from jaxtyping import Array, Float, Int
 from merjax.engine import Batch, Outcome, Samples, Stage, Variables
 from merjax.methods.numbers import Count, InModel, Real
 from merjax.methods.optimisers import adamw
+from merjax.methods.stage_identity import StageReads
 from merjax.nn.layers.losses import focal_loss
 from merjax.nn.region_cnn import FEATURES
 from merjax.nn.region_lstm import TemporalClassifier
+
+TEMPORAL = StageReads(
+    "temporal",
+    version=1,
+    settings=(
+        *("data.protocol", "data.frames", "data.whole_face", "control", "regions"),
+        *("loss.gamma", "loss.alpha", "loss.label_smoothing", "temporal.units", "temporal.mask", "temporal.epochs"),
+        *("temporal.batch", "temporal.learning_rate", "temporal.weight_decay", "temporal.beta1", "temporal.beta2"),
+        *("temporal.dropout_lstm", "temporal.dropout_fc", "temporal.precision"),
+    ),
+)
 
 
 class TemporalNumbers(NamedTuple):
@@ -26,7 +38,7 @@ class TemporalNumbers(NamedTuple):
         mask_R: 1 for the regions that reach the classifier.
         read_after: the number of frames after which the LSTMs' state is read; 0: at each clip's last one.
         target_N: labels of every clip; 0 for those that are not trained on.
-        features_SxRxD: the run's own spatial features, of every frame in use.
+        features_SxRxD: the run's own spatial features, of every frame in use; 0 for regions that are not.
     """
 
     learning_rate: InModel[Real]

@@ -9,6 +9,7 @@ from merjax.report.figures import curve_figure
 from merjax.report.pictures import Picture, drawn
 from merjax.report.section import MOST_DETAILED, Section
 from merjax.scoring.entry import GroupData
+from merjax.sweeps.costs import stage_jobs
 from merjax.sweeps.result import SweepResult
 from merjax.system.console import duration
 
@@ -44,9 +45,18 @@ def _facts(run: SweepResult) -> dict[str, str]:
         "seeds": ", ".join(map(str, plan.seeds)),
         "training runs": f"{plan.runs - len(run.missing)} of {plan.runs} finished (trial × seed × fold)",
         "files": f"planned {run.began:%Y-%m-%d %H:%M}, last predictions {run.ended:%Y-%m-%d %H:%M} (times of the files)",
+        **_stage_jobs(run),
         **_conditions(run),
         "SHA-256 of the predictions": f"{run.digest} (cat {run.folder}/predictions-*.parquet | sha256sum)",
     }
+
+
+def _stage_jobs(run: SweepResult) -> dict[str, str]:
+    """How much was trained once for several runs."""
+    jobs = stage_jobs(run.plan, range(len(run.plan.groups)), run.finished)
+    if jobs is None:
+        return {}
+    return {"stage jobs": f"{jobs}; sharing makes the work {jobs.saved:.2f} times smaller"}
 
 
 def _conditions(run: SweepResult) -> dict[str, str]:

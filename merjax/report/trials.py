@@ -11,8 +11,8 @@ from merjax.report.section import Section, records
 from merjax.report.settings import varying
 from merjax.scoring.metrics import SCORES
 from merjax.scoring.written import number
-from merjax.sweeps.costs import trial_costs
 from merjax.sweeps.result import SweepResult
+from merjax.sweeps.spent import spent_on_trials
 
 
 class Cell(NamedTuple):
@@ -29,24 +29,24 @@ def trials_of(section: Section, runs: Sequence[SweepResult]) -> pd.DataFrame:
     Returns:
         Columns entry, run, trial, selection, the settings by which entries differ (by dotted key), then UF1, UAR and
         accuracy on the first part, each with `_sd`, `_low` and `_high`, `UF1_holm` (against the base), clips, seeds, diverged,
-        seconds and jobs (training runs; NaN if they were not recorded), chosen, base and best (true or false).
+        seconds and jobs (see `merjax.sweeps.spent`), chosen, base and best (true or false).
     """
     comparison, part = section.comparison, section.comparison.parts[0]
     configs = {entry.label: flatten(entry.config) for entry in comparison.entries}
     keys = varying(list(configs.values()))
-    costs = {(run.name, trial): cost for run in runs for trial, cost in trial_costs(run).items()}
+    spent = {(run.name, trial): own for run in runs for trial, own in spent_on_trials(run).items()}
     scores = {row["entry"]: row for row in records(section.scores, part)}
     against = [row for row in records(section.differences, part) if row["base"] == comparison.base.label]
     holm = {row["entry"]: row["UF1_holm"] for row in against}
     rows = []
     for entry in (entry for entry in comparison.entries if entry.label in scores):
-        score, cost = scores[entry.label], costs.get((entry.run, entry.trial))
+        score, own = scores[entry.label], spent.get((entry.run, entry.trial))
         row: dict[str, Any] = {key: getattr(entry, key) for key in ("run", "trial", "selection")}
         row |= {key: configs[entry.label][key] for key in keys}
         row |= {f"{name}{end}": score[f"{name}{end}"] for name in SCORES for end in ("", "_sd", "_low", "_high")}
         row |= {"UF1_holm": holm.get(entry.label, float("nan"))}
         row |= {key: int(score[key]) for key in ("clips", "seeds", "diverged")}
-        row |= {"seconds": cost.seconds if cost else float("nan"), "jobs": cost.jobs if cost else float("nan")}
+        row |= {"seconds": own.seconds if own else float("nan"), "jobs": own.jobs if own else float("nan")}
         row |= {"chosen": entry in comparison.chosen, "base": entry in comparison.bases, "best": entry is section.best}
         rows.append({"entry": entry.label} | row)
     return pd.DataFrame(rows)

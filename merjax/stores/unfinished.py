@@ -27,7 +27,6 @@ from merjax.system.errors import MerjaxError
 from merjax.system.files import write_json
 from merjax.system.own_files import read_json
 from merjax.system.paths import holds_something, lacks_file, make_folder
-from merjax.system.versions import __version__
 
 PICTURES = "pictures"
 _MARKER = "partial.json"
@@ -176,7 +175,8 @@ def _fingerprint(clips: Sequence[Clip], settings: CropSettings) -> str:
     made = f"Settings(colour={settings.colour!r}, align={settings.align!r}, flow={_spelled(settings.flow)})"
     if settings.faces != STEPS[-1]:
         made += f", faces={settings.faces!r}"
-    lines = [f"format {STORE_FORMAT}, version {__version__}, {made}"]
+    # the first version that prepared as this one does: what it left unfinished goes on
+    lines = [f"format {STORE_FORMAT}, version 0.1.0, {made}"]
     lines += [f"{clip.key} {frame}" for clip in clips for frame in clip.frames]
     return hashlib.blake2b("\n".join(lines).encode(errors="surrogateescape"), digest_size=16).hexdigest()
 

@@ -39,6 +39,9 @@ def merge(folders: Sequence[Path], out: Path) -> Plan:
             if is_finished(folder, chunk) and not is_finished(out, chunk):
                 for source in filter(is_file, (record_path(folder, chunk), *chunk_files(folder, chunk))):
                     write_aside(out / source.name, functools.partial(shutil.copyfile, source))
+        for record in filter(is_file, (record_path(folder, shared) for shared in plan.stages)):
+            if not is_file(out / record.name):
+                write_aside(out / record.name, functools.partial(shutil.copyfile, record))
         if (folder / "models").is_dir() and folder.resolve() != out.resolve():
             shutil.copytree(folder / "models", out / "models", dirs_exist_ok=True)
     return plan

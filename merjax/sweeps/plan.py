@@ -1,6 +1,5 @@
 """From trials to work: groups that share compiled programs, runs, and chunks of runs that train together."""
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -8,10 +7,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from merjax.config import Config, flatten, make_config, program_group
+from merjax.config import Config, EngineConfig, flatten, make_config, program_group
 from merjax.methods.registry import method_of
 from merjax.scoring.entry import GroupData, SkippedClip
 from merjax.scoring.published.tables import published_before
+from merjax.sweeps.chunks import Chunk, GroupRuns, chunk_from_json, chunk_to_json, cut
 from merjax.sweeps.sweep_file import SweepFile, Trial
 from merjax.system.errors import MerjaxError
 from merjax.system.versions import __version__
@@ -22,16 +22,6 @@ from merjax.training.selection import training_name, trains_inner, trains_outer
 PLAN_FORMAT = 1
 Capacity = Callable[[TrainingData, Config], int | None]
 _CPU_CHUNK = 4  # runs: enough to share the loading of batches, few enough to lose little if the process is killed
-
-
-class Chunk(NamedTuple):
-    """Runs that train on the devices together: trial and fold numbers, of one group and one seed."""
-
-    number: int
-    group: int
-    seed: int
-    runs: tuple[tuple[int, int], ...]
-    width: int  # runs that the compiled programs take: equal in all chunks of a group
 
 
 class NotRun(NamedTuple):
@@ -57,6 +47,7 @@ class Plan:
         chunks: the work, in the order in which it is started.
         version: the version of merjax that made the plan.
         groups: what each group trains on.
+        stages: the shared chunks, which train a stage for several of the others, numbered after them.
         inner: share of the training subjects that is tested in place of the held-out subjects; 0 tests the held-out ones.
         not_run: trials whose method needs something that their store lacks.
         published: the published table that the sweep repeats, see `merjax.sweeps.sweep_file.SweepFile`; "" for none.
@@ -68,6 +59,7 @@ class Plan:
     group_of_trial: tuple[int, ...]
     chunks: tuple[Chunk, ...]
     groups: tuple[GroupData, ...]
+    stages: tuple[Chunk, ...] = ()
     version: str = __version__
     inner: float = 0.0
     not_run: tuple[NotRun, ...] = ()
@@ -98,6 +90,14 @@ class Plan:
             )
         return pd.DataFrame(rows)
 
+    def chunk(self, number: int) -> Chunk:
+        """A chunk by its number, shared or not."""
+        return (*self.chunks, *self.stages)[number]
+
+    def needed_by(self, chunks: Sequence[Chunk]) -> list[Chunk]:
+        """The shared chunks whose outputs these chunks take."""
+        return [self.chunk(number) for number in sorted({number for chunk in chunks for number in chunk.needs})]
+
     def _repr_html_(self) -> str:
         """The table, for a notebook."""
         return self.table.to_html()
@@ -114,7 +114,8 @@ class Plan:
             "inner": self.inner,
             "not_run": [trial._asdict() for trial in self.not_run],
             "published": self.published,
-            "chunks": [chunk._asdict() for chunk in self.chunks],
+            "chunks": [chunk_to_json(chunk) for chunk in self.chunks],
+            **({"stages": [chunk_to_json(chunk) for chunk in self.stages]} if self.stages else {}),
         }
 
 
@@ -145,8 +146,9 @@ def plan_from_json(content: dict[str, Any]) -> Plan:
         ),
         tuple(content["seeds"]),
         tuple(content["group_of_trial"]),
-        tuple(Chunk(**{**c, "runs": tuple(map(tuple, c["runs"]))}) for c in content["chunks"]),
+        tuple(map(chunk_from_json, content["chunks"])),
         tuple(map(GroupData.from_json, content["data"])),
+        tuple(map(chunk_from_json, content.get("stages", ()))),
         content["version"],
         content.get("inner", 0.0),
         tuple(NotRun(**{"published": rows.get(t["trial"], "")} | t) for t in content.get("not_run", ())),
@@ -178,20 +180,11 @@ def make_plan(sweep: SweepFile, workers: int, capacity: Capacity = lambda data, 
         class_weights(trial.config.loss.alpha, np.ones(1))
         if trains_inner(trial.config.selection):
             data_of_group[group].held_out_inside(trial.config.selection.inner)
-    chunks: list[Chunk] = []
-    for group, data in enumerate(data_of_group):
-        trials = [t for t, g in enumerate(group_of_trial) if g == group]
-        runs = [(t, f) for t in trials for f, fold in enumerate(data.folds) if able[t].is_of(fold.name)]
-        most = most_runs_together(data, firsts[group], capacity)
-        if not firsts[group].engine.chunk:
-            most = min(most, math.ceil(len(runs) / workers))
-        width = balanced_width(len(runs), most)
-        chunks += [
-            Chunk(0, group, seed, tuple(runs[i : i + width]), width)
-            for seed in sweep.seeds
-            for i in range(0, len(runs), width)
-        ]
-    numbered = tuple(chunk._replace(number=i) for i, chunk in enumerate(chunks))
+    engine = firsts[0].engine
+    parts = [_runs_of(able, group_of_trial, g, data, capacity) for g, data in enumerate(data_of_group)]
+    chunks, stages = cut(able, parts, sweep.seeds, workers, engine.share and keeps_stages(engine, sweep.inner))
+    if not engine.share:
+        chunks, stages = tuple(chunk._replace(needs=()) for chunk in chunks), ()
     groups = tuple(
         describe(data, cost_of_run(data, config)) for data, config in zip(data_of_group, firsts, strict=True)
     )
@@ -200,12 +193,29 @@ def make_plan(sweep: SweepFile, workers: int, capacity: Capacity = lambda data, 
         able,
         sweep.seeds,
         group_of_trial,
-        numbered,
+        chunks,
         groups,
+        stages,
         inner=sweep.inner,
         not_run=not_run,
         published=sweep.published,
     )
+
+
+def _runs_of(
+    trials: Sequence[Trial], group_of_trial: Sequence[int], group: int, data: TrainingData, capacity: Capacity
+) -> GroupRuns:
+    """A group's runs, as they are to be cut."""
+    own = tuple(t for t, g in enumerate(group_of_trial) if g == group)
+    runs = tuple((t, f) for t in own for f, fold in enumerate(data.folds) if trials[t].is_of(fold.name))
+    first = trials[own[0]].config
+    return GroupRuns(data, own, runs, most_runs_together(data, first, capacity), not first.engine.chunk)
+
+
+def keeps_stages(engine: EngineConfig, inner: float) -> bool:
+    """Whether what every job gives is kept: for other sweeps, for the user, or for the proposals of a search (those have
+    inner subjects) that are still to come."""
+    return bool(engine.stages != "none" or engine.keep_features or inner)
 
 
 def _opened(sweep: SweepFile) -> tuple[dict[tuple, TrainingData], tuple[NotRun, ...]]:
@@ -253,11 +263,6 @@ def splitting_keys(plan: Plan) -> tuple[str, ...]:
     """The settings by which the groups differ."""
     firsts = [dict(program_group(plan.trials[plan.group_of_trial.index(g)].config)) for g in range(len(plan.groups))]
     return tuple(key for key in firsts[0] if len({repr(first[key]) for first in firsts}) > 1)
-
-
-def balanced_width(runs: int, most: int) -> int:
-    """The chunk width, at most `most`, that spreads the runs evenly over as few chunks as possible."""
-    return math.ceil(runs / math.ceil(runs / most))
 
 
 def describe(data: TrainingData, cost: dict[str, float]) -> GroupData:

@@ -143,7 +143,7 @@ class SweepResult:
     @cached_property
     def conditions(self) -> Conditions | None:
         """Devices, versions and time of the training; None if they were not noted."""
-        return read_conditions(self.folder, self.finished)
+        return read_conditions(self.folder, [*self.finished, *self.plan.stages])
 
     @property
     def began(self) -> datetime:

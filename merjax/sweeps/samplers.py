@@ -1,6 +1,8 @@
 """Optuna, if it is installed, and its samplers by their names in sweep files."""
 
 import inspect
+import warnings
+from typing import Any
 
 from merjax.system.errors import MerjaxError
 
@@ -10,7 +12,7 @@ try:
 except ImportError:
     raise MerjaxError("sweep files with `search:` need Optuna: pip install 'merjax[search]'") from None
 
-__all__ = ["JournalFileBackend", "make_sampler", "optuna"]
+__all__ = ["JournalFileBackend", "make_sampler", "optuna", "with_fixed"]
 
 
 def make_sampler(name: str, seed: int) -> "optuna.samplers.BaseSampler":
@@ -29,6 +31,15 @@ def make_sampler(name: str, seed: int) -> "optuna.samplers.BaseSampler":
         return sampler(seed=seed)
     except ImportError as error:
         raise MerjaxError(f"search: sampler {name}: {str(error).splitlines()[0]}") from None
+
+
+def with_fixed(sampler: "optuna.samplers.BaseSampler", fixed: dict[str, Any]) -> "optuna.samplers.BaseSampler":
+    """A sampler that proposes only what is not fixed."""
+    if not fixed:
+        return sampler
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        return optuna.samplers.PartialFixedSampler(fixed, sampler)
 
 
 def _known() -> dict[str, type]:

@@ -20,6 +20,7 @@ class SearchSpec(NamedTuple):
     sampler: str = "tpe"
     metric: str = "UF1"
     inner: float = 0.2
+    inner_trials: int = 1  # proposals in a row that share the settings of the stage that trials share
     storage: str | None = None
 
 
@@ -39,7 +40,8 @@ def read_search(content: Mapping[str, Any], base: Config, source: str) -> Search
     said = content["search"]
     if not isinstance(said, dict) or not {"space", "trials"} <= said.keys() <= set(SearchSpec._fields):
         raise MerjaxError(
-            f"{source}: search is {shown(said)}; write space and trials, and any of sampler, metric, inner, storage"
+            f"{source}: search is {shown(said)}; write space and trials, and any of sampler, metric, inner, "
+            "inner_trials, storage"
         )
     if not isinstance(said["space"], dict) or not said["space"]:
         raise MerjaxError(
@@ -66,7 +68,7 @@ def read_search(content: Mapping[str, Any], base: Config, source: str) -> Search
 def _part(key: str, value: Any, source: str) -> Any:
     """A part of the section but `space`, read as what it has to be."""
     try:
-        if key == "trials" and whole(value) >= 1:
+        if key in ("trials", "inner_trials") and whole(value) >= 1:
             return whole(value)
         if key == "metric" and text(value) in [*SCORES]:
             return text(value)
@@ -85,6 +87,7 @@ def _part(key: str, value: Any, source: str) -> Any:
 
 _EXPECTED = {
     "trials": "how many settings to try",
+    "inner_trials": "how many proposals in a row share a spatial stage",
     "metric": f"any of {', '.join(SCORES)}",
     "inner": "a share of the training subjects, up to 0.5",
     "storage": "a URL such as sqlite:///study.db",

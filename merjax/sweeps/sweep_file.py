@@ -21,6 +21,7 @@ search:
   sampler: tpe                          # or random, or one of Optuna's samplers by name, such as GPSampler
   trials: 40                            # proposals in all; more can be asked for later
   metric: UF1                           # or UAR, accuracy: pooled over folds, on inner subjects only
+  inner_trials: 1                       # 4: of four proposals in a row, one draws the spatial settings and all have them
   inner: 0.2                            # share of each fold's training subjects to hold out for that
   space:
     spatial.learning_rate: {low: 1e-5, high: 1e-2, log: true}
@@ -35,7 +36,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args
 
-from merjax.config import Config, flatten, identity, make_config, read_settings
+from merjax.config import Config, flatten, identity, make_config, read_settings, trained_settings
 from merjax.methods.registry import refuse_unknown_method
 from merjax.scoring.published.tables import refuse_unknown_rows
 from merjax.sweeps.axes import points_of
@@ -253,7 +254,7 @@ def _refuse_unknown_methods(trials: Sequence[Trial], source: str) -> None:
 def _refuse_duplicates(trials: Sequence[Trial], source: str) -> None:
     seen: dict[str, str] = {}
     for trial in trials:
-        key = f"{identity(trial.config)} {trial.config.data.store} {trial.config.selection}"
+        key = f"{identity(trial.config, trained_settings())} {trial.config.data.store} {trial.config.selection}"
         if key in seen:
             raise MerjaxError(
                 f'{source}: the trials "{seen[key]}" and "{trial.name}" have the same settings; remove one'

@@ -272,3 +272,15 @@ def _number_of(written: str) -> int | float:
 
 def _is_flag(value: Any) -> bool:
     return isinstance(value, bool) or getattr(getattr(value, "dtype", None), "kind", "") == "b"  # Python's or NumPy's
+
+
+def size_in_bytes(text: str) -> int:
+    """A size such as "20GB" or "500 MB".
+
+    Raises:
+        ValueError: it is anything else; the message says what to write.
+    """
+    match = re.fullmatch(r"(\d+(?:\.\d+)?) *([kMGT]?)B", text.strip(), re.IGNORECASE)
+    if match is None:
+        raise ValueError("write a size such as 20GB or 500MB")
+    return int(float(match[1]) * 1000 ** " KMGT".index(match[2].upper() or " "))

@@ -13,6 +13,7 @@ from merjax.config import DataConfig, make_config
 from merjax.datasets.shown import as_html, as_text, clips_by, several
 from merjax.faces.regions import FACE, REGIONS, Region
 from merjax.protocols import SCHEMES, Fold, LabelScheme, label_clips, make_folds, split_hash
+from merjax.protocols.folds import subjects_of
 from merjax.protocols.inner_subjects import inner_folds
 from merjax.stores.store import Store, open_store
 from merjax.system.errors import MerjaxError
@@ -123,14 +124,24 @@ class TrainingData:
         return replace(self, folds=inner_folds(self.index, self.folds, self.target_N, share))
 
     @cached_property
+    def clip_names(self) -> list[str]:
+        """Each clip's "database/subject/clip"."""
+        return (self.index["database"] + "/" + self.index["subject"] + "/" + self.index["clip"]).tolist()
+
+    @cached_property
+    def training_subjects(self) -> list[list[str]]:
+        """By fold, the subjects of its training clips, "database/subject", each once."""
+        subject_N = subjects_of(self.index)
+        return [sorted({*subject_N[fold.train_N].tolist()}) for fold in self.folds]
+
+    @cached_property
     def split_hash(self) -> str:
         return split_hash(self.index, self.folds)
 
     @cached_property
     def label_hash(self) -> str:
         """Hash of every clip's labels, whatever the order of the clips."""
-        keys = self.index["database"] + "/" + self.index["subject"] + "/" + self.index["clip"]
-        rows = zip(keys, self.target_N.tolist(), self.target_NxR.tolist(), strict=True)
+        rows = zip(self.clip_names, self.target_N.tolist(), self.target_NxR.tolist(), strict=True)
         return hashlib.blake2b(repr(sorted(rows)).encode(), digest_size=8).hexdigest()
 
     @cached_property

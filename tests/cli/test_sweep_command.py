@@ -1,12 +1,14 @@
 """The sweep command: what it prints as it was typed, what its flags print, and what they refuse."""
 
+import re
 import shlex
 from pathlib import Path
 
 import pandas as pd
 import pytest
+import yaml
 from rich.console import Console
-from support.small_experiment import BASE, small_plan, use_small_experiment
+from support.small_experiment import BASE, SHARED, small_plan, use_small_experiment
 
 import merjax.sweeps.running.planned
 import merjax.sweeps.running.run
@@ -105,6 +107,24 @@ def test_a_plan_counts_what_is_finished(say, tmp_path):
     code, _, err = say("mine.yaml", "loss.gamma=1", "--plan")
     assert code == 2
     assert "had loss.gamma 2.0, now it has 1.0" in err
+
+
+def test_a_plan_tells_what_trials_share_and_what_is_there_already(say, tmp_path):
+    """Three trials of four folds have one spatial stage, another trial has its own; one of two shared chunks is there."""
+    trials = SHARED | {"focal": {"loss.gamma": 0.5}}
+    text = yaml.safe_dump({"base": BASE | {"engine": BASE["engine"] | {"chunk": 2}}, "trials": trials}, sort_keys=False)
+    code, out, _ = say("mine.yaml", "--plan", text=text)
+    assert code == 0
+    assert "16 spatial jobs asked for, 8 distinct, 0 found ready, 8 to train; about" in out
+    assert re.search(r"0 MiB of features while they are needed; sharing makes the work 1\.\d\d times smaller", out)
+    plan = small_plan(base=BASE | {"engine": BASE["engine"] | {"chunk": 2}}, trials=trials)
+    for entry in plan.stages[0].shared.entries:
+        place = tmp_path / "library" / entry
+        place.mkdir(parents=True)
+        (place / "entry.json").write_text("{}")
+    (tmp_path / "library" / "stages.json").write_text('{"format": 1}')
+    code, out, _ = say("mine.yaml", "--plan", f"engine.stages={tmp_path / 'library'}", text=text)
+    assert "16 spatial jobs asked for, 8 distinct, 2 found ready, 6 to train" in out
 
 
 def test_the_plan_of_a_search_tells_how_it_goes_and_that_its_trials_are_examples(say, tmp_path):

@@ -44,7 +44,7 @@ def test_a_toy_network_outside_of_merjax_is_trained_tested_saved_and_loaded(toy,
     base = {
         "method": toy,
         "data": {"folds": "loso"},
-        "peer": {"epochs": 60, "batch": 16, "learning_rate": 0.1},
+        "peer": {"epochs": 200, "batch": 16, "learning_rate": 0.1},
         "engine": {"workers": 1, "save_models": True},
     }
     result = merjax.run_sweep({"base": base}, out=tmp_path / "run")

@@ -56,10 +56,10 @@ def test_every_traced_setting_is_a_number_of_its_stage(section):
 
 
 @pytest.mark.parametrize("section", SECTIONS)
-def test_every_setting_of_the_loss_and_the_regions_reaches_the_stage(section):
+def test_every_setting_of_the_loss_reaches_the_stage_and_the_regions_the_classifier(section):
     before = numbers_of(section, make_config())._asdict()
     expected = {"loss.gamma=1": "gamma", "loss.label_smoothing=0.1": "smoothing", "loss.alpha=3": "alpha"}
-    if section != "peer":
+    if section == "temporal":
         expected["regions=[mouth]"] = "mask"
     for line, name in expected.items():
         after = numbers_of(section, make_config(line))._asdict()

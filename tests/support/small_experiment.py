@@ -32,6 +32,9 @@ BASE = {
     "engine": {"steps_per_call": 2, "chunk": 4, "checkpoint_minutes": 0},
 }
 
+# trials that have the spatial stage in common
+SHARED = {"all": {}, "mouth": {"regions": ["mouth"]}, "slow": {"temporal.learning_rate": 1e-4}}
+
 
 def small_experiment() -> TrainingData:
     """Four subjects with a clip of each of three classes; the class shows in the brightness of the second frame."""

@@ -1,5 +1,6 @@
 """A sweep over the small experiment as a process of its own, to be killed: `python tests/support/small_worker.py FOLDER [I/N]
-[RULES [NETWORKS]]`, RULES being rules of selection, as in `fixed+inner`, and NETWORKS "tiny" or "paper".
+[RULES [NETWORKS [TRIALS]]]`, RULES being rules of selection, as in `fixed+inner`, NETWORKS "tiny" or "paper", and TRIALS
+"apart" or "shared": three trials and two seeds with a stage in common.
 
 Prints a line per call (`call CHUNK STAGE STEP`) and per warning (`warning ...`). In the end it says, to stderr,
 `programs ASKED FOUND`: how many programs it had to have compiled, and how many of them were in the cache already.
@@ -10,7 +11,7 @@ from collections import Counter
 from pathlib import Path
 
 import jax
-from support.small_experiment import BASE, small_plan, use_small_experiment
+from support.small_experiment import BASE, SHARED, small_plan, use_small_experiment
 
 from merjax.engine import Progress
 from merjax.sweeps.plan import Chunk
@@ -40,7 +41,10 @@ def main() -> None:
     jax.monitoring.register_event_listener(lambda event, **about: events.update([event.rpartition("/")[2]]))
     use_small_experiment(networks="paper" if sys.argv[4:] == ["paper"] else "tiny")
     base = BASE | {"selection": {"rules": sys.argv[3].split("+"), "looks": 5}} if len(sys.argv) > 3 else BASE
-    small_plan(folder, base=base, trials={"focal": {"loss.gamma": 2}, "cross-entropy": {"loss.gamma": 0}})
+    if sys.argv[5:] == ["shared"]:
+        small_plan(folder, base=base, trials=SHARED, seeds=2)
+    else:
+        small_plan(folder, base=base, trials={"focal": {"loss.gamma": 2}, "cross-entropy": {"loss.gamma": 0}})
     with stop_requests() as stop:
         try:
             take_chunks(folder, Printer(), stop, shard)

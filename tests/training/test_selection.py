@@ -11,7 +11,7 @@ from support.small_experiment import BASE, small_experiment, small_plan, use_sma
 from support.training import trained_by
 
 import merjax.sweeps.plan
-from merjax.config import identity, make_config, program_group
+from merjax.config import identity, make_config, program_group, trained_settings
 from merjax.engine import Budget, Engine
 from merjax.engine.engine import SNAPSHOTS
 from merjax.methods.local_regions import jobs, spatial_job, temporal_job
@@ -294,7 +294,7 @@ def test_snapshots_of_a_diverged_run_are_the_last_choice():
 
 def test_selection_is_no_part_of_a_trials_identity_but_splits_groups():
     base, other = make_config(), make_config(ALL)
-    assert identity(base) == identity(other)
+    assert identity(base, trained_settings()) == identity(other, trained_settings())
     assert program_group(base) != program_group(other)
 
 

@@ -14,6 +14,7 @@ from merjax.config import Config
 from merjax.engine import HostJob, Jobs, Progress, StageResult, Variables
 from merjax.methods.handcrafted.features import DESCRIPTORS, clip_features, require_frames
 from merjax.methods.runs import Pictures, RunId, Trained, training_labels
+from merjax.methods.stage_identity import Job, StageReads, make_job
 from merjax.system.errors import MerjaxError
 from merjax.system.processes import cores
 from merjax.training.data import TrainingData
@@ -21,6 +22,7 @@ from merjax.training.fitted import class_weights
 
 NAMES = tuple(DESCRIPTORS)
 _STAGE = "svm"
+SVM = StageReads(_STAGE, version=1, settings=("method", "data.protocol", "control", "loss.alpha", "svm.cost"))
 
 
 class Fit(NamedTuple):
@@ -84,6 +86,12 @@ def _fit_all(data: TrainingData, specs: Sequence[RunId], on_call: Callable[[Prog
     return StageResult(Variables({}), np.stack([fit.probability_NxK for fit in own_P]), curves, None)
 
 
+def identities(data: TrainingData, spec: RunId) -> tuple[Job]:
+    """The identity of a run's one fit."""
+    target_N, _ = training_labels(data, spec)
+    return (make_job(SVM, data, spec.config, spec.seed, spec.fold, target_N),)
+
+
 def refuse(data: TrainingData) -> None:
     """Refuse a store without frames, and an installation without scikit-learn.
 
@@ -135,7 +143,7 @@ def _fit(data: TrainingData, features_NxD: np.ndarray, spec: RunId) -> Fit:
     from sklearn.preprocessing import StandardScaler
     from sklearn.svm import LinearSVC
 
-    config, fold, classes = spec.config, data.folds[spec.fold], len(data.classes)
+    config, fold, classes = SVM.of(spec.config), data.folds[spec.fold], len(data.classes)
     target_N, _ = training_labels(data, spec)
     target_M = target_N[fold.train_N]
     scaler = StandardScaler().fit(features_NxD[fold.train_N])

@@ -64,7 +64,9 @@ class CurveLogs(Listener):
         self.written: dict[tuple[int, str], _Written] = {}  # by this process, of a chunk's stage
 
     def called(self, chunk: Chunk, progress: Progress) -> None:
-        if not progress.history:
+        if (
+            chunk.shared or not progress.history
+        ):  # a shared stage is in the curves of the chunks that take what it gives
             return
         stage, form = training_name(progress.stage, progress.inner), _FORMATS[self.log]
         before = self.written.get((chunk.number, stage), _Written(0, -np.inf))
@@ -80,7 +82,8 @@ class CurveLogs(Listener):
         self.written[chunk.number, stage] = _Written(progress.step, time.monotonic())
 
     def finished(self, chunk: Chunk) -> None:
-        log_chunk(self.folder, self.plan, chunk, self.log)
+        if not chunk.shared:
+            log_chunk(self.folder, self.plan, chunk, self.log)
 
 
 def log_chunk(folder: Path, plan: Plan, chunk: Chunk, log: Log) -> None:

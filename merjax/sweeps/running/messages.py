@@ -30,9 +30,9 @@ def pass_on(line: str, plan: Plan, listener: Listener) -> None:
     """Pass a line of a worker on to a listener. Any other line was printed by a library and becomes a warning."""
     match _parsed(line):
         case {"called": number, "progress": {"loss": [low, high]} as progress}:
-            listener.called(plan.chunks[number], Progress(**{**progress, "loss": (low, high)}))
+            listener.called(plan.chunk(number), Progress(**{**progress, "loss": (low, high)}))
         case {"finished": number}:
-            listener.finished(plan.chunks[number])
+            listener.finished(plan.chunk(number))
         case {"warned": sentence}:
             listener.warned(sentence)
         case {"waiting": chunks}:

@@ -14,8 +14,9 @@ import jax
 
 from merjax.engine import Progress
 from merjax.methods.memory import SMALLER
+from merjax.sweeps.chunks import balanced_width
 from merjax.sweeps.folder import damaged_files, is_finished
-from merjax.sweeps.plan import Chunk, Plan, balanced_width
+from merjax.sweeps.plan import Chunk, Plan
 from merjax.sweeps.running.curve_logs import Log
 from merjax.sweeps.running.listener import Listener
 from merjax.sweeps.running.messages import pass_on
@@ -85,10 +86,11 @@ def carry_out(
 
 def kept_chunks(folder: Path, plan: Plan) -> str:
     """A sentence if a sweep was started with chunks of another width than its settings now ask for; "" if not."""
-    asked = plan.trials[0].config.engine.chunk
+    engine = plan.trials[0].config.engine
+    asked, along = engine.chunk, plan.stages or not engine.share  # cut along shared chunks, they may be narrower
     for chunk in plan.chunks if asked else ():
         runs = sum(len(c.runs) for c in plan.chunks if (c.group, c.seed) == (chunk.group, chunk.seed))
-        if chunk.width != balanced_width(runs, asked):
+        if chunk.width > asked if along else chunk.width != balanced_width(runs, asked):
             return (
                 f"{folder} was started with chunks of {chunk.width} runs and keeps them, although engine.chunk is now "
                 f"{asked}; choose another --out to cut the sweep again"

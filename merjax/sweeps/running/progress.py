@@ -3,7 +3,7 @@
 import contextlib
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from merjax.engine import Progress
+from merjax.sweeps.costs import costs_of, total_cost
 from merjax.sweeps.plan import Chunk, Plan
 from merjax.sweeps.running.listener import Listener
 from merjax.system.console import bars, say
@@ -61,8 +62,9 @@ class SweepProgress(Listener):
         self.share[chunk.number] = (before + share * costs[name]) / sum(costs.values())
         rate = progress.runs * progress.step / max(progress.seconds, 1e-9)
         low, high = progress.loss
+        total = len(self.plan.chunks) + len(self.plan.stages)
         text = (
-            f"chunk {chunk.number + 1}/{len(self.plan.chunks)} {name}: {progress.runs} runs x {progress.step}/"
+            f"chunk {chunk.number + 1}/{total} {name}: {progress.runs} runs x {progress.step}/"
             f"{progress.steps} steps, {rate:.1f} run-steps/s, loss {low:.3f}-{high:.3f}"
             + (f", {progress.diverged} diverged" if progress.diverged else "")
         )
@@ -93,8 +95,8 @@ class SweepProgress(Listener):
         return self.lines[chunk.number]
 
     def _done(self) -> float:
-        runs = {number: len(self.plan.chunks[number].runs) for number in self.share}
-        return sum(runs[n] * share for n, share in self.share.items()) / max(sum(runs.values()), 1)
+        cost = {number: total_cost(self.plan, [self.plan.chunk(number)]) for number in self.share}
+        return sum(cost[n] * share for n, share in self.share.items()) / max(sum(cost.values()), 1e-9)
 
 
 # 1e9 multiply-adds a second of one worker process: roughly one core of an AMD EPYC, and a guess for accelerators
@@ -135,16 +137,6 @@ class Stopwatch(Listener):
             with contextlib.suppress(OSError):
                 cache_folder().mkdir(parents=True, exist_ok=True)
                 write_json(_path(), _read() | {_machine(): self.cost / self.seconds})
-
-
-def costs_of(plan: Plan, chunk: Chunk) -> Mapping[str, float]:
-    """The cost in 1e9 multiply-adds of each training of one of a chunk's runs, by name and in order."""
-    return plan.groups[chunk.group].cost
-
-
-def total_cost(plan: Plan, chunks: Sequence[Chunk]) -> float:
-    """1e9 multiply-adds of chunks."""
-    return sum(len(chunk.runs) * sum(costs_of(plan, chunk).values()) for chunk in chunks)
 
 
 def _machine() -> str:

@@ -9,13 +9,14 @@ from typing import Any
 import pandas as pd
 from rich.console import Console
 
-from merjax.config import Config, flatten, identity
+from merjax.config import Config, flatten, identity, trained_settings
 from merjax.sweeps.folder import (
     is_finished,
     open_folder,
     read_plan,
     refuse_other_trials,
 )
+from merjax.sweeps.kept_stages import are_there, remove_unneeded
 from merjax.sweeps.merging import merge
 from merjax.sweeps.plan import Plan
 from merjax.sweeps.result import SweepResult, finish
@@ -92,7 +93,8 @@ def as_sweep(
     if isinstance(sweep, Config):
         sweep = {"base": flatten(sweep)}
     made = make_sweep(sweep, "sweep", (overrides,), scale=scale)
-    digest = hashlib.blake2b(str([identity(trial.config) for trial in made.trials]).encode(), digest_size=4)
+    told = [identity(trial.config, trained_settings()) for trial in made.trials]
+    digest = hashlib.blake2b(str(told).encode(), digest_size=4)
     return replace(made, name=f"{made.name}-{digest.hexdigest()}")
 
 
@@ -154,8 +156,11 @@ def train_plan(
     unfinished = [chunk for chunk in mine if not is_finished(folder, chunk)]
     workers = worker_count(plan.trials[0].config.engine.workers)
     watch = Stopwatch(plan)
-    with SweepProgress(plan, mine, unfinished, console) as progress:
+    lacking = [chunk for chunk in plan.needed_by(unfinished) if not are_there(folder, chunk)]
+    shown, left = [*mine, *plan.needed_by(mine)], [*unfinished, *lacking]
+    with SweepProgress(plan, shown, left, console) as progress:
         carry_out(folder, plan, workers, Listeners(progress, watch), stopping, shard, log)
+    remove_unneeded(folder, plan, plan.stages)  # also if the last process was killed when all was finished
     watch.remember()
     if log:
         for chunk in mine:

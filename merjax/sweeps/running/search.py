@@ -16,6 +16,7 @@ even that.
 
 import hashlib
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -24,20 +25,23 @@ import numpy as np
 import pandas as pd
 from filelock import Timeout
 
-from merjax.config import flatten, identity
+from merjax.config import identity, trained_settings
 from merjax.scoring.metrics import SCORES
 from merjax.scoring.predictions import confusion_of
 from merjax.scoring.scores import seed_scores
 from merjax.sweeps.entries import entries_of
 from merjax.sweeps.folder import open_folder, read_plan, read_predictions
 from merjax.sweeps.plan import Plan
+from merjax.sweeps.running.proposals import propose, settings
 from merjax.sweeps.samplers import JournalFileBackend, make_sampler, optuna
+from merjax.sweeps.stage_library import trim
 from merjax.sweeps.sweep_file import SweepFile
 from merjax.system.errors import MerjaxError
 from merjax.system.files import write_aside
 from merjax.system.locks import lock_at
 from merjax.system.own_files import reading
 from merjax.system.paths import make_folder, user_path
+from merjax.system.values import size_in_bytes
 
 Train = Callable[[Path, Plan], None]
 Make = Callable[[SweepFile], Plan]
@@ -70,6 +74,7 @@ def search(sweep: SweepFile, folder: Path, batch: int, make: Make, train: Train)
                 here = place / _batch_name(plan)
                 train(here, plan)
                 scores = inner_scores(plan, read_predictions(here, plan.chunks), sweep.searched.metric)
+                trim(place / "stages", size_in_bytes(plan.trials[0].config.engine.stages_limit))
                 for trial in waiting:
                     study.tell(trial.number, scores[trial_name(trial.number)])
                 _write_tried(place, table(study, sweep))
@@ -78,6 +83,8 @@ def search(sweep: SweepFile, folder: Path, batch: int, make: Make, train: Train)
             folds = choices(_scores_on_disk(place, set(complete), sweep.searched.metric))
             tried = table(study, sweep, folds)
             _write_tried(place, tried)
+            if not sweep.trials[0].config.engine.keep_features:
+                shutil.rmtree(place / "stages", ignore_errors=True)
     except Timeout:
         raise MerjaxError(f"another process searches in {folder}; wait for it, or choose another --out") from None
     points = [(settings(complete[number].params), own) for number, own in sorted(folds.items())]
@@ -87,8 +94,8 @@ def search(sweep: SweepFile, folder: Path, batch: int, make: Make, train: Train)
 def rehearse(sweep: SweepFile, trials: int) -> SweepFile:
     """A sweep of `trials` random proposals, to plan with."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
-    asked = [study.ask(_distributions(sweep)) for _ in range(trials)]
+    study = optuna.create_study()
+    asked = [propose(study, sweep, make_sampler("random", number)) for number in range(trials)]
     return inner_sweep({trial_name(trial.number): settings(trial.params) for trial in asked}, sweep)
 
 
@@ -130,11 +137,6 @@ def choices(scores: pd.DataFrame) -> dict[int, list[str]]:
     for number, fold in best.drop_duplicates("fold").sort_index()[["number", "fold"]].itertuples(index=False):
         chosen.setdefault(int(number), []).append(fold)
     return chosen
-
-
-def settings(params: dict[str, Any]) -> dict[str, Any]:
-    """A proposal as settings: lists are restored from the text under which Optuna keeps them."""
-    return {key: json.loads(value[1:]) if _is_text_of_list(value) else value for key, value in params.items()}
 
 
 def trial_name(number: int) -> str:
@@ -181,7 +183,8 @@ def _open_study(sweep: SweepFile, place: Path) -> "optuna.Study":
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     spec, base = sweep.searched, sweep.trials[0].config
     about = json.dumps(
-        [spec._replace(trials=0, storage=None), identity(base), base.data.store, sweep.seeds], default=str
+        [spec._replace(trials=0, storage=None), identity(base, trained_settings()), base.data.store, sweep.seeds],
+        default=str,
     )
     signature = hashlib.blake2b(about.encode(), digest_size=8).hexdigest()
     named: dict[str, Any] = {"study_name": sweep.name, "direction": "maximize", "load_if_exists": True}
@@ -236,12 +239,8 @@ def _next_batch(study: "optuna.Study", sweep: SweepFile, batch: int, place: Path
     complete = len(study.get_trials(deepcopy=False, states=(state.COMPLETE,)))
     for _ in range(min(batch, sweep.searched.trials - complete) - len(waiting)):
         # the sampler's randomness depends on the trial's number alone, so that a resumed search proposes the same
-        study.sampler = make_sampler(sweep.searched.sampler, len(study.get_trials(deepcopy=False)))
-        try:
-            asked = study.ask(_distributions(sweep))
-        except (ImportError, ValueError) as error:  # a package is missing, or the sampler cannot take this space
-            raise MerjaxError(f"search: sampler {sweep.searched.sampler}: {str(error).splitlines()[0]}") from None
-        waiting.append(study.get_trials(deepcopy=False)[asked.number])
+        number = len(study.get_trials(deepcopy=False))
+        waiting.append(propose(study, sweep, make_sampler(sweep.searched.sampler, number)))
     return waiting
 
 
@@ -261,21 +260,3 @@ def _plan_of(waiting: list["optuna.trial.FrozenTrial"], place: Path) -> Plan | N
 
 def _batch_name(plan: Plan) -> str:
     return f"trials-{_number(plan.trials[0].name):04d}"
-
-
-def _distributions(sweep: SweepFile) -> dict[str, "optuna.distributions.BaseDistribution"]:
-    base = flatten(sweep.trials[0].config)
-    return {key: _distribution(values, base[key]) for key, values in sweep.searched.space.items()}
-
-
-def _distribution(values: Any, default: Any) -> "optuna.distributions.BaseDistribution":
-    if isinstance(values, list):
-        choices = ["=" + json.dumps(v) if isinstance(v, list) else v for v in values]
-        return optuna.distributions.CategoricalDistribution(choices)
-    whole = isinstance(default, int) and not isinstance(default, bool)
-    make = optuna.distributions.IntDistribution if whole else optuna.distributions.FloatDistribution
-    return make(values["low"], values["high"], log=values.get("log", False))
-
-
-def _is_text_of_list(value: Any) -> bool:
-    return isinstance(value, str) and value.startswith("=[")

@@ -23,8 +23,9 @@ class Shard(NamedTuple):
         return f"{self.number}/{self.total}"
 
     def of(self, plan: "Plan") -> "list[Chunk]":
-        """The chunks of this share: every `total`-th one, so that groups are spread evenly."""
-        return [chunk for chunk in plan.chunks if chunk.number % self.total == self.number - 1]
+        """The chunks of this share: every `total`-th one, so that groups are spread evenly; those that wait for a shared chunk
+        stay together, so that no two shares train it."""
+        return [c for c in plan.chunks if min(c.needs, default=c.number) % self.total == self.number - 1]
 
 
 WHOLE = Shard(1, 1)

@@ -13,13 +13,16 @@ from merjax.engine import Engine
 from merjax.engine.checkpoints import Checkpoints
 from merjax.methods.memory import SMALLER
 from merjax.sweeps.folder import checkpoint_folder, claimed, is_finished, read_plan, write_chunk
+from merjax.sweeps.kept_stages import remove_unneeded
 from merjax.sweeps.plan import Chunk, Plan
 from merjax.sweeps.provenance import note_files, note_sitting
 from merjax.sweeps.running.curve_logs import CurveLogs, Log
 from merjax.sweeps.running.listener import NOBODY, Listener, Listeners
 from merjax.sweeps.running.shards import WHOLE, Shard
+from merjax.sweeps.running.shared_stages import given_to, next_work, part_to_train, train_and_keep
 from merjax.sweeps.running.train_chunk import Group, open_group, train_chunk
 from merjax.sweeps.saved_models import save_models
+from merjax.sweeps.stage_library import Library, open_library
 from merjax.system.at_work import at_work
 from merjax.system.errors import MerjaxError, full_disk_told
 from merjax.system.signals import Interrupted
@@ -49,10 +52,11 @@ def take_chunks(
     plan = read_plan(folder)
     if log:
         listener = Listeners(CurveLogs(folder, plan, log), listener)
+    library = open_library(plan.trials[0].config.engine, listener.warned)
     groups: dict[int, Group] = {}
     while unfinished := [chunk for chunk in shard.of(plan) if not is_finished(folder, chunk)]:
         taken = 0
-        for chunk in unfinished:
+        for chunk in next_work(folder, plan, unfinished):
             if stopping():
                 raise Interrupted
             with claimed(folder, chunk) as mine:
@@ -63,32 +67,60 @@ def take_chunks(
                 with step, full_disk_told(folder), _full_device_told():
                     if chunk.group not in groups:
                         groups = {chunk.group: open_group(plan, chunk.group)}
-                    _train_and_save(folder, plan, chunk, groups[chunk.group], listener, stopping)
-                    listener.finished(chunk)
+                    if _train_and_save(folder, plan, chunk, groups[chunk.group], library, listener, stopping):
+                        listener.finished(chunk)
         if not taken:
             listener.waiting(len(unfinished))
             time.sleep(1)  # other processes train the rest; if they are killed, this process takes it over
+    remove_unneeded(folder, plan, plan.stages)
 
 
 def _train_and_save(
-    folder: Path, plan: Plan, chunk: Chunk, group: Group, listener: Listener, stopping: Callable[[], bool]
-) -> None:
-    minutes = plan.trials[chunk.runs[0][0]].config.engine.checkpoint_minutes
+    folder: Path,
+    plan: Plan,
+    chunk: Chunk,
+    group: Group,
+    library: Library,
+    listener: Listener,
+    stopping: Callable[[], bool],
+) -> bool:
+    """Train a chunk and save what it gives; False if it has to wait, since what it takes cannot be used."""
+    given = given_to(folder, plan, chunk, group, listener.warned)
+    if given is None:
+        return False
     place = checkpoint_folder(folder, chunk)
+    if chunk.shared:
+        chunk, place = part_to_train(folder, chunk, group, library)
+        if not chunk.runs:
+            return True
+    minutes = plan.trials[chunk.runs[0][0]].config.engine.checkpoint_minutes
     checkpoints = Checkpoints(place, _signature(plan, chunk, group.engine), 60 * minutes, stopping, listener.warned)
+    called = functools.partial(listener.called, chunk)
     try:
-        began = time.monotonic()
-        try:
-            called = functools.partial(listener.called, chunk)
-            predictions, curves, learned = train_chunk(plan, chunk, group, called, checkpoints)
-        finally:
-            note_sitting(folder, chunk, time.monotonic() - began)
-        save_models(folder, plan, chunk, group.data, learned)
-        write_chunk(folder, chunk, predictions, curves)
-        note_files(folder, chunk)
+        with _noted(folder, chunk):
+            if chunk.shared:
+                train_and_keep(folder, plan, chunk, group, called, checkpoints, library)
+            else:
+                predictions, curves, learned = train_chunk(plan, chunk, group, called, checkpoints, given)
+        if not chunk.shared:
+            save_models(folder, plan, chunk, group.data, learned)
+            write_chunk(folder, chunk, predictions, curves)
+            note_files(folder, chunk)
         checkpoints.discard()
+        remove_unneeded(folder, plan, plan.needed_by([chunk]))
     finally:
         checkpoints.close()
+    return True
+
+
+@contextmanager
+def _noted(folder: Path, chunk: Chunk) -> Iterator[None]:
+    """Note how long the block worked on a chunk."""
+    began = time.monotonic()
+    try:
+        yield
+    finally:
+        note_sitting(folder, chunk, time.monotonic() - began)
 
 
 @contextmanager

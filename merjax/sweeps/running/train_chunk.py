@@ -1,13 +1,15 @@
 """One chunk: its runs trained together, their predictions and curves."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
+import jax
 import numpy as np
 import pandas as pd
 
 from merjax.config import Config
-from merjax.engine import Checkpointer, Engine, Progress, train, walk
+from merjax.engine import Checkpointer, Engine, Job, Progress, StageJob, StageResult, Visit, train, walk
 from merjax.methods.registry import method_of
 from merjax.methods.runs import RunId, Trained, training_labels
 from merjax.models.learned import Learned, remember
@@ -52,22 +54,26 @@ def train_chunk(
     group: Group,
     on_call: Callable[[Progress], None],
     checkpointer: Checkpointer | None = None,
+    given: Mapping[bool, StageResult] = MappingProxyType({}),
 ) -> TrainedChunk:
-    """Train a chunk's runs."""
-    specs = [RunId(plan.trials[trial].config, chunk.seed, fold) for trial, fold in chunk.runs]
-    devices = len(group.engine.devices)
-    width = -(-max(chunk.width, len(specs)) // devices) * devices
-    padded = specs + [specs[0]] * (width - len(specs))  # programs have one width; the padding's results are dropped
+    """Train a chunk's runs.
+
+    Args:
+        plan, chunk, group: the chunk of a plan, and its opened group.
+        on_call: is called after every call.
+        checkpointer: keeps progress.
+        given: what the first stage gave for these runs where it is not trained here, by whether inner subjects are left out.
+    """
+    specs = specs_of(plan, chunk)
+    padded = _padded(specs, chunk, group)
     jobs = method_of(group.config.method).jobs
     inner = outer = None
     learned: dict[str, Learned] = {}
     if group.inside:
-        visit = train(
-            group.engine, chunk.seed, _told_as_inner(on_call), checkpointer and InnerCheckpointer(checkpointer)
-        )
-        inner = walk(jobs(group.inside, padded), visit)
+        visit = _visit(group, chunk, on_call, checkpointer, inner=True)
+        inner = walk(jobs(group.inside, padded), _given(visit, given.get(True)))
     if trains_outer(group.config.selection):
-        visit = train(group.engine, chunk.seed, on_call, checkpointer)
+        visit = _given(_visit(group, chunk, on_call, checkpointer, inner=False), given.get(False))
         if group.config.engine.save_models:
             visit = remember(visit, learned)
         outer = walk(jobs(group.data, padded), visit)
@@ -80,6 +86,68 @@ def train_chunk(
         for rule, snapshot, table in _selected(group, spec, p, outer, inner)
     ]
     return TrainedChunk(pd.concat(predictions, ignore_index=True), _curves(names, chunk.seed, trained), learned)
+
+
+def train_stage(
+    plan: Plan,
+    chunk: Chunk,
+    group: Group,
+    on_call: Callable[[Progress], None],
+    checkpointer: Checkpointer | None = None,
+) -> StageResult:
+    """Train the runs of a shared chunk; the result has a leading axis of them, and perhaps of others after them."""
+    assert chunk.shared
+    data = group.inside if chunk.shared.inner else group.data
+    assert data is not None
+    jobs = method_of(group.config.method).jobs(data, _padded(specs_of(plan, chunk), chunk, group))
+    try:
+        return _visit(group, chunk, on_call, checkpointer, inner=chunk.shared.inner)(next(jobs))
+    finally:
+        jobs.close()
+
+
+def specs_of(plan: Plan, chunk: Chunk) -> list[RunId]:
+    """A chunk's runs."""
+    return [RunId(plan.trials[trial].config, chunk.seed, fold) for trial, fold in chunk.runs]
+
+
+def _padded(specs: list[RunId], chunk: Chunk, group: Group) -> list[RunId]:
+    """As many runs as the programs take: they have one width, and the padding's results are dropped."""
+    devices = len(group.engine.devices)
+    width = -(-max(chunk.width, len(specs)) // devices) * devices
+    return specs + [specs[0]] * (width - len(specs))
+
+
+def _visit(
+    group: Group, chunk: Chunk, on_call: Callable[[Progress], None], checkpointer: Checkpointer | None, *, inner: bool
+) -> Visit:
+    """The visit that trains a chunk's stages, without the inner subjects or with them."""
+    if inner:
+        on_call, checkpointer = _told_as_inner(on_call), checkpointer and InnerCheckpointer(checkpointer)
+    return train(group.engine, chunk.seed, on_call, checkpointer)
+
+
+def _given(visit: Visit, result: StageResult | None) -> Visit:
+    """The visit that takes the first stage's result as given."""
+    if result is None:
+        return visit
+    waiting = [result]
+
+    def given(job: Job) -> StageResult:
+        if not waiting:
+            return visit(job)
+        assert isinstance(job, StageJob)
+        return _widened(waiting.pop(), len(job.runs.key))
+
+    return given
+
+
+def _widened(result: StageResult, runs: int) -> StageResult:
+    """A result of some runs for as many as the programs take: the first stands for the padding."""
+    place_P = np.array([*range(len(result.outputs)), *[0] * (runs - len(result.outputs))])
+    variables = jax.tree.map(lambda x: x[place_P], result.variables)
+    curves = {name: values[place_P] for name, values in result.curves.items()}  # in their order
+    return StageResult(variables, [result.outputs[p] for p in place_P], curves, None)
 
 
 def _selected(

@@ -14,8 +14,9 @@ from merjax.engine import Progress, RunArrays
 from merjax.engine.engine import _last_loss
 from merjax.methods.memory import bytes_per_device, capacity, runs_that_fit
 from merjax.nn.region_cnn import init_regions
+from merjax.sweeps.costs import costs_of, total_cost
 from merjax.sweeps.plan import splitting_keys
-from merjax.sweeps.running.progress import Stopwatch, SweepProgress, costs_of, seconds_left, total_cost
+from merjax.sweeps.running.progress import Stopwatch, SweepProgress, seconds_left
 from merjax.system.errors import MerjaxError
 
 GiB = 2**30

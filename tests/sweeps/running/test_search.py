@@ -13,6 +13,7 @@ from support.small_experiment import BASE, small_experiment, use_small_experimen
 import merjax
 from merjax.protocols.folds import subjects_of
 from merjax.sweeps.folder import read_plan, read_predictions, write_chunk
+from merjax.sweeps.kept_stages import stages_of
 from merjax.sweeps.plan import Plan, make_plan, plan_from_json
 from merjax.sweeps.running.planned import batch_of
 from merjax.sweeps.running.search import _at_home, _journalled, _scores_on_disk, choices, fold_scores, search
@@ -331,3 +332,57 @@ def test_a_storage_in_the_home_folder_and_a_damaged_journal(tmp_path, monkeypatc
     (tmp_path / "study.journal").write_bytes(b'{"op_code": 99\n{"x"\n{}\n')
     with pytest.raises(MerjaxError, match=r"study\.journal is damaged .*; copy it again"):
         _journalled(tmp_path, {"study_name": "x", "direction": "maximize", "load_if_exists": True})
+
+
+def plans_of(tmp_path, trials=8, batch=4, **said) -> list[Plan]:
+    trainer = Trainer()
+    search(sweep(trials, **said), tmp_path, batch, plan_one, trainer)
+    return trainer.plans
+
+
+def masks() -> int:
+    """How many sets of clips the inner folds train on: two folds may hold out the same two subjects, one outside, one inside,
+    and then have one job."""
+    return len({fold.train_N.tobytes() for fold in small_experiment().held_out_inside(0.2).folds})
+
+
+def jobs_of(plans: list[Plan]) -> set[str]:
+    return {entry for plan in plans for chunk in plan.stages for entry in chunk.shared.entries}
+
+
+def test_proposals_that_differ_in_temporal_settings_have_the_spatial_jobs_of_one_trial(tmp_path):
+    plans = plans_of(tmp_path, 8, space={"temporal.learning_rate": {"low": 1e-5, "high": 1e-1, "log": True}})
+    assert sum(len(plan.trials) for plan in plans) == 8
+    assert len(jobs_of(plans)) == masks() == 2
+    assert len({stages_of(tmp_path / "search" / f"trials-{n:04d}") for n in (0, 4)}) == 1  # all batches look there
+
+
+@pytest.mark.parametrize(
+    ("inner_trials", "spatial"), [(3, 3), *(pytest.param(*case, marks=pytest.mark.long) for case in ((1, 8), (4, 2)))]
+)
+def test_several_proposals_in_a_row_may_share_their_spatial_settings(tmp_path, inner_trials, spatial):
+    space = {key: SPACE[key] for key in ("spatial.learning_rate", "temporal.units")}
+    space |= {"temporal.learning_rate": {"low": 1e-5, "high": 1e-1, "log": True}}
+    for name, sampler in (("tpe", "tpe"), ("random", "random")):
+        plans = plans_of(tmp_path / name, 8, space=space, sampler=sampler, inner_trials=inner_trials)
+        configs = [trial.config for plan in plans for trial in plan.trials]
+        assert len({config.spatial.learning_rate for config in configs}) == spatial
+        assert len({config.temporal.learning_rate for config in configs}) == 8
+        assert len(jobs_of(plans)) == spatial * masks()
+
+
+def test_a_search_that_shares_settings_goes_on_after_a_kill_as_if_it_had_not_been(tmp_path):
+    said = {"inner_trials": 3, "sampler": "random"}
+    _, whole = search(sweep(8, **said), tmp_path / "whole", 4, plan_one, Trainer())
+    with pytest.raises(KeyboardInterrupt):
+        search(sweep(8, **said), tmp_path / "killed", 4, plan_one, Trainer(killed_at=1))
+    _, resumed = search(sweep(8, **said), tmp_path / "killed", 4, plan_one, Trainer())
+    pd.testing.assert_frame_equal(resumed, whole)
+
+
+def test_what_proposals_shared_is_removed_when_the_search_is_over(tmp_path):
+    place = tmp_path / "search" / "stages"
+    place.mkdir(parents=True)
+    (place / "something").write_text("")
+    search(sweep(), tmp_path, 4, plan_one, Trainer())
+    assert not place.exists()

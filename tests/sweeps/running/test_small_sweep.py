@@ -13,8 +13,9 @@ from support.report_command import word
 from support.small_command import tiny_networks
 
 from merjax.config import make_config
+from merjax.sweeps.chunks import balanced_width
 from merjax.sweeps.folder import claimed, read_predictions, write_chunk
-from merjax.sweeps.plan import balanced_width, make_plan, plan_from_json
+from merjax.sweeps.plan import make_plan, plan_from_json
 from merjax.sweeps.sweep_file import read_sweep
 from merjax.system.errors import MerjaxError
 from merjax.training.data import data_of

@@ -1,0 +1,100 @@
+"""What sharing stages saves: `python -m benchmarks.shared [--rounds 3]`.
+
+Table 5 at its small scale, and a search of twelve temporal settings on the same clips, each with sharing and without it
+(`engine.share: false`), in turns. Programs are compiled before: a sweep of the same shapes goes first. The search with sharing
+off is the same twelve settings as trials of a sweep on the same inner subjects. Predictions of Table 5 are compared bit by bit.
+At the end, a sweep whose trials have nothing in common is timed both ways.
+"""
+
+import argparse
+import statistics
+import tempfile
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from rich.console import Console
+
+from merjax.sweeps.folder import open_folder, read_predictions
+from merjax.sweeps.plan import Plan
+from merjax.sweeps.running.planned import plan_sweep
+from merjax.sweeps.running.run import make_missing_store, train_plan
+from merjax.sweeps.running.shards import WHOLE
+from merjax.sweeps.shipped import find_sweep
+from merjax.sweeps.sweep_file import SweepFile, read_sweep
+from merjax.system.jax_setup import prepare_backend
+
+TEMPORAL = [
+    {"temporal.learning_rate": rate, "temporal.dropout_fc": dropout}
+    for rate in (3e-4, 1e-3, 3e-3, 1e-2)
+    for dropout in (0.0, 0.25, 0.5)
+]
+APART = {"focal": {"loss.gamma": 2}, "cross-entropy": {"loss.gamma": 0}}
+INNER = 0.2  # share of the training subjects that the search tests
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=3, help="turns of both sides")
+    parser.add_argument("--settings", nargs="*", default=[], help="settings of the small scale to change, key=value")
+    arguments = parser.parse_args()
+    prepare_backend()
+    table = read_sweep(find_sweep(Path("table5_regions")), arguments.settings, "small")
+    make_missing_store(table, Console(quiet=True))
+    search = table.with_trials({f"trial {i}": point for i, point in enumerate(TEMPORAL)}, inner=INNER)
+    compare("Table 5", table, arguments.rounds, identical=True)
+    compare("a search of 12 temporal settings", search, arguments.rounds)
+    compare("nothing in common", table.with_trials(APART), arguments.rounds, identical=True)
+
+
+def compare(name: str, sweep: SweepFile, rounds: int, *, identical: bool = False) -> None:
+    """Time a sweep with sharing and without it, in turns, and print the ratio of the medians."""
+    sides = {share: of_engine(sweep, share=share) for share in (True, False)}
+    seconds: dict[bool, list[float]] = {True: [], False: []}
+    found: dict[bool, pd.DataFrame] = {}
+    for turn in range(rounds + 1):  # the first compiles
+        for share, side in sides.items():
+            with tempfile.TemporaryDirectory() as folder:
+                began = time.perf_counter()
+                plan = trained(side, Path(folder) / "run")
+                taken = time.perf_counter() - began
+                found[share] = in_order(read_predictions(Path(folder) / "run", plan.chunks))
+            if turn:
+                seconds[share].append(taken)
+    medians = {share: statistics.median(times) for share, times in seconds.items()}
+    same = found[True].equals(found[False])
+    assert same or not identical, f"{name}: predictions differ"
+    print(
+        f"{name}: {plan.runs} runs, {said(seconds[True])} with sharing, {said(seconds[False])} without, ratio of medians "
+        f"{medians[False] / medians[True]:.2f}, predictions {'bit-equal' if same else 'not bit-equal'}",
+        flush=True,
+    )
+
+
+def of_engine(sweep: SweepFile, **engine: Any) -> SweepFile:
+    trials = tuple(
+        trial._replace(config=replace(trial.config, engine=replace(trial.config.engine, **engine)))
+        for trial in sweep.trials
+    )
+    return replace(sweep, trials=trials)
+
+
+def trained(sweep: SweepFile, folder: Path) -> Plan:
+    plan = open_folder(folder, plan_sweep(sweep))
+    train_plan(folder, plan, WHOLE, None, Console(quiet=True), lambda: False)
+    return plan
+
+
+def in_order(predictions: pd.DataFrame) -> pd.DataFrame:
+    keys = ["trial", "selection", "seed", "fold", "database", "subject", "clip"]
+    return predictions.sort_values(keys, ignore_index=True)
+
+
+def said(seconds: list[float]) -> str:
+    return f"{min(seconds):.1f} / {statistics.median(seconds):.1f} s"
+
+
+if __name__ == "__main__":
+    main()
