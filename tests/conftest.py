@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from support.once import made_once
 from support.places import SHARED
+from support.undrawn import draw_nothing
 
 TESTS = Path(__file__).resolve().parent
 
@@ -125,7 +126,4 @@ def prepared_here(monkeypatch) -> None:
 @pytest.fixture
 def undrawn(monkeypatch) -> None:
     """Reports whose figures are composed as ever but drawn as empty pictures, for tests of words and tables."""
-    monkeypatch.setattr("merjax.report.pictures.svg", lambda figure: b"<svg></svg>")
-    monkeypatch.setattr("merjax.report.pictures.chart_svg", lambda content: b"<svg></svg>")
-    monkeypatch.setattr("merjax.report.pictures.vega", lambda: "")
-    monkeypatch.setattr("merjax.report.files.pdf", lambda figure: b"%PDF-1.4")
+    draw_nothing(monkeypatch)
