@@ -8,8 +8,8 @@ from merjax.report.mistakes import confident_mistakes, store_of, target_crops
 from merjax.report.pictures import Picture, drawn, uri_of
 from merjax.report.section import Section, warnings_of
 from merjax.report.texts import subject_text
+from merjax.scoring.answers import counted
 from merjax.scoring.entry import Entry
-from merjax.scoring.parts import of_part
 from merjax.scoring.scores import pooled_confusion
 from merjax.scoring.written import number
 from merjax.system.errors import MerjaxError
@@ -44,7 +44,7 @@ def on_request(section: Section) -> list[dict[str, Any]]:
         if entry in shown:
             continue
         own = subjects[entry.label]
-        parts = [part for part in section.comparison.parts if len(of_part(entry.predictions, part))]
+        parts = [part for part in section.comparison.parts if counted(entry, part).people]
         people = own[["database", "subject", "clips", "right"]].to_numpy().tolist()
         told.append(
             {

@@ -10,11 +10,12 @@ import pandas as pd
 from merjax.report.comparison import Comparison
 from merjax.report.names import short_names
 from merjax.report.settings import Settings
+from merjax.scoring.answers import answers_of, counted
 from merjax.scoring.choosing import AtChance, Choice, choose, highest_at_chance
 from merjax.scoring.entry import LEAKS, Entry
 from merjax.scoring.metrics import uf1
 from merjax.scoring.parts import Part
-from merjax.scoring.resamples import answers_of, comparable, subject_counts
+from merjax.scoring.resamples import comparable
 from merjax.scoring.scores import (
     are_paired,
     pooled_confusion,
@@ -123,7 +124,7 @@ class Section:
         """What choosing the best of these by UF1 adds to its score; None if there is nothing to choose from."""
         if len(self.choosable) < 2:
             return None
-        return choose([subject_counts(entry, self.comparison.parts[0]) for entry in self.choosable], uf1)
+        return choose([counted(entry, self.comparison.parts[0]).counts_SxQxKxK for entry in self.choosable], uf1)
 
     @cached_property
     def at_chance(self) -> AtChance | None:
@@ -132,8 +133,8 @@ class Section:
             return None
         first, classes = self.choosable[0], self.comparison.base.classes
         part = self.comparison.parts[0]
-        answers = [answers_of(entry, part) for entry in self.choosable]
-        return highest_at_chance(answers_of(first, part, truth=True)[0], answers, len(classes), uf1)
+        answers = [answers_of(entry).by_clip(part) for entry in self.choosable]
+        return highest_at_chance(answers_of(first).by_clip(part, truth=True)[0], answers, len(classes), uf1)
 
     @property
     def best(self) -> Entry:

@@ -13,9 +13,9 @@ from merjax.report.names import readable, short_keys
 from merjax.scoring.entry import Entry
 from merjax.scoring.importance import grid_order, variance_shares
 from merjax.scoring.metrics import interval
-from merjax.scoring.parts import Part, of_part
+from merjax.scoring.parts import Part
 from merjax.scoring.resamples import resampled_entry
-from merjax.scoring.scores import seed_scores
+from merjax.scoring.scores import entry_scores
 
 _NO_AXES = ("engine.", "selection.", "data.store")  # they do not change what is learnt
 
@@ -89,10 +89,7 @@ class Settings:
 
     @cached_property
     def _of_seeds(self) -> dict[str, np.ndarray]:
-        return {
-            entry.label: seed_scores(of_part(entry.predictions, self.part), entry.classes)[self.score]
-            for entry in self.entries
-        }
+        return {entry.label: entry_scores(entry, self.part)[self.score] for entry in self.entries}
 
     @cached_property
     def score_T(self) -> np.ndarray:

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from merjax.protocols.folds import subjects_of
+from merjax.scoring.answers import Counted, counted
 from merjax.scoring.corrections import holm, p_value
 from merjax.scoring.entry import Entry, GroupData
 from merjax.scoring.metrics import (
@@ -23,7 +24,7 @@ from merjax.scoring.metrics import (
     recall_per_class,
     subject_bootstrap,
 )
-from merjax.scoring.parts import Part, of_part, pooled_parts
+from merjax.scoring.parts import TOGETHER, Part, pooled_parts
 from merjax.scoring.predictions import confusion_of, counted_predictions
 from merjax.scoring.resamples import DRAWS, resampled_entry
 
@@ -47,12 +48,12 @@ def score_entries(entries: Sequence[Entry], parts: Sequence[Part]) -> pd.DataFra
     rows = []
     for part in parts:
         for entry in entries:
-            own = of_part(entry.predictions, part)
-            if own.empty:
+            own = counted(entry, part)
+            if not own.people:
                 continue
             row = _identity(part, entry) | _extent(own)
             draws = resampled_entry(entry, part)
-            for name, values in seed_scores(own, entry.classes).items():
+            for name, values in entry_scores(entry, part).items():
                 low, high = interval(draws[name], LEVEL)
                 row |= {name: values.mean(), f"{name}_sd": _sd(values), f"{name}_low": low, f"{name}_high": high}
             rows.append(row)
@@ -68,11 +69,10 @@ def score_controls(entry: Entry, parts: Sequence[Part]) -> pd.DataFrame:
     """
     rows = []
     for part in parts:
-        own = of_part(entry.predictions, part)
-        one_seed = own[own["seed"] == entry.seeds[0]]
-        truth_N, classes = one_seed["label"].to_numpy(), len(entry.classes)
+        own, classes = counted(entry, part), len(entry.classes)
+        truth_N = np.repeat(np.arange(classes), own.pooled_SxKxK[0].sum(1))
         for name, confusions in (("majority", majority(truth_N, classes)[None]), ("chance", chance(truth_N, classes))):
-            row = {"part": part.name, "entry": name, "control": name} | _extent(one_seed)
+            row = {"part": part.name, "entry": name, "control": name} | _extent(own) | {"seeds": 1, "diverged": 0}
             for score, function in SCORES.items():
                 drawn = function(confusions)
                 low, high = interval(drawn, LEVEL)
@@ -93,19 +93,14 @@ def score_differences(base: Entry, others: Sequence[Entry], parts: Sequence[Part
     """
     rows = []
     for part in parts:
-        base_own = of_part(base.predictions, part)
-        base_draws = resampled_entry(base, part)
-        base_scores = seed_scores(base_own, base.classes)
-        for entry in others:
-            if not are_paired(base, entry):
-                continue
-            own = of_part(entry.predictions, part)
-            draws, scores = resampled_entry(entry, part), seed_scores(own, entry.classes)
+        base_draws, base_scores = resampled_entry(base, part), entry_scores(base, part)
+        for entry in (entry for entry in others if are_paired(base, entry)):
+            draws, scores = resampled_entry(entry, part), entry_scores(entry, part)
             row: dict[str, Any] = {"part": part.name, "entry": entry.label, "base": base.label}
             for name in SCORES:
                 low, high = interval(draws[name] - base_draws[name], LEVEL)
                 difference = scores[name].mean() - base_scores[name].mean()
-                p = p_value(difference, draws[name] - base_draws[name], len(set(subjects_of(own))))
+                p = p_value(difference, draws[name] - base_draws[name], len(counted(entry, part).people))
                 row |= {name: difference, f"{name}_low": low, f"{name}_high": high, f"{name}_p": p}
             rows.append(row)
     return _corrected(pd.DataFrame(rows))
@@ -134,7 +129,7 @@ def score_classes(entries: Sequence[Entry], parts: Sequence[Part]) -> pd.DataFra
     rows = []
     for part in parts:
         for entry in entries:
-            confusions = seed_confusions(of_part(entry.predictions, part), entry.classes)
+            confusions = counted(entry, part).pooled_SxKxK
             f1_K, recall_K = f1_per_class(confusions).mean(0), recall_per_class(confusions).mean(0)
             clips_K = confusions[0].sum(1)
             rows += [
@@ -152,21 +147,24 @@ def score_subjects(entries: Sequence[Entry]) -> pd.DataFrame:
     """
     tables = []
     for entry in entries:
-        hits = entry.predictions.assign(right=entry.predictions["label"] == entry.predictions["prediction"])
-        by_subject = hits.groupby(["database", "subject"], as_index=False).agg(
-            clips=("right", "size"), right=("right", "sum")
-        )
-        counts = by_subject[["clips", "right"]] / len(entry.seeds)
-        by_subject["clips"], by_subject["right"] = counts["clips"].astype(int), counts["right"]
-        by_subject["accuracy"] = by_subject["right"] / by_subject["clips"]
-        by_subject.insert(0, "entry", entry.label)
-        tables.append(by_subject)
+        own = counted(entry, TOGETHER)
+        counts_SxQxKxK, seeds = own.counts_SxQxKxK, len(entry.seeds)
+        clips_Q = counts_SxQxKxK.sum((0, 2, 3)) // seeds
+        right_Q = np.trace(counts_SxQxKxK, axis1=2, axis2=3).sum(0) / seeds
+        database_Q, subject_Q = zip(*(name.split("/", 1) for name in own.people), strict=True)
+        columns = {"entry": entry.label, "database": database_Q, "subject": subject_Q, "clips": clips_Q}
+        tables.append(pd.DataFrame(columns | {"right": right_Q, "accuracy": right_Q / clips_Q}))
     return pd.concat(tables, ignore_index=True)
 
 
 def pooled_confusion(entry: Entry, part: Part) -> np.ndarray:
     """Confusion matrix `[truth, prediction]` of a part, summed over seeds."""
-    return seed_confusions(of_part(entry.predictions, part), entry.classes).sum(0)
+    return counted(entry, part).pooled_SxKxK.sum(0)
+
+
+def entry_scores(entry: Entry, part: Part) -> dict[str, np.ndarray]:
+    """UF1, UAR and accuracy of each seed of an entry, on a part."""
+    return {name: score(counted(entry, part).pooled_SxKxK) for name, score in SCORES.items()}
 
 
 def seed_confusions(predictions: pd.DataFrame, classes: Sequence[str]) -> np.ndarray:
@@ -216,11 +214,11 @@ def score_table(entries: Sequence[Entry]) -> pd.DataFrame:
     rows = []
     for entry in entries:
         for part in pooled_parts(entry):
-            own = of_part(entry.predictions, part)
-            row = {"trial": entry.label, "part": part.title, "clips": _extent(own)["clips"]}
-            for name, values in seed_scores(own, entry.classes).items():
+            own = counted(entry, part)
+            row: dict[str, Any] = {"trial": entry.label, "part": part.title, "clips": own.clips}
+            for name, values in entry_scores(entry, part).items():
                 row |= {name: values.mean(), f"{name}_sd": _sd(values)}
-            rows.append(row | {"diverged": _diverged(own)})
+            rows.append(row | {"diverged": own.diverged})
     return pd.DataFrame(rows)
 
 
@@ -261,18 +259,9 @@ def _identity(part: Part, entry: Entry) -> dict:
     }
 
 
-def _extent(predictions: pd.DataFrame) -> dict:
-    seeds = predictions["seed"].nunique()
-    return {
-        "clips": len(predictions) // seeds,
-        "subjects": len(predictions[["database", "subject"]].drop_duplicates()),
-        "seeds": seeds,
-        "diverged": _diverged(predictions),
-    }
-
-
-def _diverged(predictions: pd.DataFrame) -> int:
-    return predictions[predictions["prediction"] < 0].groupby(["seed", "fold"]).ngroups
+def _extent(own: Counted) -> dict[str, Any]:
+    seeds, subjects = len(own.pooled_SxKxK), len(own.people)
+    return {"clips": own.clips, "subjects": subjects, "seeds": seeds, "diverged": own.diverged}
 
 
 def _sd(values: np.ndarray) -> float:
