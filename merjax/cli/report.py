@@ -65,7 +65,7 @@ def print_report(runs: "Sequence[SweepResult]", sections: "Sequence[Section]", c
     from merjax.report.beside import published_texts
     from merjax.report.page import separate_sentence
     from merjax.report.tables import print_table
-    from merjax.report.texts import budget_texts, data_text, difference_texts, inflation_texts, score_texts
+    from merjax.report.texts import budget_texts, data_text, difference_texts, inflation_texts, score_texts, shortened
     from merjax.sweeps.plan import left_out_sentences
 
     for run in runs:
@@ -76,13 +76,8 @@ def print_report(runs: "Sequence[SweepResult]", sections: "Sequence[Section]", c
     for section in sections:
         say(console, section.comparison.statement, "yellow")
         entry = max(section.comparison.entries, key=lambda entry: entry.folds)
-        tables = [
-            data_text(entry),
-            *score_texts(section),
-            *inflation_texts(section),
-            *budget_texts(section),
-            *difference_texts(section),
-        ]
+        kinds = (score_texts, inflation_texts, budget_texts, difference_texts)
+        tables = [data_text(entry), *(table for texts in kinds for table in shortened(section, texts(section)))]
         for table in [*tables, *(t for run in runs for t in published_texts(section, run))]:
             print_table(table, console)
     for sentence in left_out_sentences([group for run in runs for group in run.plan.groups]):

@@ -147,11 +147,13 @@ def _named_tables(section: Section, runs: Sequence[SweepResult]) -> Iterator[tup
 def _write_figures(folder: Path, prefix: str, section: Section) -> None:
     comparison, first = section.comparison, section.comparison.parts[0]
     warnings = warnings_of(comparison.entries)
-    figures = {"scores": score_figure(section.scores_and_controls, first, warnings)}
-    for name, rows, base in (("inflation", section.inflation, None), *_differences(section)):
+    scores, shown = section.scores_and_controls, [*section.shown, "majority", "chance"]
+    figures = {"scores": score_figure(scores[scores["entry"].isin(shown)], first, warnings)}
+    for name, all_rows, base in (("inflation", section.inflation, None), *_differences(section)):
+        rows = all_rows[all_rows["entry"].isin(shown)] if len(all_rows) else all_rows
         if not rows.empty:
-            shown = [base, *section.compared(base)] if base else comparison.entries
-            figures[name] = score_figure(rows, first, warnings_of(shown), difference=True)
+            of = [base, *section.compared(base)] if base else comparison.entries
+            figures[name] = score_figure(rows, first, warnings_of(of), difference=True)
     labels = [entry.label for entry in comparison.entries]
     for entry in section.detailed:
         own, label = warnings_of([entry]), safe_name(entry.label, labels)

@@ -16,14 +16,19 @@ from merjax.report.pictures import Picture, charted, drawn
 from merjax.report.run_facts import run_facts
 from merjax.report.section import MOST_DETAILED, Section, warnings_of
 from merjax.report.settings_pictures import rank_picture, search_context, settings_context
-from merjax.report.tables import TextTable
-from merjax.report.texts import budget_texts, class_texts, data_text, difference_texts, inflation_texts, score_texts
+from merjax.report.texts import (
+    budget_texts,
+    class_texts,
+    data_text,
+    difference_texts,
+    inflation_texts,
+    score_texts,
+    shortened,
+)
 from merjax.report.trials import page_table, trials_of
 from merjax.scoring.scores import COVERAGE, DRAWS
 from merjax.sweeps.result import SweepResult
 from merjax.system.versions import __version__
-
-_MOST = 12  # rows of a picture or table; more trials are in the table of all trials and in the CSV files
 
 
 def render_page(runs: Sequence[SweepResult], sections: Sequence[Section], *, crops: bool) -> str:
@@ -75,25 +80,23 @@ def separate_sentence(sections: Sequence[Section]) -> str:
 def _section(section: Section, runs: Sequence[SweepResult], crops: bool) -> dict[str, Any]:
     comparison = section.comparison
     warnings = warnings_of(comparison.entries)
-    leading = [entry.label for entry in section.leading(_MOST)]
-    more = len(comparison.entries) - len(leading)
+    leading = section.shown
     trials = trials_of(section, runs)
     return {
         "title": f"{comparison.protocol}, split {comparison.split_hash}",
         "warnings": warnings,
         "data": data_text(max(comparison.entries, key=lambda entry: entry.folds)),
-        "more": more,
-        "scores": _leading(score_texts(section), leading, more),
+        "scores": shortened(section, score_texts(section)),
         "score_figure": _score_picture(section, leading, warnings),
         "choice": choice_texts(section),
         "choice_figure": _choice_picture(section, warnings),
         "published": [table for run in runs for table in published_texts(section, run)],
-        "inflation": _leading(inflation_texts(section), leading, more),
+        "inflation": shortened(section, inflation_texts(section)),
         "inflation_figure": _difference_picture(
             section, section.inflation, "Oracle (leaks) minus fixed, paired 95 % intervals.", leading, warnings
         ),
-        "budgets": _leading(budget_texts(section), leading, more),
-        "differences": _leading(difference_texts(section), leading, more),
+        "budgets": shortened(section, budget_texts(section)),
+        "differences": shortened(section, difference_texts(section)),
         "difference_figures": [
             _difference_picture(
                 section,
@@ -107,28 +110,10 @@ def _section(section: Section, runs: Sequence[SweepResult], crops: bool) -> dict
         "ranks": rank_picture(section),
         "settings": settings_context(section, trials),
         "trials": page_table(section, trials),
-        "classes": _leading(class_texts(section), leading, more),
+        "classes": shortened(section, class_texts(section)),
         "entries": [detail(section, entry, crops) for entry in section.detailed],
         "others": on_request(section),
     }
-
-
-def _leading(tables: Sequence[TextTable], labels: Sequence[str], more: int) -> list[TextTable]:
-    """Tables with the rows of these entries alone, and of controls; all rows if there are no more."""
-    if not more:
-        return list(tables)
-    kept = (*labels, "majority", "chance")
-    note = (
-        f"{more} more trials are left out here; all are in the table of trials and in the CSV files beside this page."
-    )
-
-    def is_kept(name: str) -> bool:
-        return any(name == label or name.startswith(f"{label} (") for label in kept)
-
-    return [
-        table._replace(rows=tuple(row for row in table.rows if is_kept(row[0])), notes=(note, *table.notes))
-        for table in tables
-    ]
 
 
 def _score_picture(section: Section, leading: Sequence[str], warnings: Sequence[str]) -> Picture:

@@ -28,6 +28,7 @@ from merjax.scoring.scores import (
 
 MOST_DETAILED = 8  # entries with figures of their own; tables and CSV files have all
 MANY, FEW = 24, 4  # with more entries than 24, only four of them
+MOST_SHOWN = 12  # rows of a picture or table; more trials are in the table of all trials and in the CSV files
 SYNTHETIC = "Synthetic data: these scores say nothing about people."
 
 
@@ -161,6 +162,11 @@ class Section:
         first = dict.fromkeys((*comparison.chosen, *comparison.bases, *ranked))
         kept = list(first)[:most]
         return [entry for entry in comparison.entries if entry in kept]
+
+    @cached_property
+    def shown(self) -> list[str]:
+        """The labels of the entries that pictures and shortened tables show."""
+        return [entry.label for entry in self.leading(MOST_SHOWN)]
 
     @property
     def detailed(self) -> list[Entry]:

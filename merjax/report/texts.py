@@ -187,6 +187,23 @@ def subject_text(section: Section, entry: Entry) -> TextTable:
     )
 
 
+def shortened(section: Section, tables: Sequence[TextTable]) -> list[TextTable]:
+    """Tables with the rows of the leading entries and of the controls alone; all rows if the entries are few."""
+    more = len(section.comparison.entries) - len(section.shown)
+    if not more:
+        return list(tables)
+    kept = (*section.shown, "majority", "chance")
+    note = f"{more} more trials are left out here; all are in the page's table of trials and in the CSV files beside the page."
+
+    def is_kept(name: str) -> bool:
+        return any(name == label or name.startswith(f"{label} (") for label in kept)
+
+    return [
+        table._replace(rows=tuple(row for row in table.rows if is_kept(row[0])), notes=(note, *table.notes))
+        for table in tables
+    ]
+
+
 def data_text(entry: Entry) -> TextTable:
     """How many of the published clips and subjects were used, by database."""
     scheme, data = SCHEMES[entry.data.protocol], entry.data
