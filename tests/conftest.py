@@ -28,6 +28,7 @@ if "PYTEST_XDIST_WORKER" not in os.environ:  # the workers, and all processes of
 # Where tests belong that train networks, or compile them; all others are fast. A longer path wins over a shorter one.
 _MARKERS = {
     "cli": "trains",
+    "cli/test_scores.py": "",
     "engine": "compiles",
     "methods": "compiles",
     "models": "trains",
