@@ -110,12 +110,11 @@ def pair_chart(settings: Settings, one: Axis, other: Axis) -> alt.LayerChart:
     return styled(alt.layer(base.mark_rect().encode(color=colour), labels), 90 + 34 * len(other.values))
 
 
-def importance_chart(shares: pd.DataFrame) -> alt.LayerChart:
-    """The share of the variance between trials that each axis and pair explains."""
+def importance_chart(shares: pd.DataFrame, title: str = "share of the variance between trials") -> alt.LayerChart:
+    """How much each axis, or pair of axes, matters: axis, share, low and high of each."""
     base = alt.Chart(shares).encode(
         y=alt.Y("axis:N", sort=list(shares["axis"]), title=None), tooltip=_tooltip("axis", "share", "low", "high")
     )
-    title = "share of the variance between trials"
     bars = base.mark_bar(color=_BLUE, opacity=0.8).encode(
         x=alt.X("share:Q", title=title, scale=alt.Scale(domain=[0, 1]))
     )

@@ -14,8 +14,9 @@ from merjax.report.details import detail, on_request
 from merjax.report.figures import score_figure
 from merjax.report.pictures import Picture, charted, drawn
 from merjax.report.run_facts import run_facts
+from merjax.report.search_pictures import search_context
 from merjax.report.section import MOST_DETAILED, Section, warnings_of
-from merjax.report.settings_pictures import rank_picture, search_context, settings_context
+from merjax.report.settings_pictures import rank_picture, settings_context
 from merjax.report.texts import (
     budget_texts,
     class_texts,

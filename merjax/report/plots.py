@@ -8,6 +8,7 @@ import pandas as pd
 from merjax.report.charts import axis_chart, choice_chart, importance_chart, pair_chart
 from merjax.report.comparison import compare
 from merjax.report.search_charts import history_chart
+from merjax.report.search_importance import search_shares
 from merjax.report.section import Section
 from merjax.report.settings import Axis, Settings
 from merjax.report.trials import trials_of
@@ -51,11 +52,14 @@ class Plots:
         return pair_chart(self._settings, self._axis(one), self._axis(other))
 
     def importance(self) -> alt.LayerChart:
-        """The share of the variance between trials that each setting and pair explains.
+        """The share of the variance between trials that each setting and pair explains; for a search, see
+        `merjax.report.search_importance.search_shares`.
 
         Raises:
-            MerjaxError: the trials are no full grid.
+            MerjaxError: the trials are no full grid, or the proposals are too few.
         """
+        if self._result.tried is not None:
+            return importance_chart(search_shares(self._result.tried), "share of the importance")
         if (shares := self._settings.importance) is None:
             raise MerjaxError(
                 f"the trials of {self._result.name} are no full grid, so shares cannot be computed exactly"

@@ -56,7 +56,7 @@ class Settings:
         configs = [flatten(entry.config) for entry in self.entries]
         keys = varying(configs)
         names = short_keys(keys)
-        return tuple(_axis(key, names[key], [config[key] for config in configs]) for key in keys)
+        return tuple(axis_of(key, names[key], [config[key] for config in configs]) for key in keys)
 
     def axis(self, name: str) -> Axis | None:
         """The axis with this key or short name."""
@@ -136,7 +136,7 @@ def varying(configs: Sequence[dict[str, Any]]) -> list[str]:
     ]
 
 
-def _axis(key: str, name: str, values: Sequence[Any]) -> Axis:
+def axis_of(key: str, name: str, values: Sequence[Any]) -> Axis:
     if all(isinstance(value, int | float) and not isinstance(value, bool) for value in values):
         numbers = sorted(set(map(float, values)))
         kind = "log" if _is_log(numbers) else "linear"

@@ -1,21 +1,18 @@
-"""The pictures of settings, of a search and of ranks, as the page shows them."""
+"""The pictures of settings and of ranks, as the page shows them."""
 
 import itertools
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from merjax.datasets.clip import DATABASES
 from merjax.report.charts import axis_chart, cost_chart, importance_chart, pair_chart, rank_chart, said
 from merjax.report.pictures import Picture, charted
-from merjax.report.search_charts import chosen_rows, history_chart, metric_of, parallel_chart
 from merjax.report.section import Section, warnings_of
 from merjax.report.tables import TextTable
 from merjax.scoring.corrections import critical_difference
 from merjax.scoring.written import number
-from merjax.sweeps.result import SweepResult
 
 _MOST_AXES = (
     6  # more settings than these vary in lists of trials, not in grids: each picture would show all of them at once
@@ -110,44 +107,3 @@ def rank_picture(section: Section) -> Picture | None:
     )
     chart = rank_chart(ranks, [section.names[label] for label in labels])
     return charted(chart, " ".join([caption, *warnings_of(entries)]))
-
-
-def search_context(run: SweepResult, sections: Sequence[Section]) -> dict[str, Any]:
-    """A search's history, its proposals side by side, and what the folds chose."""
-    tried = run.tried
-    assert tried is not None
-    metric, chosen = metric_of(tried), chosen_rows(tried)
-    done = tried[tried["state"] == "complete"]
-    if done.empty:
-        return {"name": run.name, "said": "No proposal is scored yet.", "history": None, "parallel": None, "chosen": []}
-    folds = sum(n for _, n, _ in chosen)
-    best = done["trial"].iloc[int(done[metric].to_numpy(float).argmax())]
-    text = TextTable(
-        "What the folds chose",
-        ("proposal", "folds", "settings"),
-        tuple((name, f"{n} of {folds}", told) for name, n, told in chosen),
-        (
-            f"{len(done)} proposals were scored by {metric} on inner subjects. Each fold chose by its own inner subjects: "
-            f"{len(chosen)} different settings, the most frequent one in {100 * chosen[0][1] / folds:.0f} % of the folds.",
-        )
-        if chosen
-        else (),
-    )
-    history = charted(history_chart(tried, _outer(run, metric, sections)), f"{run.name}: the search, best {best}.")
-    return {
-        "name": run.name,
-        "said": "",
-        "history": history,
-        "parallel": charted(parallel_chart(tried), f"{run.name}: settings and inner {metric} of all proposals."),
-        "chosen": [text] if chosen else [],
-    }
-
-
-def _outer(run: SweepResult, metric: str, sections: Sequence[Section]) -> tuple[float, float, float] | None:
-    for section in sections:
-        for entry in section.comparison.chosen:
-            rows = section.scores[section.scores["entry"] == entry.label]
-            if entry.run == run.name and not rows.empty:
-                low, mean, high = (float(rows.iloc[0][f"{metric}{end}"]) for end in ("_low", "", "_high"))
-                return (mean, low, high) if not np.isnan(mean) else None
-    return None
