@@ -107,7 +107,7 @@ def pair_chart(settings: Settings, one: Axis, other: Axis) -> alt.LayerChart:
     colour = alt.Color("score:Q", scale=alt.Scale(scheme="viridis", zero=False), title=settings.score)
     ink = alt.condition(alt.datum.score > middle, alt.value("black"), alt.value("white"))
     labels = base.mark_text(fontSize=10).encode(text="text:N", color=ink)
-    return styled(alt.layer(base.mark_rect().encode(color=colour), labels), 90 + 34 * len(other.values))
+    return styled(alt.layer(base.mark_rect().encode(color=colour), labels), 90 + 34 * max(3, len(other.values)))
 
 
 def importance_chart(shares: pd.DataFrame, title: str = "share of the variance between trials") -> alt.LayerChart:
@@ -195,7 +195,7 @@ def _told(value: Any) -> str:
 def _scale_of(axis: Axis) -> alt.X:
     if axis.kind == "categories":
         return alt.X("value:N", title=axis.name, sort=list(axis.values), axis=alt.Axis(labelAngle=0))
-    scale = alt.Scale(type="log") if axis.kind == "log" else alt.Scale(zero=False, padding=12)
+    scale = alt.Scale(type="log", padding=12) if axis.kind == "log" else alt.Scale(zero=False, padding=12)
     few = [float(value) for value in axis.values] if len(axis.values) <= 8 else alt.Undefined
     labels = alt.Axis(format="~g" if axis.kind == "linear" else "~e", values=few, labelOverlap=True)
     return alt.X("value:Q", title=axis.name, scale=scale, axis=labels)

@@ -1,5 +1,6 @@
 """What the page says first, and what choosing the best of many trials costs, in words and tables."""
 
+from merjax.report.names import with_readable_numbers
 from merjax.report.section import Section
 from merjax.report.tables import TextTable
 from merjax.scoring.choosing import Choice
@@ -24,7 +25,7 @@ def first_sentence(section: Section) -> str:
     rule = " (an oracle, which leaks)" if entry.selection == "oracle" else ""
     partial = f", of {entry.folds} of {len(entry.data.folds)} folds" if entry.is_partial else ""
     said = (
-        f"{how}: {entry.label}{rule}, UF1 {number(row['UF1'])} on {part.title}{partial}, 95 % interval "
+        f"{how}: {with_readable_numbers(entry.label)}{rule}, UF1 {number(row['UF1'])} on {part.title}{partial}, 95 % interval "
         f"{number(row['UF1_low'])} to {number(row['UF1_high'])}"
     )
     return f"{said}{_lead(section, entry)}."
@@ -43,12 +44,12 @@ def _lead(section: Section, entry: Entry) -> str:
     row = found.iloc[0].to_dict()
     against = base if other is entry else other
     if row["UF1"] * sign < 0:
-        return f"; {against.label} scores {number(abs(row['UF1']))} higher"
+        return f"; {with_readable_numbers(against.label)} scores {number(abs(row['UF1']))} higher"
     sure = row["UF1_holm"] < 0.05
     verdict = "is more than chance would give" if sure else "may be chance"
     n = len(rows[(rows["part"] == part.name) & (rows["base"] == base.label)])
     many = f", corrected for {n} comparisons" if n > 1 else ""
-    return f"; its lead over {against.label} {verdict} (p {number(row['UF1_holm'])}{many})"
+    return f"; its lead over {with_readable_numbers(against.label)} {verdict} (p {number(row['UF1_holm'])}{many})"
 
 
 def _second(section: Section) -> Entry | None:
@@ -68,7 +69,7 @@ def choice_texts(section: Section) -> list[TextTable]:
     if choice is None or chance is None:
         return []
     part = section.comparison.parts[0]
-    best = section.best.label
+    best = with_readable_numbers(section.best.label)
     rows = [
         (f"{best}, as the table shows it", with_interval(_row(section, section.best), "UF1")),
         (f"its lead over the mean of the {choice.trials} trials", number(choice.lead, sign=True)),

@@ -25,6 +25,11 @@ def readable(value: Any) -> str:
     return f"{value:.3g}" if size < 1000 else f"{value:g}"
 
 
+def with_readable_numbers(label: str) -> str:
+    """A label with its long numbers shortened: "rate=4.6e-4" for "rate=0.000464159"."""
+    return _NUMBER.sub(lambda found: readable(float(found[0])) if len(found[0]) > 4 else found[0], label)
+
+
 def short_keys(keys: Sequence[str]) -> dict[str, str]:
     """Each setting's last part, or the whole key if another key ends in the same part."""
     last = Counter(key.rsplit(".", 1)[-1] for key in keys)
@@ -47,7 +52,7 @@ def short_names(entries: Sequence[Entry]) -> dict[str, str]:
 
 def _abbreviated(label: str) -> str:
     """A label with readable numbers; if it is long, keys like `learning_rate=` become `lr=`."""
-    told = _NUMBER.sub(lambda found: readable(float(found[0])) if len(found[0]) > 4 else found[0], label)
+    told = with_readable_numbers(label)
     if len(told) <= _LONGEST // 2:
         return told
     return _KEY.sub(lambda found: "".join(word[0] for word in re.split("[_.]", found[1]) if word) + "=", told)

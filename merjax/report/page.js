@@ -7,6 +7,21 @@ const looks = () => dark.matches ? { axis: { labelColor: ink(), titleColor: ink(
 // marks that are black on white paper are drawn in the ink of the page
 const inked = text => dark.matches ? text.replaceAll('"color":"black"', `"color":"${ink()}"`) : text;
 
+// on a narrow screen the names of rows are broken into lines, since cut ones would look alike
+const broken = (text, most) => text.split(" ").flatMap(word => word.match(new RegExp(`.{1,${most}}`, "g")) ?? []).reduce(
+  (lines, word) => lines.length && `${lines.at(-1)} ${word}`.length <= most ? [...lines.slice(0, -1), `${lines.at(-1)} ${word}`] : [...lines, word], []);
+function breakNames(spec) {
+  const most = Math.floor(spec.width / 19);
+  for (const part of spec.layer ?? [spec]) {
+    const y = part.encoding?.y, rows = spec.datasets?.[part.data?.name ?? spec.data?.name] ?? [];
+    if (y?.type !== "nominal") continue;
+    const lines = Object.fromEntries(rows.map(row => [row[y.field], broken(String(row[y.field]), most)]));
+    y.axis = { ...y.axis, labelExpr: `(${JSON.stringify(lines)})[datum.label]`, labelLimit: 0 };
+    const tall = Math.max(1, ...Object.values(lines).map(own => own.length));
+    spec.height = Math.max(spec.height, 80 + Object.keys(lines).length * (13 * tall + 5));
+  }
+}
+
 async function draw(figure) {
   const spec = JSON.parse(inked(JSON.stringify(JSON.parse(figure.querySelector("script").textContent))));
   let place = figure.querySelector(".live");
@@ -16,7 +31,7 @@ async function draw(figure) {
     figure.prepend(place);
   }
   spec.width = Math.min(figure.clientWidth || spec.width, 640);
-  if (spec.width < 420) for (const part of [spec.config.axis ?? {}]) part.labelLimit = Math.round(spec.width / 3);
+  if (spec.width < 420) breakNames(spec);
   try {
     const made = await vegaEmbed(place, spec, { actions: false, renderer: "svg", config: looks(), tooltip: { theme: dark.matches ? "dark" : "light" } });
     const svg = place.querySelector("svg");

@@ -58,17 +58,19 @@ def page_table(section: Section, trials: pd.DataFrame) -> dict[str, Any]:
     keys = varying([flatten(entry.config) for entry in comparison.entries])
     names = short_keys(keys)
     several = trials["run"].nunique() > 1
-    heads = [("trial", "text"), *([("sweep", "text")] if several else []), *((names[key], "setting") for key in keys)]
-    heads += [(name, "score") for name in SCORES] + [("p, Holm", "number"), ("seconds", "number"), ("marks", "text")]
+    heads = [("trial", "text"), ("marks", "text"), *([("sweep", "text")] if several else [])]
+    heads += [(names[key], "setting") for key in keys]
+    heads += [(name, "score") for name in SCORES] + [("p, Holm", "number"), ("seconds", "number")]
     rows = []
     for row in trials.to_dict("records"):
         marks = [word for word in ("chosen", "base", "best") if row[word] and (word != "best" or section.choice)]
         cells = [Cell(section.names[row["entry"]], row["entry"], row["entry"])]
+        cells += [Cell(", ".join(marks), " ".join(marks))]
         cells += [Cell(row["run"], row["run"])] * several
         cells += [Cell(readable(row[key]), str(row[key]), f"{names[key]}={row[key]}") for key in keys]
         cells += [_score(row, name) for name in SCORES]
         cells += [Cell(number(row["UF1_holm"]), str(row["UF1_holm"]))]
-        cells += [Cell(number(row["seconds"], 0), str(row["seconds"])), Cell(", ".join(marks), " ".join(marks))]
+        cells += [Cell(number(row["seconds"], 0), str(row["seconds"]))]
         rows.append({"cells": cells, "chosen": row["chosen"]})
     return {"heads": heads, "rows": rows, "part": comparison.parts[0].title}
 
