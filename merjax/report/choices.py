@@ -5,7 +5,7 @@ from merjax.report.section import Section
 from merjax.report.tables import TextTable
 from merjax.scoring.choosing import Choice
 from merjax.scoring.entry import SELECTIONS, Entry
-from merjax.scoring.written import number, with_interval
+from merjax.scoring.written import number, p_text, with_interval
 
 
 def first_sentence(section: Section) -> str:
@@ -49,7 +49,7 @@ def _lead(section: Section, entry: Entry) -> str:
     verdict = "is more than chance would give" if sure else "may be chance"
     n = len(rows[(rows["part"] == part.name) & (rows["base"] == base.label)])
     many = f", corrected for {n} comparisons" if n > 1 else ""
-    return f"; its lead over {with_readable_numbers(against.label)} {verdict} (p {number(row['UF1_holm'])}{many})"
+    return f"; its lead over {with_readable_numbers(against.label)} {verdict} (p {p_text(row['UF1_holm'])}{many})"
 
 
 def _second(section: Section) -> Entry | None:

@@ -37,9 +37,8 @@ async function draw(figure) {
     const svg = place.querySelector("svg");
     svg.setAttribute("role", "img");
     svg.setAttribute("aria-label", figure.querySelector("img").alt);
-    for (const inner of svg.querySelectorAll("[role], [aria-label], [aria-roledescription]"))
+    for (const inner of [place, ...svg.querySelectorAll("[role], [aria-label], [aria-roledescription]")])
       for (const name of ["role", "aria-label", "aria-roledescription", "aria-hidden"]) inner.removeAttribute(name);
-    place.removeAttribute("role");
     figure.classList.add("drawn");
     return made;
   } catch (error) {

@@ -14,7 +14,7 @@ from merjax.scoring.metrics import SCORES
 from merjax.scoring.parts import Part, of_part
 from merjax.scoring.scores import COVERAGE, DRAWS, share_losing_a_class
 from merjax.scoring.shuffled import shuffled_notes
-from merjax.scoring.written import number, with_interval
+from merjax.scoring.written import number, p_text, with_interval
 
 FEW_SUBJECTS = 20
 
@@ -84,7 +84,7 @@ def difference_texts(section: Section) -> list[TextTable]:
                 f"Difference to {base.label} on {part.title}",
                 rows,
                 (*notes, *warnings_of([base, *compared])),
-                {"p": lambda row: number(row["UF1_p"]), "p, Holm": lambda row: number(row["UF1_holm"])},
+                {"p": lambda row: p_text(row["UF1_p"]), "p, Holm": lambda row: p_text(row["UF1_holm"])},
             )
             for part in section.comparison.parts
             if (rows := records(of_base, part))

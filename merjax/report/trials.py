@@ -10,7 +10,7 @@ from merjax.report.names import readable, short_keys
 from merjax.report.section import Section, records
 from merjax.report.settings import varying
 from merjax.scoring.metrics import SCORES
-from merjax.scoring.written import number
+from merjax.scoring.written import number, p_text
 from merjax.sweeps.result import SweepResult
 from merjax.sweeps.spent import spent_on_trials
 
@@ -69,7 +69,7 @@ def page_table(section: Section, trials: pd.DataFrame) -> dict[str, Any]:
         cells += [Cell(row["run"], row["run"])] * several
         cells += [Cell(readable(row[key]), str(row[key]), f"{names[key]}={row[key]}") for key in keys]
         cells += [_score(row, name) for name in SCORES]
-        cells += [Cell(number(row["UF1_holm"]), str(row["UF1_holm"]))]
+        cells += [Cell(p_text(row["UF1_holm"]), str(row["UF1_holm"]))]
         cells += [Cell(number(row["seconds"], 0), str(row["seconds"]))]
         rows.append({"cells": cells, "chosen": row["chosen"]})
     return {"heads": heads, "rows": rows, "part": comparison.parts[0].title}
