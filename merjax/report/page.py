@@ -12,6 +12,7 @@ from merjax.report.charts import choice_chart, said, score_chart
 from merjax.report.choices import choice_texts, first_sentence
 from merjax.report.details import detail, on_request
 from merjax.report.figures import score_figure
+from merjax.report.gaps import gaps_of, repeated
 from merjax.report.pictures import Picture, charted, drawn
 from merjax.report.run_facts import run_facts
 from merjax.report.search_pictures import search_context
@@ -54,6 +55,7 @@ def render_page(runs: Sequence[SweepResult], sections: Sequence[Section], *, cro
         runs=[run_facts(run, sections) for run in runs],
         sections=[_section(section, runs, crops) for section in sections],
         searches=[search_context(run, sections) for run in runs if run.tried is not None],
+        repeated=repeated(runs),
         separate=separate_sentence(sections),
         draws=DRAWS,
         coverage=", ".join(
@@ -85,7 +87,7 @@ def _section(section: Section, runs: Sequence[SweepResult], crops: bool) -> dict
     trials = trials_of(section, runs)
     return {
         "title": f"{comparison.protocol}, split {comparison.split_hash}",
-        "warnings": warnings,
+        "warnings": [*warnings, *gaps_of(section)],
         "data": data_text(max(comparison.entries, key=lambda entry: entry.folds)),
         "scores": shortened(section, score_texts(section)),
         "score_figure": _score_picture(section, leading, warnings),

@@ -34,11 +34,6 @@ def chart_svg(content: dict[str, Any]) -> bytes:
     return vl_convert.vegalite_to_svg(content).encode()
 
 
-def chart_pdf(content: dict[str, Any]) -> bytes:
-    """A Vega-Lite chart as PDF, for LaTeX."""
-    return vl_convert.vegalite_to_pdf(content)
-
-
 @cache
 def vega() -> str:
     """The scripts of Vega, Vega-Lite and Vega-Embed in one, which define `window.vegaEmbed`."""

@@ -57,8 +57,9 @@ class Section:
         return pd.concat(tables, ignore_index=True)
 
     def compared(self, base: Entry) -> list[Entry]:
-        """The entries to compare with a base; an entry that leaks does not show how its trial differs from another."""
-        others = [entry for entry in self.comparison.entries if entry is not base]
+        """The entries to compare with a base; an entry that leaks does not show how its trial differs from another, and one
+        whose runs all diverged shows nothing."""
+        others = [e for e in self.comparison.entries if e is not base and e.has_answers and base.has_answers]
         return [entry for entry in others if base.selection == "oracle" or entry.selection != "oracle"]
 
     @cached_property

@@ -133,6 +133,11 @@ class Entry:
         columns = ("database", "subject", "clip", "fold", "label")
         return frozenset(zip(*(self.predictions[name].tolist() for name in columns), strict=True))
 
+    @cached_property
+    def has_answers(self) -> bool:
+        """Whether any of its runs answered; the clips of runs that diverged have no answer."""
+        return bool((self.predictions["prediction"] >= 0).any())
+
     @property
     def is_partial(self) -> bool:
         """Whether folds of the scored seed are missing, so that its pooled scores cover fewer subjects."""

@@ -27,7 +27,7 @@ def resampled_entry(entry: Entry, part: Part) -> dict[str, np.ndarray]:
 
 
 def comparable(entries: Sequence[Entry]) -> list[Entry]:
-    """The entries among which one may choose: neither leaking nor trained on shuffled labels nor partial, and tested on the
-    same clips as the first of them."""
-    fit = [e for e in entries if e.selection != "oracle" and not e.control and not e.is_partial]
+    """The entries among which one may choose: neither leaking nor trained on shuffled labels nor partial nor without any
+    answer, and tested on the same clips as the first of them."""
+    fit = [e for e in entries if e.selection != "oracle" and not e.control and not e.is_partial and e.has_answers]
     return [e for e in fit if e.tested == fit[0].tested]
