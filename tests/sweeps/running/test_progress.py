@@ -55,7 +55,9 @@ def test_progress_tells_rate_losses_what_diverged_and_the_time_left():
 
 
 def test_trainings_without_the_inner_subjects_come_first_and_count_as_what_they_cost():
-    plan = small_plan(base=BASE | {"selection": {"rules": ["fixed", "inner"]}})
+    # of four subjects, two folds have the same training subjects once the inner one is left out, and would share their stage
+    apart = {"engine": BASE["engine"] | {"share": False}}
+    plan = small_plan(base=BASE | apart | {"selection": {"rules": ["fixed", "inner"]}})
     costs = costs_of(plan, plan.chunks[0])
     assert list(costs) == ["inner spatial", "inner temporal", "spatial", "temporal"]
     progress = SweepProgress(plan, plan.chunks, plan.chunks, Console(file=io.StringIO()))

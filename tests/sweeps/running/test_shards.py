@@ -14,6 +14,7 @@ from support.small_command import small_environment, small_sweep_file, start_swe
 from support.small_experiment import small_plan, use_small_experiment
 
 from merjax.sweeps import folder as results
+from merjax.sweeps.chunks import chunk_to_json
 from merjax.sweeps.folder import _PREDICTED, is_finished, open_folder, read_curves, read_predictions, write_chunk
 from merjax.sweeps.merging import merge
 from merjax.sweeps.provenance import note_sitting, read_conditions
@@ -199,7 +200,7 @@ def test_a_folder_of_another_sweep_or_of_other_chunks_is_not_merged(tmp_path):
         plan.chunks[0]._replace(runs=plan.chunks[0].runs[:2]),
         plan.chunks[0]._replace(number=1, runs=plan.chunks[0].runs[2:]),
     )
-    content = plan.to_json() | {"chunks": [chunk._asdict() for chunk in halves]}
+    content = plan.to_json() | {"chunks": [chunk_to_json(chunk) for chunk in halves]}
     (tmp_path / "cut").mkdir()
     (tmp_path / "cut" / "plan.json").write_text(json.dumps(content))
     with pytest.raises(MerjaxError, match="the same number of shards"):
