@@ -154,7 +154,7 @@ def rank_chart(ranks: Ranks, names: Sequence[str]) -> alt.LayerChart:
     base = alt.Chart(rows).encode(
         y=alt.Y("trial:N", sort=list(rows["trial"]), title=None), tooltip=_tooltip("trial", "rank")
     )
-    title = f"mean rank over {ranks.databases} databases, 1 is best; bars: critical difference {ranks.critical:.2f}"
+    title = f"mean rank, 1 is best (bars: critical difference {ranks.critical:.2f})"
     lines = base.mark_rule(color=_BLUE, strokeWidth=2).encode(x=alt.X("low:Q", title=title), x2="high:Q")
     return styled(
         alt.layer(lines, base.mark_point(filled=True, color=_BLUE, size=60).encode(x="rank:Q")), 50 + _ROW * len(rows)

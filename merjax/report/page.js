@@ -7,12 +7,14 @@ const looks = () => dark.matches ? { axis: { labelColor: ink(), titleColor: ink(
 // marks that are black on white paper are drawn in the ink of the page
 const inked = text => dark.matches ? text.replaceAll('"color":"black"', `"color":"${ink()}"`) : text;
 
-// on a narrow screen the names of rows are broken into lines, since cut ones would look alike
+// on a narrow screen the names of rows and the titles below are broken into lines, since cut ones would look alike
 const broken = (text, most) => text.split(" ").flatMap(word => word.match(new RegExp(`.{1,${most}}`, "g")) ?? []).reduce(
   (lines, word) => lines.length && `${lines.at(-1)} ${word}`.length <= most ? [...lines.slice(0, -1), `${lines.at(-1)} ${word}`] : [...lines, word], []);
 function breakNames(spec) {
   const most = Math.floor(spec.width / 19);
   for (const part of spec.layer ?? [spec]) {
+    const x = part.encoding?.x;
+    if (typeof x?.title === "string") x.title = broken(x.title, Math.floor(spec.width / 11));
     const y = part.encoding?.y, rows = spec.datasets?.[part.data?.name ?? spec.data?.name] ?? [];
     if (y?.type !== "nominal") continue;
     const lines = Object.fromEntries(rows.map(row => [row[y.field], broken(String(row[y.field]), most)]));

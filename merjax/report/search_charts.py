@@ -41,7 +41,10 @@ def history_chart(tried: pd.DataFrame, outer: tuple[float, float, float] | None 
             "settings": [_settings(row, searched_keys(tried)) for row in done.to_dict("records")],
         }
     )
-    x, title = alt.X("proposal:Q", title="proposal"), f"{metric}: points on inner subjects, band on tested subjects"
+    x, title = (
+        alt.X("proposal:Q", title="proposal"),
+        [f"{metric}: points on inner subjects,", "band on tested subjects"],
+    )
     tooltip = [alt.Tooltip("proposal:Q"), alt.Tooltip("settings:N"), alt.Tooltip("score:Q", format=".3f")]
     y = alt.Y("score:Q", title=title, scale=alt.Scale(zero=False))
     layers = [

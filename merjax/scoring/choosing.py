@@ -100,8 +100,13 @@ def _honest_lead(counts: Sequence[np.ndarray], score: Score, times_DxQ: np.ndarr
 
 
 def _scores(counts: Sequence[np.ndarray], weight_DxQ: np.ndarray, score: Score) -> Float[np.ndarray, "T D"]:
-    weight_DxQ = np.asarray(weight_DxQ, float)
-    return np.stack([score(np.moveaxis(np.tensordot(weight_DxQ, c, axes=(1, 1)), 1, 0)).mean(0) for c in counts])
+    """Each trial's score with these weights of the subjects, the mean over its seeds; all trials at once."""
+    seeds, classes = [len(own) for own in counts], counts[0].shape[-1]
+    counts_QxN = np.concatenate([own.swapaxes(0, 1).reshape(own.shape[1], -1) for own in counts], axis=1)
+    pooled = np.asarray(weight_DxQ, float) @ counts_QxN
+    of_seeds_DxN = score(pooled.reshape(len(pooled), sum(seeds), classes, classes))
+    firsts = np.cumsum([0, *seeds[:-1]])
+    return (np.add.reduceat(of_seeds_DxN, firsts, axis=1) / seeds).T
 
 
 class AtChance(NamedTuple):
