@@ -192,12 +192,19 @@ def _told(value: Any) -> str:
     return readable(float(value)) if isinstance(value, int | float) and not isinstance(value, bool) else str(value)
 
 
+# as `readable` writes numbers: a format of its own would be cut to the digits that tell ticks apart
+_READABLE = (
+    "datum.value != 0 && (abs(datum.value) < 0.01 || abs(datum.value) >= 1e5) "
+    "? replace(format(datum.value, '.1~e'), '+', '') : format(datum.value, '.3~g')"
+)
+
+
 def _scale_of(axis: Axis) -> alt.X:
     if axis.kind == "categories":
         return alt.X("value:N", title=axis.name, sort=list(axis.values), axis=alt.Axis(labelAngle=0))
     scale = alt.Scale(type="log", padding=12) if axis.kind == "log" else alt.Scale(zero=False, padding=12)
     few = [float(value) for value in axis.values] if len(axis.values) <= 8 else alt.Undefined
-    labels = alt.Axis(format="~g" if axis.kind == "linear" else "~e", values=few, labelOverlap=True)
+    labels = alt.Axis(labelExpr=_READABLE, values=few, labelOverlap=True)
     return alt.X("value:Q", title=axis.name, scale=scale, axis=labels)
 
 

@@ -2,13 +2,18 @@
 
 import itertools
 
+import altair as alt
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.metrics import f1_score
 from support.fake_runs import small_clips, write_fake_run
 
 import merjax
+from merjax.report.charts import _scale_of
 from merjax.report.names import readable
+from merjax.report.pictures import chart_svg
+from merjax.report.settings import axis_of
 from merjax.system.errors import MerjaxError
 
 GRID = {
@@ -50,6 +55,14 @@ def test_an_axis_chart_shows_the_mean_over_the_other_settings(result):
     log = result.plot.axis("learning_rate").to_dict()
     assert "log" in str(log)  # values that are even in their logarithms
     assert "log" not in str(chart["layer"])
+
+
+def test_an_axis_names_its_values_as_tables_do():
+    for values in ((16, 32, 64), (0.0, 0.25, 0.75), (1e-5, 0.000464159, 0.01), (2e5, 3e6)):
+        axis = axis_of("a.key", "key", values)
+        chart = alt.Chart(pd.DataFrame({"value": values})).mark_point().encode(_scale_of(axis))
+        drawn = chart_svg(chart.properties(width=470).to_dict()).decode()
+        assert [told for told in axis.values if f">{told}<" not in drawn] == []
 
 
 def test_a_pair_a_share_and_the_optimism_are_drawn(result):
