@@ -4,9 +4,12 @@ Table 5 at its small scale, and a search of twelve temporal settings on the same
 (`engine.share: false`), in turns. Programs are compiled before: a sweep of the same shapes goes first. The search with sharing
 off is the same twelve settings as trials of a sweep on the same inner subjects. Predictions of Table 5 are compared bit by bit.
 At the end, a sweep whose trials have nothing in common is timed both ways.
+
+Both wall time and CPU seconds of all processes are printed: on a shared machine the latter tell more.
 """
 
 import argparse
+import os
 import statistics
 import tempfile
 import time
@@ -52,23 +55,25 @@ def main() -> None:
 def compare(name: str, sweep: SweepFile, rounds: int, *, identical: bool = False) -> None:
     """Time a sweep with sharing and without it, in turns, and print the ratio of the medians."""
     sides = {share: of_engine(sweep, share=share) for share in (True, False)}
-    seconds: dict[bool, list[float]] = {True: [], False: []}
+    seconds: dict[bool, list[tuple[float, float]]] = {True: [], False: []}
     found: dict[bool, pd.DataFrame] = {}
     for turn in range(rounds + 1):  # the first compiles
         for share, side in sides.items():
             with tempfile.TemporaryDirectory() as folder:
-                began = time.perf_counter()
+                began = time.perf_counter(), cpu_seconds()
                 plan = trained(side, Path(folder) / "run")
-                taken = time.perf_counter() - began
+                taken = time.perf_counter() - began[0], cpu_seconds() - began[1]
                 found[share] = in_order(read_predictions(Path(folder) / "run", plan.chunks))
             if turn:
                 seconds[share].append(taken)
-    medians = {share: statistics.median(times) for share, times in seconds.items()}
+    wall, cpu = (
+        statistics.median(x[i] for x in seconds[False]) / statistics.median(x[i] for x in seconds[True]) for i in (0, 1)
+    )
     same = found[True].equals(found[False])
     assert same or not identical, f"{name}: predictions differ"
     print(
         f"{name}: {plan.runs} runs, {said(seconds[True])} with sharing, {said(seconds[False])} without, ratio of medians "
-        f"{medians[False] / medians[True]:.2f}, predictions {'bit-equal' if same else 'not bit-equal'}",
+        f"{wall:.2f} (wall), {cpu:.2f} (CPU), predictions {'bit-equal' if same else 'not bit-equal'}",
         flush=True,
     )
 
@@ -92,8 +97,15 @@ def in_order(predictions: pd.DataFrame) -> pd.DataFrame:
     return predictions.sort_values(keys, ignore_index=True)
 
 
-def said(seconds: list[float]) -> str:
-    return f"{min(seconds):.1f} / {statistics.median(seconds):.1f} s"
+def cpu_seconds() -> float:
+    """Of this process and of the workers that have ended."""
+    times = os.times()
+    return times.user + times.system + times.children_user + times.children_system
+
+
+def said(seconds: list[tuple[float, float]]) -> str:
+    wall, cpu = (statistics.median(x[i] for x in seconds) for i in (0, 1))
+    return f"{wall:.1f} s ({cpu:.1f} s of CPU)"
 
 
 if __name__ == "__main__":

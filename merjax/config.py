@@ -8,12 +8,12 @@ change the training.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields, is_dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from merjax.system.errors import MerjaxError
 from merjax.system.paths import user_path
-from merjax.system.settings import Layer, build, read_layer
+from merjax.system.settings import Layer, Ranges, build, check_ranges, flatten, marked, read_layer
 from merjax.system.values import shown, size_in_bytes
 
 
@@ -42,7 +42,15 @@ class DataConfig:
     standardise: bool = False  # also divide by the standard deviation of the training frames, per region and channel
     frames: str = "all"  # "all" from onset to offset; "count:N" uniform; "fps:F" equalised; "apex:N" around the apex
     whole_face: bool = False  # one stream on the face crop instead of the six regions (Table 5)
+    # what the store must hold: crops of merjax's boxes, or of the code that the authors published in 2022 (`merjax prepare
+    # --geometry authors`; the whole face is the same in both), in any colour, or gray or RGB only
+    geometry: Literal["ours", "authors"] = added("ours", before="ours")
+    colour: Literal["any", "gray", "rgb"] = added("any", before="any")
     anger: Literal["eyes", "eyes+mouth"] = "eyes"  # where anger shows; Table 1 leaves it out
+    # where AU class IV shows, which the paper does not say; the authors' code leaves the mouth out
+    class_iv: Literal["eyes+nose+mouth", "eyes+nose"] = added("eyes+nose+mouth", before="eyes+nose+mouth")
+    # gray values from 0 to 1 minus the mean of the fold's training frames; or from -1 to 1, as in that code
+    scaling: Literal["centred", "symmetric"] = added("centred", before="centred")
 
 
 @dataclass(frozen=True)
@@ -60,15 +68,24 @@ class LossConfig:
 class SpatialConfig:
     """The CNN per region, trained frame by frame (Sec. 3.2)."""
 
-    # the paper's CNN (Fig. 8), or a plain stack of as many parameters (Table 6's "simple CNN"; see merjax.nn.region_cnn)
-    network: Literal["shallow", "simple"] = "shallow"
+    # the paper's CNN (Fig. 8), a plain stack of as many parameters (Table 6's "simple CNN"; both in merjax.nn.shallow_cnn), or
+    # the successor's network on patches, of the code published in 2022 (merjax.nn.patch_cnn)
+    network: Literal["shallow", "simple", "patches"] = "shallow"
+    patches: int = added(16, before=16)  # of a region, for "patches": 4, 9 or 16
+    pooling: Literal["floor", "ceil"] = added(
+        "floor", before="floor"
+    )  # drops an odd last line, or pools it; the code: ceil
+    # He's weights; or normal of deviation .1 (convolutions) and .01 (FC layers), and Glorot's last layer, as in the code
+    initial: Literal["he", "normal"] = added("he", before="he")
     epochs: float = 10.0  # passes over the training frames
     batch: int = 64  # frames
     learning_rate: float = traced(1e-4)
     weight_decay: float = traced(0.0)  # decoupled (AdamW)
     beta1: float = traced(0.9)
     beta2: float = traced(0.999)
-    dropout: float = traced(0.5)  # after FC1024 and FC250
+    epsilon: float = added(1e-8, before=1e-8)  # of Adam; the code has TensorFlow's 1e-7
+    dropout: float = traced(0.5)  # after FC1024 and FC250 (after FC2048 of "patches")
+    drop_features: bool = added(False, before=False)  # and after FC20 (FC256), as in the code
 
 
 @dataclass(frozen=True)
@@ -77,12 +94,29 @@ class TemporalConfig:
 
     units: int = 64  # per region; the paper does not say
     mask: bool = True  # read the state at a clip's last frame; False pads with zeros and reads the state after them
+    length: int = added(
+        0, before=0
+    )  # frames that every clip is padded to, or cut to at its end; 0: the longest; the code: 250
+    padding: Literal["behind", "in front"] = added(
+        "behind", before="behind"
+    )  # in front, as in the code, needs a length
+    integer_features: bool = added(False, before=False)  # cut features to integers, as the code's padding does
+    gates: Literal["sigmoid", "hard sigmoid"] = added(
+        "sigmoid", before="sigmoid"
+    )  # of the LSTMs; TensorFlow 1.14's: hard
+    region_gate: bool = added(False, before=False)  # the successor's, on all regions' states before FC256
+    initial: Literal["he", "normal"] = added("he", before="he")  # as for `spatial`; see merjax.nn.region_lstm
+    loss: Literal["focal", "binary focal"] = added(
+        "focal", before="focal"
+    )  # the latter, of the code, adds up all classes
+    l1: float = added(0.0, before=0.0)  # times the sum of FC256's absolute weights, in the loss; the code: 1e-5
     epochs: float = 100.0  # passes over the training clips
     batch: int = 32  # clips
     learning_rate: float = traced(1e-4)
     weight_decay: float = traced(0.0)
     beta1: float = traced(0.9)
     beta2: float = traced(0.999)
+    epsilon: float = added(1e-8, before=1e-8)
     dropout_lstm: float = traced(0.2)  # on the LSTMs' output
     dropout_fc: float = traced(0.5)  # after FC256
     # in which the spatial features reach this stage and are kept; float16 takes half the disk
@@ -199,29 +233,9 @@ def read_settings(layer: Layer, source: str = "config") -> dict[str, Any]:
     return read_layer(layer, Config, source)
 
 
-def flatten(config: Any, prefix: str = "") -> dict[str, Any]:
-    """All settings by dotted key, in the order of their declaration."""
-    flat: dict[str, Any] = {}
-    for f in fields(config):
-        value = getattr(config, f.name)
-        flat |= flatten(value, f"{prefix}{f.name}.") if is_dataclass(value) else {prefix + f.name: value}
-    return flat
-
-
 def traced_keys() -> frozenset[str]:
     """The dotted keys that are data to the compiled programs."""
-    return frozenset(_marked("traced"))
-
-
-def _marked(mark: str, config: Any = Config, prefix: str = "") -> dict[str, Any]:
-    """The dotted keys of fields with a mark, and what it says."""
-    marked: dict[str, Any] = {}
-    for f in fields(config):
-        if is_dataclass(f.type):
-            marked |= _marked(mark, f.type, f"{prefix}{f.name}.")
-        elif mark in f.metadata:
-            marked[prefix + f.name] = f.metadata[mark]
-    return marked
+    return frozenset(marked(Config, "traced"))
 
 
 def program_group(config: Config) -> tuple[tuple[str, Any], ...]:
@@ -233,7 +247,7 @@ def program_group(config: Config) -> tuple[tuple[str, Any], ...]:
 def identity(config: Config, keys: Iterable[str]) -> dict[str, Any]:
     """The values of some settings, by which a config is known for good: in the order of their keys, and without those that
     are as before the setting existed."""
-    settings, before = flatten(config), _marked("before")
+    settings, before = flatten(config), marked(Config, "before")
     return {key: settings[key] for key in sorted(keys) if key not in before or settings[key] != before[key]}
 
 
@@ -254,24 +268,16 @@ def with_only(config: Config, keys: Iterable[str]) -> Config:
 
 
 RULES = ("fixed", "inner", "oracle")
-_POSITIVE = ("epochs", "batch", "units", "learning_rate", "cost", "steps_per_call", "looks")
-_SHARE = ("dropout", "dropout_lstm", "dropout_fc", "beta1", "beta2", "label_smoothing")
+_RANGES = Ranges(
+    positive=("epochs", "batch", "units", "learning_rate", "epsilon", "cost", "steps_per_call", "looks"),
+    not_negative=("gamma", "weight_decay", "halve_every", "chunk", "workers", "checkpoint_minutes", "length", "l1"),
+    share=("dropout", "dropout_lstm", "dropout_fc", "beta1", "beta2", "label_smoothing"),
+)
 
 
 def _check_ranges(config: Config, source: str) -> None:
-    for key, value in flatten(config).items():
-        name = key.rsplit(".", 1)[-1]
-        if isinstance(value, int) and value >= 2**31:  # programs count with 32 bits
-            raise MerjaxError(f"{source}: {key} is {value}, it must be below {2**31}")
-        if name in _POSITIVE and not value > 0:
-            raise MerjaxError(f"{source}: {key} is {value}, it must be above 0")
-        if name in _SHARE and not 0 <= value < 1:
-            raise MerjaxError(f"{source}: {key} is {value}, it must lie in [0, 1)")
-        if (
-            name in ("gamma", "weight_decay", "halve_every", "chunk", "workers", "checkpoint_minutes")
-            and not value >= 0
-        ):
-            raise MerjaxError(f"{source}: {key} is {value}, it must not be negative")
+    check_ranges(flatten(config), _RANGES, source)
+    _check_authors(config, source)
     try:
         size_in_bytes(config.engine.stages_limit)
     except ValueError as error:
@@ -287,3 +293,14 @@ def _check_ranges(config: Config, source: str) -> None:
         raise MerjaxError(
             f"{source}: selection.inner is {config.selection.inner}; write a share of the training subjects, up to 0.5"
         )
+
+
+def _check_authors(config: Config, source: str) -> None:
+    """Refuse combinations of the settings that come from the code published in 2022 that mean nothing."""
+    data, temporal = config.data, config.temporal
+    if config.spatial.patches not in (4, 9, 16):
+        raise MerjaxError(f"{source}: spatial.patches is {config.spatial.patches}; write 4, 9 or 16")
+    if data.scaling == "symmetric" and (data.input != "gray" or data.standardise):
+        raise MerjaxError(f"{source}: data.scaling: symmetric needs data.input: gray and data.standardise: false")
+    if temporal.padding == "in front" and (temporal.mask or not temporal.length):
+        raise MerjaxError(f"{source}: temporal.padding: in front needs temporal.mask: false and a temporal.length")

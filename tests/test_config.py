@@ -1,10 +1,12 @@
 """Configs and sweep files: types, errors that say what to write, and which settings share compiled programs."""
 
 import pytest
+from support.places import CHECKOUT
 
-from merjax.config import Config, flatten, identity, make_config, program_group, traced_keys, trained_settings
+from merjax.config import Config, identity, make_config, program_group, traced_keys, trained_settings
 from merjax.sweeps.sweep_file import read_sweep
 from merjax.system.errors import MerjaxError
+from merjax.system.settings import flatten
 
 
 def test_layers_override_each_other_nested_or_dotted():
@@ -24,6 +26,11 @@ def test_layers_override_each_other_nested_or_dotted():
         ("spatial.dropout=1.5", r"spatial.dropout is 1.5, it must lie in \[0, 1\)"),
         ("temporal.epochs=0", "temporal.epochs is 0.0, it must be above 0"),
         ("loss.gamma=-1", "loss.gamma is -1.0, it must not be negative"),
+        ("temporal.length=-1", "temporal.length is -1, it must not be negative"),
+        ("temporal.l1=-1", "temporal.l1 is -1.0, it must not be negative"),
+        ("spatial.epsilon=0", "spatial.epsilon is 0.0, it must be above 0"),
+        ("spatial.patches=5", "spatial.patches is 5; write 4, 9 or 16"),
+        ("temporal.padding=in front", "needs temporal.mask: false and a temporal.length"),
         ("loss=3", "loss is 3, but it is a section; write loss.gamma, "),
         ("learning_rate=1", "write spatial.learning_rate, temporal.learning_rate, peer.learning_rate "),
         ("spatial.units=1", r"no setting `spatial.units`; write temporal.units \("),
@@ -35,6 +42,23 @@ def test_layers_override_each_other_nested_or_dotted():
 def test_wrong_settings_are_named(line, sentence):
     with pytest.raises(MerjaxError, match=sentence):
         make_config(line)
+
+
+def test_padding_in_front_needs_a_length_and_no_mask():
+    asked = {"temporal": {"padding": "in front", "mask": False, "length": 250}}
+    assert make_config(asked).temporal.length == 250
+    for line in ("temporal.mask=true", "temporal.length=0"):
+        with pytest.raises(MerjaxError, match=r"temporal\.padding: in front needs"):
+            make_config(asked, line)
+
+
+def test_symmetric_scaling_is_for_frames_as_they_are():
+    assert make_config("data.scaling=symmetric").data.scaling == "symmetric"
+    for line in ("data.input=difference", "data.input=flow", "data.standardise=true"):
+        with pytest.raises(
+            MerjaxError, match=r"data\.scaling: symmetric needs data.input: gray and data.standardise: false"
+        ):
+            make_config("data.scaling=symmetric", line)
 
 
 def test_traced_numbers_share_a_group_and_shapes_split_it():
@@ -133,3 +157,45 @@ def test_axes_whose_keys_end_alike_are_called_by_the_whole_of_them(tmp_path):
     text = "axes: {spatial.learning_rate: [1e-4], temporal.learning_rate: [1e-3], loss.gamma: [0]}"
     (trial,) = sweep(tmp_path, text).trials
     assert trial.name == "spatial.learning_rate=0.0001, temporal.learning_rate=0.001, gamma=0"
+
+
+# what the code published in 2022 sets, where merjax's default is another
+AUTHORS = {
+    "data.geometry": "authors",
+    "data.colour": "rgb",
+    "data.protocol": "au5",
+    "data.scaling": "symmetric",
+    "data.class_iv": "eyes+nose",
+    "data.store": "stores/authors",
+    "loss.alpha": "none",
+    "spatial.network": "patches",
+    "spatial.pooling": "ceil",
+    "spatial.initial": "normal",
+    "spatial.epochs": 60,
+    "spatial.batch": 32,
+    "spatial.epsilon": 1e-7,
+    "spatial.drop_features": True,
+    "temporal.mask": False,
+    "temporal.length": 250,
+    "temporal.padding": "in front",
+    "temporal.integer_features": True,
+    "temporal.gates": "hard sigmoid",
+    "temporal.region_gate": True,
+    "temporal.initial": "normal",
+    "temporal.loss": "binary focal",
+    "temporal.l1": 1e-5,
+    "temporal.epochs": 250,
+    "temporal.batch": 128,
+    "temporal.epsilon": 1e-7,
+}
+
+
+def test_the_authors_config_sets_what_their_code_sets(tmp_path):
+    (trial,) = sweep(tmp_path, f"base: {CHECKOUT / 'configs' / 'authors.yaml'}").trials
+    settings, default = flatten(trial.config), flatten(Config())
+    assert {key: value for key, value in settings.items() if value != default[key]} == AUTHORS
+    assert (trial.config.spatial.learning_rate, trial.config.temporal.learning_rate, trial.config.loss.gamma) == (
+        1e-4,
+        1e-4,
+        2,
+    )

@@ -18,6 +18,10 @@ def print_completeness(report: CheckReport, console: Console) -> None:
     console.print(_release_table(report.databases))
     for check in report.databases:
         say(console, f"{check.database.title}: {check.synthetic}" if check.synthetic else "")
+        say(
+            console,
+            f"{check.database.title}: objective classes from {check.class_source}" if check.class_source else "",
+        )
     for check in report.databases:
         for d in check.discrepancies:
             name = "/".join(part for part in (d.database, d.subject, d.name) if part)

@@ -47,6 +47,8 @@ examples:
         with any of onset, apex, offset, emotion, action_units, objective_class; the store records them
   merjax prepare --casme2 /data/CASME2 --faces sure --out stores/strict
         only clips whose face dlib's detector finds by itself; the others are listed and left out
+  merjax prepare --casme2 /data/CASME2 --geometry authors --out stores/casme2_authors
+        crops as in the authors' published code, for trials with data.geometry: authors
   merjax prepare --flow-images megc2019/images --clips megc2019.csv --out stores/megc_flow
         published flow images as they are, for the methods that take flow; the store holds no frames
 
@@ -93,6 +95,7 @@ def _from_releases(asked: argparse.Namespace, console: Console) -> "Store":
             asked.out,
             colour=asked.colour,
             align=asked.align,
+            geometry=asked.geometry,
             flow=flow_settings(asked),
             faces=asked.faces,
             workers=asked.workers,
@@ -127,8 +130,8 @@ def _from_flow_images(asked: argparse.Namespace) -> "Store":
         raise MerjaxError(
             "--flow-images DIR and --clips CSV must be given together: the pictures, and the list of what they show"
         )
-    if asked.casme2 or asked.samm or asked.smic or asked.flow:
-        raise MerjaxError("--flow-images makes a store of its own: leave out the releases and --flow")
+    if asked.casme2 or asked.samm or asked.smic or asked.flow or asked.geometry != "ours":
+        raise MerjaxError("--flow-images makes a store of its own: leave out the releases, --flow and --geometry")
 
     from merjax.stores.from_flow_images import prepare_flow_images
 
@@ -146,6 +149,7 @@ def print_store(store: "Store", console: Console) -> None:
         console,
         f"{store.path}: {len(index)} of {len(index) + len(store.dropped)} clips, {subjects} subjects, "
         + (f"{index['n_frames'].sum()} frames; " if store.crops else "no frames; ")
+        + ("the authors' geometry; " if store.geometry == "authors" else "")
         + (f"flow of {store.flow.shape[2]}x{store.flow.shape[1]} pixels; " if store.flow is not None else "")
         + f"look at {' and '.join(str(path) for path in sorted(store.path.glob('*_sheet.png')))}",
     )
@@ -155,7 +159,7 @@ def print_store(store: "Store", console: Console) -> None:
         parts = [_ratio(protocol[name]) if name in protocol else "-" for protocol in protocols.values()]
         table.add_row(DATABASES[name].title, _ratio(numbers), str(numbers["dropped"]), *parts)
     console.print(table)
-    for sentence in _pictures_told(store):
+    for sentence in (*store.class_sources, *_pictures_told(store)):
         console.print(sentence, markup=False, highlight=False, soft_wrap=True)
     if "flow_frame" in index:
         without = int((index["apex"].isna() | (index["apex"] <= index["onset"])).sum())
@@ -202,7 +206,12 @@ def _parser() -> Parser:
         " positive, surprise or 0, 1, 2; or I to V), and where known emotion, onset, apex, offset, au")  # fmt: skip
     what = parser.add_argument_group("what to make")
     what.add_argument("--out", type=user_path, metavar="STORE", help="folder of the clip store to make")
-    what.add_argument("--colour", choices=("gray", "rgb"), default="gray", help="channels of the crops (default: gray)")
+    what.add_argument("--colour", choices=("gray", "rgb"), help="channels of the crops (default: gray; rgb with"
+        " --geometry authors)")  # fmt: skip
+    what.add_argument("--geometry", choices=("ours", "authors"), default="ours", help="ours (default): a box for each region"
+        " around its landmarks, all at one scale; authors: as in the code that the authors published in 2022, six fixed boxes"
+        " on a white canvas of 240 x 280 that the face from brows to chin fits, in colour (see docs/data.md for what does not"
+        " fit well)")  # fmt: skip
     what.add_argument("--align", choices=("first", "frame"), default="first", help="boxes stay where the first frame's"
         " landmarks put them (first, default), or follow the head's rotation, scaling and translation, smoothed over 0.1 s"
         " (frame; for clips in which the head moves; several times slower)")  # fmt: skip

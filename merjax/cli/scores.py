@@ -7,16 +7,17 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
-from merjax.config import flatten
 from merjax.report.names import readable, short_keys
 from merjax.report.settings import varying
 from merjax.scoring.entry import LEAKS, Entry
 from merjax.scoring.metrics import SCORES
 from merjax.scoring.resamples import comparable
+from merjax.scoring.scores import OF_FOLDS
 from merjax.sweeps.plan import Plan, left_out_sentences
 from merjax.sweeps.result import SweepResult
 from merjax.system.console import say
 from merjax.system.errors import MerjaxError
+from merjax.system.settings import flatten
 
 _MOST_ROWS = 20
 _MOST_SETTINGS = 6  # that vary: more have no room, and the names of trials tell them
@@ -59,7 +60,12 @@ def print_scores(result: SweepResult, console: Console, sort: str = "") -> None:
         own = configs.get(row["trial"])
         settings = [readable(own[key]) if own else "" for key in keys]
         marked = [" and ".join(marks.get(row["trial"], ()))] if marks else []
-        table.add_row(_name(row), *settings, *_cells(row), *marked, end_section=number == len(shown))
+        last = number in (len(shown), len(shown) + len(controls))
+        table.add_row(_name(row), *settings, *_cells(row), *marked, end_section=last)
+    for row in shown:
+        if row["fold_accuracy"] >= 0:  # not a number if there is one fold
+            cells = [f"{row['fold_accuracy']:.3f}" if name == "accuracy" else "" for name in SCORES]
+            table.add_row(f"{row['trial']}: {OF_FOLDS}", *[""] * len(keys), *cells)
     console.print(table)
     _say_more(result, sort, len(rows) - len(shown), console)
 

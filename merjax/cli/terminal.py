@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from merjax.cli.scores import print_not_run, print_scores
-from merjax.config import SelectionConfig, flatten
+from merjax.config import SelectionConfig
 from merjax.methods.registry import method_of
 from merjax.sweeps.costs import stage_jobs
 from merjax.sweeps.folder import read_tried
@@ -19,6 +19,7 @@ from merjax.sweeps.running.progress import seconds_left
 from merjax.sweeps.running.shards import Shard
 from merjax.sweeps.sweep_file import SweepFile
 from merjax.system.console import duration, say
+from merjax.system.settings import flatten
 from merjax.training.selection import trains_inner, trains_outer
 
 _SHOWN = 10  # the most proposals of a search, or diverged trials, that are printed
@@ -76,6 +77,7 @@ def print_plan(
             f"{' and '.join(f'{n} {stage}' for stage, n in steps.items())} steps a run{_again(config.selection)}, "
             f"{memory[g] / 2**30:.2f} GiB a {'worker' if jax.default_backend() == 'cpu' else 'device'}",
         )
+        say(console, data.cut_sentence)
         own = [chunk for chunk in chunks if chunk not in finished]
         print_stage_jobs(plan, [g], own, workers, ready, finished, console)
     if len(plan.groups) > 1:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from merjax.datasets.annotations import Key, Overrides, Row, correct, read_overrides, unique
 from merjax.datasets.clip import DATABASES, Clip, Discrepancy, Release
 from merjax.datasets.folders import Folder, number_ranges
+from merjax.system.columns import Sheet
 from merjax.system.errors import MerjaxError
 from merjax.system.paths import lacks_own_content
 
@@ -22,6 +23,7 @@ def assemble(
     discrepancies: Sequence[Discrepancy],
     overrides: Overrides | None,
     *,
+    class_sheet: Sheet | None = None,
     counters: bool = False,
 ) -> Release:
     """The release of a database: its corrected rows joined with its folders.
@@ -33,6 +35,7 @@ def assemble(
         folders: the clip folders; their names match the rows' in any case.
         discrepancies: those found earlier.
         overrides: see `read_overrides`.
+        class_sheet: the sheet that gave the rows' objective classes, if any did.
         counters: frame numbers are a camera's counters, so a skipped number does not mean a missing file.
 
     Raises:
@@ -63,7 +66,11 @@ def assemble(
         hint = "check that sheet and images belong together"
         raise MerjaxError(f"{root}: no usable clip of {published.title}; {hint} ({reasons})")
     written = {"/".join(key): fields for key, fields in corrections.of_clips.items()}
-    return Release(database, root, tuple(clips), tuple(found), synthetic, written)
+    return Release(database, root, tuple(clips), tuple(found), synthetic, written, _class_source(class_sheet))
+
+
+def _class_source(sheet: Sheet | None) -> str:
+    return "" if sheet is None else f"{sheet.path}, column {sheet.titles['objective_class']}"
 
 
 def of_release(database: str, remarks: Sequence[str]) -> list[Discrepancy]:

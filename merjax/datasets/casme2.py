@@ -49,7 +49,8 @@ def read_casme2(
         annotations: the coding sheet (2014 or newer); None looks for it in the clips' folder and above, up to the folder that
             holds `root`.
         classes: the sheet of objective classes; None takes the coding sheet's own column, or looks for such a sheet.
-            Without either, clips have no objective class, and the AU rule is used instead.
+            Without either, clips have no objective class, and the AU rule is used instead. Where this sheet and the coding
+            sheet's own column give a clip different classes, this one's is taken, and the clip is listed.
         overrides: corrections of annotated rows, as a YAML file or a mapping such as
             `{"casme2": {"sub04/EP12_01f": {"apex": 290}}}`; see `merjax.datasets.annotations.read_overrides`.
 
@@ -66,10 +67,16 @@ def read_casme2(
     sheet = choose_sheet(annotations, beside, CLIP_COLUMNS, _CLIP, "--casme2-annotations")
     rows, discrepancies = rows_of(sheet, DATABASES["casme2"])
     discrepancies += of_release("casme2", passed_over)
+    class_sheet: Sheet | None = sheet
     if classes is not None or "objective_class" not in sheet.titles:
-        rows, more = _with_classes(rows, _class_sheet(classes, beside))
+        class_sheet = _class_sheet(classes, beside)
+        joined, more = _with_classes(rows, class_sheet)
         discrepancies += more
-    return assemble("casme2", root, rows, folders, [*discrepancies, *beside.passed_over("casme2")], overrides)
+        if class_sheet is not None:
+            discrepancies += _other_classes(rows, joined, sheet, class_sheet)
+        rows = joined
+    discrepancies += beside.passed_over("casme2")
+    return assemble("casme2", root, rows, folders, discrepancies, overrides, class_sheet=class_sheet)
 
 
 def _class_sheet(given: str | Path | None, beside: FilesBeside) -> Sheet | None:
@@ -108,3 +115,19 @@ def _with_classes(rows: list[Row], sheet: Sheet | None) -> tuple[list[Row], list
         reason = f"objective class in {sheet.path.name} without a row in the coding sheet"
         discrepancies.append(Discrepancy("casme2", subject, name, reason, dropped=False))
     return joined, discrepancies
+
+
+def _other_classes(own: list[Row], joined: list[Row], coding: Sheet, classes: Sheet) -> list[Discrepancy]:
+    """A discrepancy for each row to which the coding sheet's own column gives another class than the sheet of classes."""
+    return [
+        Discrepancy(
+            "casme2",
+            row.subject,
+            row.name,
+            f"objective class {row.objective_class} in {coding.path.name}, but {taken.objective_class} in {classes.path.name}, "
+            "which is used",
+            dropped=False,
+        )
+        for row, taken in zip(own, joined, strict=True)
+        if None not in (row.objective_class, taken.objective_class) and row.objective_class != taken.objective_class
+    ]

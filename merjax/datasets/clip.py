@@ -127,6 +127,7 @@ class Release:
         discrepancies: everything on which its sheet and folders do not agree.
         synthetic: what a synthesised release says about itself; "" for a real one.
         overrides: the user's corrections of annotations that were applied: "subject/clip" -> field -> value.
+        class_source: the sheet and the column that gave the objective classes; "" where the release gives none.
     """
 
     database: str
@@ -135,6 +136,7 @@ class Release:
     discrepancies: tuple[Discrepancy, ...]
     synthetic: str = ""
     overrides: Mapping[str, Mapping[str, int | str | None]] = field(default_factory=dict)
+    class_source: str = ""
 
     @property
     def index(self) -> pd.DataFrame:

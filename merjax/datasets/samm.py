@@ -54,4 +54,6 @@ def read_samm(
     sheet = choose_sheet(annotations, beside, CLIP_COLUMNS, _CLIP, "--samm-annotations")
     rows, discrepancies = rows_of(sheet, DATABASES["samm"])
     discrepancies += of_release("samm", passed_over)
-    return assemble("samm", root, rows, folders, [*discrepancies, *beside.passed_over("samm")], overrides)
+    discrepancies += beside.passed_over("samm")
+    class_sheet = sheet if "objective_class" in sheet.titles else None
+    return assemble("samm", root, rows, folders, discrepancies, overrides, class_sheet=class_sheet)

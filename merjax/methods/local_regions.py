@@ -10,10 +10,18 @@ from merjax.engine import Jobs, Samples, StageJob
 from merjax.faces.regions import REGIONS
 from merjax.methods.numbers import traced_numbers
 from merjax.methods.runs import Pictures, RunId, Trained, budget_of, make_run, stacked, training_labels, training_steps
-from merjax.methods.spatial_stage import SPATIAL, SpatialNumbers, frame_samples, spatial_stage
+from merjax.methods.spatial_stage import SPATIAL, SpatialNumbers, frame_samples, spatial_form, spatial_stage
 from merjax.methods.stage_identity import Job, make_job
-from merjax.methods.temporal_stage import TEMPORAL, TemporalNumbers, clip_samples, temporal_stage
-from merjax.nn.region_cnn import FEATURES
+from merjax.methods.temporal_stage import (
+    TEMPORAL,
+    TemporalNumbers,
+    clip_samples,
+    sequence_length,
+    temporal_kind,
+    temporal_stage,
+)
+from merjax.nn.patch_cnn import COLUMNS, ROWS
+from merjax.nn.region_cnn import network_of
 from merjax.training.data import TrainingData
 from merjax.training.fitted import class_weights, fitted_moments, region_mask
 from merjax.training.selection import extra_snapshots, snapshots_of, with_snapshots
@@ -36,7 +44,7 @@ def jobs(data: TrainingData, specs: Sequence[RunId]) -> Jobs[Trained]:
 def spatial_job(data: TrainingData, specs: Sequence[RunId]) -> StageJob:
     """The spatial stage, its runs, and the frames that they train on."""
     config = SPATIAL.of(specs[0].config).spatial
-    stage = spatial_stage(data.classes_R, data.channels, config.network)
+    stage = spatial_stage(data.classes_R, data.channels, spatial_form(config), config.epsilon)
     runs = stacked([make_run(data, spec, SPATIAL, spatial_numbers(data, spec)) for spec in specs])
     return StageJob(stage, runs, frames_of(data), budget_of(config, len(data.row_S)))
 
@@ -51,13 +59,15 @@ def temporal_job(
 ) -> StageJob:
     """The temporal stage, its runs, each with its own features, and the clips that they train on."""
     config = TEMPORAL.of(specs[0].config)
-    stage = temporal_stage(len(data.streams), len(data.classes), config.temporal.units, int(data.length_N.max()))
+    own, kind = config.temporal, temporal_kind(config.temporal)
+    steps, inputs = sequence_length(data.length_N, own.length), features_PxSxRxD[0].shape[-1]
+    stage = temporal_stage(len(data.streams), len(data.classes), own.units, steps, inputs, kind)
     runs = [
         make_run(data, spec, TEMPORAL, temporal_numbers(data, spec, features_SxRxD))
         for spec, features_SxRxD in zip(specs, features_PxSxRxD, strict=True)
     ]
-    budget = with_snapshots(budget_of(config.temporal, len(data.index)), specs[0].config.selection)
-    return StageJob(stage, stacked(runs), clip_samples(data.length_N), budget)
+    budget = with_snapshots(budget_of(own, len(data.index)), specs[0].config.selection)
+    return StageJob(stage, stacked(runs), clip_samples(data.length_N, own.length, kind.in_front), budget)
 
 
 def spatial_numbers(data: TrainingData, spec: RunId) -> SpatialNumbers:
@@ -88,15 +98,17 @@ def temporal_numbers(data: TrainingData, spec: RunId, features_SxRxD: Float[np.n
     mask_R = region_mask(config.regions, data.streams)
     # rounded whether they were kept or not, and 0 where a network that this run does not use may have diverged
     seen_SxRxD = np.where(mask_R[:, None] > 0, features_SxRxD, 0).astype(config.temporal.precision).astype(np.float32)
+    if config.temporal.integer_features:
+        seen_SxRxD = np.trunc(seen_SxRxD)
     count_K = np.bincount(target_N[fold.train_N], minlength=len(data.classes))
-    longest = data.length_N[fold.train_N].max()
+    read_after = config.temporal.length or data.length_N[fold.train_N].max()
     return TemporalNumbers(
         **traced_numbers(config.temporal),
         gamma=np.float32(config.loss.gamma),
         smoothing=np.float32(config.loss.label_smoothing),
         alpha_K=class_weights(config.loss.alpha, count_K),
         mask_R=mask_R,
-        read_after=np.int32(0 if config.temporal.mask else longest),
+        read_after=np.int32(0 if config.temporal.mask else read_after),
         target_N=target_N,
         features_SxRxD=seen_SxRxD,
     )
@@ -137,18 +149,40 @@ def pictures(config: Config) -> Pictures:
 def output_bytes(config: Config, frames: int) -> int:
     """Bytes of the spatial features of one run, of every frame in use."""
     streams = 1 if config.data.whole_face else len(REGIONS)
-    return frames * streams * FEATURES * np.dtype(config.temporal.precision).itemsize
+    return frames * streams * width_of(config) * np.dtype(config.temporal.precision).itemsize
 
 
 def stage_cost(data: TrainingData, config: Config) -> dict[str, float]:
     """Rough multiply-adds of one run's stages, in units of 1e9."""
-    pixels = sum(region.height * region.width for region in data.streams)
+    pixels, each = _pixels(data, config)
     frames, units = len(data.row_S), config.temporal.units
+    steps = sequence_length(data.length_N, config.temporal.length)
     passes = 3 * config.spatial.epochs + 1  # a training step costs about three forward passes; features take one more
-    lstm = (20 + units) * 4 * units * len(data.streams) * int(data.length_N.max())
+    lstm = (width_of(config) + units) * 4 * units * len(data.streams) * steps
     passes_of_clips = 3 * config.temporal.epochs + extra_snapshots(config.selection)
     return {
-        "spatial": passes * frames * pixels * 844 / 1e9,
+        "spatial": passes * frames * pixels * each / 1e9,
         # an LSTM's small products run at a fraction of the convolutions' speed
         "temporal": 4 * passes_of_clips * len(data.index) * lstm / 1e9,
     }
+
+
+def clips_cut(data: TrainingData, config: Config) -> int:
+    """How many clips have more frames in use than `temporal.length` takes."""
+    return int((data.length_N > config.temporal.length).sum()) if config.temporal.length else 0
+
+
+def width_of(config: Config) -> int:
+    """Features of a region and frame."""
+    return network_of(spatial_form(config.spatial)).features_D
+
+
+def _pixels(data: TrainingData, config: Config) -> tuple[int, float]:
+    """The pixels of one frame's regions, and the multiply-adds of each in the convolutions, and for patches in the gate."""
+    if config.spatial.network != "patches":
+        return sum(region.height * region.width for region in data.streams), 844
+    joined = 72 * config.spatial.patches
+    gate = (
+        (joined**2 / 2 + joined * 162) / 64 / config.spatial.patches
+    )  # a pooled position stands for 64 pixels of a patch
+    return len(data.streams) * ROWS * COLUMNS, 1044 + gate

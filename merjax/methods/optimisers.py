@@ -11,15 +11,18 @@ from merjax.methods.numbers import Count, OptimiserNumbers, Real
 Schedule = Callable[[jax.Array], jax.Array]  # steps taken -> learning rate
 
 
-def adamw(numbers: OptimiserNumbers, schedule: Schedule | None = None) -> optax.GradientTransformation:
+def adamw(
+    numbers: OptimiserNumbers, schedule: Schedule | None = None, epsilon: float = 1e-8
+) -> optax.GradientTransformation:
     """Adam with decoupled weight decay (Loshchilov and Hutter 2019); plain Adam if the decay is 0.
 
     Args:
         numbers: those of the stage; each may be traced.
         schedule: the learning rate, if it changes during training.
+        epsilon: is added to the root of the second moment.
     """
     return optax.adamw(
-        schedule or numbers.learning_rate, numbers.beta1, numbers.beta2, weight_decay=numbers.weight_decay
+        schedule or numbers.learning_rate, numbers.beta1, numbers.beta2, epsilon, weight_decay=numbers.weight_decay
     )
 
 

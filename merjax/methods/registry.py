@@ -30,6 +30,7 @@ class Method(NamedTuple):
         cost: (data, config) -> the rough cost of one run by stage, in units of 1e9 multiply-adds at the speed of the
             convolutions.
         output_bytes: (config, frames) -> bytes that the shared stage's output of one job takes on the disk.
+        cut: (data, config) -> how many clips are longer than what the method takes of a clip, and are cut.
         compiles: whether its jobs are stages for the devices; what scikit-learn fits is not compiled and has no model to keep.
     """
 
@@ -42,6 +43,7 @@ class Method(NamedTuple):
     cost: Callable[[TrainingData, Config], dict[str, float]]
     shared: StageReads | None = None
     output_bytes: Callable[[Config, int], int] = lambda config, frames: 0
+    cut: Callable[[TrainingData, Config], int] = lambda data, config: 0
     compiles: bool = True
 
 
@@ -61,7 +63,9 @@ def _of(module, *, shared: StageReads | None = None, compiles: bool = True) -> M
 
 _FLOW_NETWORK = _of(flow_networks)
 METHODS = {
-    "local_regions": _of(local_regions, shared=SPATIAL)._replace(output_bytes=local_regions.output_bytes),
+    "local_regions": _of(local_regions, shared=SPATIAL)._replace(
+        output_bytes=local_regions.output_bytes, cut=local_regions.clips_cut
+    ),
     **{name: _FLOW_NETWORK for name in NETWORKS},
     **{name: _of(handcrafted, compiles=False) for name in handcrafted.NAMES},
 }

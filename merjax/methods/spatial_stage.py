@@ -9,12 +9,14 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
+from merjax.config import SpatialConfig
 from merjax.engine import Batch, Outcome, Samples, Stage, Variables
 from merjax.methods.numbers import InModel, Real
 from merjax.methods.optimisers import adamw
 from merjax.methods.stage_identity import StageReads
 from merjax.nn.layers.losses import focal_loss
-from merjax.nn.region_cnn import Network, apply_regions, features_regions, init_regions
+from merjax.nn.region_cnn import apply_regions, features_regions, init_regions
+from merjax.nn.shallow_cnn import PAPERS_SPATIAL, SpatialForm
 
 # All regions of a geometry are trained, whichever of them the classifier keeps: their networks share nothing, so trials with
 # different regions have this stage in common.
@@ -25,6 +27,8 @@ SPATIAL = StageReads(
         *("data.protocol", "data.input", "data.standardise", "data.frames", "data.whole_face", "data.anger", "control"),
         *("loss.gamma", "loss.alpha", "loss.label_smoothing", "spatial.network", "spatial.epochs", "spatial.batch"),
         *("spatial.learning_rate", "spatial.weight_decay", "spatial.beta1", "spatial.beta2", "spatial.dropout"),
+        *("data.class_iv", "data.scaling", "spatial.patches", "spatial.pooling", "spatial.initial", "spatial.epsilon"),
+        "spatial.drop_features",
     ),
 )
 
@@ -34,7 +38,7 @@ class SpatialNumbers(NamedTuple):
 
     Attributes:
         learning_rate, beta1, beta2, weight_decay: of the optimiser.
-        dropout: the rate after FC1024 and FC250.
+        dropout: the rate after the FC layers.
         gamma, smoothing: of the focal loss.
         alpha_RxK: class weights of each region, 0 beyond its own k(r) classes.
         mean_RxC, scale_RxC: of the input, fitted on the fold's training frames.
@@ -54,16 +58,23 @@ class SpatialNumbers(NamedTuple):
     target_NxR: Int[Array | np.ndarray, "N R"]
 
 
+def spatial_form(config: SpatialConfig) -> SpatialForm:
+    """What the networks look like."""
+    return SpatialForm(config.network, config.pooling, config.initial, config.drop_features, config.patches)
+
+
 @functools.cache
-def spatial_stage(classes_R: tuple[int, ...], channels: int = 1, network: Network = "shallow") -> Stage:
-    """The stage for regions with k(r) classes each and images with `channels` channels."""
+def spatial_stage(
+    classes_R: tuple[int, ...], channels: int = 1, form: SpatialForm = PAPERS_SPATIAL, epsilon: float = 1e-8
+) -> Stage:
+    """The stage for regions with k(r) classes each and images with `channels` channels; `epsilon` is Adam's."""
 
     def init(key, numbers: SpatialNumbers):
-        return Variables(init_regions(key, classes_R, channels, network))
+        return Variables(init_regions(key, classes_R, channels, form))
 
     def loss(variables, batch: Batch, weight_B, numbers: SpatialNumbers, key):
         x = normalised(batch.inputs, numbers.mean_RxC, numbers.scale_RxC)
-        logits_RxBxK = apply_regions(variables.params, x, numbers.dropout, key, classes_R, network)
+        logits_RxBxK = apply_regions(variables.params, x, numbers.dropout, key, classes_R, form)
         target_RxB = numbers.target_NxR[batch.unit_B].T
         loss_RxB = jax.vmap(focal_loss, (0, 0, 0, None, None))(
             logits_RxBxK, target_RxB, numbers.alpha_RxK, numbers.gamma, numbers.smoothing
@@ -75,11 +86,10 @@ def spatial_stage(classes_R: tuple[int, ...], channels: int = 1, network: Networ
         return Outcome(total, {"loss": total, "accuracy": (right_RxB @ share_B).mean()})
 
     def apply(variables, batch: Batch, numbers: SpatialNumbers):
-        return features_regions(
-            variables.params, normalised(batch.inputs, numbers.mean_RxC, numbers.scale_RxC), network
-        )
+        x = normalised(batch.inputs, numbers.mean_RxC, numbers.scale_RxC)
+        return features_regions(variables.params, x, form)
 
-    return Stage("spatial", init, loss, apply, adamw)
+    return Stage("spatial", init, loss, apply, functools.partial(adamw, epsilon=epsilon))
 
 
 def frame_samples(

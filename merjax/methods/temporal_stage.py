@@ -7,13 +7,14 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
+from merjax.config import TemporalConfig
 from merjax.engine import Batch, Outcome, Samples, Stage, Variables
 from merjax.methods.numbers import Count, InModel, Real
 from merjax.methods.optimisers import adamw
 from merjax.methods.stage_identity import StageReads
-from merjax.nn.layers.losses import focal_loss
-from merjax.nn.region_cnn import FEATURES
-from merjax.nn.region_lstm import TemporalClassifier
+from merjax.nn.layers.losses import Loss, binary_focal_loss, focal_loss
+from merjax.nn.region_lstm import PAPERS_TEMPORAL, TemporalClassifier, TemporalForm
+from merjax.nn.shallow_cnn import FEATURES
 
 TEMPORAL = StageReads(
     "temporal",
@@ -23,6 +24,8 @@ TEMPORAL = StageReads(
         *("loss.gamma", "loss.alpha", "loss.label_smoothing", "temporal.units", "temporal.mask", "temporal.epochs"),
         *("temporal.batch", "temporal.learning_rate", "temporal.weight_decay", "temporal.beta1", "temporal.beta2"),
         *("temporal.dropout_lstm", "temporal.dropout_fc", "temporal.precision"),
+        *("temporal.length", "temporal.padding", "temporal.integer_features", "temporal.gates", "temporal.region_gate"),
+        *("temporal.initial", "temporal.loss", "temporal.l1", "temporal.epsilon"),
     ),
 )
 
@@ -56,50 +59,93 @@ class TemporalNumbers(NamedTuple):
     features_SxRxD: Float[Array | np.ndarray, "S R D"]
 
 
+class TemporalKind(NamedTuple):
+    """What decides the programs of a temporal stage, beside the shapes.
+
+    Attributes:
+        form: of the networks.
+        in_front: whether sequences end at the last step and are padded in front.
+        loss, l1: the loss, and the factor of FC 256's absolute weights in it.
+        epsilon: Adam's.
+    """
+
+    form: TemporalForm = PAPERS_TEMPORAL
+    in_front: bool = False
+    loss: Loss = "focal"
+    l1: float = 0.0
+    epsilon: float = 1e-8
+
+
+PAPERS_KIND = TemporalKind()
+
+
+def temporal_kind(config: TemporalConfig) -> TemporalKind:
+    """The kind that a config asks for."""
+    form = TemporalForm(config.gates, config.region_gate, config.initial)
+    return TemporalKind(form, config.padding == "in front", config.loss, config.l1, config.epsilon)
+
+
 @functools.cache
-def temporal_stage(regions: int, classes: int, units: int, steps: int) -> Stage:
-    """The stage for clips of at most `steps` frames with 20 features per region and frame."""
-    model = TemporalClassifier(units, classes)
+def temporal_stage(
+    regions: int, classes: int, units: int, steps: int, inputs: int = FEATURES, kind: TemporalKind = PAPERS_KIND
+) -> Stage:
+    """The stage for clips of at most `steps` frames with `inputs` features per region and frame."""
+    model = TemporalClassifier(units, classes, kind.form)
+    loss_of = {"focal": focal_loss, "binary focal": binary_focal_loss}[kind.loss]
 
     def scores(params, batch: Batch, numbers: TemporalNumbers, rates, key):
         row_BxT, length_B = batch.inputs
-        real_BxT = jnp.arange(steps) < length_B[:, None]
+        step_T = jnp.arange(steps)
+        real_BxT = step_T >= steps - length_B[:, None] if kind.in_front else step_T < length_B[:, None]
         features_BxTxRxD = jnp.where(real_BxT[..., None, None], numbers.features_SxRxD[row_BxT], 0.0)
         read_B = jnp.where(numbers.read_after > 0, numbers.read_after, length_B)
         return model.apply({"params": params}, features_BxTxRxD, read_B, numbers.mask_R, rates, key)
 
     def init(key, numbers: TemporalNumbers):
-        features_BxTxRxD = jnp.zeros((1, 1, regions, FEATURES))
+        features_BxTxRxD = jnp.zeros((1, 1, regions, inputs))
         ones = jnp.ones(1, jnp.int32), jnp.ones(regions)
         return Variables(model.init(key, features_BxTxRxD, *ones, (0.0, 0.0), None)["params"])
 
     def loss(variables, batch: Batch, weight_B, numbers: TemporalNumbers, key):
         logits_BxK = scores(variables.params, batch, numbers, (numbers.dropout_lstm, numbers.dropout_fc), key)
         target_B = numbers.target_N[batch.unit_B]
-        loss_B = focal_loss(logits_BxK, target_B, numbers.alpha_K, numbers.gamma, numbers.smoothing)
+        loss_B = loss_of(logits_BxK, target_B, numbers.alpha_K, numbers.gamma, numbers.smoothing)
         share_B = weight_B / jnp.maximum(weight_B.sum(), 1e-9)
         right_B = logits_BxK.argmax(-1) == target_B
-        return Outcome(loss_B @ share_B, {"loss": loss_B @ share_B, "accuracy": right_B @ share_B})
+        total = loss_B @ share_B
+        if kind.l1:
+            total += kind.l1 * jnp.abs(variables.params["fc256"]["kernel"]).sum()
+        return Outcome(total, {"loss": total, "accuracy": right_B @ share_B})
 
     def apply(variables, batch: Batch, numbers: TemporalNumbers):
         return scores(variables.params, batch, numbers, (0.0, 0.0), None)
 
-    return Stage("temporal", init, loss, apply, adamw)
+    return Stage("temporal", init, loss, apply, functools.partial(adamw, epsilon=kind.epsilon))
 
 
-def clip_samples(length_N: np.ndarray) -> Samples:
+def clip_samples(length_N: np.ndarray, length: int = 0, in_front: bool = False) -> Samples:
     """Samples of the temporal stage: each is a clip.
 
     Args:
         length_N: frames in use of each clip; their features lie one clip after another.
+        length: the frames of a sequence, where longer clips are cut; 0: those of the longest clip.
+        in_front: whether clips end at the end of their sequences.
 
-    Inputs of K batches are the features' places `[K, B, T]` (0 beyond a clip's end) and the lengths `[K, B]`.
+    Inputs of K batches are the features' places `[K, B, T]` (0 where there is no frame) and the lengths `[K, B]`.
     """
     first_N = np.cumsum(length_N) - length_N
-    frame_T = np.arange(length_N.max())
-    row_NxT = np.where(frame_T < length_N[:, None], first_N[:, None] + frame_T, 0).astype(np.int32)
+    steps = sequence_length(length_N, length)
+    used_N = np.minimum(length_N, steps)
+    frame_NxT = np.arange(steps) - (steps - used_N[:, None] if in_front else 0)
+    real_NxT = (frame_NxT >= 0) & (frame_NxT < used_N[:, None])
+    row_NxT = np.where(real_NxT, first_N[:, None] + frame_NxT, 0).astype(np.int32)
 
     def gather(clip_KxB: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        return row_NxT[clip_KxB], length_N[clip_KxB].astype(np.int32)
+        return row_NxT[clip_KxB], used_N[clip_KxB].astype(np.int32)
 
     return Samples(np.arange(len(length_N)), gather)
+
+
+def sequence_length(length_N: np.ndarray, length: int) -> int:
+    """Frames of a sequence: those that a config asks for, or those of the longest clip."""
+    return length or int(length_N.max())

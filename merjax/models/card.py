@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from merjax.config import Config, flatten
+from merjax.config import Config
 from merjax.methods.registry import method_of
 from merjax.protocols import FoldId
 from merjax.protocols.folds import subjects_of
@@ -17,6 +17,7 @@ from merjax.system.errors import MerjaxError
 from merjax.system.files import write_json
 from merjax.system.own_files import read_json, sealed
 from merjax.system.paths import lacks_file, lacks_folder
+from merjax.system.settings import flatten
 from merjax.system.versions import versions
 from merjax.training.data import TrainingData
 
@@ -93,7 +94,7 @@ def preparation(config: Config, store: Store) -> dict[str, Any]:
     """
     settings = store.meta.get("settings", {})
     flow = settings.get("flow", {})
-    made = {key: settings[key] for key in ("colour", "align") if key in settings}
+    made = {key: settings[key] for key in ("colour", "align", "geometry") if key in settings}
     pictures = method_of(config.method).pictures(config)
     if pictures == "frames":
         return made
@@ -120,7 +121,8 @@ def refuse_other_preparation(card: dict[str, Any], config: Config, store: Store)
 
 
 def _said(settings: Mapping[str, Any], keys: Sequence[str]) -> str:
-    return ", ".join(f"{key} {settings.get(key, 'none')}" for key in keys)
+    unsaid = {"geometry": "ours"}  # what stores and cards leave out
+    return ", ".join(f"{key} {settings.get(key, unsaid.get(key, 'none'))}" for key in keys)
 
 
 def read_card(place: Path) -> dict[str, Any]:

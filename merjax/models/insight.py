@@ -21,10 +21,12 @@ from jaxtyping import Float, Int
 
 from merjax.methods.local_regions import frames_of
 from merjax.methods.registry import method_of
-from merjax.methods.spatial_stage import normalised
+from merjax.methods.spatial_stage import normalised, spatial_form
+from merjax.methods.temporal_stage import temporal_kind
 from merjax.models.model import Model
-from merjax.nn.region_cnn import Network, features_regions
-from merjax.nn.region_lstm import TemporalClassifier
+from merjax.nn.region_cnn import features_regions
+from merjax.nn.region_lstm import PAPERS_TEMPORAL, TemporalClassifier, TemporalForm
+from merjax.nn.shallow_cnn import PAPERS_SPATIAL, SpatialForm
 from merjax.system.errors import MerjaxError, meant
 from merjax.system.jax_setup import compiler_options
 from merjax.training.data import TrainingData, data_of
@@ -41,7 +43,7 @@ class Networks(NamedTuple):
         temporal: parameters of the temporal stage.
         mean_RxC, scale_RxC: of the spatial stage's input, fitted on the training frames.
         mask_R: 1 for the regions that reach the classifier.
-        network: the spatial networks' kind.
+        form, temporal_form: what the networks of the two stages look like.
     """
 
     spatial: Any
@@ -49,7 +51,8 @@ class Networks(NamedTuple):
     mean_RxC: Float[np.ndarray, "R C"]
     scale_RxC: Float[np.ndarray, "R C"]
     mask_R: Float[np.ndarray, "R"]
-    network: Network = "shallow"
+    form: SpatialForm = PAPERS_SPATIAL
+    temporal_form: TemporalForm = PAPERS_TEMPORAL
 
 
 def networks_of(model: Model) -> Networks:
@@ -66,6 +69,11 @@ def networks_of(model: Model) -> Networks:
             "the model reads its LSTMs after the padding (temporal.mask: false), so there is no decision after each frame; "
             "train one with temporal.mask: true"
         )
+    if model.config.temporal.integer_features:
+        raise MerjaxError(
+            "the model cuts its features to integers (temporal.integer_features: true), so no pixel moves its decision by a "
+            "little; train one with temporal.integer_features: false"
+        )
     spatial, temporal = model.learned["spatial"], model.learned["temporal"]
     return Networks(
         spatial.variables.params,
@@ -73,7 +81,8 @@ def networks_of(model: Model) -> Networks:
         np.asarray(spatial.numbers["mean_RxC"], np.float32),
         np.asarray(spatial.numbers["scale_RxC"], np.float32),
         np.asarray(temporal.numbers["mask_R"], np.float32),
-        model.config.spatial.network,
+        spatial_form(model.config.spatial),
+        temporal_kind(model.config.temporal).form,
     )
 
 
@@ -159,7 +168,7 @@ def _place_of(clip: str, data: TrainingData) -> int:
     return keys.index(clip)
 
 
-def features_of(networks: Networks, images: Images) -> Float[np.ndarray, "S R 20"]:
+def features_of(networks: Networks, images: Images) -> Float[np.ndarray, "S R D"]:
     """The spatial features of S frames.
 
     Args:
@@ -172,7 +181,7 @@ def features_of(networks: Networks, images: Images) -> Float[np.ndarray, "S R 20
 
 
 def probabilities(
-    networks: Networks, features_NxTxRxD: Float[np.ndarray, "N T R 20"], length_N: Int[np.ndarray, "N"], mask_R=None
+    networks: Networks, features_NxTxRxD: Float[np.ndarray, "N T R D"], length_N: Int[np.ndarray, "N"], mask_R=None
 ) -> Float[np.ndarray, "N K"]:
     """Class probabilities of N clips.
 
@@ -183,11 +192,13 @@ def probabilities(
         mask_R: regions that reach the classifier, in place of the run's own.
     """
     mask_R = networks.mask_R if mask_R is None else mask_R
-    return np.asarray(_compiled(_probabilities)(networks.temporal, features_NxTxRxD, length_N, jnp.asarray(mask_R)))
+    return np.asarray(
+        _compiled(_probabilities, 0)(*_temporal(networks), features_NxTxRxD, length_N, jnp.asarray(mask_R))
+    )
 
 
 def after_each_frame(
-    networks: Networks, features_TxRxD: Float[np.ndarray, "T R 20"], steps: int | None = None
+    networks: Networks, features_TxRxD: Float[np.ndarray, "T R D"], steps: int | None = None
 ) -> Float[np.ndarray, "T K"]:
     """A clip's class probabilities if it had ended after its first, second, ... last frame.
 
@@ -206,7 +217,7 @@ def after_each_frame(
 
 
 def without_each_region(
-    networks: Networks, features_NxTxRxD: Float[np.ndarray, "N T R 20"], length_N: Int[np.ndarray, "N"]
+    networks: Networks, features_NxTxRxD: Float[np.ndarray, "N T R D"], length_N: Int[np.ndarray, "N"]
 ) -> Float[np.ndarray, "R N K"]:
     """Class probabilities with each region in turn switched off at the classifier's input, without training again.
 
@@ -232,7 +243,7 @@ def pixel_gradients(networks: Networks, images: Images, target: int) -> tuple[Fl
     """
     frames = images[0].shape[-1]
     features_TxRxD = features_of(networks, images)
-    gradient_TxRxD = _compiled(_score_gradient)(networks.temporal, features_TxRxD, networks.mask_R, target)
+    gradient_TxRxD = _compiled(_score_gradient, 0)(*_temporal(networks), features_TxRxD, networks.mask_R, target)
     padding = [(0, -frames % BLOCK), (0, 0), (0, 0)]
     blocks = np.split(np.pad(gradient_TxRxD, padding), -(-frames // BLOCK))
     compute = functools.partial(_compiled(_pixel_gradient, 0), *_spatial(networks))
@@ -249,33 +260,37 @@ def _compiled(f: Callable, *static: int) -> Callable:
 
 
 def _spatial(networks: Networks) -> tuple:
-    return networks.network, networks.spatial, networks.mean_RxC, networks.scale_RxC
+    return networks.form, networks.spatial, networks.mean_RxC, networks.scale_RxC
 
 
-def _features(network, spatial, mean_RxC, scale_RxC, images):
-    return features_regions(spatial, normalised(images, mean_RxC, scale_RxC), network)
+def _temporal(networks: Networks) -> tuple:
+    return networks.temporal_form, networks.temporal
 
 
-def _pixel_gradient(network, spatial, mean_RxC, scale_RxC, images, gradient_TxRxD):
-    _, transpose = jax.vjp(lambda images: _features(network, spatial, mean_RxC, scale_RxC, images), images)
+def _features(form, spatial, mean_RxC, scale_RxC, images):
+    return features_regions(spatial, normalised(images, mean_RxC, scale_RxC), form)
+
+
+def _pixel_gradient(form, spatial, mean_RxC, scale_RxC, images, gradient_TxRxD):
+    _, transpose = jax.vjp(lambda images: _features(form, spatial, mean_RxC, scale_RxC, images), images)
     return transpose(gradient_TxRxD)[0]
 
 
-def _probabilities(temporal, features_NxTxRxD, length_N, mask_R):
-    return jax.nn.softmax(_logits(temporal, features_NxTxRxD, length_N, mask_R))
+def _probabilities(form, temporal, features_NxTxRxD, length_N, mask_R):
+    return jax.nn.softmax(_logits(form, temporal, features_NxTxRxD, length_N, mask_R))
 
 
-def _score_gradient(temporal, features_TxRxD, mask_R, target):
+def _score_gradient(form, temporal, features_TxRxD, mask_R, target):
     def score(features_TxRxD):
         length_N = jnp.array([len(features_TxRxD)])
-        return jax.nn.log_softmax(_logits(temporal, features_TxRxD[None], length_N, mask_R))[0, target]
+        return jax.nn.log_softmax(_logits(form, temporal, features_TxRxD[None], length_N, mask_R))[0, target]
 
     return jax.grad(score)(features_TxRxD)
 
 
-def _logits(temporal, features_NxTxRxD, length_N, mask_R):
+def _logits(form, temporal, features_NxTxRxD, length_N, mask_R):
     units, classes = temporal["kernel_h"].shape[1], len(temporal["out"]["bias"])
-    model = TemporalClassifier(units, classes)
+    model = TemporalClassifier(units, classes, form)
     return model.apply({"params": temporal}, features_NxTxRxD, length_N, mask_R, (0.0, 0.0), None)
 
 

@@ -5,9 +5,8 @@ from flax import linen as nn
 from jax import lax
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from merjax.nn.layers.convolution import Conv
+from merjax.nn.layers.conv_layers import Conv, ConvReluPool
 from merjax.nn.layers.dense import Classifier
-from merjax.nn.region_cnn import ConvReluPool
 
 
 class InceptionPool(nn.Module):

@@ -4,8 +4,8 @@ import jax.numpy as jnp
 from flax import linen as nn
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from merjax.nn.layers.conv_layers import ConvReluPool
 from merjax.nn.layers.dense import Classifier
-from merjax.nn.region_cnn import ConvReluPool
 
 
 class OFFApexNet(nn.Module):

@@ -10,7 +10,8 @@ from flax import linen as nn
 from jax import lax
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from merjax.nn.layers.convolution import Conv, max_pool
+from merjax.nn.layers.conv_layers import Conv
+from merjax.nn.layers.convolution import max_pool
 from merjax.nn.layers.dropout import dropout
 from merjax.nn.layers.initialisers import fan_in_uniform
 from merjax.nn.layers.normalisation import BatchNorm, weighted_moments

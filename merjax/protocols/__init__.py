@@ -3,7 +3,7 @@
 from merjax.protocols.action_units import audit_aus, objective_class_from_aus
 from merjax.protocols.folds import Fold, FoldId, assert_disjoint, make_folds, split_hash
 from merjax.protocols.labels import LabelledClips, label_clips
-from merjax.protocols.schemes import SCHEMES, LabelScheme
+from merjax.protocols.schemes import SCHEMES, LabelScheme, scheme_of
 
 __all__ = [
     "SCHEMES",
@@ -16,5 +16,6 @@ __all__ = [
     "label_clips",
     "make_folds",
     "objective_class_from_aus",
+    "scheme_of",
     "split_hash",
 ]

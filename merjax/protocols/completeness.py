@@ -17,7 +17,8 @@ from merjax.protocols import SCHEMES, LabelledClips, LabelScheme, label_clips
 
 @dataclass(frozen=True)
 class DatabaseCheck:
-    """What was found in one database: usable clips, their subjects and frames (onset to offset), discrepancies."""
+    """What was found in one database: usable clips, their subjects and frames (onset to offset), discrepancies, and the sheet
+    that gave the objective classes."""
 
     database: Database
     root: Path
@@ -26,6 +27,7 @@ class DatabaseCheck:
     frames: int
     discrepancies: tuple[Discrepancy, ...]
     synthetic: str
+    class_source: str = ""
 
 
 @dataclass(frozen=True)
@@ -136,6 +138,7 @@ def _check_database(release: Release) -> DatabaseCheck:
         frames=sum(len(clip.frames) for clip in release.clips),
         discrepancies=release.discrepancies,
         synthetic=release.synthetic,
+        class_source=release.class_source,
     )
 
 

@@ -57,7 +57,7 @@ def label_clips(index: pd.DataFrame, scheme: LabelScheme, *, anger: str = "eyes"
 
     Args:
         index: see `merjax.datasets.index_of`.
-        scheme: one of `SCHEMES`.
+        scheme: one of `SCHEMES`, or what `scheme_of` makes of it. A class that is none of a region's classes is "none" there.
         anger: regions of anger, which Table 1 lacks: "eyes" or "eyes+mouth". It has no effect for au5.
 
     Raises:
@@ -83,8 +83,12 @@ def label_clips(index: pd.DataFrame, scheme: LabelScheme, *, anger: str = "eyes"
 
 
 def _region_targets(label: _Label, scheme: LabelScheme) -> list[int]:
-    shown = [label.name if region.kind in label.kinds else NONE for region in REGIONS]
-    return [scheme.region_classes[region.kind].index(name) for region, name in zip(REGIONS, shown, strict=True)]
+    classes_of = [scheme.region_classes[region.kind] for region in REGIONS]
+    shown = [
+        label.name if region.kind in label.kinds and label.name in classes else NONE
+        for region, classes in zip(REGIONS, classes_of, strict=True)
+    ]
+    return [classes.index(name) for classes, name in zip(classes_of, shown, strict=True)]
 
 
 def _listed(row: dict[Hashable, Any], regions: dict[str, tuple[str, ...]]) -> _Label:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from merjax.config import flatten, make_config
+from merjax.config import make_config
 from merjax.datasets.clip import DATABASES
 from merjax.protocols import SCHEMES
 from merjax.report.comparison import Comparison
@@ -16,6 +16,7 @@ from merjax.scoring.published.tables import TABLES
 from merjax.scoring.written import number, with_interval
 from merjax.sweeps.plan import NotRun
 from merjax.sweeps.result import SweepResult
+from merjax.system.settings import flatten
 
 _NOT = "NOT COMPARABLE"
 # settings that a report shows elsewhere, or that do not affect scores

@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from merjax.config import flatten
 from merjax.report.figures import curve_figure
 from merjax.report.pictures import Picture, drawn
 from merjax.report.section import MOST_DETAILED, Section
@@ -12,6 +11,7 @@ from merjax.scoring.entry import GroupData
 from merjax.sweeps.costs import stage_jobs
 from merjax.sweeps.result import SweepResult
 from merjax.system.console import duration
+from merjax.system.settings import flatten
 
 
 def run_facts(run: SweepResult, sections: Sequence[Section]) -> dict[str, Any]:
@@ -80,6 +80,7 @@ def _data(group: GroupData) -> dict[str, Any]:
             "folds": str(len(group.folds)),
             "clips": f"{group.clips} of {group.subjects} subjects, {group.frames} frames in use",
         },
+        "cut": group.cut_sentence,
         "dropped": [str(clip) for clip in group.dropped],
         "left_out": [str(clip) for clip in group.left_out],
         "reasons": [f"{n} × {reason}" for reason, n in reasons.items()],

@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from merjax.config import flatten
 from merjax.report.names import readable, short_keys
 from merjax.scoring.entry import Entry
 from merjax.scoring.importance import grid_order, variance_shares
@@ -16,6 +15,7 @@ from merjax.scoring.metrics import interval
 from merjax.scoring.parts import Part
 from merjax.scoring.resamples import resampled_entry
 from merjax.scoring.scores import entry_scores
+from merjax.system.settings import flatten
 
 _NO_AXES = ("engine.", "selection.", "data.store")  # they do not change what is learnt
 

@@ -12,7 +12,7 @@ from merjax.report.tables import TextTable
 from merjax.scoring.entry import Entry
 from merjax.scoring.metrics import SCORES
 from merjax.scoring.parts import Part, of_part
-from merjax.scoring.scores import COVERAGE, DRAWS, share_losing_a_class
+from merjax.scoring.scores import COVERAGE, DRAWS, OF_FOLDS, share_losing_a_class
 from merjax.scoring.shuffled import shuffled_notes
 from merjax.scoring.written import number, p_text, with_interval
 
@@ -32,6 +32,10 @@ def _score_text(section: Section, part: Part) -> TextTable:
         diverged = f" ({row['diverged']} runs diverged)" if row["diverged"] else ""
         cells = [with_interval(row, name) for name in SCORES]
         rows.append((row["entry"] + diverged, *cells, number(row["UF1"]), str(row["clips"]), str(row["subjects"])))
+    for row in own:
+        if row.get("fold_accuracy", np.nan) >= 0:
+            cells = [number(row["fold_accuracy"]) if name == "accuracy" else "" for name in SCORES]
+            rows.append((f"{row['entry']}: {OF_FOLDS}", *cells, "", str(row["clips"]), str(row["subjects"])))
     seeds = max(row["seeds"] for row in own)
     subjects = own[0]["subjects"]
     notes = [
@@ -196,7 +200,7 @@ def shortened(section: Section, tables: Sequence[TextTable]) -> list[TextTable]:
     note = f"{more} more trials are left out here; all are in the page's table of trials and in the CSV files beside the page."
 
     def is_kept(name: str) -> bool:
-        return any(name == label or name.startswith(f"{label} (") for label in kept)
+        return any(name == label or name.startswith((f"{label} (", f"{label}: {OF_FOLDS}")) for label in kept)
 
     return [
         table._replace(rows=tuple(row for row in table.rows if is_kept(row[0])), notes=(note, *table.notes))

@@ -5,7 +5,6 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from merjax.config import flatten
 from merjax.report.names import readable, short_keys
 from merjax.report.section import Section, records
 from merjax.report.settings import varying
@@ -13,6 +12,7 @@ from merjax.scoring.metrics import SCORES
 from merjax.scoring.written import number, p_text
 from merjax.sweeps.result import SweepResult
 from merjax.sweeps.spent import spent_on_trials
+from merjax.system.settings import flatten
 
 
 class Cell(NamedTuple):

@@ -39,6 +39,7 @@ class GroupData:
         dropped: clips that could not be prepared.
         left_out: clips of the store that the protocol or the folds leave out.
         statement: the statement of synthetic data about itself; "" for real recordings.
+        cut: clips whose sequences are cut at `length` frames, which is 0 if there is no limit.
         cost: by stage, about how many 1e9 multiply-adds one run takes, in the order in which stages train.
     """
 
@@ -55,7 +56,17 @@ class GroupData:
     dropped: tuple[SkippedClip, ...] = ()
     left_out: tuple[SkippedClip, ...] = ()
     statement: str = ""
+    cut: int = 0
+    length: int = 0
     cost: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def cut_sentence(self) -> str:
+        """A sentence about the clips that are cut; "" if there are none."""
+        if not self.cut:
+            return ""
+        frames = f"the {self.length} frames of temporal.length"
+        return f"{self.cut} of {self.clips} clips are cut at the end: they have more than {frames}"
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> "GroupData":
@@ -72,6 +83,8 @@ class GroupData:
         """The content for `plan.json`, which keeps older keys for some of these names."""
         content = dict(vars(self))
         cost = content.pop("cost")
+        if not self.cut:  # as plans of older versions
+            del content["cut"], content["length"]
         return content | {
             "classes": list(self.classes),
             "folds": [fold.name for fold in self.folds],

@@ -24,7 +24,7 @@ from merjax.scoring.metrics import (
     recall_per_class,
     subject_bootstrap,
 )
-from merjax.scoring.parts import TOGETHER, Part, pooled_parts
+from merjax.scoring.parts import TOGETHER, Part, of_part, pooled_parts
 from merjax.scoring.predictions import confusion_of, counted_predictions
 from merjax.scoring.resamples import DRAWS, resampled_entry
 
@@ -35,6 +35,7 @@ COVERAGE = {
     68: 0.94,
 }  # of such intervals in simulations, by number of subjects; the tests repeat them
 CLIP = ["database", "subject", "clip"]
+OF_FOLDS = "mean of the folds' accuracies, as in the authors' code"
 
 
 def score_entries(entries: Sequence[Entry], parts: Sequence[Part]) -> pd.DataFrame:
@@ -43,7 +44,7 @@ def score_entries(entries: Sequence[Entry], parts: Sequence[Part]) -> pd.DataFra
     Returns:
         A row per (part, entry): part, entry, run, trial, selection, control, clips, subjects, seeds, diverged (runs), and for
         UF1 (the macro F1, Eq. 8), UAR (Eq. 9) and accuracy: the mean over seeds, `_sd` over seeds (NaN with one),
-        and the `_low` and `_high` ends of the interval over subjects.
+        and the `_low` and `_high` ends of the interval over subjects; and `fold_accuracy`.
     """
     rows = []
     for part in parts:
@@ -56,7 +57,7 @@ def score_entries(entries: Sequence[Entry], parts: Sequence[Part]) -> pd.DataFra
             for name, values in entry_scores(entry, part).items():
                 low, high = interval(draws[name], LEVEL)
                 row |= {name: values.mean(), f"{name}_sd": _sd(values), f"{name}_low": low, f"{name}_high": high}
-            rows.append(row)
+            rows.append(row | {"fold_accuracy": _of_folds(entry, part)})
     return pd.DataFrame(rows)
 
 
@@ -196,6 +197,28 @@ def resampled_seeds(
     return {name: np.stack([score(confusions) for confusions in of_seeds]) for name, score in SCORES.items()}
 
 
+def fold_accuracy(predictions: pd.DataFrame) -> float:
+    """The plain mean of the folds' accuracies, mean over seeds; NaN if there is one fold.
+
+    The code published in 2022 reports this. A subject with one clip counts as much as one with thirty, so it differs from the
+    pooled accuracy, which stands for the clips.
+    """
+    fold_N, folds = pd.factorize(predictions["fold"])
+    if len(folds) < 2:
+        return float("nan")
+    seed_N, seeds = pd.factorize(predictions["seed"])
+    right_N = predictions["label"].to_numpy() == predictions["prediction"].to_numpy()
+    shape, run_N = (len(seeds), len(folds)), seed_N * len(folds) + fold_N
+    clips_SxF = np.bincount(run_N, minlength=shape[0] * shape[1]).reshape(shape)
+    right_SxF = np.bincount(run_N, right_N, minlength=shape[0] * shape[1]).reshape(shape)
+    there_SxF = clips_SxF > 0
+    return float(((right_SxF / np.maximum(clips_SxF, 1)).sum(1) / there_SxF.sum(1)).mean())
+
+
+def _of_folds(entry: Entry, part: Part) -> float:
+    return fold_accuracy(of_part(entry.predictions, part))
+
+
 def share_losing_a_class(predictions: pd.DataFrame, classes: Sequence[str]) -> float:
     """Share of the resamples that lack a class of the clips, so that UF1 and UAR are means over fewer classes."""
     own = predictions[predictions["seed"] == predictions["seed"].iloc[0]]
@@ -208,7 +231,8 @@ def score_table(entries: Sequence[Entry]) -> pd.DataFrame:
     """Scores of each trial, pooled over folds; the mean over seeds and, with several, their standard deviation.
 
     Returns:
-        A row per trial: trial, part, clips, then UF1, UAR and accuracy, each with `_sd`; and `diverged`, how many runs did.
+        A row per trial: trial, part, clips, then UF1, UAR and accuracy, each with `_sd`; `diverged`, how many runs did; and
+        `fold_accuracy`, see the function of this name.
         Cross-database folds test the same clips several times: each is a part with rows of its own, and nothing is pooled.
     """
     rows = []
@@ -218,7 +242,7 @@ def score_table(entries: Sequence[Entry]) -> pd.DataFrame:
             row: dict[str, Any] = {"trial": entry.label, "part": part.title, "clips": own.clips}
             for name, values in entry_scores(entry, part).items():
                 row |= {name: values.mean(), f"{name}_sd": _sd(values)}
-            rows.append(row | {"diverged": own.diverged})
+            rows.append(row | {"diverged": own.diverged, "fold_accuracy": _of_folds(entry, part)})
     return pd.DataFrame(rows)
 
 

@@ -9,9 +9,10 @@ import numpy as np
 
 from merjax.datasets.clip import Clip
 from merjax.faces import landmarks
-from merjax.faces.crops import Warp, cut, region_boxes
+from merjax.faces.crops import Warp
 from merjax.faces.face_boxes import padding_of
 from merjax.faces.flow import require
+from merjax.faces.geometries import Geometry, cutter
 from merjax.faces.head_motion import head_motion
 from merjax.faces.landmarks import STEPS, FoundFace, Step
 from merjax.faces.pictures import Colour, Image, bits_in_use, read_image
@@ -33,12 +34,14 @@ class CropSettings:
             rotation, scaling and translation (see `merjax.faces.head_motion`).
         flow: the motion to be computed from the crops, if any.
         faces: the lowest step of finding a face that may be taken (see `merjax.faces.landmarks.FoundFace`).
+        geometry: whose boxes the regions have (see `merjax.faces.geometries`).
     """
 
     colour: Colour = "gray"
     align: Align = "first"
     flow: FlowSettings | None = None
     faces: Step = "picture"
+    geometry: Geometry = "ours"
 
     @property
     def channels(self) -> int:
@@ -46,19 +49,31 @@ class CropSettings:
 
     @property
     def as_dict(self) -> dict[str, Any]:
-        """The settings of the pixels, as the store keeps them; motion is among them only if it is computed."""
-        return {key: value for key, value in asdict(self).items() if value is not None and key != "faces"}
+        """The settings of the pixels, as the store keeps them: motion only if it is computed, and the geometry only if it is
+        the authors', so that a store of merjax's own has the hash that it always had."""
+        said = {key: value for key, value in asdict(self).items() if value is not None and key != "faces"}
+        return {key: value for key, value in said.items() if (key, value) != ("geometry", "ours")}
 
 
 def refuse_unknown_settings(settings: CropSettings) -> None:
     """Refuse settings with unknown values.
 
     Raises:
-        MerjaxError: a value is unknown (the message names the known ones), or this OpenCV lacks the flow algorithm.
+        MerjaxError: a value is unknown (the message names the known ones), two do not go together, or this OpenCV lacks the
+            flow algorithm.
     """
-    for name, known in (("colour", get_args(Colour)), ("align", get_args(Align)), ("faces", STEPS)):
-        if getattr(settings, name) not in known:
-            raise MerjaxError(f"{name} is {getattr(settings, name)!r}; write {' or '.join(known)}")
+    known = {"colour": get_args(Colour), "align": get_args(Align), "faces": STEPS, "geometry": get_args(Geometry)}
+    for name, values in known.items():
+        if getattr(settings, name) not in values:
+            raise MerjaxError(f"{name} is {getattr(settings, name)!r}; write {' or '.join(values)}")
+    if settings.geometry == "authors" and settings.colour != "rgb":
+        raise MerjaxError(
+            "the authors' geometry is in colour; leave gray out, or prepare gray crops with --geometry ours"
+        )
+    if settings.geometry == "authors" and settings.align != "first":
+        raise MerjaxError(
+            "the authors' geometry keeps one box for the whole clip; leave --align frame out, or add --geometry ours"
+        )
     if settings.flow:
         require(settings.flow.algorithm)
 
@@ -103,7 +118,7 @@ def crop_clip(clip: Clip, settings: CropSettings, model: Path, places: Sequence[
 
     Raises:
         NoFaceError: the first frame shows no face.
-        MerjaxError: an image cannot be read or has another size.
+        MerjaxError: an image cannot be read or has another size, or the face gives no box.
     """
     bits = bits_in_use(clip.frames)
     # always gray, so that crops in colour have the same boxes as those in gray
@@ -112,13 +127,13 @@ def crop_clip(clip: Clip, settings: CropSettings, model: Path, places: Sequence[
     face = _face(first, settings, model, places)
     if face is None:
         raise NoFaceError(clip.frames[0].name, size, _steps_taken(settings.faces, places))
-    boxes = region_boxes(face.points)
+    cutting = cutter(settings.geometry, face.points)
     crops = {r.name: np.empty((len(clip.frames), *crop_shape(r, settings.channels)), np.uint8) for r in CROPS}
     warps = [None] * len(clip.frames) if settings.align == "first" else _warps(clip, face, bits, model)
     read = first if settings.colour == "gray" else None
     for t, (image, warp) in enumerate(zip(_images(clip, settings.colour, bits, read), warps, strict=True)):
-        for region in CROPS:
-            crops[region.name][t] = cut(image, region, boxes[region.name], warp)
+        for name, crop in cutting.crops(image, warp).items():
+            crops[name][t] = crop
     return CroppedClip(face, size, bits, crops)
 
 

@@ -33,7 +33,8 @@ def examine_store(path: Path, *, full: bool = False) -> Iterator[Finding]:
     databases = ", ".join(index["database"].unique())
     yield Finding("store", f"{len(index)} clips of {subjects} subjects ({databases}), {len(store.dropped)} dropped")
     gigabytes = sum(array.nbytes for array in _arrays(store)) / 2**30
-    yield Finding("pixels", f"{index['n_frames'].sum()} frames, {gigabytes:.2f} GiB")
+    said = ", the authors' geometry" if store.geometry == "authors" else ""
+    yield Finding("pixels", f"{index['n_frames'].sum()} frames, {gigabytes:.2f} GiB{said}")
     yield from _noted(store)
     yield _hash(store, full=full)
 

@@ -18,6 +18,7 @@ import numpy as np
 from merjax.datasets import index_of
 from merjax.datasets.clip import Clip, Discrepancy, Release, discrepancy_table, target_frame
 from merjax.faces import landmarks
+from merjax.faces.geometries import Geometry
 from merjax.faces.landmarks import STEPS, Step
 from merjax.faces.pictures import Colour
 from merjax.faces.regions import FACE
@@ -45,8 +46,9 @@ def prepare_store(
     releases: Release | Sequence[Release],
     out: str | Path,
     *,
-    colour: Colour = "gray",
+    colour: Colour | None = None,
     align: Align = "first",
+    geometry: Geometry = "ours",
     flow: Literal["apex", "mid", "every"] | FlowSettings | None = None,
     faces: Step = "picture",
     workers: int | None = None,
@@ -65,8 +67,10 @@ def prepare_store(
     Args:
         releases: what `merjax.read_casme2`, `read_samm` and `read_smic` returned, one or several.
         out: folder of the store; must not exist. A `<out>.partial` of the same clips is continued.
-        colour: "gray", or "rgb" for three channels.
+        colour: "gray", or "rgb" for three channels. None: gray, and RGB in the authors' geometry, which is in colour.
         align: "first" keeps the boxes of the first frame's landmarks; "frame" lets them follow the head.
+        geometry: "ours", a box for each region around its landmarks; or "authors", the fixed boxes on a white canvas of the
+            code that the authors published in 2022 (see `merjax.faces.authors_crops`).
         flow: the motion to store beside the crops. None: no motion. "apex": a picture of each clip's motion (u, v and optical
             strain) from the onset to the apex, or to the middle frame if the release gives no apex. "mid": such a picture, but
             always to the middle frame. "every": as "apex", with the motion of every frame as well. See also
@@ -87,7 +91,9 @@ def prepare_store(
             setting has an unknown value.
     """
     releases, out = [releases] if isinstance(releases, Release) else list(releases), user_path(out)
-    settings = CropSettings(colour, align, FlowSettings.of_word(flow) if isinstance(flow, str) else flow, faces)
+    colour = colour or ("rgb" if geometry == "authors" else "gray")
+    motion = FlowSettings.of_word(flow) if isinstance(flow, str) else flow
+    settings = CropSettings(colour, align, motion, faces, geometry)
     refuse_unknown_settings(settings)
     if not any(release.clips for release in releases):
         raise MerjaxError(f"there is no usable clip in {', '.join(str(r.root) for r in releases) or 'no release'}")
@@ -249,12 +255,15 @@ def _finish(
     write_table(partial / "index.parquet", index)
     write_table(partial / "discrepancies.parquet", discrepancy_table(discrepancies))
     write_array(partial / "landmarks.npy", np.array(points, np.float32))
-    write_contact_sheet(partial / "contact_sheet.png", clips, points, index, settings.colour)
+    write_contact_sheet(partial / "contact_sheet.png", clips, points, index, settings.colour, settings.geometry)
     overrides = {release.database: release.overrides for release in releases if release.overrides}
     meta: dict[str, Any] = {
         "format": STORE_FORMAT,
         "version": __version__,
-        "sources": [{"database": r.database, "root": str(r.root), "synthetic": r.synthetic} for r in releases],
+        "sources": [
+            {"database": r.database, "root": str(r.root), "synthetic": r.synthetic, "classes": r.class_source}
+            for r in releases
+        ],
         "settings": settings.as_dict,
         "faces": {"lowest": settings.faces, "found": {step: int((index["face"] == step).sum()) for step in STEPS}},
         "overrides": overrides,

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from merjax.datasets.clip import Clip
-from merjax.faces.crops import corners, cut, region_boxes
 from merjax.faces.flow import colour_wheel
+from merjax.faces.geometries import Geometry, cutter
 from merjax.faces.pictures import Colour, read_image
 from merjax.faces.regions import REGIONS
 
@@ -19,7 +19,12 @@ _TILE_WIDTH, _COLUMNS = 420, 4
 
 
 def write_contact_sheet(
-    path: Path, clips: Sequence[Clip], points: Sequence, index: pd.DataFrame, colour: Colour = "gray"
+    path: Path,
+    clips: Sequence[Clip],
+    points: Sequence,
+    index: pd.DataFrame,
+    colour: Colour = "gray",
+    geometry: Geometry = "ours",
 ) -> None:
     """Write a PNG that shows one clip per subject: the first frame with its boxes, and its six crops.
 
@@ -31,11 +36,12 @@ def write_contact_sheet(
         points: 68 points (x, y) of each clip's first frame, in pixels.
         index: a row per clip, in the same order, with the step that found its face and the bits in use.
         colour: how the crops are stored and shown.
+        geometry: whose boxes they have.
     """
     first = ~index.duplicated(["database", "subject"])
     first_of_step = ~index.duplicated(["database", "subject", "face"]) & (index["face"] != "sure")
     tiles = [
-        _tile(clips[i], np.asarray(points[i]), colour, index["face"].iloc[i], int(index["bits"].iloc[i]))
+        _tile(clips[i], np.asarray(points[i]), colour, geometry, index["face"].iloc[i], int(index["bits"].iloc[i]))
         for i in np.flatnonzero(first | first_of_step).tolist()
     ]
     height = max(tile.shape[0] for tile in tiles)
@@ -46,19 +52,19 @@ def write_contact_sheet(
     path.write_bytes(cv2.imencode(".png", sheet)[1].tobytes())
 
 
-_PAPER, _WARNING = (255, 255, 255), (30, 30, 200)
+_PAPER, _RIM, _WARNING = (255, 255, 255), (170, 170, 170), (30, 30, 200)
 
 
-def _tile(clip: Clip, points: np.ndarray, colour: Colour, step: str, bits: int) -> np.ndarray:
+def _tile(clip: Clip, points: np.ndarray, colour: Colour, geometry: Geometry, step: str, bits: int) -> np.ndarray:
     image = read_image(clip.frames[0], colour, bits)
     image = cv2.cvtColor(image, cv2.COLOR_GRAY2BGR if colour == "gray" else cv2.COLOR_RGB2BGR)
-    boxes = region_boxes(points)
-    crops = {region.name: cut(image, region, boxes[region.name]) for region in REGIONS}
+    cutting = cutter(geometry, points)
+    crops = cutting.crops(image)
     thick = max(1, round(image.shape[1] / _TILE_WIDTH))
     for x, y in points:
         cv2.circle(image, (round(x), round(y)), 2 * thick, (0, 230, 230), -1, cv2.LINE_AA)
     for region in REGIONS:
-        outline = corners(region, boxes[region.name]).round().astype(np.int32)
+        outline = cutting.corners(region).round().astype(np.int32)
         cv2.polylines(image, [outline], True, _COLOURS[region.kind], 2 * thick, cv2.LINE_AA)
     image = cv2.resize(
         image, (_TILE_WIDTH, round(_TILE_WIDTH * image.shape[0] / image.shape[1])), interpolation=cv2.INTER_AREA
@@ -86,6 +92,7 @@ def _crop_rows(names: list[list[str]], crops: dict[str, np.ndarray]) -> np.ndarr
         for name in row:
             height, width = crops[name].shape[:2]
             canvas[2 : 2 + height, x : x + width] = crops[name]
+            cv2.rectangle(canvas, (x - 1, 1), (x + width, 2 + height), _RIM, 1)  # the authors' crops have white bars
             x += width + 6
         rows.append(canvas)
     return np.vstack(rows)

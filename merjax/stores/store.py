@@ -20,12 +20,14 @@ A store that was made from ready flow images holds no crops and no landmarks: it
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pandas as pd
 
+from merjax.datasets.clip import DATABASES
 from merjax.datasets.shown import as_html, as_text, clips_by, several
+from merjax.faces.geometries import Geometry
 from merjax.faces.regions import FACE, REGIONS, Region
 from merjax.system.errors import MerjaxError
 from merjax.system.own_files import read_json, read_table, reading, refuse_other_sizes
@@ -73,6 +75,22 @@ class Store:
         return self.meta["hash"]
 
     @property
+    def geometry(self) -> Geometry:
+        """Whose boxes the six regions have: "ours" or "authors" (see `merjax.faces.geometries`)."""
+        return self.meta.get("settings", {}).get("geometry", "ours")
+
+    @property
+    def colour(self) -> str:
+        """What the crops hold: "gray" values, "rgb", or "" in a store without crops."""
+        return "" if not self.crops else "gray" if self.crops[FACE.name].ndim == 3 else "rgb"
+
+    @property
+    def class_sources(self) -> list[str]:
+        """For each database whose release gives objective classes, a sentence on the sheet that gave them."""
+        sources = [source for source in self.meta["sources"] if source.get("classes")]
+        return [f"{DATABASES[s['database']].title}: objective classes from {s['classes']}" for s in sources]
+
+    @property
     def dropped(self) -> pd.DataFrame:
         """Database, subject, clip and reason of the clips that were left out."""
         table = self.discrepancies
@@ -86,7 +104,9 @@ class Store:
     def _shown(self) -> tuple[list[str], list[pd.DataFrame]]:
         index = self.index
         subjects = len(index[["database", "subject"]].drop_duplicates())
-        held = [f"crops of {'gray values' if self.crops['face'].ndim == 3 else 'RGB values'}"] if self.crops else []
+        kind = {"gray": "gray", "rgb": "RGB"}.get(self.colour)
+        where = " in the authors' geometry" if self.geometry == "authors" else ""
+        held = [f"crops of {kind} values{where}"] if kind else []
         held += [f"flow pictures of {self.flow.shape[2]}x{self.flow.shape[1]} pixels"] if self.flow is not None else []
         held += ["the motion of every frame"] if self.frame_flow else []
         said = (
@@ -94,7 +114,7 @@ class Store:
             f"holds {', '.join(held)}"
         )
         column = "label" if "label" in index else "emotion"  # a list of flow images names classes rather than emotions
-        return [said, self.statement], [clips_by(column, index), self.dropped]
+        return [said, *self.class_sources, self.statement], [clips_by(column, index), self.dropped]
 
     def __repr__(self) -> str:
         return as_text(*self._shown())
@@ -157,8 +177,11 @@ def read_meta(path: Path) -> dict[str, Any]:
         )
     with reading(marker, damaged_store(path)):
         for source in meta["sources"]:
-            if not (isinstance(source["database"], str) and isinstance(source["synthetic"], str)):
+            said = (source["database"], source["synthetic"], source.get("classes", ""))
+            if not all(isinstance(text, str) for text in said):
                 raise ValueError("its sources are no text")
+        if meta.get("settings", {}).get("geometry", "ours") not in get_args(Geometry):
+            raise ValueError("its geometry is unknown")
         if not (meta["format"] and isinstance(meta["hash"], str)):
             raise ValueError("it has no hash")
     return meta

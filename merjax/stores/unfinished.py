@@ -175,6 +175,8 @@ def _fingerprint(clips: Sequence[Clip], settings: CropSettings) -> str:
     made = f"Settings(colour={settings.colour!r}, align={settings.align!r}, flow={_spelled(settings.flow)})"
     if settings.faces != STEPS[-1]:
         made += f", faces={settings.faces!r}"
+    if settings.geometry != "ours":
+        made += f", geometry={settings.geometry!r}"
     # the first version that prepared as this one does: what it left unfinished goes on
     lines = [f"format {STORE_FORMAT}, version 0.1.0, {made}"]
     lines += [f"{clip.key} {frame}" for clip in clips for frame in clip.frames]

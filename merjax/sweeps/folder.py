@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 from filelock import FileLock, Timeout
 
-from merjax.config import Config, flatten
+from merjax.config import Config
 from merjax.sweeps.plan import Chunk, Plan, plan_from_json
 from merjax.sweeps.sweep_file import Trial
 from merjax.system.errors import MerjaxError, full_disk_told
@@ -18,6 +18,7 @@ from merjax.system.files import is_aside, write_aside, write_json, write_table
 from merjax.system.locks import lock_at
 from merjax.system.own_files import lacks_table, read_json, read_table, reading, sealed
 from merjax.system.paths import holds_something, is_file, lacks_file, lacks_folder, make_folder, refuse_unwritable
+from merjax.system.settings import flatten
 
 
 def open_folder(folder: Path, plan: Plan) -> Plan:

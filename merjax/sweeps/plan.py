@@ -7,13 +7,14 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from merjax.config import Config, EngineConfig, flatten, make_config, program_group
+from merjax.config import Config, EngineConfig, make_config, program_group
 from merjax.methods.registry import method_of
 from merjax.scoring.entry import GroupData, SkippedClip
 from merjax.scoring.published.tables import published_before
 from merjax.sweeps.chunks import Chunk, GroupRuns, chunk_from_json, chunk_to_json, cut
 from merjax.sweeps.sweep_file import SweepFile, Trial
 from merjax.system.errors import MerjaxError
+from merjax.system.settings import flatten
 from merjax.system.versions import __version__
 from merjax.training.data import TrainingData, data_of
 from merjax.training.fitted import class_weights, region_mask
@@ -185,9 +186,7 @@ def make_plan(sweep: SweepFile, workers: int, capacity: Capacity = lambda data, 
     chunks, stages = cut(able, parts, sweep.seeds, workers, engine.share and keeps_stages(engine, sweep.inner))
     if not engine.share:
         chunks, stages = tuple(chunk._replace(needs=()) for chunk in chunks), ()
-    groups = tuple(
-        describe(data, cost_of_run(data, config)) for data, config in zip(data_of_group, firsts, strict=True)
-    )
+    groups = tuple(describe(data, config) for data, config in zip(data_of_group, firsts, strict=True))
     return Plan(
         sweep.name,
         able,
@@ -265,8 +264,9 @@ def splitting_keys(plan: Plan) -> tuple[str, ...]:
     return tuple(key for key in firsts[0] if len({repr(first[key]) for first in firsts}) > 1)
 
 
-def describe(data: TrainingData, cost: dict[str, float]) -> GroupData:
-    """What a group trains on, for the plan; see `cost_of_run`."""
+def describe(data: TrainingData, config: Config) -> GroupData:
+    """What a group trains on, for the plan."""
+    n_cut = method_of(config.method).cut(data, config)
     return GroupData(
         store=str(data.store.path),
         store_hash=data.store.hash,
@@ -281,17 +281,20 @@ def describe(data: TrainingData, cost: dict[str, float]) -> GroupData:
         dropped=_skipped(data.store.dropped),
         left_out=_skipped(data.left_out),
         statement=data.store.statement,
-        cost=cost,
+        cut=n_cut,
+        length=config.temporal.length if n_cut else 0,
+        cost=cost_of_run(data, config),
     )
 
 
 def left_out_sentences(groups: Sequence[GroupData]) -> list[str]:
-    """Sentences on the clips that groups do not use, each once, since groups often share them."""
+    """Sentences on the clips that groups do not use, or not whole, each once, since groups often share them."""
     sentences = []
     for group in groups:
         sentences += [f"dropped {clip}" for clip in group.dropped]
         if group.left_out:
             sentences.append(f"{len(group.left_out)} clips of the store are not in {group.protocol} (see plan.json)")
+        sentences += [group.cut_sentence] if group.cut else []
     return list(dict.fromkeys(sentences))
 
 

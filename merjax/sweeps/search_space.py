@@ -4,12 +4,16 @@ import contextlib
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from merjax.config import Config, flatten, make_config, read_settings
+from merjax.config import Config, make_config, read_settings
 from merjax.scoring.metrics import SCORES
 from merjax.system.errors import MerjaxError
+from merjax.system.settings import flatten
 from merjax.system.values import flag, is_nothing, number, shown, text, whole
 
-_NOT_SEARCHED = ("data.store", "data.protocol", "data.folds", "data.anger", "control", "selection.", "engine.")
+_NOT_SEARCHED = (
+    *("data.store", "data.geometry", "data.colour", "data.protocol", "data.folds", "data.anger"),
+    *("control", "selection.", "engine."),
+)
 
 
 class SearchSpec(NamedTuple):

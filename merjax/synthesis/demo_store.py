@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
+from merjax.config import DataConfig
 from merjax.system.console import counted, say
 from merjax.system.errors import MerjaxError
 from merjax.system.locks import lock_at
@@ -27,11 +28,12 @@ _SETTINGS = {
 }
 
 
-def make_demo_store(store: Path, synthesize: Mapping[str, Any], name: str, console: Console) -> None:
+def make_demo_store(data: DataConfig, synthesize: Mapping[str, Any], name: str, console: Console) -> None:
     """Synthesise and prepare the clips of a sweep file with `synthesize`, if its store does not exist yet.
 
     Args:
-        store: folder of the store; the releases are written beside it.
+        data: settings of the sweep's trials: the folder of the store, beside which the releases are written, and what crops
+            it holds.
         synthesize: this section of the sweep file.
         name: the sweep's name, for messages.
         console: where progress is shown.
@@ -44,7 +46,7 @@ def make_demo_store(store: Path, synthesize: Mapping[str, Any], name: str, conso
     from merjax.synthesis import MARKER, synthesize_release
 
     readers: dict[str, Callable[[Path], Release]] = {"casme2": read_casme2, "samm": read_samm, "smic": read_smic}
-    wanted = releases_of(synthesize, name)
+    wanted, store = releases_of(synthesize, name), Path(data.store)
     folder = store.with_name(store.name + "-releases")
     make_folder(folder)
     # two sweeps may begin at once: one makes the store, both use it
@@ -61,7 +63,8 @@ def make_demo_store(store: Path, synthesize: Mapping[str, Any], name: str, conso
                     synthesize_release(folder / layout, layout=layout, progress=progress, **settings)
         with counted("preparing clips", console) as progress:
             releases = [readers[layout](folder / layout) for layout in wanted]
-            prepare_store(releases, store, flow="apex", progress=progress)
+            colour = None if data.colour == "any" else data.colour
+            prepare_store(releases, store, colour=colour, geometry=data.geometry, flow="apex", progress=progress)
 
 
 def releases_of(synthesize: Mapping[str, Any], source: str) -> "dict[LayoutName, dict[str, Any]]":

@@ -187,3 +187,49 @@ def _example(default: Any) -> str:
 
 def _at(source: str) -> str:
     return f"{source}: " if source else ""
+
+
+def flatten(config: Any, prefix: str = "") -> dict[str, Any]:
+    """All settings by dotted key, in the order of their declaration."""
+    flat: dict[str, Any] = {}
+    for f in fields(config):
+        value = getattr(config, f.name)
+        flat |= flatten(value, f"{prefix}{f.name}.") if is_dataclass(value) else {prefix + f.name: value}
+    return flat
+
+
+def marked(config: Any, mark: str, prefix: str = "") -> dict[str, Any]:
+    """The dotted keys of a config type's fields with a mark in their metadata, and what it says."""
+    found: dict[str, Any] = {}
+    for f in fields(config):
+        if is_dataclass(f.type):
+            found |= marked(f.type, mark, f"{prefix}{f.name}.")
+        elif mark in f.metadata:
+            found[prefix + f.name] = f.metadata[mark]
+    return found
+
+
+class Ranges(NamedTuple):
+    """The last parts of the keys whose numbers must be above 0, must not be below 0, or must lie in [0, 1)."""
+
+    positive: tuple[str, ...]
+    not_negative: tuple[str, ...]
+    share: tuple[str, ...]
+
+
+def check_ranges(settings: Mapping[str, Any], ranges: Ranges, source: str) -> None:
+    """Refuse numbers that are out of their range.
+
+    Raises:
+        MerjaxError: a number is; the message says which.
+    """
+    for key, value in settings.items():
+        name = key.rsplit(".", 1)[-1]
+        if isinstance(value, int) and value >= 2**31:  # programs count with 32 bits
+            raise MerjaxError(f"{source}: {key} is {value}, it must be below {2**31}")
+        if name in ranges.positive and not value > 0:
+            raise MerjaxError(f"{source}: {key} is {value}, it must be above 0")
+        if name in ranges.share and not 0 <= value < 1:
+            raise MerjaxError(f"{source}: {key} is {value}, it must lie in [0, 1)")
+        if name in ranges.not_negative and not value >= 0:
+            raise MerjaxError(f"{source}: {key} is {value}, it must not be negative")

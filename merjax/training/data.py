@@ -12,9 +12,10 @@ import pandas as pd
 from merjax.config import DataConfig, make_config
 from merjax.datasets.shown import as_html, as_text, clips_by, several
 from merjax.faces.regions import FACE, REGIONS, Region
-from merjax.protocols import SCHEMES, Fold, LabelScheme, label_clips, make_folds, split_hash
+from merjax.protocols import Fold, LabelScheme, label_clips, make_folds, scheme_of, split_hash
 from merjax.protocols.folds import subjects_of
 from merjax.protocols.inner_subjects import inner_folds
+from merjax.stores.asked_crops import refuse_other_crops
 from merjax.stores.store import Store, open_store
 from merjax.system.errors import MerjaxError
 from merjax.training.frames import select_frames
@@ -211,7 +212,8 @@ def data_of(data: DataConfig, store: Store | None = None) -> TrainingData:
         MerjaxError: see `load_data`.
     """
     store = store or open_store(data.store)
-    scheme = SCHEMES[data.protocol]
+    refuse_other_crops(store, data)
+    scheme = scheme_of(data.protocol, data.class_iv)
     clips = store.index.assign(position=np.arange(len(store.index)))
     labelled = label_clips(clips, scheme, anger=data.anger)
     index, target_N = labelled.index, labelled.target_N.astype(np.int32)
@@ -233,8 +235,9 @@ def every_clip(store: Store, data: DataConfig) -> TrainingData:
     Every clip has class 0 and is on both sides of the only fold, so this data must not be used to train or to score.
 
     Raises:
-        MerjaxError: the data does not allow these frames.
+        MerjaxError: the data does not allow these frames, or has other crops.
     """
+    refuse_other_crops(store, data)
     index = store.index.reset_index(drop=True).assign(position=np.arange(len(store.index)))
     all_N = np.ones(len(index), bool)
     nothing = pd.DataFrame(columns=["database", "subject", "clip", "reason"])
@@ -251,7 +254,7 @@ def _under_protocol(
     target_NxR: np.ndarray,
     folds: tuple[Fold, ...],
 ) -> TrainingData:
-    scheme = SCHEMES[data.protocol]
+    scheme = scheme_of(data.protocol, data.class_iv)
     positions = select_frames(data.frames, index)
     length_N = np.array([len(p) for p in positions])
     if data.input != "gray" and store.crops and not any(p.any() for p in positions):

@@ -46,7 +46,11 @@ def class_weights(alpha: str, count_K: np.ndarray) -> np.ndarray:
 
 
 def fitted_moments(data: TrainingData, fold: Fold, config: Config) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and scale `[R, C]` of the input per stream and channel, from the fold's training frames."""
+    """Mean and scale `[R, C]` of the input per stream and channel, from the fold's training frames; of symmetric scaling
+    the same for all, so that 0 to 1 become -1 to 1."""
+    if config.data.scaling == "symmetric":
+        half_RxC = np.full((len(data.streams), data.channels), 0.5, np.float32)
+        return half_RxC, half_RxC
     frames_N = data.length_N * fold.train_N
     mean_RxC, square_RxC = np.moveaxis(np.tensordot(frames_N / frames_N.sum(), data.moments_NxRxCx2, axes=1), -1, 0)
     scale_RxC = np.sqrt(np.maximum(square_RxC - mean_RxC**2, 1e-12))

@@ -143,6 +143,19 @@ def test_help_shows_each_database_and_the_models_licence(capsys):
         (["--casme2", "{casme2}", "--out", "{empty}"], "exists"),
         (["--casme2", "{casme2}", "--out", "{new}", "--colour", "infrared"], "invalid choice: 'infrared'"),
         (["--casme2", "{casme2}", "--out", "{new}", "--workers", "0"], "not at least 1"),
+        (["--casme2", "{casme2}", "--out", "{new}", "--geometry", "paper"], "invalid choice: 'paper'"),
+        (
+            ["--casme2", "{casme2}", "--out", "{new}", "--geometry", "authors", "--colour", "gray"],
+            "the authors' geometry is in colour",
+        ),
+        (
+            ["--casme2", "{casme2}", "--out", "{new}", "--geometry", "authors", "--align", "frame"],
+            "keeps one box for the whole clip",
+        ),
+        (
+            ["--flow-images", "x", "--clips", "y.csv", "--out", "{new}", "--geometry", "authors"],
+            "leave out the releases, --flow and --geometry",
+        ),
         (["--casme2", "{casme2}", "--out", "{new}", "--landmark-model", "{sheet}"], "not the published 68-point model"),
     ],
 )

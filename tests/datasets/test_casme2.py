@@ -120,6 +120,38 @@ def test_a_sheet_without_blank_columns_below_a_preamble_and_with_its_own_class_c
     assert [clip.objective_class for clip in read_casme2(tmp_path).clips] == [4, 1, 7, 2]
 
 
+def with_own_classes(path: Path, classes) -> Path:
+    """A coding sheet with a column of classes."""
+    header = (*CASME2_HEADER, "Objective Class")
+    rows = [
+        (x.subject, x.name, None, x.onset, x.apex, x.offset, None, x.action_units, x.emotion, own)
+        for x, own in zip(LINES, classes, strict=True)
+    ]
+    return write_sheet(path, [header, *rows])
+
+
+def test_the_sheet_that_gave_the_classes_is_named_and_clips_that_two_given_sheets_class_differently_are_listed(
+    tmp_path,
+):
+    root = release(tmp_path)
+    coding, classes = with_own_classes(tmp_path / "theirs.xlsx", (4, 3, "?", 5)), root / "classes.xlsx"
+    own = read_casme2(root, annotations=coding)
+    assert [clip.objective_class for clip in own.clips] == [4, 3, None, 5]
+    assert own.class_source == f"{coding}, column Objective Class"
+    both = read_casme2(root, annotations=coding, classes=classes)
+    assert [clip.objective_class for clip in both.clips] == [4, 1, 7, 2]
+    assert both.class_source == f"{classes}, column Objective Class"
+    assert reasons(both, dropped=False) == {
+        "sub01/EP06_02_01": "objective class 3 in theirs.xlsx, but 1 in classes.xlsx, which is used",
+        "sub02/EP02_01f": "objective class is '?' in row 4, column Objective Class of theirs.xlsx: the AU rule is used instead",
+        "sub17/EP09f": "objective class 5 in theirs.xlsx, but 2 in classes.xlsx, which is used",
+    }
+    classes.unlink()
+    assert read_casme2(root, annotations=root / "coding.xlsx").class_source == f"{coding}, column Objective Class"
+    coding.unlink()
+    assert read_casme2(root).class_source == ""
+
+
 def test_a_csv_that_pandas_wrote_is_read_like_the_workbook(tmp_path):
     root = release(tmp_path)
     (root / "coding.xlsx").unlink()

@@ -34,6 +34,7 @@ def test_clips_are_read_whatever_the_preamble_and_the_padding(tmp_path, preamble
     assert (anger.key, anger.emotion, anger.objective_class, anger.apex) == ("samm/006/006_1_2", "anger", 3, 5565)
     assert (happy.subject, happy.action_units, happy.fps) == ("037", "12", 200.0)
     assert many.action_units == "12+15"
+    assert found.class_source.endswith("SAMM_Micro_FACS_Codes_v2.xlsx, column Objective Classes")
     # the number is the last run of digits: the subject's number comes before it, 9999 before 10000
     assert [int(path.stem.split("_")[1]) for path in many.frames] == list(range(9998, 10004))
     assert not remarks(found)

@@ -10,7 +10,7 @@ from support.flow_experiment import BASE, CLIPS, SUBJECTS, experiment_of, flow_i
 from support.places import CHECKOUT
 from support.training import trained_by
 
-from merjax.config import flatten, make_config
+from merjax.config import make_config
 from merjax.engine import Engine, train, walk
 from merjax.methods.flow_networks import NETWORKS, flow_job, flow_samples, jobs
 from merjax.methods.handcrafted.svm import NAMES as SVM_METHODS
@@ -19,6 +19,7 @@ from merjax.methods.runs import RunId, budget_of, training_steps
 from merjax.models.learned import Learned, recall, remember
 from merjax.sweeps.sweep_file import read_sweep
 from merjax.system.errors import MerjaxError
+from merjax.system.settings import flatten
 from merjax.system.values import plain, read_yaml
 
 FLOW_NETWORKS = list(NETWORKS)

@@ -16,7 +16,9 @@ from merjax.engine import Engine
 from merjax.faces.regions import REGIONS, Region
 from merjax.methods.local_regions import jobs, spatial_job, spatial_numbers, temporal_numbers
 from merjax.methods.runs import RunId, training_labels
+from merjax.methods.spatial_stage import normalised
 from merjax.methods.temporal_stage import clip_samples
+from merjax.nn import patch_cnn
 from merjax.protocols import SCHEMES, make_folds
 from merjax.stores.store import Store
 from merjax.system.errors import MerjaxError
@@ -34,6 +36,19 @@ SETTINGS = {
     "temporal": {"epochs": 4, "batch": 4, "units": 8, "learning_rate": 1e-3},
 }
 CONFIG = make_config(SETTINGS)
+AUTHORS = {
+    "data.scaling": "symmetric",
+    "spatial": {"network": "patches", "patches": 4, "pooling": "ceil", "drop_features": True, "epsilon": 1e-7},
+    "temporal": {
+        "mask": False,
+        "length": 5,
+        "padding": "in front",
+        "gates": "hard sigmoid",
+        "region_gate": True,
+        "loss": "binary focal",
+        "l1": 1e-5,
+    },
+}
 
 
 @pytest.fixture(scope="module")
@@ -203,6 +218,41 @@ def test_moments_are_those_of_the_training_frames(data):
         assert mean_RxC[r] == pytest.approx(seen.mean(), rel=1e-5)
         assert scale_RxC[r] == pytest.approx(seen.std(), rel=1e-4)
     assert (fitted_moments(data, fold, make_config())[1] == 1).all()
+
+
+def test_symmetric_scaling_maps_all_gray_values_to_minus_one_to_one(data):
+    config = make_config("data.scaling=symmetric")
+    mean_RxC, scale_RxC = fitted_moments(data, data.folds[0], config)
+    image = np.arange(256, dtype=np.uint8).reshape(1, 16, 16, 1)
+    for seen in normalised((image, image), mean_RxC, scale_RxC):
+        np.testing.assert_allclose(seen, image / 127.5 - 1, atol=1e-6)
+
+
+@pytest.mark.long
+def test_patches_train_on_the_folds_training_subjects_alone(data, monkeypatch):
+    """The successor's networks, padding and losses, trained per fold: what the held-out subject shows reaches no weight."""
+    monkeypatch.setattr(patch_cnn, "ROWS", 21)
+    monkeypatch.setattr(patch_cnn, "COLUMNS", 15)
+    with networks_in_use("paper"):
+        engine = engine_for.__wrapped__("paper")  # one of its own, since the size above is changed
+        patches_train_on_the_folds_training_subjects_alone(data, engine)
+
+
+def patches_train_on_the_folds_training_subjects_alone(data, engine):
+    specs = [RunId(make_config(SETTINGS, AUTHORS), 0, 1)]
+    one = trained_by(jobs, data, specs, engine)
+    held_out_S = data.folds[1].test_N[data.clip_S]
+    crops = {
+        name: np.where(held_out_S[:, None, None], 255 - crop, crop).astype(np.uint8)
+        for name, crop in data.store.crops.items()
+    }
+    other = trained_by(jobs, replace(data, store=replace(data.store, crops=crops)), specs, engine)
+    train_N = data.folds[1].train_N
+    np.testing.assert_array_equal(one.probability_PxNxK[:, train_N], other.probability_PxNxK[:, train_N])
+    assert (one.probability_PxNxK != other.probability_PxNxK).any()
+    for stage, curves in one.curves.items():
+        np.testing.assert_array_equal(curves["loss"], other.curves[stage]["loss"])
+        assert np.isfinite(curves["loss"]).all()
 
 
 def test_moments_of_differences(data):

@@ -12,12 +12,13 @@ from support.flow_experiment import experiment_of, flow_images
 from support.small_experiment import small_experiment
 
 import merjax
-from merjax.config import PeerConfig, SpatialConfig, TemporalConfig, flatten, make_config, traced_keys
+from merjax.config import PeerConfig, SpatialConfig, TemporalConfig, make_config, traced_keys
 from merjax.engine import RunArrays
 from merjax.engine.stage import advance, outputs, prepared, start
 from merjax.methods.flow_networks import flow_job, flow_numbers
 from merjax.methods.local_regions import spatial_job, spatial_numbers, temporal_job, temporal_numbers
 from merjax.methods.runs import RunId
+from merjax.system.settings import flatten
 
 SECTIONS = {"spatial": SpatialConfig, "temporal": TemporalConfig, "peer": PeerConfig}
 FEATURES = np.zeros((24, 2, 20), np.float32)

@@ -8,6 +8,7 @@ import pytest
 
 from merjax.engine import Batch
 from merjax.methods.spatial_stage import SpatialNumbers, frame_samples, spatial_stage
+from merjax.nn.shallow_cnn import SpatialForm
 
 ROWS, HEIGHT, WIDTH = 6, 12, 10
 
@@ -59,6 +60,6 @@ def test_every_colour_channel_reaches_the_features():
 
 def test_the_stage_trains_the_network_that_it_is_asked_for():
     for network, own, others in (("shallow", "branches_0", "stack_0"), ("simple", "stack_0", "branches_0")):
-        params = jax.eval_shape(spatial_stage((2, 3), network=network).init, jax.random.key(0), {}).params
+        params = jax.eval_shape(spatial_stage((2, 3), form=SpatialForm(network)).init, jax.random.key(0), {}).params
         assert own in params
         assert others not in params

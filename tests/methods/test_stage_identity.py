@@ -10,7 +10,7 @@ import pytest
 from support.placeholder_store import placeholder_store
 from support.small_experiment import BASE, networks_in_use, small_experiment
 
-from merjax.config import Config, added, flatten, identity, make_config, with_only
+from merjax.config import Config, added, identity, make_config, with_only
 from merjax.engine import Engine, StageResult, train
 from merjax.methods import flow_networks, local_regions
 from merjax.methods.flow_networks import FLOW
@@ -21,6 +21,7 @@ from merjax.methods.spatial_stage import SPATIAL
 from merjax.methods.stage_identity import StageReads, stage_key
 from merjax.methods.temporal_stage import TEMPORAL
 from merjax.stores.store import open_store
+from merjax.system.settings import flatten
 from merjax.training.data import TrainingData, data_of
 
 STAGES = (SPATIAL, TEMPORAL, FLOW, SVM)
@@ -35,7 +36,11 @@ OTHERS = {
     "data.standardise": True,
     "data.frames": "count:1",
     "data.whole_face": True,
+    "data.geometry": "authors",
+    "data.colour": "gray",
     "data.anger": "eyes+mouth",
+    "data.class_iv": "eyes+nose",
+    "data.scaling": "symmetric",
     "regions": ["eyes", "mouth"],
     "loss.gamma": 1.0,
     "loss.alpha": "none",
@@ -48,6 +53,11 @@ OTHERS = {
     "spatial.beta1": 0.8,
     "spatial.beta2": 0.99,
     "spatial.dropout": 0.1,
+    "spatial.patches": 9,
+    "spatial.pooling": "ceil",
+    "spatial.initial": "normal",
+    "spatial.epsilon": 1e-7,
+    "spatial.drop_features": True,
     "temporal.units": 8,
     "temporal.mask": False,
     "temporal.epochs": 7.0,
@@ -59,6 +69,15 @@ OTHERS = {
     "temporal.dropout_lstm": 0.1,
     "temporal.dropout_fc": 0.1,
     "temporal.precision": "float16",
+    "temporal.length": 1,
+    "temporal.padding": "in front",
+    "temporal.integer_features": True,
+    "temporal.gates": "hard sigmoid",
+    "temporal.region_gate": True,
+    "temporal.initial": "normal",
+    "temporal.loss": "binary focal",
+    "temporal.l1": 1e-5,
+    "temporal.epsilon": 1e-7,
     "peer.epochs": 3.0,
     "peer.batch": 48,
     "peer.shuffle": False,
@@ -86,9 +105,14 @@ OTHERS = {
     "engine.stages": "elsewhere",
     "engine.stages_limit": "1GB",
 }
-# where clips lie, how they are split (which reaches a stage as the clips that it trains on), when runs are tested, how the
-# work is done
-READ_BY_NO_STAGE = ("data.store", "data.folds", "selection.", "engine.")
+# what a setting needs to mean anything
+NEEDS = {
+    "data.class_iv": {"data.protocol": "au5"},
+    "temporal.padding": {"temporal.mask": False, "temporal.length": 3},
+}
+# where clips lie and what crops they must have, how they are split (which reaches a stage as the clips that it trains on),
+# when runs are tested, how the work is done
+READ_BY_NO_STAGE = ("data.store", "data.geometry", "data.colour", "data.folds", "selection.", "engine.")
 FOLD = 2
 
 
@@ -110,7 +134,8 @@ def data_for(opened):
     def of(config) -> TrainingData:
         key = repr(replace(config.data, store=""))
         if key not in made:
-            made[key] = data_of(config.data, opened)
+            settings = {"settings": {"geometry": config.data.geometry}}
+            made[key] = data_of(config.data, replace(opened, meta=opened.meta | settings))
         return made[key]
 
     return of
@@ -162,12 +187,13 @@ def test_every_setting_changes_a_stages_training_and_its_hash_or_neither(data_fo
         return content(data, spec), [job.hash for job in module.identities(data, spec)]
 
     base = make_config({"method": method, "loss.gamma": 2})
-    before, hashes = both(base)
-    changed = {}
+    bases = {key: both(make_config(flatten(base), needed)) for key, needed in NEEDS.items()}
+    alone, changed = both(base), {}
     for key, value in (OTHERS | others).items():
         if key == "method" and method == "local_regions":
             continue
-        after, told = both(make_config(flatten(base), {key: value}))
+        before, hashes = bases.get(key, alone)
+        after, told = both(make_config(flatten(base), NEEDS.get(key, {}), {key: value}))
         changed[key] = [one != other for one, other in zip(before, after, strict=True)]
         assert changed[key] == [one != other for one, other in zip(hashes, told, strict=True)], key
     assert sum(any(stages) for stages in changed.values()) > 4
@@ -185,7 +211,8 @@ def test_every_setting_is_declared_or_known_to_be_read_by_no_stage():
 
 
 def test_a_stage_sees_the_default_of_what_it_does_not_declare():
-    config = make_config({key: value for key, value in OTHERS.items() if key != "engine.save_models"})
+    alone = ("engine.save_models", "data.scaling")  # refused beside others of these
+    config = make_config({key: value for key, value in OTHERS.items() if key not in alone})
     for reads in STAGES:
         seen, default = flatten(reads.of(config)), flatten(Config())
         assert all(seen[key] == (flatten(config)[key] if key in reads.settings else default[key]) for key in seen)
@@ -217,7 +244,7 @@ def test_keys_are_for_good(name):
 
 def test_a_setting_that_is_added_changes_no_identity_until_it_differs_from_before(monkeypatch):
     marked = added("new", before="old")
-    monkeypatch.setattr("merjax.config._marked", lambda mark: {"loss.gamma": marked.metadata[mark]})
+    monkeypatch.setattr("merjax.config.marked", lambda config, mark: {"loss.gamma": marked.metadata[mark]})
     monkeypatch.setattr("merjax.config.flatten", lambda config: {"loss.gamma": config, "loss.alpha": "none"})
     assert identity("old", ["loss.gamma", "loss.alpha"]) == {"loss.alpha": "none"}
     assert identity("new", ["loss.gamma", "loss.alpha"]) == {"loss.alpha": "none", "loss.gamma": "new"}

@@ -20,6 +20,7 @@ from merjax.models.learned import remember
 from merjax.models.model import Model
 from merjax.nn.region_cnn import NETWORKS, features_regions
 from merjax.nn.region_lstm import TemporalClassifier
+from merjax.nn.shallow_cnn import SpatialForm
 from merjax.system.errors import MerjaxError
 
 REGIONS, CLASSES, UNITS, SIZES = 2, 3, 4, ((8, 10), (9, 8))
@@ -31,12 +32,12 @@ def networks():
 
 
 def random_networks(network):
-    stages = spatial_stage((2, 3), network=network), temporal_stage(REGIONS, CLASSES, UNITS, 5)
+    stages = spatial_stage((2, 3), form=SpatialForm(network)), temporal_stage(REGIONS, CLASSES, UNITS, 5)
     spatial, temporal = (
         random_parameters(jax.eval_shape(stage.init, jax.random.key(0), {}).params) for stage in stages
     )
     mean_RxC, scale_RxC = np.array([[[0.4], [0.5]], [[0.2], [0.3]]], np.float32)
-    return Networks(spatial, temporal, mean_RxC, scale_RxC, np.ones(REGIONS, np.float32), network)
+    return Networks(spatial, temporal, mean_RxC, scale_RxC, np.ones(REGIONS, np.float32), SpatialForm(network))
 
 
 def random_parameters(shapes):
@@ -58,7 +59,7 @@ def clip(frames: int) -> tuple[np.ndarray, ...]:
 def plain_features(networks, images):
     mean_RxC, scale_RxC = networks.mean_RxC, networks.scale_RxC
     x = tuple((image / 255 - mean_RxC[r]) / scale_RxC[r] for r, image in enumerate(images))
-    return features_regions(networks.spatial, x, networks.network)
+    return features_regions(networks.spatial, x, networks.form)
 
 
 def plain_scores(networks, features_TxRxD, mask_R=(1, 1)):

@@ -9,7 +9,8 @@ import pytest
 from jax import lax
 
 from merjax.faces.regions import FACE, REGIONS
-from merjax.nn.region_cnn import NETWORKS, ShallowCNN, apply_regions, features_regions, init_regions
+from merjax.nn.region_cnn import NETWORKS, apply_regions, features_regions, init_regions
+from merjax.nn.shallow_cnn import ShallowCNN, SpatialForm
 from merjax.system.jax_setup import compiler_options
 
 CLASSES_R = (3, 2, 4)
@@ -29,7 +30,7 @@ def drawn(classes_R, channels=1, network="shallow"):
     """Parameters as large as at the start, with biases that are not zero, so that a forgotten bias shows. NumPy draws them
     in no time, where XLA would first have to compile that."""
     rng = np.random.default_rng(1)
-    shapes = jax.eval_shape(lambda: init_regions(jax.random.key(0), classes_R, channels, network))
+    shapes = jax.eval_shape(lambda: init_regions(jax.random.key(0), classes_R, channels, SpatialForm(network)))
 
     def draw(shape):
         inputs = np.prod(shape.shape[1:-1])  # 1 for a bias
@@ -100,7 +101,7 @@ def test_the_simple_network_is_as_large_as_the_papers_and_ends_as_it_does():
 
 
 def test_initial_weights_are_he_normal_and_differ_between_regions():
-    params = fast(init_regions, static_argnums=(1, 2, 3))(jax.random.key(0), CLASSES_R, 1, "simple")
+    params = fast(init_regions, static_argnums=(1, 2, 3))(jax.random.key(0), CLASSES_R, 1, SpatialForm("simple"))
     kernel = np.asarray(params["fc1024"]["kernel"])
     np.testing.assert_allclose(kernel.std(), np.sqrt(2 / 72), rtol=0.02)
     assert not np.array_equal(kernel[0], kernel[1])
@@ -146,8 +147,8 @@ def regions(params, x, classes_R, network):
     """Scores and features of all regions, compiled together."""
 
     def both(params, x):
-        scores_RxBxK = apply_regions(params, x, 0.0, None, classes_R, network)
-        return scores_RxBxK, features_regions(params, x, network)
+        scores_RxBxK = apply_regions(params, x, 0.0, None, classes_R, SpatialForm(network))
+        return scores_RxBxK, features_regions(params, x, SpatialForm(network))
 
     return fast(both)(params, x)
 
@@ -167,7 +168,7 @@ def test_columns_beyond_a_regions_classes_are_dead(params):
     x = images(SIZES_R)
 
     def loss(params):
-        log_p = jax.nn.log_softmax(apply_regions(params, x, 0.0, None, CLASSES_R, "simple"))
+        log_p = jax.nn.log_softmax(apply_regions(params, x, 0.0, None, CLASSES_R, SpatialForm("simple")))
         return -log_p[:, :, 0].sum()
 
     gradient = fast(jax.grad(loss))(params)["out"]
@@ -198,7 +199,7 @@ def test_a_single_region_and_three_channels(network):
 
 def test_dropout_is_random_in_the_key_only_and_off_at_rate_zero(params):
     x = images(SIZES_R)
-    dropping = fast(lambda params, rate, key: apply_regions(params, x, rate, key, CLASSES_R, "simple"))
+    dropping = fast(lambda params, rate, key: apply_regions(params, x, rate, key, CLASSES_R, SpatialForm("simple")))
     apply = functools.partial(dropping, params)
     plain, _ = regions(params, x, CLASSES_R, "simple")
     first, again, other = (apply(0.5, jax.random.key(seed)) for seed in (0, 0, 1))
@@ -216,7 +217,9 @@ def test_runs_in_vmap_and_map_equal_runs_alone(params):
 
     def gradient(params, key, rate):
         def loss(params):
-            return jax.nn.log_softmax(apply_regions(params, x, rate, key, classes_R, "simple"))[:, :, 0].sum()
+            return jax.nn.log_softmax(apply_regions(params, x, rate, key, classes_R, SpatialForm("simple")))[
+                :, :, 0
+            ].sum()
 
         return jax.grad(loss)(params)
 

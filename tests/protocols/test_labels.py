@@ -6,7 +6,7 @@ import pytest
 from support.placeholder_releases import Line
 
 from merjax.faces.regions import REGIONS
-from merjax.protocols import SCHEMES, audit_aus, label_clips, objective_class_from_aus
+from merjax.protocols import SCHEMES, audit_aus, label_clips, objective_class_from_aus, scheme_of
 from merjax.system.errors import MerjaxError
 
 # (database, emotion) -> megc3 class and region labels (both eyes, nose, both cheeks, mouth), copied from Table 1 and from
@@ -71,6 +71,18 @@ def test_megc3_labels_of_clips_and_regions_are_those_of_table_1():
     assert labels_in_words(labelled) == {clip: label for clip, label in expected.items() if label}
     assert set(labelled.left_out["clip"]) == {clip for clip, label in expected.items() if not label}
     assert all("is not in megc3" in reason for reason in labelled.left_out["reason"])
+
+
+def test_the_mouth_is_none_in_class_iv_if_asked_and_has_four_classes():
+    """The regions of the code published in 2022."""
+    index = index_of_rows([{"objective_class": number, "clip": str(number)} for number in range(1, 6)])
+    scheme = scheme_of("au5", "eyes+nose")
+    assert [len(scheme.region_classes[kind]) for kind in ("eyes", "nose", "cheeks", "mouth")] == [5, 2, 2, 4]
+    words = labels_in_words(label_clips(index, scheme))
+    assert words.pop("4") == "IV: IV IV none none"
+    assert words == {str(number): AU5[number] for number in (1, 2, 3, 5)}
+    assert scheme_of("au5", "eyes+nose+mouth") == SCHEMES["au5"]
+    assert scheme_of("megc3", "eyes+nose") == SCHEMES["megc3"]
 
 
 def test_anger_can_show_on_the_mouth_too_and_changes_nothing_else():

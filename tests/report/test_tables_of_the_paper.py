@@ -11,7 +11,6 @@ from support.fake_runs import fake_clips, write_fake_run
 from support.placeholder_store import placeholder_store
 from support.places import CHECKOUT
 
-from merjax.config import flatten
 from merjax.protocols import SCHEMES
 from merjax.report.beside import published_texts
 from merjax.report.comparison import compare
@@ -24,6 +23,7 @@ from merjax.sweeps.result import open_sweep
 from merjax.sweeps.sweep_file import make_sweep, read_sweep
 from merjax.synthesis.demo_store import make_demo_store, releases_of
 from merjax.system.errors import MerjaxError
+from merjax.system.settings import flatten
 from merjax.system.values import plain, read_yaml
 
 SWEEPS = {int(re.findall(r"\d+", path.stem)[0]): path for path in (CHECKOUT / "sweeps").glob("table*")}
@@ -127,7 +127,7 @@ def test_every_layout_gets_people_of_its_own():
 def test_made_clips_never_take_the_place_of_others(store, tmp_path):
     def ask(place):
         sweep = read_sweep(SWEEPS[7], (f"data.store={place}",), scale="small")
-        make_demo_store(sweep.store, sweep.synthesize, sweep.name, QUIET)
+        make_demo_store(sweep.trials[0].config.data, sweep.synthesize, sweep.name, QUIET)
 
     with pytest.raises(MerjaxError, match="holds real recordings"):
         ask(store)

@@ -18,6 +18,7 @@ from merjax.scoring.scores import (
     COVERAGE,
     are_paired,
     control_table,
+    fold_accuracy,
     resampled,
     score_classes,
     score_controls,
@@ -258,6 +259,21 @@ def test_resamples_that_lose_a_class_are_counted(run_rows):
     assert share_losing_a_class(clips, ("x", "y", "z")) == pytest.approx(0.75**4, abs=0.04)
     assert share_losing_a_class(clips[clips["label"] < 2], ("x", "y", "z")) == pytest.approx(0.25**4, abs=0.01)
     assert share_losing_a_class(of_part(run_rows[0].base.predictions, Part("FULL")), ("x", "y", "z")) == 0
+
+
+def test_the_mean_of_the_folds_accuracies_counts_every_fold_alike(run_rows):
+    comparison, rows = run_rows
+    score = score_entries(comparison.entries[:1], comparison.parts).set_index("part")["fold_accuracy"]
+    own = rows[rows["trial"] == comparison.entries[0].trial]
+    for part, of_part_ in rows_by_part(own):
+        right = [
+            np.mean([(f["label"] == f["prediction"]).mean() for _, f in of_seed.groupby("fold")])
+            for of_seed in seeds_of(of_part_)
+        ]
+        assert score[part] == pytest.approx(np.mean(right))
+    uneven = pd.DataFrame({"seed": 0, "fold": ["a", "b", "b", "b"], "label": 1, "prediction": [1, 0, 0, 0]})
+    assert fold_accuracy(uneven) == 0.5
+    assert np.isnan(fold_accuracy(uneven[1:]))
 
 
 def test_controls_are_majority_and_chance_of_each_part(run_rows):

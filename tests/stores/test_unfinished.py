@@ -34,6 +34,13 @@ def test_what_an_earlier_merjax_began_is_continued(tmp_path, settings, fingerpri
     assert not (tmp_path / "journal.jsonl").exists()
 
 
+def test_what_was_begun_in_the_other_geometry_is_not_continued(tmp_path):
+    open_partial(tmp_path, [CLIP], CropSettings("rgb"))
+    (tmp_path / "journal.jsonl").write_text("what is done")
+    open_partial(tmp_path, [CLIP], CropSettings("rgb", geometry="authors"))
+    assert not (tmp_path / "journal.jsonl").exists()
+
+
 def test_a_folder_that_holds_only_what_systems_leave_is_filled_and_any_other_is_refused(tmp_path):
     (tmp_path / ".DS_Store").touch()
     open_partial(tmp_path, [CLIP], CropSettings())

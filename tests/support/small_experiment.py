@@ -15,8 +15,9 @@ import merjax.nn.region_cnn
 import merjax.nn.region_lstm
 import merjax.sweeps.plan
 from merjax.faces.regions import Region
+from merjax.nn.layers.conv_layers import ConvReluPool
 from merjax.nn.layers.recurrent import lstm_reference
-from merjax.nn.region_cnn import FEATURES, ConvReluPool, SimpleCNN
+from merjax.nn.shallow_cnn import FEATURES, SimpleCNN
 from merjax.protocols import SCHEMES, make_folds
 from merjax.stores.store import Store
 from merjax.sweeps.folder import open_folder
@@ -81,9 +82,9 @@ class TinyCNN(SimpleCNN):
         self.out = nn.Dense(self.classes)
 
 
-def plain_lstm(kernel_x, kernel_h, bias, x_RxTxBxD, length_B):
+def plain_lstm(kernel_x, kernel_h, bias, x_RxTxBxD, length_B, gates="sigmoid"):
     """The plain loop, which compiles in a fraction of the time of the fast one, with its NaN for frames that are not there."""
-    h_RxBxH = lstm_reference(kernel_x, kernel_h, bias, x_RxTxBxD, length_B)
+    h_RxBxH = lstm_reference(kernel_x, kernel_h, bias, x_RxTxBxD, length_B, gates)
     return jnp.where((length_B <= x_RxTxBxD.shape[1])[:, None], h_RxBxH, jnp.nan)
 
 

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from merjax.config import Config, flatten, make_config, read_settings
+from merjax.config import Config, make_config, read_settings
 from merjax.sweeps.sweep_file import make_sweep
 from merjax.system.errors import MerjaxError
-from merjax.system.settings import read_as, settings_in
+from merjax.system.settings import flatten, read_as, settings_in
 from merjax.system.values import parse
 
 DEFAULTS = flatten(Config())

@@ -22,47 +22,42 @@ The barriers keep XLA from fusing the gathering of an array into the loops and p
 import functools
 import itertools
 import math
+from typing import Literal
 
 import jax
 import jax.numpy as jnp
-from flax import linen as nn
 from jax import lax
 from jaxtyping import Array, Float
 
 _COLUMNS = 1024  # M of a strip: with up to 512 pixels and channels, its windows fill 2 MiB, a core's second-level cache
 _NOBODY = 4  # positions in a cell are 0 to 3; a cell that ReLU switched off has no winner
 
+# What becomes of an odd last row or column: "floor" takes it into the convolution and not into the pooling, h = H // 2;
+# "ceil" makes cells of one row or column of it, h = (H + 1) // 2, which is what TensorFlow calls SAME.
+Pooling = Literal["floor", "ceil"]
+
 
 def conv_relu_pool(
-    x_CxHxWxB: Float[Array, "C H W B"], kernel_HWIO: Float[Array, "k k C O"], bias_O: Float[Array, "O"]
+    x_CxHxWxB: Float[Array, "C H W B"],
+    kernel_HWIO: Float[Array, "k k C O"],
+    bias_O: Float[Array, "O"],
+    pooling: Pooling = "floor",
 ) -> Float[Array, "O h w B"]:
     """Convolve (stride 1, SAME, odd kernel size k), add the bias, apply ReLU, take the maximum of each 2x2 block.
 
-    Sizes floor, h = H // 2 and w = W // 2: an odd last row or column takes part in the convolution, not in the
-    pooling.
     Where values tie, the first in row-major order gets the gradient, as in `conv_relu_pool_reference`, to which this
     is equal up to the rounding of sums.
     """
-    return _conv_relu_pool(x_CxHxWxB, kernel_HWIO, bias_O)
+    return _conv_relu_pool(x_CxHxWxB, kernel_HWIO, bias_O, pooling)
 
 
-def max_pool(x_CxHxWxB: Float[Array, "C H W B"]) -> Float[Array, "C h w B"]:
-    """The maximum of each 2x2 block, sizes floor; the first of equal values gets the gradient."""
+def max_pool(x_CxHxWxB: Float[Array, "C H W B"], pooling: Pooling = "floor") -> Float[Array, "C h w B"]:
+    """The maximum of each 2x2 block; the first of equal values gets the gradient."""
+    odd = [size % 2 if pooling == "ceil" else 0 for size in x_CxHxWxB.shape[1:3]]
+    if any(odd):
+        edges = ((0, 0), (0, odd[0]), (0, odd[1]), (0, 0))
+        x_CxHxWxB = jnp.pad(x_CxHxWxB, edges, constant_values=-jnp.inf)
     return _max_pool(x_CxHxWxB)
-
-
-class Conv(nn.Module):
-    """A convolution that keeps the size (odd `size`, SAME), with bias: [C, H, W, B] -> [O, H, W, B]. He initialisation."""
-
-    filters: int
-    size: int
-
-    @nn.compact
-    def __call__(self, x_CxHxWxB: Float[Array, "C H W B"]) -> Float[Array, "O H W B"]:
-        shape = (self.size, self.size, x_CxHxWxB.shape[0], self.filters)
-        kernel_HWIO = self.param("kernel", nn.initializers.he_normal(), shape)
-        bias_O = self.param("bias", nn.initializers.zeros, (self.filters,))
-        return convolve(x_CxHxWxB, kernel_HWIO) + bias_O[:, None, None, None]
 
 
 def convolve(x_CxHxWxB: Float[Array, "C H W B"], kernel_HWIO: Float[Array, "k k C O"]) -> Float[Array, "O H W B"]:
@@ -80,28 +75,33 @@ def convolve(x_CxHxWxB: Float[Array, "C H W B"], kernel_HWIO: Float[Array, "k k 
 
 
 def conv_relu_pool_reference(
-    x_CxHxWxB: Float[Array, "C H W B"], kernel_HWIO: Float[Array, "k k C O"], bias_O: Float[Array, "O"]
+    x_CxHxWxB: Float[Array, "C H W B"],
+    kernel_HWIO: Float[Array, "k k C O"],
+    bias_O: Float[Array, "O"],
+    pooling: Pooling = "floor",
 ) -> Float[Array, "O h w B"]:
     """What `conv_relu_pool` computes, written plainly and differentiated by JAX."""
     layout = ("CHWN", "HWIO", "CHWN")
     y_OxHxWxB = lax.conv_general_dilated(x_CxHxWxB, kernel_HWIO, (1, 1), "SAME", dimension_numbers=layout)
-    return max_pool_reference(jax.nn.relu(y_OxHxWxB + bias_O[:, None, None, None]))
+    return max_pool_reference(jax.nn.relu(y_OxHxWxB + bias_O[:, None, None, None]), pooling)
 
 
-def max_pool_reference(x_CxHxWxB: Float[Array, "C H W B"]) -> Float[Array, "C h w B"]:
+def max_pool_reference(x_CxHxWxB: Float[Array, "C H W B"], pooling: Pooling = "floor") -> Float[Array, "C h w B"]:
     """What `max_pool` computes, written plainly and differentiated by JAX."""
-    return lax.reduce_window(x_CxHxWxB, -jnp.inf, lax.max, (1, 2, 2, 1), (1, 2, 2, 1), "VALID")
+    padding = {"floor": "VALID", "ceil": "SAME"}[pooling]
+    return lax.reduce_window(x_CxHxWxB, -jnp.inf, lax.max, (1, 2, 2, 1), (1, 2, 2, 1), padding)
 
 
-@jax.custom_vjp
-def _conv_relu_pool(x_CxHxWxB, kernel_HWIO, bias_O):
-    return _conv_forward(x_CxHxWxB, kernel_HWIO, bias_O)[0]
+@functools.partial(jax.custom_vjp, nondiff_argnums=(3,))
+def _conv_relu_pool(x_CxHxWxB, kernel_HWIO, bias_O, pooling):
+    return _conv_forward(x_CxHxWxB, kernel_HWIO, bias_O, pooling)[0]
 
 
-def _conv_forward(x_CxHxWxB, kernel_HWIO, bias_O):
+def _conv_forward(x_CxHxWxB, kernel_HWIO, bias_O, pooling):
     size, _, _, outputs = kernel_HWIO.shape
     reach = _reach(size)
-    grid_CxHxWxB, grid_transpose = jax.vjp(functools.partial(_grid, size=size), x_CxHxWxB)
+    pixels = x_CxHxWxB.shape[1:3]
+    grid_CxHxWxB, grid_transpose = jax.vjp(functools.partial(_grid, size=size, pooling=pooling), x_CxHxWxB)
     grid_CxHxWxB, weights_KxN = lax.optimization_barrier((grid_CxHxWxB, _pack(kernel_HWIO)))
     _, height, width, batch = grid_CxHxWxB.shape
     height, width = height - reach + 1, width - reach + 1
@@ -112,7 +112,10 @@ def _conv_forward(x_CxHxWxB, kernel_HWIO, bias_O):
         windows_JxCxHxWxB = _gather_windows(windows_JxCxHxWxB, grid_CxHxWxB, i * strip)
         windows_KxM = windows_JxCxHxWxB.reshape(len(weights_KxN), -1)
         y_NxM = lax.optimization_barrier(lax.dot_general(weights_KxN, windows_KxM, (((0,), (0,)), ((), ()))))
-        best_OxHxWxB, winner_OxHxWxB = _first_maximum(y_NxM.reshape(4, outputs, strip, width, batch))
+        y_4xOxHxWxB = y_NxM.reshape(4, outputs, strip, width, batch)
+        if pooling == "ceil" and (pixels[0] % 2 or pixels[1] % 2):
+            y_4xOxHxWxB = jnp.where(_inside(pixels, i * strip, strip, width), y_4xOxHxWxB, -jnp.inf)
+        best_OxHxWxB, winner_OxHxWxB = _first_maximum(y_4xOxHxWxB)
         best_OxHxWxB = best_OxHxWxB + bias_O[:, None, None, None]
         winner_OxHxWxB = jnp.where(best_OxHxWxB > 0, winner_OxHxWxB, jnp.uint8(_NOBODY))
         new = jnp.maximum(best_OxHxWxB, 0), winner_OxHxWxB
@@ -125,7 +128,8 @@ def _conv_forward(x_CxHxWxB, kernel_HWIO, bias_O):
     return y_OxHxWxB, (grid_CxHxWxB, winner_OxHxWxB, kernel_HWIO, grid_transpose)
 
 
-def _conv_backward(residuals, dy_OxHxWxB):
+def _conv_backward(pooling, residuals, dy_OxHxWxB):
+    del pooling  # the winners lie inside the image
     grid_CxHxWxB, winner_OxHxWxB, kernel_HWIO, grid_transpose = residuals
     weights_KxN, kernel_transpose = jax.vjp(_pack, kernel_HWIO)
     dy_OxHxWxB = lax.optimization_barrier(dy_OxHxWxB)
@@ -184,14 +188,15 @@ def _reach(size):
     return (size + 1) // 2
 
 
-def _grid(x_CxHxWxB, size):
+def _grid(x_CxHxWxB, size, pooling="floor"):
     """The image as blocks of 2x2 pixels, [2, 2, C] as channels, with the zeros that SAME asks for.
 
     The first window begins size // 2 pixels before the image, the last is that of the last cell.
     """
     channels, *pixels, batch = x_CxHxWxB.shape
     before = size // 2
-    rows, columns = (length // 2 + _reach(size) - 1 for length in pixels)
+    more = 1 if pooling == "ceil" else 0
+    rows, columns = ((length + more) // 2 + _reach(size) - 1 for length in pixels)
     padding = [
         (before, blocks * 2 - before - length, 0) for blocks, length in zip((rows, columns), pixels, strict=True)
     ]
@@ -199,6 +204,14 @@ def _grid(x_CxHxWxB, size):
     x_CxHxWxB = lax.pad(x_CxHxWxB, zero, ((0, 0, 0), *padding, (0, 0, 0)))  # a negative end cuts an odd last line
     x = x_CxHxWxB.reshape(channels, rows, 2, columns, 2, batch)
     return x.transpose(2, 4, 0, 1, 3, 5).reshape(-1, rows, columns, batch)
+
+
+def _inside(pixels, first, rows, columns):
+    """Which of the four positions of cells lie inside the image, for the rows of cells that begin at `first`."""
+    row_2xH = 2 * (first + jnp.arange(rows)) + jnp.arange(2)[:, None]
+    column_2xW = 2 * jnp.arange(columns) + jnp.arange(2)[:, None]
+    inside = (row_2xH < pixels[0])[:, None, :, None] & (column_2xW < pixels[1])[None, :, None, :]
+    return inside.reshape(4, 1, rows, columns, 1)
 
 
 def _strip(rows, columns):

@@ -1,4 +1,6 @@
-"""The initial weights of flow networks, as in the libraries that they were published with."""
+"""Initial weights, as in the libraries and the code that networks were published with."""
+
+from typing import Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -13,3 +15,21 @@ def fan_in_uniform(fan_in: int) -> nn.initializers.Initializer:
         return jax.random.uniform(key, shape, dtype, -(fan_in**-0.5), fan_in**-0.5)
 
     return init
+
+
+class Start(NamedTuple):
+    """The initial weights of a network's convolutions, of its FC layers and of the last of these; all biases start at 0."""
+
+    convolution: nn.initializers.Initializer
+    dense: nn.initializers.Initializer
+    last: nn.initializers.Initializer
+
+
+_he = nn.initializers.he_normal()
+
+# "he" is merjax's own; "normal" is that of the code published in 2022 for the successor of the paper
+Initial = Literal["he", "normal"]
+STARTS: dict[Initial, Start] = {
+    "he": Start(_he, _he, _he),
+    "normal": Start(nn.initializers.normal(0.1), nn.initializers.normal(0.01), nn.initializers.glorot_uniform()),
+}

@@ -1,9 +1,13 @@
-"""The losses of the paper's Sec. 3.2."""
+"""The losses of the paper's Sec. 3.2, and that of its successor's temporal stage."""
+
+from typing import Literal
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
+
+Loss = Literal["focal", "binary focal"]
 
 
 def focal_loss(
@@ -34,3 +38,33 @@ def focal_loss(
     y_BxK = jax.nn.one_hot(label_B, logits_BxK.shape[1])
     y_BxK = (1 - smoothing) * y_BxK + smoothing * live_BxK / live_BxK.sum(1, keepdims=True)
     return -(alpha_K * y_BxK * focus_BxK * log_p_BxK).sum(1)
+
+
+def binary_focal_loss(
+    logits_BxK: Float[Array, "B K"],
+    label_B: Int[Array, "B"],
+    alpha_K: Float[Array | np.ndarray, "K"],
+    gamma: Float[Array, ""] | np.float32 | float,
+    smoothing: Float[Array, ""] | np.float32 | float = 0.0,
+) -> Float[Array, "B"]:
+    """The focal loss of each class against all others, summed over the classes of the softmax: -alpha_label sum_i [y_i
+    (1 - p_i)^gamma log p_i + (1 - y_i) p_i^gamma log(1 - p_i)], as in the code published in 2022 (without alpha).
+
+    log(1 - p_i) is taken from the other classes' scores, so it stays finite where p_i rounds to 1.
+
+    Args:
+        logits_BxK, label_B, gamma, smoothing: as for `focal_loss`; all scores are finite.
+        alpha_K: a weight per class, of the samples that have it.
+
+    Returns: one loss per sample.
+    """
+    classes = logits_BxK.shape[1]
+    log_p_BxK = jax.nn.log_softmax(logits_BxK)
+    others_BxKxK = jnp.where(jnp.eye(classes, dtype=bool), -jnp.inf, log_p_BxK[:, None])
+    log_rest_BxK = jax.nn.logsumexp(others_BxKxK, axis=2)
+    y_BxK = jax.nn.one_hot(label_B, classes)
+    y_BxK = (1 - smoothing) * y_BxK + smoothing / classes
+    # exp(gamma log x) is x ** gamma, and has a finite derivative where x is 0
+    hit_BxK = y_BxK * jnp.exp(gamma * log_rest_BxK) * log_p_BxK
+    miss_BxK = (1 - y_BxK) * jnp.exp(gamma * log_p_BxK) * log_rest_BxK
+    return -jnp.asarray(alpha_K)[label_B] * (hit_BxK + miss_BxK).sum(1)

@@ -1,8 +1,8 @@
 """The LSTMs of the paper's Eq. 6 over sequences of unequal length, one per region.
 
-All four gates go through one tanh (sigmoid(z) = 1/2 + 1/2 tanh(z/2), the inner halves folded into the weights). Inputs,
-state and bias go through one product, and the gradient is written by hand. On a CPU the products take two thirds of the
-time; the rest is saved in memory and in padding:
+All four gates go through one tanh (sigmoid(z) = 1/2 + 1/2 tanh(z/2), the inner halves folded into the weights); a hard sigmoid
+is 1/2 + 1/2 clip(2 z/5, -1, 1). Inputs, state and bias go through one product, and the gradient is written by hand. On a CPU
+the products take two thirds of the time; the rest is saved in memory and in padding:
 
 - What the backward pass needs is written once, in place, into arrays of all regions and frames. The backward pass reads
   them frame by frame. The gates' gradients stay in the cache: every few frames they are added to the weights' gradient.
@@ -19,12 +19,18 @@ block's frames of n sequences. The barriers keep XLA from fusing element-wise wo
 """
 
 import functools
+from typing import Literal
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 from jax.custom_batching import custom_vmap
 from jaxtyping import Array, Float, Int
+
+# How a gate's sum z becomes its opening: 1 / (1 + exp(-z)), or the straight line 0.2 z + 0.5 cut off at 0 and 1, which was
+# TensorFlow's default for LSTMs until 2019.
+Gates = Literal["sigmoid", "hard sigmoid"]
 
 _BLOCK = 8  # frames whose gates' gradients go into the weights' gradient together
 
@@ -35,6 +41,7 @@ def lstm(
     bias_Rx4H: Float[Array, "R G"],
     x_RxTxBxD: Float[Array, "R T B D"],
     length_B: Int[Array, "B"],
+    gates: Gates = "sigmoid",
 ) -> Float[Array, "R B H"]:
     """The state h of R LSTMs at the last real frame of each sequence.
 
@@ -46,32 +53,37 @@ def lstm(
         x_RxTxBxD: sequences, post-padded to T frames; the padding's values do not matter, not even NaN.
         length_B: frames of each sequence, the same for all R, 0 to T. An empty sequence ends in zeros; a length above T
             gives NaN.
+        gates: the function that stands for sigmoid.
 
     All in float32. Differentiable once, in reverse mode, in all arguments but `length_B`; the padding's gradient is zero.
     """
     units, frames = kernel_h_RxHx4H.shape[1], x_RxTxBxD.shape[1]
     said_B = jnp.asarray(length_B).astype(int)
     length_B = jnp.clip(said_B, 0, frames)
-    halves_4H = jnp.repeat(jnp.array([0.5, 0.5, 1.0, 0.5]), units)  # of the sigmoid gates i, f and o
+    half = 0.5 if gates == "sigmoid" else 0.4
+    halves_4H = jnp.repeat(jnp.array([half, half, 1.0, half]), units)  # of the sigmoid gates i, f and o
     kernel_RxKx4H = jnp.concatenate([kernel_x_RxDx4H, kernel_h_RxHx4H, bias_Rx4H[:, None]], axis=1) * halves_4H
     longest_first_B = jnp.argsort(length_B, descending=True)
     real_TxB = jnp.arange(frames)[:, None] < length_B
     x_RxTxBxD = jnp.where(real_TxB[:, :, None], x_RxTxBxD, 0)[:, :, longest_first_B]
     x_RxTxBxD = jnp.pad(x_RxTxBxD, ((0, 0), (0, -frames % _BLOCK), (0, 0), (0, 0)))
-    last_RxBxH = _lstm(kernel_RxKx4H, x_RxTxBxD, length_B[longest_first_B])[:, jnp.argsort(longest_first_B)]
+    last_RxBxH = _lstm(kernel_RxKx4H, x_RxTxBxD, length_B[longest_first_B], gates)[:, jnp.argsort(longest_first_B)]
     return jnp.where((said_B <= frames)[:, None], last_RxBxH, jnp.nan)
 
 
-def lstm_reference(kernel_x_RxDx4H, kernel_h_RxHx4H, bias_Rx4H, x_RxTxBxD, length_B) -> Float[Array, "R B H"]:
+def lstm_reference(
+    kernel_x_RxDx4H, kernel_h_RxHx4H, bias_Rx4H, x_RxTxBxD, length_B, gates: Gates = "sigmoid"
+) -> Float[Array, "R B H"]:
     """What `lstm` computes, written plainly and differentiated by JAX: a finished sequence keeps its state."""
+    sigmoid = jax.nn.sigmoid if gates == "sigmoid" else lambda z: jnp.clip(0.2 * z + 0.5, 0, 1)
 
     def region(kernel_x_Dx4H, kernel_h_Hx4H, bias_4H, x_TxBxD):
         def frame(state, inputs):
             h_BxH, c_BxH = state
             t, x_BxD = inputs
             i, f, g, o = jnp.split(x_BxD @ kernel_x_Dx4H + h_BxH @ kernel_h_Hx4H + bias_4H, 4, axis=-1)
-            new_c_BxH = jax.nn.sigmoid(f) * c_BxH + jax.nn.sigmoid(i) * jnp.tanh(g)
-            new_h_BxH = jax.nn.sigmoid(o) * jnp.tanh(new_c_BxH)
+            new_c_BxH = sigmoid(f) * c_BxH + sigmoid(i) * jnp.tanh(g)
+            new_h_BxH = sigmoid(o) * jnp.tanh(new_c_BxH)
             real_Bx1 = (t < length_B)[:, None]
             return (jnp.where(real_Bx1, new_h_BxH, h_BxH), jnp.where(real_Bx1, new_c_BxH, c_BxH)), None
 
@@ -82,23 +94,25 @@ def lstm_reference(kernel_x_RxDx4H, kernel_h_RxHx4H, bias_Rx4H, x_RxTxBxD, lengt
     return jax.vmap(region)(kernel_x_RxDx4H, kernel_h_RxHx4H, bias_Rx4H, x_RxTxBxD)
 
 
-@jax.custom_vjp
-def _lstm(kernel_RxKx4H, x_RxTxBxD, length_B):
+@functools.partial(jax.custom_vjp, nondiff_argnums=(3,))
+def _lstm(kernel_RxKx4H, x_RxTxBxD, length_B, gates):
     """`lstm` of sequences sorted longest first and padded to whole blocks, whose sigmoids' weights are halved."""
-    return _forward(kernel_RxKx4H, x_RxTxBxD, length_B, ())[0]
+    return _forward(kernel_RxKx4H, x_RxTxBxD, length_B, (), gates)[0]
 
 
-def _lstm_forward(kernel_RxKx4H, x_RxTxBxD, length_B):
+def _lstm_forward(kernel_RxKx4H, x_RxTxBxD, length_B, gates):
     asked_for_dx = x_RxTxBxD.perturbed  # features are data to the method, and XLA would not drop it from the loops
     kernel_RxKx4H, x_RxTxBxD, length_B = kernel_RxKx4H.value, x_RxTxBxD.value, length_B.value
-    width, gates = kernel_RxKx4H.shape[1:]
+    width, four_units = kernel_RxKx4H.shape[1:]
     # of x, h and 1; the gates; c before; tanh c. Zeros where no frame writes: the last block of a phase reads on to its end.
-    saved = tuple(jnp.zeros((*x_RxTxBxD.shape[:3], size)) for size in (width, gates, gates // 4, gates // 4))
-    last_RxBxH, saved = _forward(kernel_RxKx4H, x_RxTxBxD, length_B, saved)
+    saved = tuple(
+        jnp.zeros((*x_RxTxBxD.shape[:3], size)) for size in (width, four_units, four_units // 4, four_units // 4)
+    )
+    last_RxBxH, saved = _forward(kernel_RxKx4H, x_RxTxBxD, length_B, saved, gates)
     return last_RxBxH, (kernel_RxKx4H, length_B, saved, jnp.zeros_like(x_RxTxBxD) if asked_for_dx else None)
 
 
-def _forward(kernel_RxKx4H, x_RxTxBxD, length_B, saved):
+def _forward(kernel_RxKx4H, x_RxTxBxD, length_B, saved, gates):
     """The last states, and `saved` with what every frame read and made, unless that is empty."""
     regions, _, batch, _ = x_RxTxBxD.shape
     units = kernel_RxKx4H.shape[2] // 4
@@ -109,7 +123,7 @@ def _forward(kernel_RxKx4H, x_RxTxBxD, length_B, saved):
         kernel_Kx4H = lax.optimization_barrier(_at(kernel_RxKx4H, r))
         h_nxH = c_nxH = last_BxH = zeros_BxH
         for n, begin, end in _phases(length_B, frames_each=1):
-            frame = functools.partial(_frame_forward, kernel_Kx4H, x_RxTxBxD, length_B[:n], r)
+            frame = functools.partial(_frame_forward, gates, kernel_Kx4H, x_RxTxBxD, length_B[:n], r)
             state = (h_nxH[:n], c_nxH[:n], last_BxH[:n], saved)
             h_nxH, c_nxH, last_nxH, saved = lax.fori_loop(begin, end, frame, state)
             last_BxH = last_BxH.at[:n].set(last_nxH)
@@ -118,12 +132,13 @@ def _forward(kernel_RxKx4H, x_RxTxBxD, length_B, saved):
     return lax.fori_loop(0, regions, region, (jnp.zeros((regions, batch, units)), saved))
 
 
-def _frame_forward(kernel_Kx4H, x_RxTxBxD, length_n, r, t, carry):
+def _frame_forward(gates, kernel_Kx4H, x_RxTxBxD, length_n, r, t, carry):
     h_nxH, c_nxH, last_nxH, saved = carry
     n = len(length_n)
     xh1_nxK = jnp.concatenate([_rows(x_RxTxBxD, r, t, n), h_nxH, jnp.ones((n, 1))], axis=1)
     xh1_nxK = lax.optimization_barrier(xh1_nxK)
-    gates_nx4H = lax.optimization_barrier(jnp.tanh(lax.optimization_barrier(xh1_nxK @ kernel_Kx4H)))
+    z_nx4H = lax.optimization_barrier(xh1_nxK @ kernel_Kx4H)
+    gates_nx4H = lax.optimization_barrier(jnp.tanh(z_nx4H) if gates == "sigmoid" else _hard(z_nx4H))
     i, f, g, o = jnp.split(gates_nx4H, 4, axis=-1)
     new_c_nxH = lax.optimization_barrier((0.5 + 0.5 * f) * c_nxH + (0.5 + 0.5 * i) * g)
     tanh_c_nxH = lax.optimization_barrier(jnp.tanh(new_c_nxH))
@@ -134,7 +149,14 @@ def _frame_forward(kernel_Kx4H, x_RxTxBxD, length_n, r, t, carry):
     return h_nxH, new_c_nxH, last_nxH, saved
 
 
-def _lstm_backward(residuals, dlast_RxBxH):
+def _hard(z_nx4H):
+    """What stands for tanh where i, f and o are hard sigmoids."""
+    units = z_nx4H.shape[1] // 4
+    g_4H = np.repeat([False, False, True, False], units)
+    return jnp.where(g_4H, jnp.tanh(z_nx4H), jnp.clip(z_nx4H, -1, 1))
+
+
+def _lstm_backward(gates, residuals, dlast_RxBxH):
     kernel_RxKx4H, length_B, saved, dx_RxTxBxD = residuals
     regions, _, units = dlast_RxBxH.shape
     inputs = kernel_RxKx4H.shape[1] - units - 1
@@ -146,7 +168,9 @@ def _lstm_backward(residuals, dlast_RxBxH):
         dlast_BxH = lax.optimization_barrier(_at(dlast_RxBxH, r))
         state = jnp.zeros((0, units)), jnp.zeros((0, units)), jnp.zeros_like(kernel_Kx4H), dx_RxTxBxD
         for n, begin, end in reversed(_phases(length_B, frames_each=_BLOCK)):
-            backward = functools.partial(_block_backward, transposed, saved, dlast_BxH[:n], length_B[:n], r, end - 1)
+            backward = functools.partial(
+                _block_backward, gates, transposed, saved, dlast_BxH[:n], length_B[:n], r, end - 1
+            )
             dh_nxH, dc_nxH, dkernel_Kx4H, dx_RxTxBxD = state
             state = _with_rows(dh_nxH, n), _with_rows(dc_nxH, n), dkernel_Kx4H, dx_RxTxBxD
             state = lax.fori_loop(0, end - begin, backward, state)
@@ -156,12 +180,13 @@ def _lstm_backward(residuals, dlast_RxBxH):
     return dkernel_RxKx4H, dx_RxTxBxD, None
 
 
-def _block_backward(transposed, saved, dlast_nxH, length_n, r, last_block, step, carry):
+def _block_backward(gates, transposed, saved, dlast_nxH, length_n, r, last_block, step, carry):
     """Through `_BLOCK` frames, last first: the state's gradients, and what the block adds to the others."""
     dh_nxH, dc_nxH, dkernel_Kx4H, dx_RxTxBxD = carry
     kernel_x_4HxD, kernel_h_4HxH = transposed
     xh1_RxTxBxK, gates_RxTxBx4H, c_RxTxBxH, tanh_c_RxTxBxH = saved
     n, first = len(length_n), (last_block - step) * _BLOCK
+    slope = _tanh_slope if gates == "sigmoid" else _clip_slope
 
     def frame(back, carry):
         dh_nxH, dc_nxH, dz_Sxnx4H = carry
@@ -172,8 +197,8 @@ def _block_backward(transposed, saved, dlast_nxH, length_n, r, last_block, step,
         dh_nxH = jnp.where((first + s == length_n - 1)[:, None], dlast_nxH, dh_nxH)
         dc_nxH = lax.optimization_barrier(dc_nxH + dh_nxH * (0.5 + 0.5 * o) * (1 - tanh_c_nxH**2))
         # With s = 1/2 + 1/2 tanh(z/2), ds = 1/2 (1 - tanh(z/2)^2) dz/2; the inner 1/2 is in the scaled weights.
-        through_c = 0.5 * g * (1 - i * i), 0.5 * c_nxH * (1 - f * f), (0.5 + 0.5 * i) * (1 - g * g)
-        dz = [*(gate * dc_nxH for gate in through_c), 0.5 * tanh_c_nxH * (1 - o * o) * dh_nxH]
+        through_c = 0.5 * g * slope(i), 0.5 * c_nxH * slope(f), (0.5 + 0.5 * i) * (1 - g * g)
+        dz = [*(gate * dc_nxH for gate in through_c), 0.5 * tanh_c_nxH * slope(o) * dh_nxH]
         dz_nx4H = lax.optimization_barrier(jnp.concatenate(dz, axis=1))
         dh_nxH = lax.optimization_barrier(dz_nx4H @ kernel_h_4HxH)
         return dh_nxH, dc_nxH * (0.5 + 0.5 * f), _put(dz_Sxnx4H, dz_nx4H, s)
@@ -188,6 +213,14 @@ def _block_backward(transposed, saved, dlast_nxH, length_n, r, last_block, step,
         dx_1xSxnxD = (dz_Mx4H @ kernel_x_4HxD).reshape(1, _BLOCK, n, -1)
         dx_RxTxBxD = lax.dynamic_update_slice(dx_RxTxBxD, dx_1xSxnxD, (r, first, 0, 0))
     return dh_nxH, dc_nxH, dkernel_Kx4H, dx_RxTxBxD
+
+
+def _tanh_slope(y):
+    return 1 - y * y
+
+
+def _clip_slope(y):
+    return (jnp.abs(y) < 1).astype(y.dtype)
 
 
 _lstm.defvjp(_lstm_forward, _lstm_backward, symbolic_zeros=True)

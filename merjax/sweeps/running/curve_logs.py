@@ -57,16 +57,17 @@ class _Written(NamedTuple):
 
 
 class CurveLogs(Listener):
-    """Writes new points of the curves while a sweep's runs train, and missing ones when a chunk is finished."""
+    """Writes new points of the curves while a sweep's runs train, and missing ones when a chunk is finished.
+
+    A shared stage is written to the log of the run that asks for it first; the others get its curve when they are finished.
+    """
 
     def __init__(self, folder: Path, plan: Plan, log: Log) -> None:
         self.folder, self.plan, self.log = folder, plan, log
         self.written: dict[tuple[int, str], _Written] = {}  # by this process, of a chunk's stage
 
     def called(self, chunk: Chunk, progress: Progress) -> None:
-        if (
-            chunk.shared or not progress.history
-        ):  # a shared stage is in the curves of the chunks that take what it gives
+        if not progress.history:
             return
         stage, form = training_name(progress.stage, progress.inner), _FORMATS[self.log]
         before = self.written.get((chunk.number, stage), _Written(0, -np.inf))
@@ -82,7 +83,7 @@ class CurveLogs(Listener):
         self.written[chunk.number, stage] = _Written(progress.step, time.monotonic())
 
     def finished(self, chunk: Chunk) -> None:
-        if not chunk.shared:
+        if not chunk.shared:  # whose curves are those of the runs that take what it gives
             log_chunk(self.folder, self.plan, chunk, self.log)
 
 

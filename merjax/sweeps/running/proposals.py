@@ -3,11 +3,11 @@
 import json
 from typing import Any
 
-from merjax.config import flatten
 from merjax.methods.registry import method_of
 from merjax.sweeps.samplers import optuna, with_fixed
 from merjax.sweeps.sweep_file import SweepFile
 from merjax.system.errors import MerjaxError
+from merjax.system.settings import flatten
 
 
 def propose(

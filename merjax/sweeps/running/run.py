@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 from rich.console import Console
 
-from merjax.config import Config, flatten, identity, trained_settings
+from merjax.config import Config, identity, trained_settings
 from merjax.sweeps.folder import (
     is_finished,
     open_folder,
@@ -35,6 +35,7 @@ from merjax.system.console import default_console, is_watched, say
 from merjax.system.errors import MerjaxError
 from merjax.system.jax_setup import prepare_backend
 from merjax.system.paths import refuse_unwritable, user_path
+from merjax.system.settings import flatten
 
 
 def run_sweep(
@@ -138,7 +139,7 @@ def make_missing_store(sweep: SweepFile, console: Console) -> None:
     """
     if sweep.synthesize is not None:
         with at_work("making the clips in", sweep.store):
-            make_demo_store(sweep.store, sweep.synthesize, sweep.name, console)
+            make_demo_store(sweep.trials[0].config.data, sweep.synthesize, sweep.name, console)
 
 
 def _searched(

@@ -69,6 +69,34 @@ def test_outputs_and_gradients_equal_the_reference(layer, columns, monkeypatch):
     assert_close(ours, output_and_gradients(conv_relu_pool_reference, arguments, dy))
 
 
+# the layers with one odd side and with two, in strips of some rows and of all
+@pytest.mark.parametrize(
+    ("layer", "columns"),
+    [
+        pytest.param(layer, columns, marks=[] if (n, columns) in ((0, 40), (6, 40)) else pytest.mark.long)
+        for n, layer in enumerate(LAYERS)
+        for columns in (1, 40, 10**6)
+    ],
+)
+def test_pooling_of_odd_ends_equals_the_reference(layer, columns, monkeypatch):
+    monkeypatch.setattr(convolution, "_COLUMNS", columns)
+    arguments, _ = draw(*layer)
+    _, height, width, _, filters = layer
+    dy = jnp.asarray(np.random.default_rng(1).normal(size=(filters, -(-height // 2), -(-width // 2), 3)), jnp.float32)
+    ours, plain = (functools.partial(f, pooling="ceil") for f in (conv_relu_pool, conv_relu_pool_reference))
+    assert_close(output_and_gradients(ours, arguments, dy), output_and_gradients(plain, arguments, dy))
+
+
+@pytest.mark.parametrize("shape", [(2, 5, 7, 3), pytest.param((2, 6, 5, 3), marks=pytest.mark.long)])
+def test_max_pool_of_odd_ends_equals_reduce_window(shape):
+    x_CxHxWxB = -1 - jax.random.randint(jax.random.key(0), shape, 0, 3).astype(jnp.float32)  # less than any zero
+    dy = jax.random.normal(jax.random.key(1), (shape[0], -(-shape[1] // 2), -(-shape[2] // 2), shape[3]))
+    ours, plain = (functools.partial(f, pooling="ceil") for f in (max_pool, max_pool_reference))
+    pairs = (output_and_gradients(f, (x_CxHxWxB,), dy) for f in (ours, plain))
+    for a, b in zip(*pairs, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
 def test_output_equals_a_plain_loop():
     (x, kernel, bias), _ = draw(2, 5, 7, 3, 3)
     padded = np.pad(np.float64(x), ((0, 0), (1, 1), (1, 1), (0, 0)))

@@ -6,7 +6,7 @@ import numpy as np
 import optax
 import pytest
 
-from merjax.nn.layers.losses import focal_loss
+from merjax.nn.layers.losses import binary_focal_loss, focal_loss
 
 LOGITS_BxK = jnp.array([[2.0, -1.0, 0.5], [0.0, 3.0, -2.0], [-1.0, 0.2, 0.1], [5.0, 5.0, 5.0]])
 LABEL_B = jnp.array([0, 2, 1, 1])
@@ -70,3 +70,36 @@ def test_gamma_can_be_traced_and_vmapped():
     together = jax.jit(jax.vmap(lambda gamma: focal_loss(LOGITS_BxK, LABEL_B, ALPHA_K, gamma)))(gammas)
     alone = jnp.stack([focal_loss(LOGITS_BxK, LABEL_B, ALPHA_K, gamma) for gamma in (0.0, 1.0, 2.0)])
     np.testing.assert_allclose(together, alone, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("gamma", "smoothing"),
+    [(2.0, 0.1), *(pytest.param(*pair, marks=pytest.mark.long) for pair in ((2, 0), (0, 0), (0.5, 0)))],
+)
+def test_binary_focal_loss_adds_up_one_class_against_the_others(gamma, smoothing):
+    """As it is written, in float64; and its gradient against differences of that."""
+
+    def plain(logits):
+        p = np.exp(np.float64(logits))
+        p /= p.sum(1, keepdims=True)
+        y = np.eye(3)[np.asarray(LABEL_B)] * (1 - smoothing) + smoothing / 3
+        terms = y * (1 - p) ** gamma * np.log(p) + (1 - y) * p**gamma * np.log(1 - p)
+        return -np.asarray(ALPHA_K)[np.asarray(LABEL_B)] * terms.sum(1)
+
+    def ours(logits):
+        return binary_focal_loss(logits, LABEL_B, ALPHA_K, gamma, smoothing)
+
+    np.testing.assert_allclose(ours(LOGITS_BxK), plain(LOGITS_BxK), rtol=1e-5)
+    gradient_BxK = jax.grad(lambda logits: ours(logits).sum())(LOGITS_BxK)
+    for k in range(3):
+        step = np.eye(3)[k] * 1e-6
+        slope_B = (plain(np.float64(LOGITS_BxK) + step) - plain(np.float64(LOGITS_BxK) - step)) / 2e-6
+        np.testing.assert_allclose(gradient_BxK[:, k], slope_B, rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize("gamma", [0.5, *(pytest.param(gamma, marks=pytest.mark.long) for gamma in (0.0, 2.0))])
+def test_binary_focal_loss_has_a_finite_gradient_where_the_model_is_certain(gamma):
+    logits_BxK = jnp.array([[0.0, -80.0, -90.0], [-60.0, 0.0, -60.0], [0.0, 0.0, 0.0]])
+    value_B, transpose = jax.vjp(lambda z: binary_focal_loss(z, jnp.zeros(3, int), jnp.ones(3), gamma), logits_BxK)
+    assert jnp.isfinite(value_B).all()
+    assert jnp.isfinite(transpose(jnp.ones(3))[0]).all()

@@ -8,12 +8,16 @@ import numpy as np
 import pytest
 from jax import lax
 from jax.extend.core import jaxprs_in_params
+from support.plain_networks import hard_lstm
 
 from merjax.nn.layers.recurrent import _phases, lstm, lstm_reference
 from merjax.system.jax_setup import compiler_options
 
 REGIONS, FRAMES, BATCH, INPUTS, UNITS = 2, 19, 7, 3, 4  # frames: two whole blocks of the backward pass and a part
 LENGTH_B = jnp.array([7, 0, 1, 19, 16, 7, 8])
+
+
+HARD, HARD_REFERENCE = (functools.partial(f, gates="hard sigmoid") for f in (lstm, lstm_reference))
 
 
 def draw(seed=0, batch=BATCH):
@@ -80,6 +84,22 @@ def test_outputs_and_gradients_equal_the_reference(lengths):
     length_B = LENGTHS[lengths]
     arguments, dh = draw(batch=len(length_B))
     assert_close(vjp(lstm, arguments, dh, length_B), vjp(lstm_reference, arguments, dh, length_B))
+
+
+def test_hard_sigmoid_gates_equal_a_plain_loop_and_the_reference_with_gradients():
+    """The sums are large enough for gates to stand at 0, at 1 and between."""
+    arguments, dh = draw()
+    (*weights, x_RxTxBxD) = arguments
+    expected = [
+        [
+            hard_lstm(np.float64(x_RxTxBxD[r, :length, b]), *(np.float64(w[r]) for w in weights))
+            for b, length in enumerate(LENGTH_B)
+        ]
+        for r in range(REGIONS)
+    ]
+    ours = vjp(HARD, arguments, dh)
+    assert_close(ours[0], np.array(expected))
+    assert_close(ours, vjp(HARD_REFERENCE, arguments, dh))
 
 
 def test_weights_gradients_are_the_same_where_the_inputs_are_data():

@@ -17,7 +17,7 @@ from merjax.sweeps.running.train_chunk import open_group, train_chunk
 from merjax.sweeps.sweep_file import make_sweep
 
 AXES = {"spatial.learning_rate": [1e-4, 1e-3], "loss.gamma": [0, 2]}
-SWEEP = {"base": BASE | {"spatial": {**BASE["spatial"], "epochs": 1}}, "axes": AXES, "seeds": 2}
+SWEEP = {"base": BASE, "axes": AXES, "seeds": 2}
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -48,7 +48,7 @@ def whole():
     """The sweep in one chunk. It and those that the tests compare with it train tiny networks; `test_acceptance_sweep.py`
     trains the paper's."""
     with networks_in_use("tiny"):
-        yield trained(chunk=16)
+        yield trained(chunk=4)
 
 
 def assert_equal(one, other):
