@@ -62,7 +62,7 @@ def print_scores(result: SweepResult, console: Console, sort: str = "") -> None:
         marked = [" and ".join(marks.get(row["trial"], ()))] if marks else []
         last = number in (len(shown), len(shown) + len(controls))
         table.add_row(_name(row), *settings, *_cells(row), *marked, end_section=last)
-    for row in shown:
+    for row in shown if len(shown) <= _MOST_ROWS // 2 else ():  # scores.csv has them all
         if row["fold_accuracy"] >= 0:  # not a number if there is one fold
             cells = [f"{row['fold_accuracy']:.3f}" if name == "accuracy" else "" for name in SCORES]
             table.add_row(f"{row['trial']}: {OF_FOLDS}", *[""] * len(keys), *cells)

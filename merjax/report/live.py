@@ -106,7 +106,11 @@ def _said(result: SweepResult, notes: Sequence[Underway]) -> str:
         else ", and it is too early to say how long the rest takes"
     )
     heard = sum(note.is_heard for note in notes)
-    idle = "" if heard else " No process is at work, as far as this folder tells; the sweep's own line goes on with it."
+    idle = (
+        ""
+        if heard
+        else " Nothing is heard: programs are being prepared, or no process is at work; the sweep's own line goes on."
+    )
     return f"{said}{left}.{idle}"
 
 
@@ -153,7 +157,7 @@ def _curves(notes: Sequence[Underway]) -> list[Picture]:
         line = alt.Chart(own.drop(columns="training")).mark_line(strokeWidth=1.5)
         chart = line.encode(alt.X("step:Q"), alt.Y("loss:Q", title="training loss"), color="trial:N", detail="chunk:N")
         caption = f"Training loss of the {training} stage so far, the median over the runs of a trial and chunk."
-        pictures.append(charted(styled(chart, 240), caption))
+        pictures.append(charted(styled(chart, 240), caption)._replace(chart=None))  # the page has no scripts
     return pictures
 
 

@@ -57,6 +57,7 @@ def test_the_page_says_what_is_finished_waiting_under_way_and_diverged(running):
 def test_the_time_left_follows_from_the_work_that_is_left(running):
     """Both finished chunks took a minute; of four stages that are left, alike in cost, one is half done."""
     assert seconds_left_of(open_sweep(running), []) == pytest.approx(120)
+    assert "no process is at work" in words(live_page(look_at(running)))
     note(running)
     result = open_sweep(running)
     assert seconds_left_of(result, read_underway(result)) == pytest.approx(120 - 15)
@@ -64,7 +65,7 @@ def test_the_time_left_follows_from_the_work_that_is_left(running):
         record.unlink()
     assert seconds_left_of(open_sweep(running), []) is None
     assert "too early to say" in words(live_page(look_at(running)))
-    assert "No process is at work" not in words(live_page(look_at(running)))
+    assert "no process is at work" not in words(live_page(look_at(running)))
 
 
 def test_a_note_is_gone_when_its_chunk_is_finished_and_a_damaged_one_is_no_note(running):
