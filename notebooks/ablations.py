@@ -131,6 +131,21 @@ axes[-1].set_xlabel("difference in UF1, paired 95 % interval over subjects")
 show("differences")
 
 # %% [markdown]
+# ## Choosing
+#
+# Whoever picks the trial with the highest score reports a number that is high in part by luck. `result.plot` draws what is
+# known about that, and how the scores depend on a setting; each is an Altair chart, which `.properties(...)` restyles.
+
+# %%
+results[7].plot.optimism().properties(title="Table 7: the highest score, less what choosing it adds")
+
+# %%
+results[7].plot.axis("loss.gamma")
+
+# %%
+results[7].trials[["trial", "loss.gamma", "UF1", "UF1_low", "UF1_high", "UF1_holm", "seconds"]]
+
+# %% [markdown]
 # ## Which region shows which class
 #
 # One kind of region is left out, and the networks are trained again. What a class then loses in recall was shown by that region

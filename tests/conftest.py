@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from support.once import made_once
 from support.places import SHARED
+from support.undrawn import draw_nothing
 
 TESTS = Path(__file__).resolve().parent
 
@@ -27,6 +28,7 @@ if "PYTEST_XDIST_WORKER" not in os.environ:  # the workers, and all processes of
 # Where tests belong that train networks, or compile them; all others are fast. A longer path wins over a shorter one.
 _MARKERS = {
     "cli": "trains",
+    "cli/test_scores.py": "",
     "engine": "compiles",
     "methods": "compiles",
     "models": "trains",
@@ -125,5 +127,4 @@ def prepared_here(monkeypatch) -> None:
 @pytest.fixture
 def undrawn(monkeypatch) -> None:
     """Reports whose figures are composed as ever but drawn as empty pictures, for tests of words and tables."""
-    monkeypatch.setattr("merjax.report.page.svg", lambda figure: b"<svg></svg>")
-    monkeypatch.setattr("merjax.report.files.pdf", lambda figure: b"%PDF-1.4")
+    draw_nothing(monkeypatch)

@@ -32,7 +32,10 @@ ONLY = {"system": set(), "nn": set(), "config": {"system"}, "engine": {"system"}
 # core, which is too late once JAX is there. merjax itself loads its version.
 SILENT = {"system", "sweeps", "sweeps/running", "methods", "methods/handcrafted"}
 # The one import upwards: a method of a sweep's result for notebooks, which imports the report by name when it is called.
-UPWARDS = {("sweeps/result.py", "importlib.import_module('merjax.report.files')")}
+UPWARDS = {
+    ("sweeps/result.py", "importlib.import_module('merjax.report.files')"),
+    ("sweeps/result.py", "importlib.import_module('merjax.report.plots')"),
+}
 LONGEST = 310  # lines of a file
 
 

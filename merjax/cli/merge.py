@@ -42,10 +42,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     if not folders:
         raise MerjaxError(f"no folder to merge; name those of the shards: merjax merge {asked.file} DIR ...")
 
+    from merjax.cli.scores import refuse_unknown
     from merjax.cli.terminal import missing_sentence, print_result
     from merjax.sweeps.running.run import merge_sweep
     from merjax.sweeps.sweep_file import read_sweep
 
+    refuse_unknown(asked.sort)
     with at_work("reading the sweep file", asked.file):
         sweep = read_sweep(asked.file, settings, asked.scale)
     result = merge_sweep(sweep, folders, asked.out or Path("runs") / sweep.name)
@@ -53,7 +55,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         scale = ["--scale", asked.scale] if asked.scale != "full" else []
         out = ["--out", str(asked.out)] if asked.out else []
         raise MerjaxError(missing_sentence(result, shlex.join([str(asked.file), *settings, *scale, *out])))
-    print_result(result, TextConsole())
+    print_result(result, TextConsole(), asked.sort)
 
 
 def _parser() -> Parser:
@@ -61,7 +63,7 @@ def _parser() -> Parser:
         "merjax merge",
         _ABOUT,
         _EPILOG,
-        usage="merjax merge FILE [key=value ...] DIR ... [--scale {full,small}] [--out DIR]",
+        usage="merjax merge FILE [key=value ...] DIR ... [--scale {full,small}] [--sort SCORE] [--out DIR]",
     )
     parser.add_argument(
         "file", type=user_path, metavar="FILE", help="the sweep file, or the name of one of `merjax sweep --list`"

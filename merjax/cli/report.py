@@ -2,6 +2,7 @@
 
 import argparse
 import shlex
+import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,7 @@ from rich.console import Console
 
 from merjax.cli.parser import Parser
 from merjax.system.at_work import at_work
-from merjax.system.console import say, wide_console
+from merjax.system.console import TextConsole, say, wide_console
 from merjax.system.errors import MerjaxError, command
 from merjax.system.paths import refuse_unwritable, user_path
 
@@ -25,12 +26,13 @@ examples:
   merjax report runs/table7_loss --base "focal, alpha 1/2" --base cross-entropy   differences to each of these
   merjax report runs/a --log-megc               also one log per trial and seed, for others to score
   merjax report runs/a --no-crops               a page without faces, which may be passed on
+  merjax report runs/a --live                   a page on a sweep that is being trained, here or on another machine
 
 `merjax rescore LOG` scores a log of --log-megc, or any other log in that format.
 """
 
 
-@command
+@command(stopped="stopped; the page stays as it was last written")
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command line; without `argv`, the process's own."""
     parser = _parser()
@@ -42,6 +44,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     if not asked.runs:
         parser.error("give the folders of one or more sweeps, such as runs/quickstart")
 
+    if asked.live:
+        _follow(asked)
     from merjax.report.files import sections_of, write_logs, write_report
     from merjax.sweeps.result import open_sweeps
 
@@ -60,13 +64,36 @@ def main(argv: Sequence[str] | None = None) -> None:
     say(console, f"page: {page}; Markdown, CSV, latex/ and figures/ beside it in {page.parent}")
 
 
+def _follow(asked: argparse.Namespace) -> None:
+    """Write the page of a sweep again and again until the sweep is finished."""
+    from merjax.report.live import PAUSE, look_at, state_of, write_live
+
+    if len(asked.runs) > 1:
+        raise MerjaxError("--live follows one sweep; give one folder")
+    folder, seen, said = asked.runs[0], None, False
+    while True:
+        began = time.monotonic()
+        watched = look_at(folder)
+        if (now := (watched.is_over, *state_of(watched.result))) != seen:
+            page, seen = write_live(watched, asked.out or folder / "report"), now
+            if not said:
+                say(
+                    TextConsole(),
+                    f"page: {page}; it is written again until the sweep is finished (Ctrl-C ends this alone)",
+                )
+                said = True
+        if watched.is_over:
+            return
+        time.sleep(max(PAUSE, 5 * (time.monotonic() - began)))  # the sweep needs the processor more
+
+
 def print_report(runs: "Sequence[SweepResult]", sections: "Sequence[Section]", console: Console) -> None:
     """Print the tables of a report in a terminal."""
     from merjax.report.audit import audit_texts
     from merjax.report.beside import published_texts
     from merjax.report.page import separate_sentence
     from merjax.report.tables import print_table
-    from merjax.report.texts import budget_texts, data_text, difference_texts, inflation_texts, score_texts
+    from merjax.report.texts import budget_texts, data_text, difference_texts, inflation_texts, score_texts, shortened
     from merjax.sweeps.plan import left_out_sentences
 
     for run in runs:
@@ -77,14 +104,9 @@ def print_report(runs: "Sequence[SweepResult]", sections: "Sequence[Section]", c
     for section in sections:
         say(console, section.comparison.statement, "yellow")
         entry = max(section.comparison.entries, key=lambda entry: entry.folds)
-        tables = [
-            data_text(entry),
-            *score_texts(section),
-            *audit_texts(section),
-            *inflation_texts(section),
-            *budget_texts(section),
-            *difference_texts(section),
-        ]
+        kinds = (score_texts, inflation_texts, budget_texts, difference_texts)
+        tables = [data_text(entry), *(table for texts in kinds for table in shortened(section, texts(section)))]
+        tables[1:1] = audit_texts(section)
         for table in [*tables, *(t for run in runs for t in published_texts(section, run))]:
             print_table(table, console)
     for sentence in left_out_sentences([group for run in runs for group in run.plan.groups]):
@@ -113,6 +135,11 @@ def _parser() -> Parser:
     parser.add_argument("--log-megc", action="store_true", help="also write logs in the organisers' format, to logs/")
     parser.add_argument(
         "--no-crops", action="store_true", help="no crops of faces on the page, so that it may be passed on"
+    )
+    parser.add_argument(
+        "--live",
+        action="store_true",
+        help="write live.html, with what is finished, under way and waiting, again and again until the sweep is finished",
     )
     for flag in ("--rescore", "--protocol", "--clips"):
         parser.add_argument(flag, help=argparse.SUPPRESS)  # --rescore answers with the word

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 QUICKSTART = "quickstart"
 SCALES = ("full", "small")
 LOGS = ("jsonl", "tensorboard")
-_FLAGS_WITH_VALUES = ("out", "scale", "shard", "log", "slurm", "show")  # which people write as settings
+_FLAGS_WITH_VALUES = ("out", "scale", "sort", "shard", "log", "slurm", "show")  # which people write as settings
 
 _ABOUT = "Train the trials of a sweep file over all folds and seeds, and print their pooled scores."
 _EPILOG = """\
@@ -87,12 +87,14 @@ def main(argv: Sequence[str] | None = None, prog: str = "merjax sweep") -> None:
 def _run(file: str, asked: argparse.Namespace, typed: Sequence[str], console: Console) -> None:
     shard = _shard(asked, console)
 
+    from merjax.cli.scores import refuse_unknown
     from merjax.cli.terminal import print_result, print_shard
     from merjax.sweeps.running.run import make_missing_store, train_sweep
     from merjax.sweeps.sweep_file import read_sweep
     from merjax.system.jax_setup import prepare_backend
     from merjax.system.signals import Interrupted, stop_requests
 
+    refuse_unknown(asked.sort)
     with at_work("reading the sweep file", file):
         sweep = read_sweep(user_path(file), asked.words, asked.scale)
     folder = asked.out or Path("runs") / sweep.name
@@ -113,7 +115,7 @@ def _run(file: str, asked: argparse.Namespace, typed: Sequence[str], console: Co
         if result.missing:
             print_shard(result, shard, _line(file, asked, [str(folder), "..."]), console)
         else:
-            print_result(result, console)
+            print_result(result, console, asked.sort)
 
 
 def _shard(asked: argparse.Namespace, console: Console) -> "Shard":
@@ -214,7 +216,7 @@ def _parameters(words: list[str]) -> dict[str, Any]:
 
 
 def add_sweep_flags(parser: Parser) -> None:
-    """The flags that say which sweep is meant and where its results lie: `sweep` and `merge` have them."""
+    """The flags that say which sweep is meant, where its results lie and how they are printed: of `sweep` and `merge`."""
     parser.add_argument("--out", type=user_path, metavar="DIR", help="folder of the results (default: runs/NAME)")
     parser.add_argument(
         "--scale",
@@ -222,6 +224,12 @@ def add_sweep_flags(parser: Parser) -> None:
         default="full",
         help="small: apply the file's `small` section (made clips, few people, short budgets), to try the sweep on two cores"
         " in minutes; its store and results have folders of their own (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--sort",
+        default="",
+        metavar="SCORE",
+        help="print the trials with the highest UF1, UAR or accuracy first (default: in the sweep's order)",
     )
 
 

@@ -8,14 +8,12 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
+from merjax.cli.scores import print_known, print_not_run, print_scores
 from merjax.config import SelectionConfig
 from merjax.methods.registry import method_of
-from merjax.scoring.entry import KNOWN_NOTE, LEAKS, SELECTIONS, features_know
-from merjax.scoring.metrics import SCORES
-from merjax.scoring.scores import OF_FOLDS
 from merjax.sweeps.costs import stage_jobs
 from merjax.sweeps.folder import read_tried
-from merjax.sweeps.plan import Chunk, Plan, left_out_sentences, splitting_keys
+from merjax.sweeps.plan import Chunk, Plan, splitting_keys
 from merjax.sweeps.result import SweepResult
 from merjax.sweeps.running.progress import seconds_left
 from merjax.sweeps.running.shards import Shard
@@ -25,53 +23,6 @@ from merjax.system.settings import flatten
 from merjax.training.selection import trains_inner, trains_outer
 
 _SHOWN = 10  # the most proposals of a search, or diverged trials, that are printed
-
-
-def print_scores(plan: Plan, scores: pd.DataFrame, console: Console) -> None:
-    """Print the table of scores, with what one must know about the data."""
-    data = plan.groups[0]
-    title = f"{plan.name}: {data.protocol}, {data.clips} clips of {data.subjects} subjects, {len(data.folds)} folds" + (
-        f", {len(plan.seeds)} seeds" if len(plan.seeds) > 1 else ""
-    )
-    say(console, title, "italic")  # as a line of its own, since a table breaks its title at its width
-    table = Table()
-    table.add_column("trial")
-    for name in SCORES:
-        table.add_column(name, justify="right")
-    last = int(scores["diverged"].notna().sum()) - 1  # of the trials' rows; the controls, which train nothing, follow
-    for i, row in enumerate(scores.to_dict("records")):
-        sd = [row.get(f"{name}_sd") for name in SCORES]
-        cells = [
-            f"{row[name]:.3f}" + (f" ± {s:.3f}" if s is not None and s == s else "")
-            for name, s in zip(SCORES, sd, strict=True)
-        ]
-        note = f" ({row['diverged']:.0f} runs diverged)" if row.get("diverged", 0) > 0 else ""
-        part = "" if row["part"] == "together" else f" [{row['part']}]"
-        table.add_row(row["trial"] + part + note, *cells, end_section=i == last or i == len(scores) - 1)
-    for row in scores[scores["fold_accuracy"].notna()].to_dict("records"):
-        cells = [f"{row['fold_accuracy']:.3f}" if name == "accuracy" else "" for name in SCORES]
-        table.add_row(f"{row['trial']}: {OF_FOLDS}", *cells)
-    console.print(table)
-    if scores["trial"].str.contains(SELECTIONS["oracle"], regex=False).any():
-        say(console, LEAKS, "yellow")
-    print_known(plan, console)
-    print_not_run(plan, console)
-    for statement in dict.fromkeys(group.statement for group in plan.groups if group.statement):
-        say(console, statement, "yellow")
-    for sentence in left_out_sentences(plan.groups):
-        say(console, sentence)
-
-
-def print_known(plan: Plan, console: Console) -> None:
-    """Print that trials leak, if their spatial stage trains on held-out subjects."""
-    if any(features_know(trial.config) for trial in plan.trials):
-        say(console, KNOWN_NOTE, "yellow")
-
-
-def print_not_run(plan: Plan, console: Console) -> None:
-    """Print the trials that lack data, and what they lack."""
-    for trial in plan.not_run:
-        say(console, str(trial), "bold yellow")
 
 
 def print_diverged(predictions: pd.DataFrame, console: Console) -> None:
@@ -222,11 +173,11 @@ def print_search(tried: pd.DataFrame, console: Console) -> None:
     )
 
 
-def print_result(result: SweepResult, console: Console) -> None:
-    """Print the scores of a finished sweep and, for a search, first what it tried."""
+def print_result(result: SweepResult, console: Console, sort: str = "") -> None:
+    """Print the scores of a finished sweep and, for a search, first what it tried; `sort` as for `print_scores`."""
     if result.tried is not None:
         print_search(result.tried, console)
-    print_scores(result.plan, result.scores, console)
+    print_scores(result, console, sort)
     print_diverged(result.predictions, console)
     say(console, f"predictions per clip, plan and scores: {result.folder}", "bold")
 

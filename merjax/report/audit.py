@@ -14,7 +14,7 @@ from merjax.scoring.audit import SHUFFLED, TRUE, Audit
 from merjax.scoring.entry import KNOWN
 from merjax.scoring.metrics import SCORES
 from merjax.scoring.parts import Part
-from merjax.scoring.scores import DRAWS
+from merjax.scoring.resamples import DRAWS
 from merjax.scoring.written import number, with_interval
 
 Drawn = TypeVar("Drawn")

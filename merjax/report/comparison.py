@@ -18,6 +18,7 @@ class Comparison:
         entries: the entries to compare.
         parts: see `merjax.scoring.parts.parts_of`.
         bases: the entries that the others are compared with.
+        chosen: the entries whose settings were chosen on inner subjects, by a search.
     """
 
     protocol: str
@@ -25,6 +26,7 @@ class Comparison:
     entries: tuple[Entry, ...]
     parts: tuple[Part, ...]
     bases: tuple[Entry, ...]
+    chosen: tuple[Entry, ...] = ()
 
     @property
     def base(self) -> Entry:
@@ -50,14 +52,15 @@ def compare(results: Sequence[SweepResult], bases: Sequence[str] = ()) -> list[C
     for result in results:
         for entry in result.entries:
             found.setdefault((entry.data.protocol, entry.data.split_hash), []).append(entry)
-    comparisons = []
+    comparisons, searched = [], {result.name for result in results if result.tried is not None}
     for (protocol, split_hash), entries in found.items():
         if len({entry.run for entry in entries}) > 1:
             entries = [entry.called(f"{entry.run}: {entry.label}") for entry in entries]
         largest = max(entries, key=lambda entry: entry.predictions["fold"].nunique())
         parts = parts_of(protocol, largest.data.folds, largest.predictions)
         named = tuple(base for name in dict.fromkeys(bases) if (base := _named(name, entries)))
-        comparisons.append(Comparison(protocol, split_hash, tuple(entries), parts, named or (entries[0],)))
+        chosen = tuple(entry for entry in entries if entry.run in searched and not entry.leaks)
+        comparisons.append(Comparison(protocol, split_hash, tuple(entries), parts, named or (entries[0],), chosen))
     every = [entry for comparison in comparisons for entry in comparison.entries]
     for name in bases:
         if _named(name, every) is None:

@@ -164,13 +164,15 @@ def _named_tables(section: Section, runs: Sequence[SweepResult]) -> Iterator[tup
 def _write_figures(folder: Path, prefix: str, section: Section) -> None:
     comparison, first = section.comparison, section.comparison.parts[0]
     warnings = warnings_of(comparison.entries)
-    figures = {"scores": score_figure(section.scores_and_controls, first, warnings)}
-    for name, rows, base in (("inflation", section.inflation, None), *_differences(section)):
+    scores, shown = section.scores_and_controls, [*section.shown, "majority", "chance"]
+    figures = {"scores": score_figure(scores[scores["entry"].isin(shown)], first, warnings)}
+    for name, all_rows, base in (("inflation", section.inflation, None), *_differences(section)):
+        rows = all_rows[all_rows["entry"].isin(shown)] if len(all_rows) else all_rows
         if not rows.empty:
-            shown = [base, *section.compared(base)] if base else comparison.entries
-            figures[name] = score_figure(rows, first, warnings_of(shown), difference=True)
-    for audit, again in zip(section.audits, ("", *range(2, len(section.audits) + 1)), strict=True):
-        figures[f"audit{again}"] = audit_figure(audit, warnings_of(audit.entries))
+            of = [base, *section.compared(base)] if base else comparison.entries
+            figures[name] = score_figure(rows, first, warnings_of(of), difference=True)
+    for number, audit in enumerate(section.audits, 1):
+        figures[f"audit{number if number > 1 else ''}"] = audit_figure(audit, warnings_of(audit.entries))
     labels = [entry.label for entry in comparison.entries]
     for entry in section.detailed:
         own, label = warnings_of([entry]), safe_name(entry.label, labels)

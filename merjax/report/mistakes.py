@@ -21,12 +21,18 @@ def confident_mistakes(entry: Entry, most: int = 8) -> pd.DataFrame:
     Returns:
         Rows of the entry's predictions, and `confidence`, the probability of the predicted class.
     """
-    wrong = entry.predictions[entry.predictions["prediction"].ne(entry.predictions["label"])]
-    wrong = wrong[wrong["prediction"] >= 0]
-    probability_NxK = wrong[[f"p_{name}" for name in entry.classes]].to_numpy(float)
-    confidence_N = probability_NxK[np.arange(len(wrong)), wrong["prediction"].to_numpy(int)]
-    ranked = wrong.assign(confidence=confidence_N).sort_values("confidence", ascending=False, kind="stable")
-    return ranked.drop_duplicates(CLIP).head(most)
+    own = entry.predictions
+    label_N, answer_N = own["label"].to_numpy(), own["prediction"].to_numpy(int)
+    wrong_N = np.flatnonzero((answer_N != label_N) & (answer_N >= 0))
+    probability_NxK = own[[f"p_{name}" for name in entry.classes]].to_numpy(float)[wrong_N]
+    confidence_N = probability_NxK[np.arange(len(wrong_N)), answer_N[wrong_N]]
+    clips = list(zip(*(own[name].to_numpy(dtype=object)[wrong_N] for name in CLIP), strict=True))
+    first: dict[tuple, int] = {}  # by clip, the place of its most confident mistake
+    for place in np.argsort(-confidence_N, kind="stable"):
+        if len(first) < most:
+            first.setdefault(clips[place], int(place))
+    places = list(first.values())
+    return own.iloc[wrong_N[places]].assign(confidence=confidence_N[places])
 
 
 def store_of(entry: Entry) -> Store:

@@ -1,18 +1,24 @@
-"""The report as one self-contained HTML file: text, tables, and figures as data URIs."""
+"""The report as one self-contained HTML file: the result first, what was run last."""
 
-import base64
-from collections import Counter
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import jinja2
 import pandas as pd
 
+from merjax.report import pictures
 from merjax.report.audit import audit_context
 from merjax.report.beside import published_texts
-from merjax.report.figures import confusion_figure, curve_figure, score_figure, subject_figure, svg
-from merjax.report.mistakes import confident_mistakes, store_of, target_crops
+from merjax.report.charts import choice_chart, said, score_chart
+from merjax.report.choices import choice_texts, first_sentence
+from merjax.report.details import detail, on_request
+from merjax.report.figures import score_figure
+from merjax.report.gaps import gaps_of, repeated
+from merjax.report.pictures import Picture, charted, drawn
+from merjax.report.run_facts import run_facts
+from merjax.report.search_pictures import search_context
 from merjax.report.section import MOST_DETAILED, Section, warnings_of
+from merjax.report.settings_pictures import rank_picture, settings_context
 from merjax.report.texts import (
     budget_texts,
     class_texts,
@@ -20,25 +26,12 @@ from merjax.report.texts import (
     difference_texts,
     inflation_texts,
     score_texts,
-    subject_text,
+    shortened,
 )
-from merjax.scoring.entry import Entry, GroupData
-from merjax.scoring.parts import Part
+from merjax.report.trials import page_table, trials_of
 from merjax.scoring.scores import COVERAGE, DRAWS
-from merjax.scoring.written import number
-from merjax.sweeps.costs import stage_jobs
 from merjax.sweeps.result import SweepResult
-from merjax.system.console import duration
-from merjax.system.errors import MerjaxError
-from merjax.system.settings import flatten
 from merjax.system.versions import __version__
-
-
-class Picture(NamedTuple):
-    """A picture to embed: its data URI and what it shows."""
-
-    uri: str
-    caption: str
 
 
 def render_page(runs: Sequence[SweepResult], sections: Sequence[Section], *, crops: bool) -> str:
@@ -59,14 +52,18 @@ def render_page(runs: Sequence[SweepResult], sections: Sequence[Section], *, cro
         statements=list(statements),
         missing=[run.missing_sentence for run in runs if run.missing_sentence],
         not_run=[str(trial) for run in runs for trial in run.plan.not_run],
-        runs=[_run(run) for run in runs],
+        sentences=[first_sentence(section) for section in sections],
+        runs=[run_facts(run, sections) for run in runs],
         sections=[_section(section, runs, crops) for section in sections],
+        searches=[search_context(run, sections) for run in runs if run.tried is not None],
+        repeated=repeated(runs),
         separate=separate_sentence(sections),
         draws=DRAWS,
         coverage=", ".join(
             f"{100 * share:.0f} % of experiments with {people} subjects" for people, share in COVERAGE.items()
         ),
         most=MOST_DETAILED,
+        vega=pictures.vega(),
     )
 
 
@@ -84,192 +81,80 @@ def separate_sentence(sections: Sequence[Section]) -> str:
     )
 
 
-def _run(run: SweepResult) -> dict[str, Any]:
-    configs = [flatten(trial.config) for trial in run.plan.trials]
-    common = {k: v for k, v in configs[0].items() if all(config.get(k) == v for config in configs)}
-    varying = [key for key in configs[0] if key not in common]
-    return {
-        "name": run.name,
-        "facts": _facts(run),
-        "common": {key: _said(value) for key, value in common.items()},
-        "varying": varying,
-        "trials": [
-            (
-                trial.name + (f" (on {', '.join(trial.folds)})" if trial.folds else ""),
-                [_said(config.get(key)) for key in varying],
-            )
-            for trial, config in zip(run.plan.trials, configs, strict=True)
-        ],
-        "missing": [f"{trial}, seed {seed}, fold {fold}" for trial, seed, fold in run.missing],
-        "data": _distinct([_data(group) for group in run.plan.groups]),
-        "curves": _curves(run),
-    }
-
-
-def _facts(run: SweepResult) -> dict[str, str]:
-    plan = run.plan
-    return {
-        "folder": str(run.folder),
-        "trained by": f"merjax {plan.version}",
-        "seeds": ", ".join(map(str, plan.seeds)),
-        "training runs": f"{plan.runs - len(run.missing)} of {plan.runs} finished (trial × seed × fold)",
-        "files": f"planned {run.began:%Y-%m-%d %H:%M}, last predictions {run.ended:%Y-%m-%d %H:%M} (times of the files)",
-        **_stage_jobs(run),
-        **_conditions(run),
-        "SHA-256 of the predictions": f"{run.digest} (cat {run.folder}/predictions-*.parquet | sha256sum)",
-    }
-
-
-def _stage_jobs(run: SweepResult) -> dict[str, str]:
-    """How much was trained once for several runs."""
-    jobs = stage_jobs(run.plan, range(len(run.plan.groups)), run.finished)
-    if jobs is None:
-        return {}
-    return {"stage jobs": f"{jobs}; sharing makes the work {jobs.saved:.2f} times smaller"}
-
-
-def _conditions(run: SweepResult) -> dict[str, str]:
-    if run.conditions is None:
-        return {"device, versions, time": "not recorded by the run"}
-    return {
-        "device": " and ".join(run.conditions.devices),
-        "versions": "; ".join(run.conditions.versions),
-        "training time": f"{duration(run.conditions.seconds)} of its processes together, compilation included",
-    }
-
-
-def _data(group: GroupData) -> dict[str, Any]:
-    reasons = Counter(clip.reason for clip in group.left_out)
-    return {
-        "facts": {
-            "store": group.store,
-            "data hash": group.store_hash,
-            "split hash": group.split_hash,
-            "protocol": f"{group.protocol}, classes {', '.join(group.classes)}",
-            "folds": str(len(group.folds)),
-            "clips": f"{group.clips} of {group.subjects} subjects, {group.frames} frames in use",
-        },
-        "cut": group.cut_sentence,
-        "dropped": [str(clip) for clip in group.dropped],
-        "left_out": [str(clip) for clip in group.left_out],
-        "reasons": [f"{n} × {reason}" for reason, n in reasons.items()],
-    }
-
-
-def _distinct(told: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The given entries without repetitions: groups that train on the same data are shown once."""
-    return [data for i, data in enumerate(told) if data not in told[:i]]
-
-
-def _curves(run: SweepResult) -> list[Picture]:
-    if run.curves.empty:
-        return []
-    names, pictures = dict.fromkeys(trial.name for trial in run.plan.trials), []
-    for stage, own in run.curves.groupby("stage", sort=False):
-        trained = set(own["trial"])
-        trials = [name for name in names if name in trained][:MOST_DETAILED]
-        if own["step"].max() > 0:  # a support vector machine is fitted in one step and has no curve
-            figure = curve_figure(own, str(stage), trials)
-            pictures.append(_figure(figure, f"{run.name}: training curves of the {stage} stage"))
-    return pictures
-
-
 def _section(section: Section, runs: Sequence[SweepResult], crops: bool) -> dict[str, Any]:
     comparison = section.comparison
-    first, warnings = comparison.parts[0], warnings_of(comparison.entries)
+    warnings = warnings_of(comparison.entries)
+    leading = section.shown
+    trials = trials_of(section, runs)
     return {
         "title": f"{comparison.protocol}, split {comparison.split_hash}",
-        "warnings": warnings,
+        "warnings": [*warnings, *gaps_of(section)],
         "data": data_text(max(comparison.entries, key=lambda entry: entry.folds)),
-        "scores": score_texts(section),
-        "score_figure": _figure(
-            score_figure(section.scores_and_controls, first, warnings),
-            " ".join(["Scores with 95 % intervals.", *warnings]),
-        ),
-        "audits": audit_context(section, _figure),
+        "scores": shortened(section, score_texts(section)),
+        "score_figure": _score_picture(section, leading, warnings),
+        "audits": audit_context(section, drawn),
+        "choice": choice_texts(section),
+        "choice_figure": _choice_picture(section, warnings),
         "published": [table for run in runs for table in published_texts(section, run)],
-        "inflation": inflation_texts(section),
-        "budgets": budget_texts(section),
-        "inflation_figure": _difference_figure(
-            section.inflation, first, "Oracle (leaks) minus fixed, paired 95 % intervals.", warnings
+        "inflation": shortened(section, inflation_texts(section)),
+        "inflation_figure": _difference_picture(
+            section, section.inflation, "Oracle (leaks) minus fixed, paired 95 % intervals.", leading, warnings
         ),
-        "differences": difference_texts(section),
+        "budgets": shortened(section, budget_texts(section)),
+        "differences": shortened(section, difference_texts(section)),
         "difference_figures": [
-            _difference_figure(
+            _difference_picture(
+                section,
                 section.differences[section.differences["base"] == base.label],
-                first,
                 f"Difference to {base.label}, paired 95 % intervals.",
+                leading,
                 warnings_of([base, *section.compared(base)]),
             )
             for base in (comparison.bases if len(section.differences) else ())
-            if (section.differences["base"] == base.label).any()
         ],
-        "classes": class_texts(section),
-        "entries": [_entry(section, entry, crops) for entry in section.detailed],
-        "undetailed": len(comparison.entries) - len(section.detailed),
+        "ranks": rank_picture(section),
+        "settings": settings_context(section, trials),
+        "trials": page_table(section, trials),
+        "classes": shortened(section, class_texts(section)),
+        "entries": [detail(section, entry, crops) for entry in section.detailed],
+        "others": on_request(section),
     }
 
 
-def _difference_figure(rows: pd.DataFrame, part: Part, caption: str, warnings: Sequence[str]) -> Picture | None:
-    if rows.empty:
-        return None
-    return _figure(score_figure(rows, part, warnings, difference=True), " ".join([caption, *warnings]))
-
-
-def _entry(section: Section, entry: Entry, crops: bool) -> dict[str, Any]:
-    seeds = f", summed over {len(entry.seeds)} seeds" if len(entry.seeds) > 1 else ""
-    pictures, no_pictures = _mistakes(entry, crops)
-    warnings = warnings_of([entry])
-    return {
-        "label": entry.label,
-        "warnings": warnings,
-        "confusion": _figure(
-            confusion_figure(entry, section.comparison.parts, warnings),
-            f"{entry.label}: confusion matrices, clips{seeds}",
-        ),
-        "subjects_figure": _figure(
-            subject_figure(section.subjects, entry.label, warnings), f"{entry.label}: per subject"
-        ),
-        "subjects": subject_text(section, entry),
-        "mistakes": pictures,
-        "no_mistakes": no_pictures,
-    }
-
-
-def _mistakes(entry: Entry, crops: bool) -> tuple[list[Picture], str]:
-    """Pictures of the most confident mistakes with captions; if there are no pictures, the captions and the reason."""
-    rows = confident_mistakes(entry).to_dict("records")
-    if not rows:
-        return [], "No clip was predicted wrong." if (
-            entry.predictions["prediction"] >= 0
-        ).any() else "Nothing predicted."
-    captions = [
-        f"{row['database']}/{row['subject']}/{row['clip']}, seed {row['seed']}: {entry.classes[row['label']]}, predicted "
-        f"{entry.classes[row['prediction']]} with {number(row['confidence'], 2)}"
-        for row in rows
+def _score_picture(section: Section, leading: Sequence[str], warnings: Sequence[str]) -> Picture:
+    part, rows = section.comparison.parts[0], section.scores_and_controls
+    own = rows[
+        (rows["part"] == part.name) & (rows["entry"].isin(leading) | rows["control"].isin(["majority", "chance"]))
     ]
-    if not crops:
-        return [Picture("", caption) for caption in captions], "no crops are shown, as was asked for"
-    try:
-        store = store_of(entry)
-    except MerjaxError as error:
-        return [Picture("", caption) for caption in captions], str(error)
-    pictures = []
-    for row, caption in zip(rows, captions, strict=True):
-        png, frame = target_crops(
-            store, row["database"], row["subject"], row["clip"], whole_face=entry.config.data.whole_face
-        )
-        pictures.append(Picture(_uri(png, "image/png"), f"{caption} ({frame})"))
-    return pictures, ""
+    shown = own.assign(entry=own["entry"].map(section.names).fillna(own["entry"]))
+    more = len(section.comparison.entries) - len(leading)
+    which = (
+        f" The chosen, the bases and the best of {len(section.comparison.entries)} trials are drawn." if more else ""
+    )
+    return drawn(
+        score_figure(shown, part, warnings),
+        " ".join([f"Scores with 95 % intervals.{which}", *warnings]),
+        score_chart(own, section.names, said(section.settings), part.title),
+    )
 
 
-def _figure(figure, caption: str) -> Picture:
-    return Picture(_uri(svg(figure), "image/svg+xml"), caption)
+def _difference_picture(
+    section: Section, rows: pd.DataFrame, caption: str, leading: Sequence[str], warnings: Sequence[str]
+) -> Picture | None:
+    part = section.comparison.parts[0]
+    if rows.empty or (own := rows[(rows["part"] == part.name) & rows["entry"].isin(leading)]).empty:
+        return None
+    shown = own.assign(**{column: own[column].map(section.names) for column in ("entry", "base")})
+    bases = own["base"].unique()
+    against = section.names[bases[0]] if len(bases) == 1 else "the fixed budget"
+    chart = score_chart(own, section.names, said(section.settings), f"difference to {against}", difference=True)
+    return drawn(score_figure(shown, part, warnings, difference=True), " ".join([caption, *warnings]), chart)
 
 
-def _uri(content: bytes, kind: str) -> str:
-    return f"data:{kind};base64,{base64.b64encode(content).decode()}"
-
-
-def _said(value: Any) -> str:
-    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+def _choice_picture(section: Section, warnings: Sequence[str]) -> Picture | None:
+    if section.choice is None or section.at_chance is None:
+        return None
+    caption = (
+        f"The highest of {section.choice.trials} UF1, with and without the optimism of choosing it, and at chance."
+    )
+    return charted(choice_chart(section.choice, section.at_chance), " ".join([caption, *warnings]))

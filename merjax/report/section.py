@@ -8,9 +8,15 @@ import numpy as np
 import pandas as pd
 
 from merjax.report.comparison import Comparison
+from merjax.report.names import short_names
+from merjax.report.settings import Settings
+from merjax.scoring.answers import answers_of, counted
 from merjax.scoring.audit import Audit, audits_of
+from merjax.scoring.choosing import AtChance, Choice, choose, highest_at_chance
 from merjax.scoring.entry import KNOWN_NOTE, LEAKS, SHUFFLED_ALL, Entry, features_know
+from merjax.scoring.metrics import uf1
 from merjax.scoring.parts import Part
+from merjax.scoring.resamples import comparable
 from merjax.scoring.scores import (
     are_paired,
     pooled_confusion,
@@ -22,6 +28,8 @@ from merjax.scoring.scores import (
 )
 
 MOST_DETAILED = 8  # entries with figures of their own; tables and CSV files have all
+MANY, FEW = 24, 4  # with more entries than 24, only four of them
+MOST_SHOWN = 12  # rows of a picture or table; more trials are in the table of all trials and in the CSV files
 SYNTHETIC = "Synthetic data: these scores say nothing about people."
 
 
@@ -50,10 +58,11 @@ class Section:
         return pd.concat(tables, ignore_index=True)
 
     def compared(self, base: Entry) -> list[Entry]:
-        """The entries to compare with a base; an entry that leaks does not show how its trial differs from another, nor does
-        one that is tested on other labels."""
+        """The entries to compare with a base. An entry that leaks does not show how its trial differs from another, nor does
+        one that is tested on other labels; one whose runs all diverged shows nothing."""
         labels = base.control == SHUFFLED_ALL
-        others = [e for e in self.comparison.entries if e is not base and (e.control == SHUFFLED_ALL) == labels]
+        others = [e for e in self.comparison.entries if e is not base and e.has_answers and base.has_answers]
+        others = [e for e in others if (e.control == SHUFFLED_ALL) == labels]
         return [entry for entry in others if base.leaks or not entry.leaks]
 
     @cached_property
@@ -120,10 +129,65 @@ class Section:
         tables = [table for audit in self.audits for table in (audit.scores, audit.differences) if len(table)]
         return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
 
+    @cached_property
+    def choosable(self) -> list[Entry]:
+        """The entries among which a reader may choose the best by its tested score: of one rule of selection."""
+        fit = comparable(self.comparison.entries)
+        return [entry for entry in fit if entry.selection == fit[0].selection]
+
+    @cached_property
+    def choice(self) -> Choice | None:
+        """What choosing the best of these by UF1 adds to its score; None if there is nothing to choose from."""
+        if len(self.choosable) < 2:
+            return None
+        return choose([counted(entry, self.comparison.parts[0]).counts_SxQxKxK for entry in self.choosable], uf1)
+
+    @cached_property
+    def at_chance(self) -> AtChance | None:
+        """The same trials' highest UF1 if the labels of the clips are shuffled."""
+        if self.choice is None:
+            return None
+        first, classes = self.choosable[0], self.comparison.base.classes
+        part = self.comparison.parts[0]
+        answers = [answers_of(entry).by_clip(part) for entry in self.choosable]
+        return highest_at_chance(answers_of(first).by_clip(part, truth=True)[0], answers, len(classes), uf1)
+
+    @property
+    def best(self) -> Entry:
+        """The entry with the highest UF1 among those to choose from; the base if there is nothing to choose from."""
+        return self.choosable[self.choice.best] if self.choice else self.comparison.base
+
+    @cached_property
+    def settings(self) -> Settings:
+        """How the scores of the entries to choose from depend on their settings."""
+        return Settings(tuple(self.choosable), self.comparison.parts[0])
+
+    @cached_property
+    def names(self) -> dict[str, str]:
+        """The short name of each label in pictures."""
+        return short_names(self.comparison.entries)
+
+    def leading(self, most: int) -> list[Entry]:
+        """At most so many entries, in the trials' order: those chosen by a search, the bases, and the best by UF1."""
+        comparison = self.comparison
+        if len(comparison.entries) <= most:
+            return list(comparison.entries)
+        own = self.scores[self.scores["part"] == comparison.parts[0].name].set_index("entry")["UF1"]
+        ranked = sorted(comparison.entries, key=lambda e: (e.leaks, -own.get(e.label, -1.0)))
+        first = dict.fromkeys((*comparison.chosen, *comparison.bases, *ranked))
+        kept = list(first)[:most]
+        return [entry for entry in comparison.entries if entry in kept]
+
+    @cached_property
+    def shown(self) -> list[str]:
+        """The labels of the entries that pictures and shortened tables show."""
+        return [entry.label for entry in self.leading(MOST_SHOWN)]
+
     @property
     def detailed(self) -> list[Entry]:
         """The entries with figures of their own; those that leak come last."""
-        return sorted(self.comparison.entries, key=lambda entry: entry.leaks)[:MOST_DETAILED]
+        many = len(self.comparison.entries) > MANY
+        return sorted(self.leading(FEW if many else MOST_DETAILED), key=lambda entry: entry.leaks)
 
     def unpaired(self, base: Entry) -> list[str]:
         """Labels of entries that have no paired difference to a base."""

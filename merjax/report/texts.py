@@ -14,7 +14,7 @@ from merjax.scoring.metrics import SCORES
 from merjax.scoring.parts import Part, of_part
 from merjax.scoring.scores import COVERAGE, DRAWS, OF_FOLDS, share_losing_a_class
 from merjax.scoring.shuffled import shuffled_notes
-from merjax.scoring.written import number, with_interval
+from merjax.scoring.written import number, p_text, with_interval
 
 FEW_SUBJECTS = 20
 
@@ -76,14 +76,19 @@ def difference_texts(section: Section) -> list[TextTable]:
         compared, unpaired = section.compared(base), section.unpaired(base)
         notes = [
             "Paired bootstrap over subjects, 95 %. An interval that contains 0 gives no evidence of a difference; one interval "
-            f"in twenty misses the truth by chance, and there are {len(SCORES) * (len(compared) - len(unpaired))} per part."
+            f"in twenty misses the truth by chance, and there are {len(SCORES) * (len(compared) - len(unpaired))} per part.",
+            "p: of the difference in UF1, alone and corrected for the number of comparisons on the part (Holm); a corrected p "
+            "below 0.05 is evidence of a difference. It is an approximation (t from the spread over resampled subjects).",
         ]
         if unpaired:
             notes.append(f"Not compared, since their clips differ: {', '.join(unpaired)}.")
         of_base = section.differences[section.differences["base"] == base.label]
         tables += [
             _difference_text(
-                f"Difference to {base.label} on {part.title}", rows, (*notes, *warnings_of([base, *compared]))
+                f"Difference to {base.label} on {part.title}",
+                rows,
+                (*notes, *warnings_of([base, *compared])),
+                {"p": lambda row: p_text(row["UF1_p"]), "p, Holm": lambda row: p_text(row["UF1_holm"])},
             )
             for part in section.comparison.parts
             if (rows := records(of_base, part))
@@ -184,6 +189,23 @@ def subject_text(section: Section, entry: Entry) -> TextTable:
         ),
         ("right: mean number over seeds.", *warnings_of([entry])),
     )
+
+
+def shortened(section: Section, tables: Sequence[TextTable]) -> list[TextTable]:
+    """Tables with the rows of the leading entries and of the controls alone; all rows if the entries are few."""
+    more = len(section.comparison.entries) - len(section.shown)
+    if not more:
+        return list(tables)
+    kept = (*section.shown, "majority", "chance")
+    note = f"{more} more trials are left out here; all are in the page's table of trials and in the CSV files beside the page."
+
+    def is_kept(name: str) -> bool:
+        return any(name == label or name.startswith((f"{label} (", f"{label}: {OF_FOLDS}")) for label in kept)
+
+    return [
+        table._replace(rows=tuple(row for row in table.rows if is_kept(row[0])), notes=(note, *table.notes))
+        for table in tables
+    ]
 
 
 def data_text(entry: Entry) -> TextTable:

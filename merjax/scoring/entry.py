@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -100,7 +101,7 @@ def _listed(clips: Sequence[SkippedClip]) -> list[dict[str, str]]:
     return [clip._asdict() for clip in clips]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Entry:
     """One row of a score table.
 
@@ -142,6 +143,17 @@ class Entry:
     @property
     def classes(self) -> tuple[str, ...]:
         return self.data.classes
+
+    @cached_property
+    def tested(self) -> frozenset[tuple[Any, ...]]:
+        """The tested clips with their folds and labels: database, subject, clip, fold, label."""
+        columns = ("database", "subject", "clip", "fold", "label")
+        return frozenset(zip(*(self.predictions[name].tolist() for name in columns), strict=True))
+
+    @cached_property
+    def has_answers(self) -> bool:
+        """Whether any of its runs answered; the clips of runs that diverged have no answer."""
+        return bool((self.predictions["prediction"] >= 0).any())
 
     @property
     def leaks(self) -> bool:

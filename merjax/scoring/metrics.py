@@ -6,6 +6,7 @@ the truth is left out of UAR: both then equal scikit-learn's macro F1 and balanc
 """
 
 from collections.abc import Callable
+from functools import cache
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -94,9 +95,15 @@ def subject_bootstrap(
     n_subjects = subject_N.max() + 1
     cell = (subject_N * classes + np.asarray(truth)) * classes + np.asarray(prediction)
     per_subject = np.bincount(cell, minlength=n_subjects * classes**2).reshape(n_subjects, classes, classes)
-    rng = np.random.default_rng(seed)
-    times = rng.multinomial(n_subjects, np.full(n_subjects, 1 / n_subjects), size=draws)
-    return np.tensordot(times, per_subject, axes=1)
+    return np.tensordot(times_drawn(n_subjects, draws, seed), per_subject, axes=1)
+
+
+@cache
+def times_drawn(subjects: int, draws: int, seed: int) -> Int[np.ndarray, "draws subjects"]:
+    """How often each subject is drawn in each resample; computed once."""
+    times = np.random.default_rng(seed).multinomial(subjects, np.full(subjects, 1 / subjects), size=draws)
+    times.setflags(write=False)
+    return times
 
 
 def interval(scores: Float[np.ndarray, "draws"], level: float = 0.95) -> tuple[float, float]:

@@ -12,6 +12,8 @@ import numpy as np
 import pandas as pd
 
 from merjax.protocols.folds import subjects_of
+from merjax.scoring.answers import Counted, counted
+from merjax.scoring.corrections import holm, p_value
 from merjax.scoring.entry import Entry, GroupData
 from merjax.scoring.metrics import (
     SCORES,
@@ -22,10 +24,11 @@ from merjax.scoring.metrics import (
     recall_per_class,
     subject_bootstrap,
 )
-from merjax.scoring.parts import Part, of_part, pooled_parts
+from merjax.scoring.parts import TOGETHER, Part, of_part, pooled_parts
 from merjax.scoring.predictions import confusion_of, counted_predictions
+from merjax.scoring.resamples import DRAWS, resampled_entry
 
-DRAWS, LEVEL = 2000, 0.95
+LEVEL = 0.95
 COVERAGE = {
     6: 0.87,
     15: 0.91,
@@ -46,15 +49,15 @@ def score_entries(entries: Sequence[Entry], parts: Sequence[Part]) -> pd.DataFra
     rows = []
     for part in parts:
         for entry in entries:
-            own = of_part(entry.predictions, part)
-            if own.empty:
+            own = counted(entry, part)
+            if not own.people:
                 continue
             row = _identity(part, entry) | _extent(own)
-            draws = resampled(own, entry.classes)
-            for name, values in seed_scores(own, entry.classes).items():
+            draws = resampled_entry(entry, part)
+            for name, values in entry_scores(entry, part).items():
                 low, high = interval(draws[name], LEVEL)
                 row |= {name: values.mean(), f"{name}_sd": _sd(values), f"{name}_low": low, f"{name}_high": high}
-            rows.append(row | {"fold_accuracy": fold_accuracy(own)})
+            rows.append(row | {"fold_accuracy": _of_folds(entry, part)})
     return pd.DataFrame(rows)
 
 
@@ -67,11 +70,10 @@ def score_controls(entry: Entry, parts: Sequence[Part]) -> pd.DataFrame:
     """
     rows = []
     for part in parts:
-        own = of_part(entry.predictions, part)
-        one_seed = own[own["seed"] == entry.seeds[0]]
-        truth_N, classes = one_seed["label"].to_numpy(), len(entry.classes)
+        own, classes = counted(entry, part), len(entry.classes)
+        truth_N = np.repeat(np.arange(classes), own.pooled_SxKxK[0].sum(1))
         for name, confusions in (("majority", majority(truth_N, classes)[None]), ("chance", chance(truth_N, classes))):
-            row = {"part": part.name, "entry": name, "control": name} | _extent(one_seed)
+            row = {"part": part.name, "entry": name, "control": name} | _extent(own) | {"seeds": 1, "diverged": 0}
             for score, function in SCORES.items():
                 drawn = function(confusions)
                 low, high = interval(drawn, LEVEL)
@@ -87,33 +89,40 @@ def score_differences(base: Entry, others: Sequence[Entry], parts: Sequence[Part
     Entries whose clips are not those of the base (unfinished entries) are left out, see `are_paired`.
 
     Returns:
-        A row per (part, entry): part, entry, base, and per score the difference, `_low` and `_high`.
+        A row per (part, entry): part, entry, base, and per score the difference, `_low` and `_high`, `_p` (see
+        `merjax.scoring.corrections.p_value`) and `_holm`, the same corrected for the number of these comparisons on the part.
     """
     rows = []
     for part in parts:
-        base_own = of_part(base.predictions, part)
-        base_draws = resampled(base_own, base.classes)
-        base_scores = seed_scores(base_own, base.classes)
-        for entry in others:
-            if not are_paired(base, entry):
-                continue
-            own = of_part(entry.predictions, part)
-            draws, scores = resampled(own, entry.classes), seed_scores(own, entry.classes)
+        base_draws, base_scores = resampled_entry(base, part), entry_scores(base, part)
+        for entry in (entry for entry in others if are_paired(base, entry)):
+            draws, scores = resampled_entry(entry, part), entry_scores(entry, part)
             row: dict[str, Any] = {"part": part.name, "entry": entry.label, "base": base.label}
             for name in SCORES:
                 low, high = interval(draws[name] - base_draws[name], LEVEL)
                 difference = scores[name].mean() - base_scores[name].mean()
-                row |= {name: difference, f"{name}_low": low, f"{name}_high": high}
+                p = p_value(difference, draws[name] - base_draws[name], len(counted(entry, part).people))
+                row |= {name: difference, f"{name}_low": low, f"{name}_high": high, f"{name}_p": p}
             rows.append(row)
-    return pd.DataFrame(rows)
+    return _corrected(pd.DataFrame(rows))
+
+
+def _corrected(differences: pd.DataFrame) -> pd.DataFrame:
+    """Differences with their p values corrected, within each part and score."""
+    if differences.empty:
+        return differences
+    for numbers in differences.groupby("part").indices.values():
+        for name in SCORES:
+            own = differences[f"{name}_p"].to_numpy()[numbers]
+            differences.loc[numbers, f"{name}_holm"] = holm(own)
+    return differences
 
 
 def are_paired(one: Entry, other: Entry) -> bool:
     """Whether two entries predict the same clips with the same truth in the same folds, and all of them in each seed."""
     if one.is_partial or other.is_partial or one.classes != other.classes:
         return False
-    keys = [{*map(tuple, e.predictions[[*CLIP, "fold", "label"]].to_numpy())} for e in (one, other)]
-    return keys[0] == keys[1]
+    return one.tested == other.tested
 
 
 def score_classes(entries: Sequence[Entry], parts: Sequence[Part]) -> pd.DataFrame:
@@ -121,7 +130,7 @@ def score_classes(entries: Sequence[Entry], parts: Sequence[Part]) -> pd.DataFra
     rows = []
     for part in parts:
         for entry in entries:
-            confusions = seed_confusions(of_part(entry.predictions, part), entry.classes)
+            confusions = counted(entry, part).pooled_SxKxK
             f1_K, recall_K = f1_per_class(confusions).mean(0), recall_per_class(confusions).mean(0)
             clips_K = confusions[0].sum(1)
             rows += [
@@ -139,21 +148,24 @@ def score_subjects(entries: Sequence[Entry]) -> pd.DataFrame:
     """
     tables = []
     for entry in entries:
-        hits = entry.predictions.assign(right=entry.predictions["label"] == entry.predictions["prediction"])
-        by_subject = hits.groupby(["database", "subject"], as_index=False).agg(
-            clips=("right", "size"), right=("right", "sum")
-        )
-        counts = by_subject[["clips", "right"]] / len(entry.seeds)
-        by_subject["clips"], by_subject["right"] = counts["clips"].astype(int), counts["right"]
-        by_subject["accuracy"] = by_subject["right"] / by_subject["clips"]
-        by_subject.insert(0, "entry", entry.label)
-        tables.append(by_subject)
+        own = counted(entry, TOGETHER)
+        counts_SxQxKxK, seeds = own.counts_SxQxKxK, len(entry.seeds)
+        clips_Q = counts_SxQxKxK.sum((0, 2, 3)) // seeds
+        right_Q = np.trace(counts_SxQxKxK, axis1=2, axis2=3).sum(0) / seeds
+        database_Q, subject_Q = zip(*(name.split("/", 1) for name in own.people), strict=True)
+        columns = {"entry": entry.label, "database": database_Q, "subject": subject_Q, "clips": clips_Q}
+        tables.append(pd.DataFrame(columns | {"right": right_Q, "accuracy": right_Q / clips_Q}))
     return pd.concat(tables, ignore_index=True)
 
 
 def pooled_confusion(entry: Entry, part: Part) -> np.ndarray:
     """Confusion matrix `[truth, prediction]` of a part, summed over seeds."""
-    return seed_confusions(of_part(entry.predictions, part), entry.classes).sum(0)
+    return counted(entry, part).pooled_SxKxK.sum(0)
+
+
+def entry_scores(entry: Entry, part: Part) -> dict[str, np.ndarray]:
+    """UF1, UAR and accuracy of each seed of an entry, on a part."""
+    return {name: score(counted(entry, part).pooled_SxKxK) for name, score in SCORES.items()}
 
 
 def seed_confusions(predictions: pd.DataFrame, classes: Sequence[str]) -> np.ndarray:
@@ -191,10 +203,20 @@ def fold_accuracy(predictions: pd.DataFrame) -> float:
     The code published in 2022 reports this. A subject with one clip counts as much as one with thirty, so it differs from the
     pooled accuracy, which stands for the clips.
     """
-    if predictions["fold"].nunique() < 2:
+    fold_N, folds = pd.factorize(predictions["fold"])
+    if len(folds) < 2:
         return float("nan")
-    right = predictions.assign(right=predictions["label"] == predictions["prediction"])
-    return float(right.groupby(["seed", "fold"])["right"].mean().groupby("seed").mean().mean())
+    seed_N, seeds = pd.factorize(predictions["seed"])
+    right_N = predictions["label"].to_numpy() == predictions["prediction"].to_numpy()
+    shape, run_N = (len(seeds), len(folds)), seed_N * len(folds) + fold_N
+    clips_SxF = np.bincount(run_N, minlength=shape[0] * shape[1]).reshape(shape)
+    right_SxF = np.bincount(run_N, right_N, minlength=shape[0] * shape[1]).reshape(shape)
+    there_SxF = clips_SxF > 0
+    return float(((right_SxF / np.maximum(clips_SxF, 1)).sum(1) / there_SxF.sum(1)).mean())
+
+
+def _of_folds(entry: Entry, part: Part) -> float:
+    return fold_accuracy(of_part(entry.predictions, part))
 
 
 def share_losing_a_class(predictions: pd.DataFrame, classes: Sequence[str]) -> float:
@@ -216,11 +238,11 @@ def score_table(entries: Sequence[Entry]) -> pd.DataFrame:
     rows = []
     for entry in entries:
         for part in pooled_parts(entry):
-            own = of_part(entry.predictions, part)
-            row = {"trial": entry.label, "part": part.title, "clips": _extent(own)["clips"]}
-            for name, values in seed_scores(own, entry.classes).items():
+            own = counted(entry, part)
+            row: dict[str, Any] = {"trial": entry.label, "part": part.title, "clips": own.clips}
+            for name, values in entry_scores(entry, part).items():
                 row |= {name: values.mean(), f"{name}_sd": _sd(values)}
-            rows.append(row | {"diverged": _diverged(own), "fold_accuracy": fold_accuracy(own)})
+            rows.append(row | {"diverged": own.diverged, "fold_accuracy": _of_folds(entry, part)})
     return pd.DataFrame(rows)
 
 
@@ -261,18 +283,9 @@ def _identity(part: Part, entry: Entry) -> dict:
     }
 
 
-def _extent(predictions: pd.DataFrame) -> dict:
-    seeds = predictions["seed"].nunique()
-    return {
-        "clips": len(predictions) // seeds,
-        "subjects": len(predictions[["database", "subject"]].drop_duplicates()),
-        "seeds": seeds,
-        "diverged": _diverged(predictions),
-    }
-
-
-def _diverged(predictions: pd.DataFrame) -> int:
-    return predictions[predictions["prediction"] < 0].groupby(["seed", "fold"]).ngroups
+def _extent(own: Counted) -> dict[str, Any]:
+    seeds, subjects = len(own.pooled_SxKxK), len(own.people)
+    return {"clips": own.clips, "subjects": subjects, "seeds": seeds, "diverged": own.diverged}
 
 
 def _sd(values: np.ndarray) -> float:

@@ -6,6 +6,11 @@ def number(value: float, digits: int = 3, sign: bool = False) -> str:
     return "–" if value != value else f"{value:{'+' if sign else ''}.{digits}f}".replace("-", "−")
 
 
+def p_text(p: float) -> str:
+    """A p value; one that would be written as 0 is "<0.001"."""
+    return "<0.001" if p < 0.0005 else number(p)
+
+
 def with_interval(row: dict, name: str, sign: bool = False) -> str:
     """A score with its interval and, if there are several seeds, the standard deviation over them."""
     text = number(row[name], sign=sign)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pandas as pd
 
@@ -176,6 +176,20 @@ class SweepResult:
         # imported by name: reports stand above sweeps, so no module here may import them; this method serves notebooks
         page: Path = importlib.import_module("merjax.report.files").make_report(self, out, base=base, crops=crops)
         return page
+
+    @cached_property
+    def trials(self) -> pd.DataFrame:
+        """A row per trial: its settings, scores with intervals, and cost; see `merjax.report.trials.trials_of`."""
+        table: pd.DataFrame = importlib.import_module("merjax.report.plots").trials(self)
+        return table
+
+    @property
+    def plot(self) -> Any:
+        """Charts that notebooks show and that can be restyled; see `merjax.report.plots.Plots`.
+
+        >>> result.plot.axis("loss.gamma")
+        """
+        return importlib.import_module("merjax.report.plots").Plots(self)
 
     def _repr_html_(self) -> str:
         """What is missing, and the scores, for a notebook."""

@@ -8,7 +8,7 @@ from sklearn.metrics import zero_one_loss
 from support.fake_runs import small_clips, write_fake_run
 from support.report_command import page_of, report, words
 
-from merjax.cli.terminal import print_scores
+from merjax.cli.scores import print_scores
 from merjax.scoring.metrics import SCORES
 from merjax.sweeps.result import open_sweep
 
@@ -33,5 +33,5 @@ def test_all_tables_intervals_and_the_page_show_it(tmp_path, monkeypatch, capsys
     assert np.isclose(scores["error"].iloc[0], zero_one_loss(whole["label"], whole["prediction"]))
     low, score, high = (scores[f"error{end}"].iloc[0] for end in ("_low", "", "_high"))
     assert low <= score <= high
-    print_scores(own.plan, own.scores, Console(width=200))
+    print_scores(own, Console(width=200))
     assert "error" in capsys.readouterr().out

@@ -10,6 +10,7 @@ import pytest
 from support.audited import POINTS, SKILLS, audited_run
 from support.fake_runs import small_clips, write_fake_run
 from support.report_command import page_of, report, word, words
+from support.undrawn import draw_nothing
 
 from merjax.report.audit import audit_figure, audit_sentences
 from merjax.report.comparison import compare
@@ -23,8 +24,7 @@ from merjax.sweeps.result import open_sweep
 def reported(tmp_path_factory):
     folder = audited_run(tmp_path_factory.mktemp("audit") / "run", clips=small_clips(("casme2", "samm")))
     with pytest.MonkeyPatch.context() as patch:  # the figure of the audit is drawn in a test of its own
-        patch.setattr("merjax.report.page.svg", lambda figure: b"<svg></svg>")
-        patch.setattr("merjax.report.files.pdf", lambda figure: b"%PDF-1.4")
+        draw_nothing(patch)
         return folder, report(folder, "--log-megc")
 
 
@@ -100,10 +100,10 @@ def test_terminal_page_latex_markdown_and_csv_show_the_same_numbers(reported):
 def test_the_section_is_there_for_a_pair_only(tmp_path):
     title = "What the features knew"
     honest = {name: POINTS[name] for name in ("fold", "fold, shuffled")}
-    without = write_fake_run(tmp_path / "honest", skills={name: 0.5 for name in honest}, points=honest)
+    without = write_fake_run(tmp_path / "honest", skills={name: 0.5 for name in honest}, overrides=honest)
     assert title not in page_of(without)
     pair = {name: POINTS[name] for name in ("fold", "half")}
-    page = words(page_of(write_fake_run(tmp_path / "pair", skills={name: 0.5 for name in pair}, points=pair)))
+    page = words(page_of(write_fake_run(tmp_path / "pair", skills={name: 0.5 for name in pair}, overrides=pair)))
     assert title in page
     assert "No row has all labels shuffled" in page
     assert "every" not in page[page.index(title) : page.index(title) + 40]

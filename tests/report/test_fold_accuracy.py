@@ -5,7 +5,7 @@ from rich.console import Console
 from support.fake_runs import small_clips, write_fake_run
 from support.report_command import page_of, report, words
 
-from merjax.cli.terminal import print_scores
+from merjax.cli.scores import print_scores
 from merjax.scoring.scores import OF_FOLDS
 from merjax.sweeps.result import open_sweep
 
@@ -20,7 +20,7 @@ def test_the_terminal_and_the_page_name_it(tmp_path, capsys):
     rows = own.predictions[own.predictions["trial"] == trial]
     right = rows.assign(right=rows["label"] == rows["prediction"]).groupby(["seed", "fold"])["right"].mean()
     mean = f"{right.mean():.3f}"
-    print_scores(own.plan, own.scores, Console(width=200))
+    print_scores(own, Console(width=200))
     (line,) = [line for line in capsys.readouterr().out.splitlines() if f"{trial}: {OF_FOLDS}" in line]
     assert [cell for cell in line.replace("│", " ").split(OF_FOLDS)[1].split() if cell] == [mean]
     assert f"{trial}: {OF_FOLDS} {mean}" in " ".join(words(page_of(folder)).split())

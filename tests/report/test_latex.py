@@ -10,6 +10,7 @@ import pytest
 from pylatexenc.latexwalker import LatexEnvironmentNode, LatexWalker
 from support.fake_runs import small_clips, write_fake_run
 from support.report_command import report
+from support.undrawn import draw_nothing
 
 NAMES = (
     "a_b^c~d",
@@ -26,8 +27,7 @@ def tables(tmp_path_factory) -> list[Path]:
     folder = tmp_path_factory.mktemp("latex") / "run"
     write_fake_run(folder, clips=small_clips(("casme2",)), skills={name: 0.5 + n / 20 for n, name in enumerate(NAMES)})
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("merjax.report.page.svg", lambda figure: b"<svg></svg>")
-        patch.setattr("merjax.report.files.pdf", lambda figure: b"%PDF-1.4")
+        draw_nothing(patch)
         assert report(folder).returncode == 0
     found = sorted((folder / "report" / "latex").glob("*.tex"))
     assert found

@@ -13,7 +13,7 @@ from support.small_experiment import BASE, small_experiment
 
 import merjax.sweeps.plan
 from merjax.cli.report import print_report
-from merjax.cli.terminal import print_not_run
+from merjax.cli.scores import print_not_run
 from merjax.report.beside import published_texts
 from merjax.report.comparison import compare
 from merjax.report.files import write_report

@@ -8,7 +8,7 @@ from sklearn.metrics import f1_score
 from support.audited import ALL_SHUFFLED, HALF, POINTS, SKILLS, audited_run
 
 from merjax.report.comparison import compare
-from merjax.scoring import scores
+from merjax.scoring import resamples, scores
 from merjax.scoring.audit import SHUFFLED, TRUE, Audit, audits_of
 from merjax.scoring.entry import Entry
 from merjax.scoring.parts import Part
@@ -24,7 +24,7 @@ def entries(tmp_path_factory) -> tuple[Entry, ...]:
 
 @pytest.fixture
 def few_draws(monkeypatch) -> int:
-    monkeypatch.setattr(scores, "DRAWS", 60)
+    monkeypatch.setattr(resamples, "DRAWS", 60)
     return 60
 
 

@@ -126,7 +126,7 @@ def compare_quantiles(got, drawn):
 
 def test_every_interval_of_a_report_is_its_own_draws_scored_with_scikit_learn(run_rows, monkeypatch):
     """They agree exactly: the same draws of subjects, each scored by scikit-learn on the drawn rows; differences likewise."""
-    monkeypatch.setattr("merjax.scoring.scores.DRAWS", 8)
+    monkeypatch.setattr("merjax.scoring.resamples.DRAWS", 8)
     comparison, rows = run_rows
     scores = score_entries(comparison.entries, comparison.parts).set_index(["part", "trial"])
     differences = score_differences(comparison.base, comparison.entries[1:], comparison.parts).set_index("part")

@@ -12,4 +12,4 @@ SKILLS = {"fold": 0.3, "fold, shuffled": 0.0, "half": 0.8, "half, shuffled": 0.7
 
 def audited_run(folder: Path, **asked) -> Path:
     """The folder of a sweep with the four rows of an audit; see `write_fake_run`."""
-    return write_fake_run(folder, **{"skills": SKILLS, "points": POINTS, "seeds": (0, 1)} | asked)
+    return write_fake_run(folder, **{"skills": SKILLS, "overrides": POINTS, "seeds": (0, 1)} | asked)

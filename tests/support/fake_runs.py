@@ -90,12 +90,12 @@ def write_fake_run(
     selections: Mapping[str, float] | None = None,
     data: Mapping[str, Any] | None = None,
     settings: Mapping[str, Any] | None = None,
-    points: Mapping[str, Mapping[str, Any]] | None = None,
     unfinished: Sequence[int] = (),
     published: str = "",
     rows: Mapping[str, str] | None = None,
     diverged: Sequence[tuple[str, int]] = (),
     chunk_runs: int = 6,
+    overrides: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Path:
     """A run's folder as `merjax.sweep` leaves it.
 
@@ -109,12 +109,12 @@ def write_fake_run(
         selections: if given, a column `selection` and what each value adds to the skill.
         data: overrides what the plan says about the data, by the keys of plan.json.
         settings: of all trials' configs.
-        points: by trial name, the settings in which it differs; the trials differ in loss.gamma without.
         unfinished: numbers of chunks to leave out.
         published: the published table that it repeats.
         rows: by trial name, the published row beside it.
         diverged: (trial, fold number) whose predictions are -1.
         chunk_runs: runs per chunk.
+        overrides: by trial name, what it sets; without, loss.gamma is the trial's number.
     """
     clips = small_clips() if clips is None else clips
     folds = loso(clips) if folds is None else folds
@@ -137,11 +137,12 @@ def write_fake_run(
         "statement": "",
         "work": {"spatial": 1.0, "temporal": 1.0},
     } | dict(data or {})
-    own_settings = [dict((points or {}).get(trial, {"loss.gamma": float(i)})) for i, trial in enumerate(skills)]
-    configs = [make_config(settings or {}, own) for own in own_settings]
+    own_settings = overrides or {}
+    settings_of = [dict(own_settings.get(trial, {"loss.gamma": float(i)})) for i, trial in enumerate(skills)]
+    configs = [make_config(settings or {}, own) for own in settings_of]
     trials = tuple(
         Trial(told_name(trial, config), own, config, (), (rows or {}).get(trial, ""))
-        for trial, own, config in zip(skills, own_settings, configs, strict=True)
+        for trial, own, config in zip(skills, settings_of, configs, strict=True)
     )
     runs = [(t, f) for t in range(len(trials)) for f in range(len(folds))]
     cut = [(seed, runs[i : i + chunk_runs]) for seed in seeds for i in range(0, len(runs), chunk_runs)]

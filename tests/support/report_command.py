@@ -41,5 +41,5 @@ def page_of(*folders, crops=True) -> str:
 
 
 def words(page: str) -> str:
-    text = re.sub(r"<style>.*?</style>|<[^>]+>", " ", page, flags=re.S)
+    text = re.sub(r"<style>.*?</style>|<script.*?</script>|<[^>]+>", " ", page, flags=re.S)
     return " ".join(html.unescape(text).split())

@@ -1,6 +1,7 @@
 """A whole sweep from Python: plan it, train it, read its tables."""
 
 import hashlib
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -30,7 +31,7 @@ from merjax.sweeps.saved_models import runs_without_model
 from merjax.sweeps.sweep_file import Scale, SweepFile, make_sweep, read_sweep
 from merjax.synthesis.demo_store import make_demo_store
 from merjax.system.at_work import at_work
-from merjax.system.console import default_console, say
+from merjax.system.console import default_console, is_watched, say
 from merjax.system.errors import MerjaxError
 from merjax.system.jax_setup import prepare_backend
 from merjax.system.paths import refuse_unwritable, user_path
@@ -109,15 +110,25 @@ def train_sweep(
     make_missing_store(sweep, console)
     tried = None
     if sweep.search:
+        _say_where(folder, console)
         sweep, tried = _searched(sweep, folder, shard, log, console, stopping)
         folder = folder / f"chosen-of-{(tried['state'] == 'complete').sum()}"
     with at_work("planning the sweep in", folder):
         plan = open_folder(folder, plan_sweep(sweep, shard))
         if not all(is_finished(folder, chunk) for chunk in plan.chunks):
             refuse_idle(shard, plan)
+            if tried is None:
+                _say_where(folder, console)
     train_plan(folder, plan, shard, log, console, stopping)
     with at_work("scoring", folder):
         return finish(folder, tried)
+
+
+def _say_where(folder: Path, console: Console) -> None:
+    """Say, where somebody watches, how to follow the sweep from elsewhere."""
+    if is_watched(console):
+        page = folder / "report" / "live.html"
+        say(console, f"to follow it: merjax report {shlex.quote(str(folder))} --live writes {page}")
 
 
 def make_missing_store(sweep: SweepFile, console: Console) -> None:

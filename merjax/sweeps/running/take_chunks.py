@@ -21,6 +21,7 @@ from merjax.sweeps.running.listener import NOBODY, Listener, Listeners
 from merjax.sweeps.running.shards import WHOLE, Shard
 from merjax.sweeps.running.shared_stages import given_to, next_work, part_to_train, train_and_keep
 from merjax.sweeps.running.train_chunk import Group, open_group, train_chunk
+from merjax.sweeps.running.underway_notes import UnderwayNotes
 from merjax.sweeps.saved_models import save_models
 from merjax.sweeps.stage_library import Library, open_library
 from merjax.system.at_work import at_work
@@ -50,8 +51,8 @@ def take_chunks(
         MerjaxError: no space is left on the disk, or in the device's memory.
     """
     plan = read_plan(folder)
-    if log:
-        listener = Listeners(CurveLogs(folder, plan, log), listener)
+    notes = UnderwayNotes(folder, plan)
+    listener = Listeners(*([CurveLogs(folder, plan, log)] if log else []), notes, listener)
     library = open_library(plan.trials[0].config.engine, listener.warned)
     groups: dict[int, Group] = {}
     while unfinished := [chunk for chunk in shard.of(plan) if not is_finished(folder, chunk)]:

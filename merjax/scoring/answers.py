@@ -1,0 +1,97 @@
+"""An entry's answers as arrays, read from its predictions once however many tables show them."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from weakref import WeakKeyDictionary
+
+import numpy as np
+from jaxtyping import Bool, Int
+
+from merjax.datasets.clip import DATABASES
+from merjax.scoring.entry import Entry
+from merjax.scoring.parts import Part
+from merjax.scoring.predictions import counted_predictions
+
+_READ: WeakKeyDictionary[Entry, "Answers"] = WeakKeyDictionary()
+
+
+class Answers:
+    """The answers of an entry's seeds, a row per seed, fold and clip as in its predictions."""
+
+    def __init__(self, entry: Entry) -> None:
+        own = entry.predictions
+        self._classes = len(entry.classes)
+        self._database_N, self._subject_N, self._clip_N, self._fold_N = (
+            own[name].to_numpy(dtype=object) for name in ("database", "subject", "clip", "fold")
+        )
+        self._label_N, self._answer_N = own["label"].to_numpy(), counted_predictions(own, self._classes)
+        self._seed_N = np.unique(own["seed"].to_numpy(), return_inverse=True)[1]
+        self._diverged_N = own["prediction"].to_numpy() < 0
+        people = [f"{d}/{s}" for d, s in zip(self._database_N, self._subject_N, strict=True)]
+        self._people, self._person_N = np.unique(people, return_inverse=True)
+        self._counted: dict[str, Counted] = {}
+
+    def counted(self, part: Part) -> "Counted":
+        """The answers to the clips of a part, counted."""
+        if part.name not in self._counted:
+            self._counted[part.name] = self._count(self._within(part))
+        return self._counted[part.name]
+
+    def by_clip(self, part: Part, *, truth: bool = False) -> Int[np.ndarray, "S N"]:
+        """Each seed's answers to the clips of a part, or the clips' classes, in one order for all entries tested alike."""
+        in_N = np.flatnonzero(self._within(part))
+        columns = (self._database_N, self._subject_N, self._clip_N, self._fold_N)
+        keys = ["\0".join(map(str, key)) for key in zip(*(column[in_N] for column in columns), strict=True)]
+        order = in_N[np.lexsort([np.array(keys), self._seed_N[in_N]])]
+        return (self._label_N if truth else self._answer_N)[order].reshape(self._seed_N.max() + 1, -1)
+
+    def _within(self, part: Part) -> Bool[np.ndarray, "N"]:
+        """Whether rows are of a part, see `merjax.scoring.parts.of_part`."""
+        if part.fold:
+            return self._fold_N == part.name
+        return self._database_N == part.name if part.name in DATABASES else np.ones(len(self._label_N), bool)
+
+    def _count(self, in_N: Bool[np.ndarray, "N"]) -> "Counted":
+        people, person_N = np.unique(self._person_N[in_N], return_inverse=True)
+        shape = (self._seed_N.max() + 1, len(people), self._classes, self._classes)
+        cells = (self._seed_N[in_N], person_N, self._label_N[in_N], self._answer_N[in_N])
+        counts = np.bincount(np.ravel_multi_index(cells, shape), minlength=int(np.prod(shape))).reshape(shape)
+        lost = in_N & self._diverged_N
+        runs = set(zip(self._seed_N[lost], self._fold_N[lost], strict=True))
+        return Counted(tuple(self._people[people].tolist()), counts, len(runs))
+
+
+@dataclass(frozen=True, eq=False)
+class Counted:
+    """The answers to the clips of a part.
+
+    Attributes:
+        people: the subjects, "database/subject", in alphabetical order.
+        counts_SxQxKxK: of each seed and subject, clips by class and answer; the clips of a diverged run count as wrong.
+        diverged: how many runs diverged.
+    """
+
+    people: tuple[str, ...]
+    counts_SxQxKxK: Int[np.ndarray, "S Q K K"]
+    diverged: int
+
+    @cached_property
+    def pooled_SxKxK(self) -> Int[np.ndarray, "S K K"]:
+        """The confusion matrix of each seed."""
+        return self.counts_SxQxKxK.sum(1)
+
+    @property
+    def clips(self) -> int:
+        return int(self.pooled_SxKxK[0].sum())
+
+
+def answers_of(entry: Entry) -> Answers:
+    """The answers of an entry."""
+    if entry not in _READ:
+        _READ[entry] = Answers(entry)
+    return _READ[entry]
+
+
+def counted(entry: Entry, part: Part) -> Counted:
+    """The answers of an entry to the clips of a part."""
+    return answers_of(entry).counted(part)
