@@ -10,7 +10,7 @@ import os
 import platform
 import shutil
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from filelock import Timeout
@@ -133,21 +133,14 @@ def open_library(engine: EngineConfig, warn: Callable[[str], None]) -> Library:
     return Library(folder, size_in_bytes(engine.stages_limit), warn)
 
 
-def trim(place: Path, limit: int, keep: Iterable[str] = ()) -> None:
-    """Remove from a folder of jobs what was used longest ago, until the rest takes at most `limit` bytes.
-
-    Args:
-        place: the folder.
-        limit: in bytes.
-        keep: what stays in any case.
-    """
+def trim(place: Path, limit: int) -> None:
+    """Remove from a folder of jobs what was used longest ago, as far as it can be, until the rest takes `limit` bytes."""
     for path in [*asides(place)]:
         with contextlib.suppress(OSError):
             if time.time() - path.stat().st_mtime > _ABANDONED:
                 shutil.rmtree(path, ignore_errors=True)
-    kept = set(keep)
     while sum(size_of(place, entry) for entry in entries_in(place)) > limit:
-        if not _remove_oldest(place, kept):
+        if not _remove_oldest(place):
             return
 
 
@@ -182,16 +175,17 @@ def _examined(folder: Path, entry: str) -> Finding:
     return Finding("output", f"{told}, {size_of(folder, entry) / 1e6:.1f} MB, last used {used}")
 
 
-def _remove_oldest(place: Path, keep: Iterable[str] = ()) -> bool:
-    """Remove what was used longest ago; False if there is nothing to remove."""
+def _remove_oldest(place: Path) -> bool:
+    """Remove what was used longest ago of all that can be removed; False if there is nothing."""
     used = {}
-    for entry in set(entries_in(place)) - set(keep):
+    for entry in entries_in(place):
         with contextlib.suppress(OSError):
             used[entry] = (place / entry / ABOUT).stat().st_mtime
-    if not used:
-        return False
-    remove_entry(place, min(used, key=lambda entry: used[entry]))
-    return True
+    for entry in sorted(used, key=lambda entry: used[entry]):
+        remove_entry(place, entry)
+        if not is_there(place, entry):  # else it belongs to another user
+            return True
+    return False
 
 
 def _copy(source: Path, entry: str, place: Path) -> None:
@@ -202,6 +196,8 @@ def _copy(source: Path, entry: str, place: Path) -> None:
         aside.mkdir()
         for path in (source / entry).iterdir():
             shutil.copyfile(path, aside / path.name)
+        if not is_there(place, entry):
+            remove_entry(place, entry)  # a part of it, which a rename would take for the whole
         with contextlib.suppress(FileExistsError):  # another process was faster
             aside.rename(place / entry)
     except OSError as error:
