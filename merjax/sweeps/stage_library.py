@@ -47,7 +47,8 @@ class Library:
     Args:
         folder: where it lies; None for no folder.
         limit: bytes that it may take.
-        warn: is called with a sentence when the process goes on without it, at most once for reading and once for writing.
+        warn: is called with a sentence on each output that cannot be used, and when the process goes on without the folder, at
+            most once for reading and once for writing.
     """
 
     def __init__(self, folder: Path | None, limit: int, warn: Callable[[str], None]) -> None:
@@ -64,14 +65,19 @@ class Library:
             return False
         try:
             read_entry(self.folder, entry, reads, variables=variables)
-            make_folder(place)
-            _copy(self.folder, entry, place)
-        except (MerjaxError, OSError) as error:
-            if isinstance(error, OSError) and error.errno in _FULL:
-                raise  # the sweep's own disk
+        except MerjaxError as error:
             if is_there(self.folder, entry):  # else another process has just removed it, to make room
-                self.warn(str(error) if isinstance(error, MerjaxError) else f"{self.folder / entry}: {error.strerror}")
+                self.warn(str(error))
                 remove_entry(self.folder, entry)
+            return False
+        make_folder(place)
+        try:
+            _copy(self.folder, entry, place)
+        except OSError as error:
+            if error.errno in _FULL:
+                raise  # the sweep's own disk
+            if error.errno != errno.ENOENT:  # which means that another process has just removed it
+                self.warn(f"{self.folder / entry} cannot be copied to {place} ({error.strerror}); it is trained again")
             return False
         with contextlib.suppress(OSError):
             os.utime(self.folder / entry / ABOUT)

@@ -299,6 +299,22 @@ def test_what_is_damaged_in_it_or_half_written_is_not_taken(tmp_path):
     assert not half.exists()
 
 
+@pytest.mark.parametrize(("number", "sentences"), [(errno.EACCES, 1), (errno.ENOENT, 0)])
+def test_what_cannot_be_copied_stays_for_others(tmp_path, monkeypatch, number, sentences):
+    put(tmp_path / "own", A)
+    shared, told = library(tmp_path / "shared")
+    shared.offer(A, tmp_path / "own")
+
+    def refuse(source, target):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(stage_library.shutil, "copyfile", refuse)
+    assert not shared.fetch(A, tmp_path / "two", SPATIAL, variables=False)
+    assert is_there(tmp_path / "shared", A)
+    assert len(told) == sentences
+    assert all(f"cannot be copied to {tmp_path / 'two'} (" in sentence for sentence in told)
+
+
 def test_processes_may_add_the_same_and_remove_it_meanwhile(tmp_path):
     size = put(tmp_path / "own", A)
     for entry in (B, C):
