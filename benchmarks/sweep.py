@@ -84,7 +84,7 @@ def twice(data: TrainingData) -> TrainingData:
 
 def report_overhead(data: TrainingData, config: Config, engine: Engine, repeats: int) -> None:
     """The spatial stage through the engine, a checkpoint a minute, against its program called on one set of batches."""
-    stage, runs, frames, budget = spatial_job(data, [RunId(config, 0, fold) for fold in range(CHUNK)])
+    stage, runs, frames, budget, _ = spatial_job(data, [RunId(config, 0, fold) for fold in range(CHUNK)])
     budget = budget._replace(steps=4 * engine.steps_per_call)
     batches = frames.batches(
         np.arange(budget.batch * engine.steps_per_call).reshape(-1, budget.batch) % len(frames.unit_S)

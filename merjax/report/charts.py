@@ -19,6 +19,8 @@ from merjax.scoring.metrics import SCORES
 WIDTH = 470  # pixels of a static picture; a page fits the chart to its own width
 _BLUE, _ORANGE, _GREEN = "#0072B2", "#D55E00", "#009E73"
 _ROW = 26  # pixels of a row
+# what leaks says so in whole, on lines of its own
+_IN_LINES = "split(replace(replace(datum.label, ', leaks: ', '|leaks: '), ' frames trained', '|frames trained'), '|')"
 
 
 def styled(chart: Any, height: int) -> Any:
@@ -56,7 +58,7 @@ def score_chart(
     )
     order = list(dict.fromkeys(long["trial"]))
     base = alt.Chart(long).encode(
-        y=alt.Y("trial:N", sort=order, title=None),
+        y=alt.Y("trial:N", sort=order, title=None, axis=alt.Axis(labelExpr=_IN_LINES)),
         yOffset=alt.YOffset("measure:N", sort=list(SCORES)),
         color=alt.Color("measure:N", sort=list(SCORES), scale=_colours(list(SCORES)), title=None),
         tooltip=_tooltip("trial", "settings", "measure", "score", "low", "high"),
@@ -67,7 +69,8 @@ def score_chart(
     )
     lines = base.mark_rule(strokeWidth=2).encode(x=alt.X("low:Q", title=title), x2="high:Q")
     zero = [alt.Chart(pd.DataFrame({"x": [0]})).mark_rule(color="gray").encode(x="x:Q")] if difference else []
-    return styled(alt.layer(*zero, lines, marks), 60 + (_ROW + 14) * len(order))
+    row = _ROW + (26 if any(", leaks: " in name for name in order) else 14)
+    return styled(alt.layer(*zero, lines, marks), 60 + row * len(order))
 
 
 def axis_chart(settings: Settings, axis: Axis, names: Mapping[str, str]) -> alt.LayerChart:
@@ -152,7 +155,8 @@ def rank_chart(ranks: Ranks, names: Sequence[str]) -> alt.LayerChart:
     rows = pd.DataFrame({"trial": list(names), "rank": ranks.mean_T}).sort_values("rank", kind="stable")
     rows = rows.assign(low=rows["rank"] - half, high=rows["rank"] + half)
     base = alt.Chart(rows).encode(
-        y=alt.Y("trial:N", sort=list(rows["trial"]), title=None), tooltip=_tooltip("trial", "rank")
+        y=alt.Y("trial:N", sort=list(rows["trial"]), title=None, axis=alt.Axis(labelExpr=_IN_LINES)),
+        tooltip=_tooltip("trial", "rank"),
     )
     title = f"mean rank, 1 is best (bars: critical difference {ranks.critical:.2f})"
     lines = base.mark_rule(color=_BLUE, strokeWidth=2).encode(x=alt.X("low:Q", title=title), x2="high:Q")

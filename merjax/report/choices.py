@@ -15,7 +15,7 @@ def first_sentence(section: Section) -> str:
         entry, how = comparison.chosen[0], "Chosen by inner subjects"
     elif section.choice is None:
         entry = section.choosable[0] if section.choosable else comparison.base
-        how = "The only trial that can be scored" if len(comparison.entries) > 1 else "One trial"
+        how = "The only trial to choose" if len(comparison.entries) > 1 else "One trial"
     else:
         entry, n = section.best, section.choice.trials
         how = f"Highest of {n} trials by UF1 on the tested subjects"

@@ -25,7 +25,8 @@ def gaps_of(section: Section) -> list[str]:
         )
     if len(comparison.entries) > 1 and section.choice is None and not comparison.chosen:
         told.append(
-            "Fewer than two trials are finished on the same clips, so what choosing the best of them costs is not told."
+            "There are not two trials to choose from, finished on the same clips and neither leaking nor a control, so what "
+            "choosing the best costs is not told."
         )
     return told
 

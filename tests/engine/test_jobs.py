@@ -55,7 +55,7 @@ def test_what_a_visit_raises_reaches_the_caller():
 def test_training_gives_what_the_engine_gives():
     engine = Engine("map", 4, jax.devices()[:1])
     job = JOB._replace(budget=Budget(8, 11, snapshot_every=3))
-    state, history = engine.fit(*job, seed=3)
+    state, history = engine.fit(job.stage, job.runs, job.samples, job.budget, seed=3)
     told = []
     result = train(engine, 3, told.append)(job)
     for a, b in zip(jax.tree.leaves(state.variables), jax.tree.leaves(result.variables), strict=True):

@@ -70,7 +70,7 @@ def test_every_setting_of_the_loss_reaches_the_stage_and_the_regions_the_classif
 @pytest.mark.parametrize("section", SECTIONS)
 def test_every_number_of_a_stage_reaches_its_training_program(section):
     """Each number is used by the programs that get it."""
-    stage, runs, samples, _ = job_of(section)
+    stage, runs, samples, *_ = job_of(section)
     run = jax.tree.map(lambda x: jnp.asarray(x[0]), runs)
     batches = prepared(stage, jax.tree.map(jnp.asarray, samples.batches(np.zeros((1, 2), int))))
     state = jax.eval_shape(lambda run: start(stage, run), run)
@@ -83,7 +83,7 @@ def test_every_number_of_a_stage_reaches_its_training_program(section):
 
 def test_inference_reads_what_was_fitted_and_not_what_only_training_needs():
     """Otherwise the test above could not tell the two apart."""
-    stage, runs, samples, _ = job_of("spatial")
+    stage, runs, samples, *_ = job_of("spatial")
     run = jax.tree.map(lambda x: jnp.asarray(x[0]), runs)
     batches = prepared(stage, jax.tree.map(jnp.asarray, samples.batches(np.zeros((1, 2), int))))
     variables = jax.eval_shape(lambda run: start(stage, run), run).variables

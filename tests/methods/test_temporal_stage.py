@@ -77,7 +77,7 @@ def test_a_training_step_of_the_authors_stage_equals_plain_numpy(features_SxRxD)
     L1. A gradient is compared in a random direction of each layer, with a difference of the plain loss in float64."""
     data = data_of_lengths()
     config = make_config(AUTHORS, "temporal.dropout_lstm=0", "temporal.dropout_fc=0")
-    stage, runs, samples, _ = temporal_job(data, [RunId(config, 0, 0)], [features_SxRxD])
+    stage, runs, samples, *_ = temporal_job(data, [RunId(config, 0, 0)], [features_SxRxD])
     run = jax.tree.map(lambda leaf: jnp.asarray(leaf[0]), runs)
     inputs, unit_KxB = samples.batches(np.arange(4)[None])
     batch = Batch(jax.tree.map(lambda leaf: jnp.asarray(leaf[0]), inputs), jnp.asarray(unit_KxB[0]))

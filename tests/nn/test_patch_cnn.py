@@ -110,7 +110,7 @@ LABEL_B = np.array([1, 3])
 X_CxHxWxB = np.random.default_rng(1).uniform(-1, 1, (3, *SIZE, 2)).astype(np.float32)
 IMAGES = (jnp.asarray(X_CxHxWxB),)
 X_BxHxWxC = np.float64(X_CxHxWxB.transpose(3, 1, 2, 0))
-FORMS = [AUTHORS_2021, AUTHORS[4], *(pytest.param(AUTHORS[m], marks=pytest.mark.long) for m in (9, 16))]
+FORMS = [AUTHORS[4], *(pytest.param(form, marks=pytest.mark.long) for form in (AUTHORS_2021, AUTHORS[9], AUTHORS[16]))]
 
 
 def scores_and_gradient(form, p):

@@ -26,7 +26,7 @@ def test_half_a_sweep_does_not_call_a_whole_trial_the_best_of_two(tmp_path):
     text = words(page_of(folder))
     assert "cross-entropy, partial: 2 of 4 folds" in text
     assert "The price of choosing" not in text
-    assert "The only trial that can be scored: focal" in text
+    assert "The only trial to choose: focal" in text
 
 
 def test_a_sweep_whose_runs_all_diverged_has_no_score_to_lead_with(tmp_path):

@@ -76,11 +76,11 @@ def test_a_snapshot_is_what_training_with_that_budget_gives(engine, looked_at):
     """The claim behind "retrain": the run that stops at a snapshot's step gives its probabilities."""
     experiment, specs = small_experiment(), specs_of(ALL)
     config = specs[0].config
-    stage, runs, frames, budget = spatial_job(experiment, specs)
+    stage, runs, frames, budget, _ = spatial_job(experiment, specs)
     assert budget == Budget(8, 12)  # 4 epochs of 24 frames
     state, _ = engine.fit(stage, runs, frames, budget, seed=0)
     features = engine.apply(stage, state.variables, runs, frames, batch=8)
-    stage, runs, clips, _ = temporal_job(experiment, specs, features)
+    stage, runs, clips, *_ = temporal_job(experiment, specs, features)
     for number, steps in enumerate(looked_at.step_L):
         state, _ = engine.fit(stage, runs, clips, Budget(4, int(steps)), seed=0)
         logits = engine.apply(stage, state.variables, runs, clips, batch=config.temporal.batch)

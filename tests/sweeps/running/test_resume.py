@@ -73,10 +73,6 @@ def test_a_second_process_compiles_nothing(uninterrupted, tmp_path):
     assert_same(tmp_path / "run", uninterrupted)
 
 
-def test_kills_at_random_moments_change_no_bit(uninterrupted, tmp_path):
-    assert_kills_change_nothing(uninterrupted, tmp_path, kills=2)
-
-
 @pytest.mark.long
 def test_ten_kills_at_random_moments_change_no_bit(uninterrupted, tmp_path):
     assert_kills_change_nothing(uninterrupted, tmp_path, kills=10)
