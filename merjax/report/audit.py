@@ -102,8 +102,8 @@ def _of_shuffled(audit: Audit) -> str:
         )
     start = (
         "With the labels of all clips shuffled there is nothing to recognise, and a spatial stage that is trained without the "
-        f"tested subjects gives UF1 {with_interval(honest, 'UF1')}, no more than chance ({number(chance['UF1'])}); one that is "
-        f"trained on {audit.trained_on} gives {with_interval(leaking, 'UF1')}"
+        f"tested subjects gives UF1 {with_interval(honest, 'UF1')}, not clearly above chance ({number(chance['UF1'])}); one "
+        f"that is trained on {audit.trained_on} gives {with_interval(leaking, 'UF1')}"
     )
     if leaking["UF1_low"] > chance["UF1"]:
         return f"{start}, which it can only have by remembering the tested clips."

@@ -49,7 +49,8 @@ class Kept(NamedTuple):
 
 def stages_of(folder: Path) -> Path:
     """Where a sweep keeps what its shared stages gave; the batches of a search have one place."""
-    return (folder.parent if folder.parent.name == "search" else folder) / "stages"
+    is_batch = folder.parent.name == "search" and folder.name.startswith("trials-")
+    return (folder.parent if is_batch else folder) / "stages"
 
 
 def is_there(place: Path, entry: str) -> bool:
@@ -88,7 +89,7 @@ def write_entry(place: Path, entry: str, reads: StageReads, result: StageResult,
         about = {"format": FORMAT, "entry": entry, "stage": reads.stage, "stage_version": reads.version}
         about |= {"version": __version__, "precision": precision_of(entry), "files": files}
         write_json(aside / ABOUT, sealed(about))
-        shutil.rmtree(place / entry, ignore_errors=True)
+        remove_entry(place, entry)
         aside.rename(place / entry)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
@@ -137,8 +138,18 @@ def read_entry(place: Path, entry: str, reads: StageReads, *, variables: bool) -
 
 
 def remove_entry(place: Path, entry: str) -> None:
-    """Remove what a job gave."""
-    shutil.rmtree(place / entry, ignore_errors=True)
+    """Remove what a job gave; at no moment is a part of it under its name, for others to read or for a kill to leave."""
+    going = place / f".{entry}.{platform.node()}.{os.getpid()}.removed"
+    shutil.rmtree(going, ignore_errors=True)
+    if os.access(place / entry, os.W_OK):  # another user's stays as it is
+        with contextlib.suppress(OSError):
+            (place / entry).rename(going)
+    shutil.rmtree(going, ignore_errors=True)
+
+
+def is_awaited(folder: Path, plan: Plan, shared: Chunk) -> bool:
+    """Whether an unfinished chunk takes what a shared chunk gives."""
+    return any(shared.number in chunk.needs and not is_finished(folder, chunk) for chunk in plan.chunks)
 
 
 def remove_unneeded(folder: Path, plan: Plan, stages: Sequence[Chunk]) -> None:
@@ -148,10 +159,10 @@ def remove_unneeded(folder: Path, plan: Plan, stages: Sequence[Chunk]) -> None:
     """
     place, keeps = stages_of(folder), plan.inner > 0 or plan.trials[0].config.engine.keep_features
     for shared in stages:
-        awaited = any(shared.number in chunk.needs and not is_finished(folder, chunk) for chunk in plan.chunks)
-        if shared.shared is None or awaited:
+        if shared.shared is None or is_awaited(folder, plan, shared):
             continue
-        for path in checkpoint_folder(folder, shared).parent.glob(f"{checkpoint_folder(folder, shared).name}*"):
+        begun = checkpoint_folder(folder, shared)
+        for path in begun.parent.glob(f"{begun.name}-*"):
             shutil.rmtree(path, ignore_errors=True)
         remove_asides(place, shared.shared.entries)
         for entry in () if keeps else shared.shared.entries:
@@ -178,8 +189,11 @@ def entries_in(place: Path) -> list[str]:
 
 
 def size_of(place: Path, entry: str) -> int:
-    """Bytes that a job takes."""
-    return sum(path.stat().st_size for path in (place / entry).iterdir())
+    """Bytes that a job takes; 0 once another process has removed it."""
+    try:
+        return sum(path.stat().st_size for path in (place / entry).iterdir())
+    except FileNotFoundError:
+        return 0
 
 
 def _arrays(path: Path) -> dict[str, np.ndarray]:

@@ -10,7 +10,7 @@ import os
 import platform
 import shutil
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from filelock import Timeout
@@ -47,7 +47,8 @@ class Library:
     Args:
         folder: where it lies; None for no folder.
         limit: bytes that it may take.
-        warn: is called with a sentence when the process goes on without it, at most once for reading and once for writing.
+        warn: is called with a sentence on each output that cannot be used, and when the process goes on without the folder, at
+            most once for reading and once for writing.
     """
 
     def __init__(self, folder: Path | None, limit: int, warn: Callable[[str], None]) -> None:
@@ -64,14 +65,19 @@ class Library:
             return False
         try:
             read_entry(self.folder, entry, reads, variables=variables)
-            make_folder(place)
-            _copy(self.folder, entry, place)
-        except (MerjaxError, OSError) as error:
-            if isinstance(error, OSError) and error.errno in _FULL:
-                raise  # the sweep's own disk
+        except MerjaxError as error:
             if is_there(self.folder, entry):  # else another process has just removed it, to make room
-                self.warn(str(error) if isinstance(error, MerjaxError) else f"{self.folder / entry}: {error.strerror}")
+                self.warn(str(error))
                 remove_entry(self.folder, entry)
+            return False
+        make_folder(place)
+        try:
+            _copy(self.folder, entry, place)
+        except OSError as error:
+            if error.errno in _FULL:
+                raise  # the sweep's own disk
+            if error.errno != errno.ENOENT:  # which means that another process has just removed it
+                self.warn(f"{self.folder / entry} cannot be copied to {place} ({error.strerror}); it is trained again")
             return False
         with contextlib.suppress(OSError):
             os.utime(self.folder / entry / ABOUT)
@@ -133,21 +139,14 @@ def open_library(engine: EngineConfig, warn: Callable[[str], None]) -> Library:
     return Library(folder, size_in_bytes(engine.stages_limit), warn)
 
 
-def trim(place: Path, limit: int, keep: Iterable[str] = ()) -> None:
-    """Remove from a folder of jobs what was used longest ago, until the rest takes at most `limit` bytes.
-
-    Args:
-        place: the folder.
-        limit: in bytes.
-        keep: what stays in any case.
-    """
+def trim(place: Path, limit: int) -> None:
+    """Remove from a folder of jobs what was used longest ago, as far as it can be, until the rest takes `limit` bytes."""
     for path in [*asides(place)]:
         with contextlib.suppress(OSError):
             if time.time() - path.stat().st_mtime > _ABANDONED:
                 shutil.rmtree(path, ignore_errors=True)
-    kept = set(keep)
     while sum(size_of(place, entry) for entry in entries_in(place)) > limit:
-        if not _remove_oldest(place, kept):
+        if not _remove_oldest(place):
             return
 
 
@@ -182,16 +181,17 @@ def _examined(folder: Path, entry: str) -> Finding:
     return Finding("output", f"{told}, {size_of(folder, entry) / 1e6:.1f} MB, last used {used}")
 
 
-def _remove_oldest(place: Path, keep: Iterable[str] = ()) -> bool:
-    """Remove what was used longest ago; False if there is nothing to remove."""
+def _remove_oldest(place: Path) -> bool:
+    """Remove what was used longest ago of all that can be removed; False if there is nothing."""
     used = {}
-    for entry in set(entries_in(place)) - set(keep):
+    for entry in entries_in(place):
         with contextlib.suppress(OSError):
             used[entry] = (place / entry / ABOUT).stat().st_mtime
-    if not used:
-        return False
-    remove_entry(place, min(used, key=lambda entry: used[entry]))
-    return True
+    for entry in sorted(used, key=lambda entry: used[entry]):
+        remove_entry(place, entry)
+        if not is_there(place, entry):  # else it belongs to another user
+            return True
+    return False
 
 
 def _copy(source: Path, entry: str, place: Path) -> None:
@@ -202,6 +202,8 @@ def _copy(source: Path, entry: str, place: Path) -> None:
         aside.mkdir()
         for path in (source / entry).iterdir():
             shutil.copyfile(path, aside / path.name)
+        if not is_there(place, entry):
+            remove_entry(place, entry)  # a part of it, which a rename would take for the whole
         with contextlib.suppress(FileExistsError):  # another process was faster
             aside.rename(place / entry)
     except OSError as error:

@@ -294,6 +294,9 @@ def test_a_hash_changes_with_the_clips_that_are_trained_on_and_with_the_stages_v
     other = local_regions.identities(replace(data, folds=folds), SPEC)[0]
     assert other.hash != job.hash
     assert (other.key == job.key).all()
+    renamed = replace(data, index=data.index.assign(clip=data.index["clip"] + "b"))  # others of the same store
+    assert local_regions.identities(renamed, SPEC)[0].hash != job.hash
+    assert local_regions.identities(replace(data, row_S=data.row_S[::-1]), SPEC)[0].hash != job.hash
     monkeypatch.setattr(local_regions, "SPATIAL", SPATIAL._replace(version=2))
     newer = local_regions.identities(data, SPEC)
     assert newer[0].hash != job.hash

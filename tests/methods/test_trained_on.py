@@ -40,6 +40,18 @@ def test_all_folds_have_one_spatial_job_per_seed_and_control(leak):
     assert len(temporal) == 4
 
 
+@pytest.mark.parametrize("leak", [HALF, EVERY, EVERY | {"data.standardise": True} | SHUFFLED])
+def test_all_that_is_fitted_for_their_one_job_is_the_same_in_all_folds(leak):
+    """Whichever fold asks for it first."""
+    data = small_experiment()
+    first, *others = (local_regions.spatial_numbers(data, spec_of(0, fold, **leak)) for fold in range(4))
+    for numbers in others:
+        for one, other in zip(first, numbers, strict=True):
+            np.testing.assert_array_equal(one, other)
+    honest = local_regions.spatial_numbers(data, spec_of(0, 0))
+    assert (honest.mean_RxC != first.mean_RxC).any()
+
+
 def test_half_and_all_of_the_frames_are_other_jobs():
     data = small_experiment()
     assert hash_of(data, spec_of(**HALF)) != hash_of(data, spec_of(**EVERY))

@@ -110,11 +110,11 @@ def test_the_section_is_there_for_a_pair_only(tmp_path):
 
 
 # what the trials know -> what the two sentences must say, and must not
-REMEMBERS = ("no more than chance", "by remembering the tested clips", "raises UF1")
+REMEMBERS = ("not clearly above chance", "by remembering the tested clips", "raises UF1")
 CASES = [
     ({"fold": 0.1, "half": 1.0}, REMEMBERS, ("something else leaks",)),
     ({"half, shuffled": 0.0}, ("nothing shows that it remembers",), ("only have by",)),
-    ({"fold, shuffled": 0.9}, ("something else leaks",), ("no more than chance",)),
+    ({"fold, shuffled": 0.9}, ("something else leaks",), ("not clearly above chance",)),
     ({"half": 0.3}, ("no evidence of a difference",), ("raises UF1",)),
     ({"fold": 1.0, "half": 0.3}, ("lowers UF1",), ("no evidence",)),
 ]

@@ -13,8 +13,9 @@ from merjax.methods.registry import method_of
 from merjax.methods.runs import RunId
 from merjax.sweeps.costs import stage_jobs, total_cost
 from merjax.sweeps.plan import Plan, make_plan, open_data, plan_from_json
-from merjax.sweeps.running.shards import Shard
+from merjax.sweeps.running.shards import Shard, refuse_idle
 from merjax.sweeps.sweep_file import read_sweep
+from merjax.system.errors import MerjaxError
 from merjax.training.selection import trains_inner, trains_outer
 
 REGIONS = {"all": {}, "mouth": {"regions": ["mouth"]}, "slow": {"temporal.learning_rate": 1e-4}}
@@ -115,6 +116,35 @@ def test_no_two_shards_train_one_job(total):
     needed = [{chunk.number for chunk in plan.needed_by(share)} for share in shares]
     assert sorted(chain.from_iterable(needed)) == [chunk.number for chunk in plan.stages]
     assert max(map(len, needed)) - min(map(len, needed)) <= 1
+
+
+@pytest.mark.usefixtures("small")
+def test_a_job_of_inner_subjects_that_chunks_of_several_shards_would_take_keeps_them_together():
+    """Two folds may have the same training subjects once the inner ones are left out; chunks are then cut along other lines."""
+    base = BASE | {"engine": BASE["engine"] | {"chunk": 2}, "selection": {"rules": ["fixed", "inner"]}}
+    plan = small_plan(trials=REGIONS, base=base, seeds=2)
+    assert sum(shared.shared.inner for shared in plan.stages) > 1
+    needed = [{chunk.number for chunk in plan.needed_by(Shard(i, 2).of(plan))} for i in (1, 2)]
+    assert needed[0]
+    assert not needed[0] & needed[1]
+
+
+@pytest.mark.parametrize("total", [2, 3, 4, 5, 6])
+@pytest.mark.usefixtures("small")
+def test_every_shard_has_something_to_do_or_each_says_that_one_has_not(total):
+    """Three chunks of each seed share one stage, and one has another."""
+    trials = REGIONS | {"known": {"spatial.trained_on": "all frames"}}
+    plan = small_plan(trials=trials, seeds=2)
+    shares = [Shard(i + 1, total).of(plan) for i in range(total)]
+    if all(shares):
+        refuse_idle(Shard(1, total), plan)
+        return
+    parts = sum(map(bool, shares))
+    with pytest.raises(
+        MerjaxError, match=f"in {parts} parts, since those .* so that {total - parts} of {total} shards"
+    ):
+        refuse_idle(Shard(1, total), plan)
+    assert total > 4
 
 
 @pytest.mark.usefixtures("small")

@@ -16,7 +16,15 @@ from merjax.config import make_config
 from merjax.engine import StageResult, Variables
 from merjax.methods.spatial_stage import SPATIAL
 from merjax.sweeps import kept_stages, stage_library
-from merjax.sweeps.kept_stages import entries_in, is_there, read_entry, size_of, write_entry
+from merjax.sweeps.kept_stages import (
+    entries_in,
+    is_there,
+    read_entry,
+    remove_entry,
+    size_of,
+    stages_of,
+    write_entry,
+)
 from merjax.sweeps.stage_library import Library, open_library, trim
 from merjax.system.errors import MerjaxError
 from merjax.system.values import size_in_bytes
@@ -144,8 +152,58 @@ def test_what_was_used_longest_ago_is_removed_first(tmp_path):
     shared.offer(C, tmp_path / "own")
     assert entries_in(tmp_path / "shared") == [A, C]
     assert told == []
-    trim(tmp_path / "shared", 0, keep=[A])
-    assert entries_in(tmp_path / "shared") == [A]
+    trim(tmp_path / "shared", 0)
+    assert entries_in(tmp_path / "shared") == []
+
+
+def test_what_cannot_be_removed_stays_and_what_can_goes(tmp_path, monkeypatch):
+    """As where another user of the folder has added it."""
+    for entry in (A, B):
+        size = put(tmp_path, entry)
+    os.utime(tmp_path / A / "entry.json", (0, 0))
+    monkeypatch.setattr(kept_stages.os, "access", lambda path, mode: path.name != A)
+    trim(tmp_path, size)
+    assert entries_in(tmp_path) == [A]
+    trim(tmp_path, 0)
+    assert entries_in(tmp_path) == [A]
+
+
+def test_a_part_that_a_killed_process_left_is_replaced(tmp_path):
+    put(tmp_path / "own", A)
+    shared, told = library(tmp_path / "shared")
+    for folder in (tmp_path / "shared", tmp_path / "place"):
+        (folder / A).mkdir(parents=True)
+        (folder / A / "features.npy").write_text("a part")
+    (tmp_path / "shared" / "stages.json").write_text('{"format": 1}')
+    shared.offer(A, tmp_path / "own")
+    shared, told = library(tmp_path / "shared")
+    shared.offer(A, tmp_path / "own")
+    assert shared.fetch(A, tmp_path / "place", SPATIAL, variables=False)
+    assert (read_entry(tmp_path / "place", A, SPATIAL, variables=False).output == RESULT.outputs[0]).all()
+    assert told == []
+
+
+def test_at_no_moment_of_its_removal_is_a_part_of_an_output_under_its_name(tmp_path, monkeypatch):
+    put(tmp_path, A)
+
+    def killed(path, **how):
+        if path.exists():
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(kept_stages.shutil, "rmtree", killed)
+    with pytest.raises(KeyboardInterrupt):
+        remove_entry(tmp_path, A)
+    assert not (tmp_path / A).exists()
+    monkeypatch.undo()
+    kept_stages.remove_asides(tmp_path, [A])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_only_the_batches_of_a_search_have_one_place(tmp_path):
+    batches = [tmp_path / "run" / "search" / f"trials-000{i}" for i in (0, 4)]
+    assert {stages_of(batch) for batch in batches} == {tmp_path / "run" / "search" / "stages"}
+    for own in (tmp_path / "search" / "first", tmp_path / "run"):  # whatever the user calls folders
+        assert stages_of(own) == own / "stages"
 
 
 def test_a_limit_that_holds_nothing_is_told_once(tmp_path):
@@ -239,6 +297,22 @@ def test_what_is_damaged_in_it_or_half_written_is_not_taken(tmp_path):
     os.utime(half, (0, 0))
     shared.offer(A, tmp_path / "own")
     assert not half.exists()
+
+
+@pytest.mark.parametrize(("number", "sentences"), [(errno.EACCES, 1), (errno.ENOENT, 0)])
+def test_what_cannot_be_copied_stays_for_others(tmp_path, monkeypatch, number, sentences):
+    put(tmp_path / "own", A)
+    shared, told = library(tmp_path / "shared")
+    shared.offer(A, tmp_path / "own")
+
+    def refuse(source, target):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(stage_library.shutil, "copyfile", refuse)
+    assert not shared.fetch(A, tmp_path / "two", SPATIAL, variables=False)
+    assert is_there(tmp_path / "shared", A)
+    assert len(told) == sentences
+    assert all(f"cannot be copied to {tmp_path / 'two'} (" in sentence for sentence in told)
 
 
 def test_processes_may_add_the_same_and_remove_it_meanwhile(tmp_path):

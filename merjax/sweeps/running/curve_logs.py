@@ -64,13 +64,15 @@ class CurveLogs(Listener):
 
     def __init__(self, folder: Path, plan: Plan, log: Log) -> None:
         self.folder, self.plan, self.log = folder, plan, log
-        self.written: dict[tuple[int, str], _Written] = {}  # by this process, of a chunk's stage
+        self.written: dict[
+            tuple[Chunk, str], _Written
+        ] = {}  # by this process, of a stage of a chunk, or of a part of one
 
     def called(self, chunk: Chunk, progress: Progress) -> None:
         if not progress.history:
             return
         stage, form = training_name(progress.stage, progress.inner), _FORMATS[self.log]
-        before = self.written.get((chunk.number, stage), _Written(0, -np.inf))
+        before = self.written.get((chunk, stage), _Written(0, -np.inf))
         # write less often the longer a stage takes: each addition may be a file, and there should be only dozens in the end
         pause = max(form.seconds, 0.1 * progress.seconds) if form.seconds else 0
         if time.monotonic() < before.at + pause and progress.step < progress.steps:
@@ -80,7 +82,7 @@ class CurveLogs(Listener):
             place = place_of(self.folder, self.plan, self.plan.trials[trial].name, chunk.seed, folds[fold].name)
             new = {name: values[p, before.steps :] for name, values in progress.history.items()}
             form.write(place, stage, before.steps, new)
-        self.written[chunk.number, stage] = _Written(progress.step, time.monotonic())
+        self.written[chunk, stage] = _Written(progress.step, time.monotonic())
 
     def finished(self, chunk: Chunk) -> None:
         if not chunk.shared:  # whose curves are those of the runs that take what it gives

@@ -25,7 +25,8 @@ class Shard(NamedTuple):
     def of(self, plan: "Plan") -> "list[Chunk]":
         """The chunks of this share: every `total`-th one, so that groups are spread evenly; those that wait for a shared chunk
         stay together, so that no two shares train it."""
-        return [c for c in plan.chunks if min(c.needs, default=c.number) % self.total == self.number - 1]
+        mine = {number for family in _families(plan)[self.number - 1 :: self.total] for number in family}
+        return [chunk for chunk in plan.chunks if chunk.number in mine]
 
 
 WHOLE = Shard(1, 1)
@@ -44,17 +45,31 @@ def parse_shard(text: str) -> Shard:
 
 
 def refuse_idle(shard: Shard, plan: "Plan") -> None:
-    """Refuse more shards than a plan has chunks: some of them would end well without having done anything.
+    """Refuse more shards than can have a part of a plan: some of them would end well without having done anything.
 
     Raises:
-        MerjaxError: there are fewer chunks; every shard says so, before any of them trains.
+        MerjaxError: there are fewer parts; every shard says so, before any of them trains.
     """
-    chunks = len(plan.chunks)
-    if shard.total > chunks:
+    chunks, parts = len(plan.chunks), len(_families(plan))
+    if shard.total > parts:
+        told = f" in {parts} parts, since those that share a stage stay together" if parts < chunks else ""
         raise MerjaxError(
-            f"the sweep is cut into {chunks} chunks, so that {shard.total - chunks} of {shard.total} shards would have nothing "
-            f"to do; start {chunks} or fewer"
+            f"the sweep is cut into {chunks} chunks{told}, so that {shard.total - parts} of {shard.total} shards would have "
+            f"nothing to do; start {parts} or fewer"
         )
+
+
+def _families(plan: "Plan") -> list[set[int]]:
+    """The numbers of the chunks that wait for common shared chunks, directly or through others; large families first."""
+    alone = [{chunk.number} for chunk in plan.chunks if not chunk.needs]
+    together: list[tuple[set[int], set[int]]] = []  # what is needed, and by which chunks
+    for chunk in plan.chunks:
+        if chunk.needs:
+            joined = [family for family in together if family[0] & set(chunk.needs)]
+            together = [family for family in together if family not in joined]
+            needs, numbers = set(chunk.needs), {chunk.number}
+            together.append((needs.union(*(f[0] for f in joined)), numbers.union(*(f[1] for f in joined))))
+    return sorted([*alone, *(numbers for _, numbers in together)], key=lambda family: (-len(family), min(family)))
 
 
 def array_shard(environment: Mapping[str, str] = HERE) -> Shard:

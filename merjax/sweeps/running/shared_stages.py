@@ -10,7 +10,7 @@ from merjax.methods.registry import method_of
 from merjax.methods.stage_identity import StageReads
 from merjax.models.learned import by_name, from_names
 from merjax.sweeps.chunks import Chunk, Known, shared_entry
-from merjax.sweeps.folder import checkpoint_folder
+from merjax.sweeps.folder import checkpoint_folder, is_finished
 from merjax.sweeps.kept_stages import (
     Kept,
     are_there,
@@ -31,8 +31,11 @@ Warn = Callable[[str], None]
 
 def next_work(folder: Path, plan: Plan, chunks: Sequence[Chunk]) -> Iterator[Chunk]:
     """Unfinished chunks, each after the shared chunks that it waits for; one that still waits when they were offered is passed
-    over, since another process trains them."""
+    over, since another process trains them. One that another process has finished meanwhile is passed over, too: what it took
+    may be gone."""
     for chunk in chunks:
+        if is_finished(folder, chunk):
+            continue
         needed = plan.needed_by([chunk])
         yield from (shared for shared in needed if not are_there(folder, shared))
         if all(are_there(folder, shared) for shared in needed):

@@ -13,7 +13,7 @@ from merjax.engine import Engine
 from merjax.engine.checkpoints import Checkpoints
 from merjax.methods.memory import SMALLER
 from merjax.sweeps.folder import checkpoint_folder, claimed, is_finished, read_plan, write_chunk
-from merjax.sweeps.kept_stages import remove_unneeded
+from merjax.sweeps.kept_stages import is_awaited, remove_unneeded
 from merjax.sweeps.plan import Chunk, Plan
 from merjax.sweeps.provenance import note_files, note_sitting
 from merjax.sweeps.running.curve_logs import CurveLogs, Log
@@ -91,8 +91,10 @@ def _train_and_save(
         return False
     place = checkpoint_folder(folder, chunk)
     if chunk.shared:
-        chunk, place = part_to_train(folder, chunk, group, library)
-        if not chunk.runs:
+        whole = chunk
+        chunk, place = part_to_train(folder, whole, group, library)
+        # asked once it is known what lacks: it may lack since another process has finished all that waited for it
+        if not (chunk.runs and is_awaited(folder, plan, whole)):
             return True
     minutes = plan.trials[chunk.runs[0][0]].config.engine.checkpoint_minutes
     checkpoints = Checkpoints(place, _signature(plan, chunk, group.engine), 60 * minutes, stopping, listener.warned)

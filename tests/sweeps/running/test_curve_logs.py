@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
-from support.small_experiment import small_plan, use_small_experiment
+from support.small_experiment import SHARED, small_plan, use_small_experiment
 
 import merjax.sweeps.running.curve_logs
 from merjax.engine import Progress
@@ -211,6 +211,20 @@ def test_tensorboards_files_are_few_and_the_end_of_a_stage_is_never_missing(tmp_
         now[0] += 0.5
         logs.called(plan.chunks[0], call(plan, "temporal", step))
     assert steps_of(place, "tensorboard", lambda step: 2 + step / 8) == [("temporal", i) for i in range(6)]
+
+
+def test_the_log_of_a_part_of_a_shared_chunk_that_is_trained_later_is_whole(tmp_path, now):
+    """What one run took turned out to be damaged after the rest was trained, by the same process."""
+    pytest.importorskip("tensorboardX")
+    plan = small_plan(tmp_path, trials=SHARED)
+    (shared,) = plan.stages
+    logs = CurveLogs(tmp_path, plan, "tensorboard")
+    for runs in (shared.runs[:2], shared.runs[2:3]):
+        told = call(plan, "spatial", 6)
+        history = {name: values[: len(runs)] for name, values in told.history.items()}
+        logs.called(shared._replace(runs=runs), told._replace(runs=len(runs), history=history))
+    place = tmp_path / "logs" / "all" / "seed0" / "casme2-sub02"
+    assert steps_of(place, "tensorboard", lambda step: step / 8) == [("spatial", i) for i in range(6)]
 
 
 def test_a_run_that_an_older_merjax_logged_is_not_shown_twice(tmp_path, now):

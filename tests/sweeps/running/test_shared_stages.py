@@ -19,15 +19,17 @@ from support.small_experiment import BASE, SHARED, small_experiment, small_plan,
 
 import merjax.sweeps.plan
 import merjax.sweeps.running.shared_stages
+import merjax.sweeps.running.take_chunks
 import merjax.sweeps.running.train_chunk
 from merjax.config import make_config
 from merjax.engine import Engine, Progress
 from merjax.methods.runs import RunId, label_source
 from merjax.methods.spatial_stage import SPATIAL
-from merjax.sweeps.folder import read_curves, read_predictions
-from merjax.sweeps.kept_stages import entries_in, is_there, read_entry, stages_of
+from merjax.sweeps.folder import read_curves, read_predictions, write_chunk
+from merjax.sweeps.kept_stages import entries_in, is_there, read_entry, remove_unneeded, stages_of
 from merjax.sweeps.plan import Chunk, Plan
 from merjax.sweeps.running.listener import Listener
+from merjax.sweeps.running.shared_stages import next_work
 from merjax.sweeps.running.take_chunks import take_chunks
 from merjax.training.selection import training_name
 
@@ -273,6 +275,31 @@ def test_a_process_that_ends_between_two_outputs_has_trained_nothing_for_nothing
     assert not list((tmp_path / "run" / "checkpoints").glob("*"))
 
 
+def finish_elsewhere(folder: Path, plan: Plan) -> None:
+    """As another process does that finishes all chunks, after which nothing waits for what they shared."""
+    for chunk in plan.chunks:
+        write_chunk(folder, chunk, pd.DataFrame({"x": [0]}), pd.DataFrame({"x": [0]}))
+    remove_unneeded(folder, plan, plan.stages)
+
+
+def test_what_another_process_has_trained_used_and_removed_meanwhile_is_not_trained_again(tmp_path, monkeypatch):
+    plan, told = plan_of(tmp_path / "run"), Trainings()
+    work = next_work(tmp_path / "run", plan, plan.chunks)
+    assert next(work) == plan.stages[0]  # another process has it
+    finish_elsewhere(tmp_path / "run", plan)
+    assert list(work) == []
+    plan = plan_of(tmp_path / "late")
+    part = merjax.sweeps.running.take_chunks.part_to_train
+
+    def late(*args):
+        finish_elsewhere(tmp_path / "late", plan)  # between the look at what is there and the claim
+        return part(*args)
+
+    monkeypatch.setattr(merjax.sweeps.running.take_chunks, "part_to_train", late)
+    take_chunks(tmp_path / "late", told)
+    assert told.ends == {}
+
+
 def test_a_sweep_takes_what_another_sweep_has_trained(apart, tmp_path):
     """The second sweep has other trials, another place of its store and results, and finds the spatial stage there."""
     library = {"stages": str(tmp_path / "library")}
@@ -370,7 +397,8 @@ def calls_of(process: subprocess.Popen) -> list[str]:
 
 @pytest.mark.long
 def test_fifty_kills_of_two_shards_lose_nothing_and_train_nothing_twice(tmp_path):
-    """Two processes on one folder are killed at random moments; a folder that is finished meanwhile gives way to another."""
+    """Two processes on one folder are killed at random moments; a folder that is finished meanwhile gives way to another. In
+    every second folder they take chunks from each other, as the workers of one shard do."""
     code = started(tmp_path / "whole", "1/1")
     assert calls_of(code)
     whole = {path.name: pd.read_parquet(path) for path in (tmp_path / "whole").glob("*.parquet")}
@@ -379,7 +407,7 @@ def test_fifty_kills_of_two_shards_lose_nothing_and_train_nothing_twice(tmp_path
         folders.append(tmp_path / f"run{len(folders)}")
         calls: list[str] = []
         while True:
-            both = [started(folders[-1], f"{i}/2") for i in (1, 2)]
+            both = [started(folders[-1], shard) for shard in (("1/2", "2/2") if len(folders) % 2 else ("1/1", "1/1"))]
             for process in both:
                 calls += [process.stdout.readline().strip() for _ in range(dice.randint(0, 4))]
             time.sleep(dice.uniform(0, 0.2))
