@@ -131,7 +131,10 @@ AXE = """const { violations } = await view.axe.run(view.document, { resultTypes:
 @pytest.mark.skipif(find_spec("axe_core_python") is None, reason="axe-core-python is not installed")
 def test_axe_finds_nothing_on_wide_and_narrow_screens(grid_page, tmp_path):
     axe = Path(find_spec("axe_core_python").submodule_search_locations[0], "axe.min.js").read_text(encoding="utf-8")
-    for drawn, violations in found(grid_page, AXE, tmp_path, axe):
+    looks = (found(grid_page, AXE, tmp_path, axe) for _ in range(3))  # on a busy machine it may look too early
+    seen = next((own for own in looks if all(drawn for drawn, _ in own)), [])
+    assert len(seen) == 2
+    for drawn, violations in seen:
         assert drawn >= 6  # the charts were there when it looked
         assert violations == []
     spoilt = grid_page.replace("<main>", "<div>").replace("</main>", "</div>").replace('<html lang="en">', "<html>")

@@ -34,6 +34,7 @@ from merjax.sweeps.running.take_chunks import take_chunks
 from merjax.training.selection import training_name
 
 KEPT = {"keep_features": True}
+KILLS = 20  # fifty take two minutes of two cores
 
 
 @functools.cache
@@ -396,14 +397,14 @@ def calls_of(process: subprocess.Popen) -> list[str]:
 
 
 @pytest.mark.long
-def test_fifty_kills_of_two_shards_lose_nothing_and_train_nothing_twice(tmp_path):
+def test_kills_of_two_processes_lose_nothing_and_train_nothing_twice(tmp_path):
     """Two processes on one folder are killed at random moments; a folder that is finished meanwhile gives way to another. In
     every second folder they take chunks from each other, as the workers of one shard do."""
     code = started(tmp_path / "whole", "1/1")
     assert calls_of(code)
     whole = {path.name: pd.read_parquet(path) for path in (tmp_path / "whole").glob("*.parquet")}
     dice, kills, folders = random.Random(0), 0, []
-    while kills < 50:
+    while kills < KILLS:
         folders.append(tmp_path / f"run{len(folders)}")
         calls: list[str] = []
         while True:
@@ -411,7 +412,7 @@ def test_fifty_kills_of_two_shards_lose_nothing_and_train_nothing_twice(tmp_path
             for process in both:
                 calls += [process.stdout.readline().strip() for _ in range(dice.randint(0, 4))]
             time.sleep(dice.uniform(0, 0.2))
-            for process in both if kills < 50 else ():
+            for process in both if kills < KILLS else ():
                 process.kill()
             for process in both:
                 calls += calls_of(process)
