@@ -54,6 +54,18 @@ def test_the_page_says_what_is_finished_waiting_under_way_and_diverged(running):
     assert "Training loss of the spatial stage so far" in text
 
 
+def test_copies_that_fill_a_chunk_up_are_not_told_of(running):
+    """The programs take three runs, and the third is a copy of the first, which diverged."""
+    result = open_sweep(running)
+    loss_PxL = np.array([[2.0, np.nan], [2.0, 1.5], [2.0, np.nan]])
+    progress = Progress("spatial", 2, 10, 3, (1.5, 1.5), 3.0, 2, {"loss": loss_PxL})
+    UnderwayNotes(running, result.plan).called(result.plan.chunks[2], progress)
+    (own,) = read_underway(result)
+    assert own.runs == 2
+    assert list(own.diverged) == ["cross-entropy, seed 0, fold casme2/s00"]
+    assert own.curves["cross-entropy"] == [[0, 2.0], [1, 1.5]]
+
+
 def test_the_time_left_follows_from_the_work_that_is_left(running):
     """Both finished chunks took a minute; of four stages that are left, alike in cost, one is half done."""
     assert seconds_left_of(open_sweep(running), []) == pytest.approx(120)

@@ -43,26 +43,27 @@ class UnderwayNotes(Listener):
 
     def _note(self, chunk: Chunk, progress: Progress) -> dict:
         trials = [self.plan.trials[trial].name for trial, _ in chunk.runs]
-        loss_PxL = np.asarray(progress.history.get("loss", np.empty((0, 0))))
+        loss_PxL = np.asarray(progress.history.get("loss", np.empty((0, 0))))  # copies of the first run fill it up
         return {
             "training": training_name(progress.stage, progress.inner),
             "step": progress.step,
             "steps": progress.steps,
-            "runs": progress.runs,
+            "runs": len(trials),
             "diverged": self._diverged(chunk, loss_PxL, progress.diverged),
             "curves": {name: _curve(loss_PxL[_of(trials, name)]) for name in [*dict.fromkeys(trials)][:_TRIALS]}
-            if len(loss_PxL) == len(trials)
+            if len(loss_PxL) >= len(trials)
             else {},
         }
 
     def _diverged(self, chunk: Chunk, loss_PxL: np.ndarray, count: int) -> list[str]:
         """The runs whose loss has not been finite for longest; a step without samples of a run has no loss either."""
-        if not count or len(loss_PxL) != len(chunk.runs):
+        if not count or len(loss_PxL) < len(chunk.runs):
             return []
         finite_PxL = np.isfinite(loss_PxL)
         silent_P = np.where(finite_PxL.any(1), finite_PxL[:, ::-1].argmax(1), finite_PxL.shape[1])
         folds = self.plan.groups[chunk.group].folds
-        lost = [chunk.runs[p] for p in sorted(np.argsort(-silent_P, kind="stable")[:count])]
+        lost_P = sorted(np.argsort(-silent_P, kind="stable")[:count])  # the copies are lost with the first run
+        lost = [chunk.runs[p] for p in lost_P if p < len(chunk.runs)]
         return [f"{self.plan.trials[trial].name}, seed {chunk.seed}, fold {folds[fold].name}" for trial, fold in lost]
 
 
