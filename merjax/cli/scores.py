@@ -1,7 +1,7 @@
 """The table of scores that a sweep prints when it is finished."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 from rich.console import Console
@@ -20,6 +20,7 @@ from merjax.system.errors import MerjaxError
 from merjax.system.settings import flatten
 
 _MOST_ROWS = 20
+_NAME = 24  # characters of a name that columns of settings must leave room for
 _MOST_SETTINGS = 6  # that vary: more have no room, and the names of trials tell them
 
 
@@ -50,23 +51,20 @@ def print_scores(result: SweepResult, console: Console, sort: str = "") -> None:
     shown = _shown(rows, marks)
     say(console, _title(plan), "italic")  # as a line of its own, since a table breaks its title at its width
     configs = {entry.label: flatten(entry.config) for entry in entries}
+    told = [_Row(row, configs.get(row["trial"]), marks.get(row["trial"], ())) for row in [*shown, *controls]]
     keys = varying(list(configs.values()))
-    keys = keys if len(keys) <= _MOST_SETTINGS else []
+    keys = keys if len(keys) <= _MOST_SETTINGS and _has_room(told, keys, console.width) else []
     table = Table()
     table.add_column("trial", min_width=12, overflow="fold")
     for head in (*(short_keys(keys)[key] for key in keys), *SCORES, *([""] if marks else [])):
         table.add_column(head, justify="right")
-    for number, row in enumerate([*shown, *controls], 1):
-        own = configs.get(row["trial"])
-        settings = [readable(own[key]) if own else "" for key in keys]
-        marked = [" and ".join(marks.get(row["trial"], ()))] if marks else []
-        last = number in (len(shown), len(shown) + len(controls))
-        table.add_row(_name(row), *settings, *_cells(row), *marked, end_section=last)
-    for row in shown if len(shown) <= _MOST_ROWS // 2 else ():  # scores.csv has them all
-        if row["fold_accuracy"] >= 0:  # not a number if there is one fold
-            cells = [f"{row['fold_accuracy']:.3f}" if name == "accuracy" else "" for name in SCORES]
-            table.add_row(f"{row['trial']}: {OF_FOLDS}", *[""] * len(keys), *cells)
+    for number, row in enumerate(told, 1):
+        last = number in (len(shown), len(told))
+        table.add_row(row.name, *row.settings(keys), *row.scores, *([row.marked] if marks else []), end_section=last)
     console.print(table)
+    for values in shown if len(shown) <= _MOST_ROWS // 2 else ():  # scores.csv has them all
+        if values["fold_accuracy"] >= 0:  # not a number if there is one fold
+            say(console, f"{values['trial']}: {OF_FOLDS} {values['fold_accuracy']:.3f}")
     _say_more(result, sort, len(rows) - len(shown), console)
 
 
@@ -98,15 +96,37 @@ def _shown(rows: Sequence[Mapping[Any, Any]], marks: Mapping[str, Any]) -> list[
     return [rows[number] for number in sorted([*marked, *others[: _MOST_ROWS - len(marked)]])]
 
 
-def _name(row: Mapping[Any, Any]) -> str:
-    note = f" ({row['diverged']:.0f} runs diverged)" if row.get("diverged", 0) > 0 else ""
-    part = "" if row["part"] == "together" else f" [{row['part']}]"
-    return row["trial"] + part + note
+class _Row(NamedTuple):
+    """A row of the table: its scores, its settings if it is a trial, and its marks."""
+
+    values: Mapping[Any, Any]
+    config: Mapping[str, Any] | None
+    marks: Sequence[str]
+
+    @property
+    def name(self) -> str:
+        note = f" ({self.values['diverged']:.0f} runs diverged)" if self.values.get("diverged", 0) > 0 else ""
+        part = "" if self.values["part"] == "together" else f" [{self.values['part']}]"
+        return self.values["trial"] + part + note
+
+    @property
+    def scores(self) -> list[str]:
+        told = [(self.values[name], self.values.get(f"{name}_sd", float("nan"))) for name in SCORES]
+        return [f"{value:.3f}" + ("" if pd.isna(sd) else f" ± {sd:.3f}") for value, sd in told]
+
+    @property
+    def marked(self) -> str:
+        return " and ".join(self.marks)
+
+    def settings(self, keys: Sequence[str]) -> list[str]:
+        return [readable(self.config[key]) if self.config else "" for key in keys]
 
 
-def _cells(row: Mapping[Any, Any]) -> list[str]:
-    told = [(row[name], row.get(f"{name}_sd", float("nan"))) for name in SCORES]
-    return [f"{value:.3f}" + ("" if pd.isna(sd) else f" ± {sd:.3f}") for value, sd in told]
+def _has_room(rows: Sequence[_Row], keys: Sequence[str], width: int) -> bool:
+    """Whether columns of settings leave enough of the terminal's width to the names of trials."""
+    cells = [(*row.settings(keys), *row.scores, row.marked) for row in rows]
+    taken = sum(max(map(len, column)) + 3 for column in zip(*cells, strict=True))
+    return width - taken - 4 >= min(_NAME, max(len(row.name) for row in rows))
 
 
 def _say_more(result: SweepResult, sort: str, more: int, console: Console) -> None:

@@ -62,3 +62,13 @@ def test_a_score_that_does_not_exist_is_refused_before_anything_is_trained():
 def test_a_single_trial_is_not_called_the_best(tmp_path, capsys):
     result = open_sweep(write_fake_run(tmp_path / "one", clips=small_clips(("samm",)), skills={"gamma=1": 0.5}))
     assert "best" not in printed(result, capsys)
+
+
+def test_columns_of_settings_leave_room_to_long_names(tmp_path, capsys):
+    skills = {"a trial with the long name number one": 0.5, "a trial with the long name number two": 0.6}
+    run = open_sweep(write_fake_run(tmp_path / "run", clips=small_clips(("casme2",)), skills=skills))
+    for width, shown in ((120, True), (60, False)):
+        print_scores(run, Console(width=width))
+        table = capsys.readouterr().out
+        assert ("gamma" in table) is shown
+        assert "a trial with the long" in table  # in one line
