@@ -30,6 +30,9 @@ class DatabaseFlags:
         where: what its own flag names, for the help.
         sheets: the sheets that a flag of their own can name, such as `--casme2-classes`: the reader's argument, and what the
             sheet is.
+        several: those of the sheets that may be several files.
+        rules: further arguments of the reader: the values that a flag such as `--casme-squared-offsets` takes, the default
+            first, and its help.
         takes: what argparse makes of its own flag's value.
         kinds: whether it holds macro-expressions as well, so that `--kind` concerns it.
     """
@@ -38,6 +41,8 @@ class DatabaseFlags:
     title: str
     where: str
     sheets: Mapping[str, str] = field(default_factory=dict)
+    several: tuple[str, ...] = ()
+    rules: Mapping[str, tuple[tuple[str, ...], str]] = field(default_factory=dict)
     takes: Mapping[str, Any] = field(default_factory=lambda: FOLDER)
     kinds: bool = False
 
@@ -47,8 +52,9 @@ class DatabaseFlags:
 
     def arguments(self, asked: argparse.Namespace) -> dict[str, Any]:
         """What the reader is called with, beside the release's place."""
-        sheets = {sheet: getattr(asked, f"{self.name}_{sheet}") for sheet in self.sheets}
-        return {**sheets, "overrides": asked.overrides, **({"kind": asked.kind or "micro"} if self.kinds else {})}
+        own = {word: getattr(asked, f"{self.name}_{word}") for word in self.sheets}
+        own |= {word: getattr(asked, f"{self.name}_{word}") or values[0] for word, (values, _) in self.rules.items()}
+        return {**own, "overrides": asked.overrides, **({"kind": asked.kind or "micro"} if self.kinds else {})}
 
 
 DATABASES = (
@@ -69,8 +75,11 @@ def add_release_flags(parser: Parser) -> None:
         group = parser.add_argument_group(database.title)
         group.add_argument(database.flag, **database.takes, help=database.where)
         for sheet, what in database.sheets.items():
+            files = FILE | ({"nargs": "+"} if sheet in database.several else {})
             found = "(default: found in DIR or beside it)"
-            group.add_argument(_flag(f"{database.name}_{sheet}"), **FILE, help=f"{what} {found}")
+            group.add_argument(_flag(f"{database.name}_{sheet}"), **files, help=f"{what} {found}")
+        for rule, (values, what) in database.rules.items():
+            group.add_argument(_flag(f"{database.name}_{rule}"), choices=values, help=what)
     all_of_them = parser.add_argument_group("all databases")
     all_of_them.add_argument("--overrides", **FILE, help="YAML file of corrections to annotated rows (see below)")
     kinds = ", ".join(database.flag for database in DATABASES if database.kinds)
@@ -90,14 +99,14 @@ def read_releases(asked: argparse.Namespace) -> "list[Release]":
     """The releases that a command line names.
 
     Raises:
-        MerjaxError: no release is named, a sheet is named without its release, `--kind` concerns none of the releases, or a
+        MerjaxError: no release is named, a flag is given without its release, `--kind` concerns none of the releases, or a
             release cannot be read.
     """
     for database in DATABASES:
-        for sheet in database.sheets:
-            if getattr(asked, f"{database.name}_{sheet}") and not getattr(asked, database.name):
+        for word in (*database.sheets, *database.rules):
+            if getattr(asked, f"{database.name}_{word}") and not getattr(asked, database.name):
                 raise MerjaxError(
-                    f"{_flag(f'{database.name}_{sheet}')} names a sheet without its release: add {database.flag} "
+                    f"{_flag(f'{database.name}_{word}')} is for a release that is not named: add {database.flag} "
                     f"{database.takes['metavar']}"
                 )
     named = named_databases(asked)
