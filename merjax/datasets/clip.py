@@ -4,13 +4,15 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 
 from merjax.datasets.shown import as_html, as_text, clips_by, several
 from merjax.system.errors import visible
 from merjax.system.tables import whole_cell
+
+Kind = Literal["micro", "macro"]  # of an expression
 
 
 @dataclass(frozen=True)
@@ -75,8 +77,8 @@ class Clip:
     """One labelled sequence of a release, from onset to offset.
 
     No frame is missing: `frames[number - onset]` is the image of frame `number`, `len(frames) == offset - onset + 1`,
-    and an apex lies within onset..offset. Only a clip whose numbers are a camera's counters (SMIC) may have fewer frames
-    than that, where the counter skipped numbers; it then has no apex.
+    and an apex lies within onset..offset. Only a clip whose numbers are a camera's counters (SMIC, CAS(ME)^3) may have fewer
+    frames than that, where the counter skipped numbers; `skipped` then says where its apex is.
 
     Attributes:
         database: see `Database.name`.
@@ -90,6 +92,8 @@ class Clip:
         action_units: the coded action units as the sheet writes them ("4+L10"), "" where there are none.
         objective_class: 1-7 (Davison et al. 2017), or None where the release does not say.
         fps: frames per second.
+        kind: "micro" or "macro", the kind of expression.
+        skipped: how many numbers the counter skipped between onset and apex.
         part: the part of the release that the clip lies in, where its owner splits it: "train", "test A", "test B" of DFME.
     """
 
@@ -104,6 +108,8 @@ class Clip:
     action_units: str
     objective_class: int | None
     fps: float
+    kind: Kind = "micro"
+    skipped: int = 0
     part: str = ""
 
     @property
@@ -186,7 +192,7 @@ def index_of(clips: Sequence[Clip]) -> pd.DataFrame:
     Returns:
         columns database, subject, clip (text); emotion, action_units (text); objective_class (Int64, missing where the
         release does not say); onset, apex (Int64, missing where there is none), offset: frame numbers; fps; n_frames; and
-        part, if any clip lies in a part of its release.
+        where they do not all have the usual value, part, kind and skipped (see `Clip`).
     """
     columns: dict[str, Any] = {
         "database": [clip.database for clip in clips],
@@ -201,8 +207,10 @@ def index_of(clips: Sequence[Clip]) -> pd.DataFrame:
         "fps": [clip.fps for clip in clips],
         "n_frames": [clip.n_frames for clip in clips],
     }
-    if any(clip.part for clip in clips):
-        columns["part"] = [clip.part for clip in clips]
+    for column, usual in (("part", ""), ("kind", "micro"), ("skipped", 0)):
+        values = [getattr(clip, column) for clip in clips]
+        if set(values) - {usual}:
+            columns[column] = values
     return pd.DataFrame(columns)
 
 
@@ -232,4 +240,13 @@ def target_frame(clip: Clip | pd.Series, to: str = "apex") -> int:
 
 def late_apex(clip: Clip | pd.Series) -> int | None:
     """Position of a clip's apex, counted from the onset; None where the release gives none after the onset."""
-    return None if pd.isna(clip.apex) or clip.apex <= clip.onset else int(clip.apex - clip.onset)
+    return None if pd.isna(clip.apex) or clip.apex <= clip.onset else apex_position(clip)
+
+
+def apex_position(clip: Any) -> int:
+    """Position of a clip's apex among its frames, counted from 0, the onset.
+
+    Args:
+        clip: a clip that has an apex, or its row of `index_of`, as a series or a named tuple.
+    """
+    return int(clip.apex - clip.onset) - int(getattr(clip, "skipped", 0))

@@ -96,14 +96,14 @@ def _listed(row: dict[Hashable, Any], regions: dict[str, tuple[str, ...]]) -> _L
     name = row["label"]
     if name in AU5_REGIONS:
         return _Label(name, AU5_REGIONS[name])
-    agrees = MEGC3_TARGETS[row["database"]].get(row["emotion"]) == name
+    agrees = MEGC3_TARGETS.get(row["database"], {}).get(row["emotion"]) == name
     return _Label(name, regions[row["emotion"] if agrees else name])
 
 
 def _megc3(row: dict[Hashable, Any], regions: dict[str, tuple[str, ...]]) -> _Label:
     """The rules behind the MEGC 2019 list of 442 clips."""
     emotion = row["emotion"]
-    name = MEGC3_TARGETS[row["database"]].get(emotion)
+    name = MEGC3_TARGETS.get(row["database"], {}).get(emotion)
     if name is None:
         return _Label(reason=f"emotion '{emotion}' is not in megc3")
     if (
