@@ -9,6 +9,7 @@ import pandas as pd
 
 from merjax.config import Config
 from merjax.protocols import FoldId
+from merjax.protocols.tasks import Task
 
 SELECTIONS = {"fixed": "", "inner": "inner subjects", "oracle": "oracle (leaks)"}
 SHUFFLED_ALL = "shuffle everything"  # the control that shuffles the tested labels, too
@@ -44,6 +45,7 @@ class GroupData:
         statement: the statement of synthetic data about itself; "" for real recordings.
         cut: clips whose sequences are cut at `length` frames, which is 0 if there is no limit.
         cost: by stage, about how many 1e9 multiply-adds one run takes, in the order in which stages train.
+        several: whether a clip may have several classes, or none, see `merjax.protocols.tasks.Task`.
     """
 
     store: str
@@ -62,6 +64,12 @@ class GroupData:
     cut: int = 0
     length: int = 0
     cost: Mapping[str, float] = field(default_factory=dict)
+    several: bool = False
+
+    @property
+    def task(self) -> Task:
+        """What is answered about a clip."""
+        return Task(self.classes, self.several)
 
     @property
     def cut_sentence(self) -> str:
@@ -88,6 +96,8 @@ class GroupData:
         cost = content.pop("cost")
         if not self.cut:  # as plans of older versions
             del content["cut"], content["length"]
+        if not self.several:
+            del content["several"]
         return content | {
             "classes": list(self.classes),
             "folds": [fold.name for fold in self.folds],
@@ -143,6 +153,11 @@ class Entry:
     @property
     def classes(self) -> tuple[str, ...]:
         return self.data.classes
+
+    @property
+    def task(self) -> Task:
+        """What is answered about a clip."""
+        return self.data.task
 
     @cached_property
     def tested(self) -> frozenset[tuple[Any, ...]]:
