@@ -18,6 +18,7 @@ _TABLE_1 = {
 # units; 90 % of 10 fear clips code mouth units.
 _FEAR = ("mouth",)
 _OTHERS = ("eyes",)
+_ALIKE = {"other": "others", "happy": "happiness", "sad": "sadness"}  # in the words of SAMM and CAS(ME)^3
 # Not in the paper; measured shares of action units per class. I: mouth .98. II: eyes .93. III: eyes .99. IV: nose .97,
 # eyes .71, mouth .71. V: eyes .57, mouth .43. The code published in 2022 has the same regions, without the mouth for IV.
 AU5_REGIONS = {
@@ -53,9 +54,10 @@ def emotion_regions(anger: str, negative: Iterable[str] = ()) -> dict[str, tuple
         anger: kinds joined by "+", "eyes" or "eyes+mouth".
         negative: the emotions that are negative.
     """
-    regions = _TABLE_1 | {"anger": tuple(anger.split("+")), "fear": _FEAR, "others": _OTHERS, "other": _OTHERS}
+    regions = _TABLE_1 | {"anger": tuple(anger.split("+")), "fear": _FEAR, "others": _OTHERS}
     union = {kind for emotion in negative for kind in regions[emotion]}
     return regions | {
+        **{alike: regions[emotion] for alike, emotion in _ALIKE.items()},
         "negative": tuple(kind for kind in KINDS if kind in union),
         "positive": regions["happiness"],
     }

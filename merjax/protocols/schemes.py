@@ -65,16 +65,6 @@ MEGC3_TARGETS = {
         "surprise": "surprise",
     },
 }
-# Objective and self-reported emotions of one database each, as its papers group them.
-_CASME3 = {
-    "disgust": "negative",
-    "fear": "negative",
-    "anger": "negative",
-    "sadness": "negative",
-    "happiness": "positive",
-    "surprise": "surprise",
-    "others": "others",
-}
 
 
 def regions_of_emotions(anger: str) -> dict[str, tuple[str, ...]]:
@@ -114,18 +104,11 @@ def _emotions(
 
 
 def _of_one(
-    name: str,
-    database: str,
-    classes: tuple[str, ...],
-    expected: tuple[int, ...],
-    subjects: int | None,
-    targets: Mapping[str, str] | None = None,
+    name: str, database: str, targets: Mapping[str, str], expected: tuple[int, ...], subjects: int | None
 ) -> LabelScheme:
-    """A scheme of one database's emotions; without targets, its classes are emotions."""
+    """A scheme of one database's emotions; its classes are in the order in which the targets name them."""
     people = {} if subjects is None else {database: subjects}
-    return _emotions(
-        name, classes, {database: targets or dict(zip(classes, classes, strict=True))}, {database: expected}, people
-    )
+    return _emotions(name, tuple(dict.fromkeys(targets.values())), {database: targets}, {database: expected}, people)
 
 
 def _megc3() -> LabelScheme:
@@ -173,30 +156,41 @@ def scheme_of(protocol: str, class_iv: str) -> LabelScheme:
     return replace(scheme, region_classes=MappingProxyType({**scheme.region_classes, "mouth": mouth}))
 
 
-_DFME = ("anger", "contempt", "disgust", "fear", "happiness", "sadness", "surprise")  # by its EmotionId
-_DFME_CLIPS = (241, 171, 735, 365, 311, 359, 447)
-_MMEW = ("happiness", "surprise", "disgust", "others")
-_CASME2 = ("others", "disgust", "happiness", "repression", "surprise")
-_SAMM = ("anger", "happiness", "others", "surprise", "contempt")
-_WITHOUT_OTHERS = {emotion: target for emotion, target in _CASME3.items() if target != "others"}
-SCHEMES = {
-    scheme.name: scheme
-    for scheme in (
-        _megc3(),
-        _au5(),
-        _of_one(
-            "casme3_7",
-            "casme3",
-            ("disgust", "surprise", "others", "fear", "anger", "sadness", "happiness"),
-            (250, 187, 161, 86, 64, 57, 55),
-            94,
-        ),
-        _of_one("casme3_4", "casme3", ("negative", "positive", "surprise", "others"), (457, 55, 187, 161), 94, _CASME3),
-        _of_one("casme3_3", "casme3", ("negative", "positive", "surprise"), (457, 55, 187), None, _WITHOUT_OTHERS),
-        _of_one("dfme", "dfme", _DFME, _DFME_CLIPS, 259),
-        _of_one("mmew_4", "mmew", _MMEW, (), None),
-        _of_one("casme2_5", "casme2", _CASME2, (99, 63, 32, 27, 25), None),
-        _of_one("samm_5", "samm", _SAMM, (57, 26, 26, 15, 12), None),
-        _au12(),
-    )
+_CASME3_7 = {
+    "disgust": "disgust",
+    "surprise": "surprise",
+    "others": "others",
+    "fear": "fear",
+    "anger": "anger",
+    "sad": "sadness",
+    "happy": "happiness",
 }
+_CASME3_4 = {
+    "disgust": "negative",
+    "fear": "negative",
+    "anger": "negative",
+    "sad": "negative",
+    "happy": "positive",
+    "surprise": "surprise",
+    "others": "others",
+}
+_CASME3_3 = {emotion: target for emotion, target in _CASME3_4.items() if target != "others"}
+_NAMED = {  # schemes whose classes are a database's own emotions
+    "dfme": ("anger", "contempt", "disgust", "fear", "happiness", "sadness", "surprise"),  # by its EmotionId
+    "mmew_4": ("happiness", "surprise", "disgust", "others"),
+    "casme2_5": ("others", "disgust", "happiness", "repression", "surprise"),
+    "samm_5": ("anger", "happiness", "others", "surprise", "contempt"),
+}
+_OWN = {name: {emotion: emotion for emotion in emotions} for name, emotions in _NAMED.items()}
+_OWN["samm_5"]["other"] = "others"
+_OWN["mmew_4"]["repression"] = "others"  # its folders' name for what the sheet calls others
+_OF_ONE = (
+    _of_one("casme3_7", "casme3", _CASME3_7, (250, 187, 161, 86, 64, 57, 55), 94),
+    _of_one("casme3_4", "casme3", _CASME3_4, (457, 55, 187, 161), 94),
+    _of_one("casme3_3", "casme3", _CASME3_3, (457, 55, 187), None),
+    _of_one("dfme", "dfme", _OWN["dfme"], (241, 171, 735, 365, 311, 359, 447), 259),
+    _of_one("mmew_4", "mmew", _OWN["mmew_4"], (), None),
+    _of_one("casme2_5", "casme2", _OWN["casme2_5"], (99, 63, 32, 27, 25), None),
+    _of_one("samm_5", "samm", _OWN["samm_5"], (57, 26, 26, 15, 12), None),
+)
+SCHEMES = {scheme.name: scheme for scheme in (_megc3(), _au5(), *_OF_ONE, _au12())}
