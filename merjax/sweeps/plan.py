@@ -275,7 +275,7 @@ def describe(data: TrainingData, config: Config) -> GroupData:
         split_hash=data.split_hash,
         label_hash=data.label_hash,
         protocol=data.scheme.name,
-        classes=tuple(data.classes),
+        **data.task._asdict(),
         folds=tuple(fold.id for fold in data.folds),
         clips=len(data.index),
         frames=len(data.row_S),
