@@ -27,14 +27,17 @@ def added(default: Any, *, before: Any) -> Any:
     return field(default=default, metadata={"before": before})
 
 
+Protocol = Literal["megc3", "au5", "casme3_7", "casme3_4", "casme3_3", "dfme", "mmew_4", "casme2_5", "samm_5", "au12"]
+
+
 @dataclass(frozen=True)
 class DataConfig:
     """Which clips, how they are labelled and split, and what the networks see of them."""
 
     store: str = "data/quickstart/store"  # folder of the clip store
-    protocol: Literal["megc3", "au5"] = "megc3"  # label scheme: 3 classes (Table 3) or 5 AU classes (Table 4)
+    protocol: Protocol = "megc3"  # label scheme, see docs/data.md: 3 classes (Table 3), 5 AU classes (Table 4), ...
     # "loso", "loso:DATABASE", "cross_database", one pair of it as "cross_database:casme2+smic:samm" (train on the first two,
-    # test on the last), "group:K" (K groups of whole subjects)
+    # test on the last), "lodo" (each database once), "group:K" (K groups of whole subjects), "parts" (DFME's own split)
     folds: str = "loso"
     # the frame; the frame minus its clip's onset frame; or "flow", its motion against the onset frame: u, v and optical
     # strain (of a store that was prepared with `--flow every`)

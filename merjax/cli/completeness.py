@@ -1,6 +1,6 @@
 """What the words `check` and `prepare` print about releases."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -32,7 +32,9 @@ def print_completeness(report: CheckReport, console: Console) -> None:
         for reason, count in scheme.left_out.items():
             say(console, f"  left out, {reason}: {count}")
         say(console, f"  class from the AU rule: {scheme.by_rule}" if scheme.by_rule else "")
-        say(console, scheme.verdict)
+        say(console, scheme.verdict if scheme.counts else "")
+    without = [scheme.scheme.name for scheme in report.schemes if not scheme.counts]
+    say(console, f"none of the given databases has a part in {', '.join(without)}" if without else "")
 
 
 def print_audit(index: pd.DataFrame, console: Console) -> None:
@@ -63,16 +65,24 @@ def _release_table(checks: Sequence[DatabaseCheck]) -> Table:
 
 
 def _scheme_table(check: SchemeCheck) -> Table:
-    """Found / published clips per class."""
+    """Found / published clips per class; where clips may have several classes, each counts for all of its own."""
     scheme = check.scheme
     table = Table("database", *scheme.classes, "clips", "subjects", title=f"{scheme.name} (found / published)")
     rows = [(DATABASES[name].title, [name]) for name in check.counts]
     if len(rows) > 1:
         rows.append(("FULL" if len(rows) == len(scheme.expected) else "together", list(check.counts)))
     for title, names in rows:
-        found = np.sum([check.counts[name] for name in names], axis=0)
-        published = np.sum([scheme.expected[name] for name in names], axis=0)
-        subjects = (sum(check.subjects[name] for name in names), sum(scheme.expected_subjects[name] for name in names))
-        pairs = [*zip(found, published, strict=True), (found.sum(), published.sum()), subjects]
-        table.add_row(title, *(f"{a} / {b}" for a, b in pairs))
+        found = np.sum([check.counts[name] for name in names], axis=0).tolist()
+        of_classes = [scheme.expected[name] for name in names]
+        published = np.sum(of_classes, axis=0).tolist() if all(of_classes) else [None] * len(scheme.classes)
+        found += [sum(check.clips[name] for name in names), sum(check.subjects[name] for name in names)]
+        published += [_sum(map(scheme.published_clips, names)), _sum(map(scheme.expected_subjects.get, names))]
+        table.add_row(title, *(f"{a} / {'–' if b is None else b}" for a, b in zip(found, published, strict=True)))
     return table
+
+
+def _sum(published: Iterable[int | None]) -> int | None:
+    """The sum of published numbers; None if one of them is unknown."""
+    numbers = list(published)
+    known = [number for number in numbers if number is not None]
+    return sum(known) if len(known) == len(numbers) else None

@@ -153,7 +153,7 @@ def print_store(store: "Store", console: Console) -> None:
         + (f"flow of {store.flow.shape[2]}x{store.flow.shape[1]} pixels; " if store.flow is not None else "")
         + f"look at {' and '.join(str(path) for path in sorted(store.path.glob('*_sheet.png')))}",
     )
-    protocols = counts["protocols"]
+    protocols = {name: own for name, own in counts["protocols"].items() if own}
     table = Table("database", "clips", "dropped", *protocols, title="used / published", title_justify="left")
     for name, numbers in counts["databases"].items():
         parts = [_ratio(protocol[name]) if name in protocol else "-" for protocol in protocols.values()]

@@ -74,8 +74,8 @@ DATABASES = (
         rules={
             "offsets": (
                 ("apex", "mirrored", "later"),
-                "what an offset of 0, which was not coded, becomes: the apex (default, as in MEGC), as long after the apex as the"
-                " onset is before it, or two thirds of a second after the apex",
+                "what an offset of 0, which was not coded, becomes: the apex (default, as in MEGC), as long after the apex as"
+                " the onset is before it, or two thirds of a second after the apex",
             )
         },
         kinds=True,
@@ -97,6 +97,20 @@ DATABASES = (
             "emotions": "SAMM's own sheet of FACS codes, for the emotions of micro-expressions",
         },
         kinds=True,
+    ),
+    DatabaseFlags(
+        "casme1",
+        "CASME (the first)",
+        "folder of the release, raw or cropped",
+        {"annotations": "its sheet"},
+    ),
+    DatabaseFlags("mmew", "MMEW", "folder of the release, micro-expressions", {"annotations": "its sheet"}),
+    DatabaseFlags(
+        "dfme",
+        "DFME (challenge subset)",
+        "folder of one part, or of all three",
+        {"annotations": "the sheet of each part"},
+        several=("annotations",),
     ),
 )
 

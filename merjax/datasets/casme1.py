@@ -88,7 +88,7 @@ def read_casme1(
 
 def _assumed(sheet: Sheet) -> list[str]:
     return [
-        f"assumed: the apex is in column {sheet.titles['apex']} of {sheet.path.name}, the first if there are two; correct it by "
+        f"assumed: the apex is in column {sheet.titles['apex']} of {sheet.path.name}, the first if there are two; correct by "
         "--overrides (apex)",
         "assumed: a row's frame numbers are the last number in the names of its images, with or without leading zeros",
     ]

@@ -176,7 +176,8 @@ def _write_figures(folder: Path, prefix: str, section: Section) -> None:
     labels = [entry.label for entry in comparison.entries]
     for entry in section.detailed:
         own, label = warnings_of([entry]), safe_name(entry.label, labels)
-        figures[f"confusion-{label}"] = confusion_figure(entry, comparison.parts, own)
+        if not entry.task.several:
+            figures[f"confusion-{label}"] = confusion_figure(entry, comparison.parts, own)
         figures[f"subjects-{label}"] = subject_figure(section.subjects, entry.label, own)
     for name, figure in figures.items():
         (folder / f"{prefix}{name}.pdf").write_bytes(pdf(figure))

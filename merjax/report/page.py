@@ -63,6 +63,7 @@ def render_page(runs: Sequence[SweepResult], sections: Sequence[Section], *, cro
             f"{100 * share:.0f} % of experiments with {people} subjects" for people, share in COVERAGE.items()
         ),
         most=MOST_DETAILED,
+        several=any(s.comparison.base.task.several for s in sections),
         vega=pictures.vega(),
     )
 

@@ -9,6 +9,7 @@ import pandas as pd
 
 from merjax.config import Config
 from merjax.protocols import FoldId
+from merjax.protocols.tasks import Task
 
 SELECTIONS = {"fixed": "", "inner": "inner subjects", "oracle": "oracle (leaks)"}
 SHUFFLED_ALL = "shuffle everything"  # the control that shuffles the tested labels, too
@@ -46,6 +47,7 @@ class GroupData:
         rates: the frames per second of its clips, each once, where they are far apart and a setting counts frames; else empty.
         counting: that setting, such as "data.frames: count:8".
         cost: by stage, about how many 1e9 multiply-adds one run takes, in the order in which stages train.
+        several: whether a clip may have several classes, or none, see `merjax.protocols.tasks.Task`.
     """
 
     store: str
@@ -66,6 +68,12 @@ class GroupData:
     rates: tuple[float, ...] = ()
     counting: str = ""
     cost: Mapping[str, float] = field(default_factory=dict)
+    several: bool = False
+
+    @property
+    def task(self) -> Task:
+        """What is answered about a clip."""
+        return Task(self.classes, self.several)
 
     @property
     def cut_sentence(self) -> str:
@@ -107,6 +115,8 @@ class GroupData:
             del content["cut"], content["length"]
         if not self.rates:
             del content["rates"], content["counting"]
+        if not self.several:
+            del content["several"]
         return content | {
             "classes": list(self.classes),
             "folds": [fold.name for fold in self.folds],
@@ -118,6 +128,18 @@ class GroupData:
 
 def _listed(clips: Sequence[SkippedClip]) -> list[dict[str, str]]:
     return [clip._asdict() for clip in clips]
+
+
+def left_out_sentences(groups: Sequence[GroupData]) -> list[str]:
+    """Sentences on the clips that groups do not use, or not whole, or that are not alike in time; each once, since groups often
+    share them."""
+    sentences = []
+    for group in groups:
+        sentences += [f"dropped {clip}" for clip in group.dropped]
+        if group.left_out:
+            sentences.append(f"{len(group.left_out)} clips of the store are not in {group.protocol} (see plan.json)")
+        sentences += filter(None, [group.cut_sentence, group.rates_sentence])
+    return list(dict.fromkeys(sentences))
 
 
 @dataclass(frozen=True, eq=False)
@@ -162,6 +184,11 @@ class Entry:
     @property
     def classes(self) -> tuple[str, ...]:
         return self.data.classes
+
+    @property
+    def task(self) -> Task:
+        """What is answered about a clip."""
+        return self.data.task
 
     @cached_property
     def tested(self) -> frozenset[tuple[Any, ...]]:

@@ -32,9 +32,14 @@ class Part:
     def title(self) -> str:
         """Its name as papers write it: "CASME II", "CASME II & SMIC-HS → SAMM"."""
         if self.fold:
-            train = " & ".join(DATABASES[name].title for name in self.fold.train_databases)
-            return f"{train} → {DATABASES[self.fold.test_database].title}"
-        return DATABASES[self.name].title if self.name in DATABASES else self.name
+            return f"{' & '.join(map(_title, self.fold.train_databases))} → {_title(self.fold.test_database)}"
+        return _title(self.name)
+
+
+def _title(side: str) -> str:
+    """A database, or a part of one, as papers write it: "DFME test A"."""
+    database, _, part = side.partition(" ")
+    return f"{DATABASES[database].title} {part}".rstrip() if database in DATABASES else side
 
 
 TOGETHER = Part("together")

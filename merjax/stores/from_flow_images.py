@@ -156,8 +156,9 @@ _COLUMNS = {
     "au": Column("au", ("au",)),
 }
 _REQUIRED = ("data", "subject", "clip", "label")
+_LISTED = ("megc3", "au5")  # whose classes a list may name
 _NUMBERED = SCHEMES["megc3"].classes
-_NAMED = tuple(name for scheme in SCHEMES.values() for name in scheme.classes)
+_NAMED = tuple(name for protocol in _LISTED for name in SCHEMES[protocol].classes)
 
 
 def _columns() -> str:
@@ -192,7 +193,7 @@ def _unlisted(folder: Path, names: set[str]) -> list[Discrepancy]:
 def _against_rules(index: pd.DataFrame) -> list[Discrepancy]:
     """Clips whose listed class is not the one that the rules of its protocol give."""
     found = []
-    for scheme in SCHEMES.values():
+    for scheme in (SCHEMES[protocol] for protocol in _LISTED):
         listed = index[index["label"].isin(scheme.classes) & ((index["emotion"] != "") | (index["action_units"] != ""))]
         by_rule = label_clips(listed.drop(columns="label"), scheme)
         given = dict(zip(_keys(by_rule.index), (scheme.classes[k] for k in by_rule.target_N), strict=True))

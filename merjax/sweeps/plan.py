@@ -275,7 +275,7 @@ def describe(data: TrainingData, config: Config) -> GroupData:
         split_hash=data.split_hash,
         label_hash=data.label_hash,
         protocol=data.scheme.name,
-        classes=tuple(data.classes),
+        **data.task._asdict(),
         folds=tuple(fold.id for fold in data.folds),
         clips=len(data.index),
         frames=len(data.row_S),
@@ -289,18 +289,6 @@ def describe(data: TrainingData, config: Config) -> GroupData:
         counting=counting,
         cost=cost_of_run(data, config),
     )
-
-
-def left_out_sentences(groups: Sequence[GroupData]) -> list[str]:
-    """Sentences on the clips that groups do not use, or not whole, or that are not alike in time; each once, since groups often
-    share them."""
-    sentences = []
-    for group in groups:
-        sentences += [f"dropped {clip}" for clip in group.dropped]
-        if group.left_out:
-            sentences.append(f"{len(group.left_out)} clips of the store are not in {group.protocol} (see plan.json)")
-        sentences += filter(None, [group.cut_sentence, group.rates_sentence])
-    return list(dict.fromkeys(sentences))
 
 
 def cost_of_run(data: TrainingData, config: Config) -> dict[str, float]:

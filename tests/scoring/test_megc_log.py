@@ -28,7 +28,7 @@ MEGC3 = SCHEMES["megc3"]
 @pytest.fixture(scope="module")
 def predictions():
     clips = megc_clips()
-    return fake_predictions(clips, MEGC3.classes, 0.6, np.random.default_rng(0))
+    return fake_predictions(clips, MEGC3.task, 0.6, np.random.default_rng(0))
 
 
 @pytest.fixture
