@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from merjax.datasets.clip import Release
     from merjax.datasets.dfme import read_dfme
     from merjax.datasets.mmew import read_mmew
+    from merjax.datasets.own import read_own
     from merjax.datasets.samm import read_samm
     from merjax.datasets.smic import read_smic
     from merjax.models import insight
@@ -54,6 +55,7 @@ __all__ = [
     "read_casme2",
     "read_dfme",
     "read_mmew",
+    "read_own",
     "read_samm",
     "read_smic",
     "rescore",
@@ -68,6 +70,7 @@ _MODULES = {
     "datasets.clip": ("Release",),
     "datasets.dfme": ("read_dfme",),
     "datasets.mmew": ("read_mmew",),
+    "datasets.own": ("read_own",),
     "datasets.samm": ("read_samm",),
     "datasets.smic": ("read_smic",),
     "models.insight": ("insight",),

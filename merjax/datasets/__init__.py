@@ -5,6 +5,7 @@ from merjax.datasets.casme2 import read_casme2
 from merjax.datasets.clip import DATABASES, Clip, Database, Discrepancy, Release, index_of
 from merjax.datasets.dfme import read_dfme
 from merjax.datasets.mmew import read_mmew
+from merjax.datasets.own import read_own
 from merjax.datasets.samm import read_samm
 from merjax.datasets.smic import read_smic
 
@@ -19,6 +20,7 @@ __all__ = [
     "read_casme2",
     "read_dfme",
     "read_mmew",
+    "read_own",
     "read_samm",
     "read_smic",
 ]

@@ -4,6 +4,7 @@ import json
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -94,6 +95,19 @@ def _places(folders: Sequence[Folder]) -> dict[Key, list[Folder]]:
     for folder in folders:
         places.setdefault(folded(folder.key), []).append(folder)
     return places
+
+
+def named_apart(rows: Sequence[Row]) -> list[Row]:
+    """The rows; those that share a folder and differ in onset are named after their onsets as well."""
+    onsets: dict[Key, set[int | None]] = {}
+    for row in rows:
+        onsets.setdefault(folded(row.place), set()).add(row.onset)
+    return [
+        replace(row, name=f"{row.name}@{row.onset}", folder=row.folder or row.name)
+        if len(onsets[folded(row.place)]) > 1
+        else row
+        for row in rows
+    ]
 
 
 _NO_FOLDER = "row without folder"
