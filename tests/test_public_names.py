@@ -32,8 +32,8 @@ def test_these_are_the_public_names_and_all_of_them_are_there():
 
 
 def test_another_name_is_refused_as_python_does():
-    with pytest.raises(AttributeError, match="module 'merjax' has no attribute 'read_casme3'"):
-        _ = merjax.read_casme3
+    with pytest.raises(AttributeError, match="module 'merjax' has no attribute 'read_casme4'"):
+        _ = merjax.read_casme4
 
 
 def test_a_type_checker_sees_each_name_at_the_place_where_it_is_found():

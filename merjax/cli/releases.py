@@ -67,6 +67,38 @@ DATABASES = (
     DatabaseFlags("samm", "SAMM", "folder of the release", {"annotations": "its sheet of FACS codes"}),
     DatabaseFlags("smic", "SMIC-HS", "folder of the release, raw or cropped; not that of SMIC-E"),
     DatabaseFlags(
+        "casme_squared",
+        "CAS(ME)^2",
+        "folder of the recordings, raw (rawpic) or cropped",
+        {"annotations": "its workbook CAS(ME)^2code_final, with the two sheets of names"},
+        rules={
+            "offsets": (
+                ("apex", "mirrored", "later"),
+                "what an offset of 0, which was not coded, becomes: the apex (default, as in MEGC), as long after the apex as the"
+                " onset is before it, or two thirds of a second after the apex",
+            )
+        },
+        kinds=True,
+    ),
+    DatabaseFlags(
+        "casme3",
+        "CAS(ME)^3",
+        "folder of part A's recordings, or of ready-made clips",
+        {"annotations": "its sheets JpgIndex (emotions) and AU+Emotion (frames), one or both"},
+        several=("annotations",),
+        kinds=True,
+    ),
+    DatabaseFlags(
+        "samm_long",
+        "SAMM Long Videos",
+        "folder of the recordings",
+        {
+            "annotations": "its sheet of FACS codes",
+            "emotions": "SAMM's own sheet of FACS codes, for the emotions of micro-expressions",
+        },
+        kinds=True,
+    ),
+    DatabaseFlags(
         "casme1",
         "CASME (the first)",
         "folder of the release, raw or cropped",

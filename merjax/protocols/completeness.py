@@ -4,7 +4,7 @@ No pixels are read: the readers' lists of files are enough.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from merjax.protocols import SCHEMES, LabelledClips, LabelScheme, label_clips
 @dataclass(frozen=True)
 class DatabaseCheck:
     """What was found in one database: usable clips, their subjects and frames (onset to offset), discrepancies, and the sheet
-    that gave the objective classes."""
+    that gave the objective classes. `database` has the published numbers of what was asked for."""
 
     database: Database
     root: Path
@@ -154,8 +154,11 @@ def counts_of(report: CheckReport) -> dict[str, Any]:
 
 
 def _check_database(release: Release) -> DatabaseCheck:
+    database = database_of(release.database)
+    if release.published is not None:
+        database = replace(database, n_clips=release.published.clips, n_subjects=release.published.subjects)
     return DatabaseCheck(
-        database_of(release.database),
+        database,
         release.root,
         clips=len(release.clips),
         subjects=len({clip.subject for clip in release.clips}),
