@@ -47,6 +47,7 @@ Key = tuple[str, str]
 Overrides = str | Path | Mapping[str, Any]  # a YAML file, or its content: database -> "subject/clip" -> field -> value
 Value = int | float | str | None  # what a correction may set a field to
 CORRECTABLE = ("onset", "apex", "offset", "emotion", "action_units", "objective_class", "fps")
+OWN = "own"  # the user's own data that has no name
 _ALL = "all"  # in place of a clip, for what is said of all clips of a database
 
 
@@ -180,7 +181,7 @@ def read_overrides(overrides: Overrides | None, database: str) -> Corrections:
           all: {fps: 90}
 
     or from a mapping of the same form. Subjects and clips are written as in the MEGC lists; `apex: null` removes an apex; `all`
-    sets the frame rate of all clips.
+    sets the frame rate of all clips. The user's own data is `own`, or `own NAME` if the list names it.
 
     Raises:
         MerjaxError: they do not have that form, name an unknown database or field, or give a value that no sheet may hold.
@@ -188,17 +189,17 @@ def read_overrides(overrides: Overrides | None, database: str) -> Corrections:
     if overrides is None:
         return Corrections("", {}, {})
     source = "overrides" if isinstance(overrides, Mapping) else str(overrides)
-    content = overrides if isinstance(overrides, Mapping) else _read(user_path(overrides))
+    content = content_of(overrides)
     if not all(isinstance(section, Mapping) or is_nothing(section) for section in content.values()):
         raise MerjaxError(
             f"{source}: expected databases ({', '.join(DATABASES)}) with 'subject/clip: {{field: value}}' below"
         )
     for section in content:
-        if section not in {**DATABASES, database: None}:
+        if section not in DATABASES and str(section).partition(" ")[0] != OWN:
             raise MerjaxError(f"{source}: '{section}' is not a database; expected {', '.join(DATABASES)}")
     of_all: Mapping[str, Value] = {}
     of_clips = {}
-    own = content.get(database)
+    own = content.get(section_of(database))
     for key, fields in ({} if own is None or is_nothing(own) else own).items():
         subject, slash, name = str(key).partition("/")
         if (not slash and key != _ALL) or not isinstance(fields, Mapping):
@@ -217,10 +218,23 @@ def read_overrides(overrides: Overrides | None, database: str) -> Corrections:
     return Corrections(source, of_all, of_clips)
 
 
-def _read(path: Path) -> Mapping[str, Any]:
+def content_of(overrides: Overrides) -> Mapping[str, Any]:
+    """What overrides hold: a section for each database.
+
+    Raises:
+        MerjaxError: they are a file that cannot be read.
+    """
+    if isinstance(overrides, Mapping):
+        return overrides
+    path = user_path(overrides)
     if lacking := lacks_file(path):
         raise MerjaxError(f"{path} {lacking}; --overrides takes a YAML file of corrections")
     return read_yaml(path)
+
+
+def section_of(database: str) -> str:
+    """The section of overrides that corrects a database: its name; "own", or "own NAME" for the user's own data of a name."""
+    return database if database in (*DATABASES, OWN) else f"{OWN} {database}"
 
 
 def _checked(source: str, database: Database, key: object, field: str, value: Any) -> Value:
