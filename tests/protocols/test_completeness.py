@@ -240,8 +240,8 @@ def test_the_au_rule_agrees_with_250_of_255_and_147_of_159_classes(real_sheets):
 def test_folds_of_the_real_lists_have_the_published_numbers(real_sheets):
     index = index_of([c for release in real_sheets for c in release.clips])
     numbers = {}
-    for name, scheme in SCHEMES.items():
-        labelled = label_clips(index, scheme)
+    for name in ("megc3", "au5"):
+        labelled = label_clips(index, SCHEMES[name])
         for kind in ("loso", "loso:casme2", "cross_database", "group:5"):
             numbers[name, kind] = len(make_folds(labelled.index, kind, labelled.target_N))
     assert list(numbers.values()) == [68, 24, 9, 5, 47, 26, 2, 5]
