@@ -15,8 +15,11 @@ from merjax.system.versions import __version__
 
 if TYPE_CHECKING:
     from merjax.config import Config
+    from merjax.datasets.casme1 import read_casme1
     from merjax.datasets.casme2 import read_casme2
     from merjax.datasets.clip import Release
+    from merjax.datasets.dfme import read_dfme
+    from merjax.datasets.mmew import read_mmew
     from merjax.datasets.samm import read_samm
     from merjax.datasets.smic import read_smic
     from merjax.models import insight
@@ -47,7 +50,10 @@ __all__ = [
     "open_store",
     "open_sweep",
     "prepare_store",
+    "read_casme1",
     "read_casme2",
+    "read_dfme",
+    "read_mmew",
     "read_samm",
     "read_smic",
     "rescore",
@@ -57,8 +63,11 @@ __all__ = [
 
 _MODULES = {
     "config": ("Config",),
+    "datasets.casme1": ("read_casme1",),
     "datasets.casme2": ("read_casme2",),
     "datasets.clip": ("Release",),
+    "datasets.dfme": ("read_dfme",),
+    "datasets.mmew": ("read_mmew",),
     "datasets.samm": ("read_samm",),
     "datasets.smic": ("read_smic",),
     "models.insight": ("insight",),

@@ -12,7 +12,7 @@ from rich.table import Table
 
 from merjax.cli.check import release_words
 from merjax.cli.parser import Parser, positive
-from merjax.cli.releases import FILE, FOLDER, add_release_flags, read_releases
+from merjax.cli.releases import FILE, FOLDER, add_release_flags, named_databases, read_releases
 from merjax.system.at_work import at_work
 from merjax.system.console import TextConsole, say
 from merjax.system.errors import MerjaxError, command
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from merjax.stores.store import Store
 
 _ABOUT = """\
-Read releases of CASME II, SAMM and SMIC, find dlib's 68 landmarks on each clip's first frame, cut the six regions and the
-whole face out of every frame, and write a clip store: crops as memory maps, an index table, and contact_sheet.png. Look at
-that sheet to check the boxes."""
+Read releases of the databases below, find dlib's 68 landmarks on each clip's first frame, cut the six regions and the whole
+face out of every frame, and write a clip store: crops as memory maps, an index table, and contact_sheet.png. Look at that
+sheet to check the boxes."""
 
 _EXAMPLES = """\
 examples:
@@ -130,7 +130,7 @@ def _from_flow_images(asked: argparse.Namespace) -> "Store":
         raise MerjaxError(
             "--flow-images DIR and --clips CSV must be given together: the pictures, and the list of what they show"
         )
-    if asked.casme2 or asked.samm or asked.smic or asked.flow or asked.geometry != "ours":
+    if named_databases(asked) or asked.flow or asked.geometry != "ours":
         raise MerjaxError("--flow-images makes a store of its own: leave out the releases, --flow and --geometry")
 
     from merjax.stores.from_flow_images import prepare_flow_images

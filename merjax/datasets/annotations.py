@@ -1,12 +1,15 @@
 """Annotated rows: a sheet's cells as subjects, frame numbers and classes, corrected by the user's overrides."""
 
+import re
+import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from merjax.datasets.clip import DATABASES, EMOTIONS, Database, Discrepancy
+from merjax.datasets.clip import DATABASES, Database, Discrepancy, database_of
 from merjax.datasets.coded_units import coded_units
+from merjax.system import values
 from merjax.system.columns import Sheet
 from merjax.system.errors import MerjaxError, meant
 from merjax.system.paths import lacks_file, user_path
@@ -16,7 +19,10 @@ from merjax.system.values import LARGEST, is_nothing, read_yaml, shown, text, wh
 
 @dataclass(frozen=True)
 class Row:
-    """The annotations of one clip; `Clip` describes the fields. A field is None where its cell holds no number."""
+    """The annotations of one clip; `Clip` describes the fields. A field is None where its cell holds no number.
+
+    `folder` is the name of its folder, where that is not the clip's own.
+    """
 
     subject: str
     name: str
@@ -26,22 +32,39 @@ class Row:
     emotion: str
     action_units: str
     objective_class: int | None
+    fps: float | None = None
+    part: str = ""
+    folder: str = ""
+
+    @property
+    def place(self) -> "Key":
+        """(subject, folder), by which the row and its folder are joined."""
+        return self.subject, self.folder or self.name
 
 
 Key = tuple[str, str]
 Overrides = str | Path | Mapping[str, Any]  # a YAML file, or its content: database -> "subject/clip" -> field -> value
-CORRECTABLE = ("onset", "apex", "offset", "emotion", "action_units", "objective_class")
+Value = int | float | str | None  # what a correction may set a field to
+CORRECTABLE = ("onset", "apex", "offset", "emotion", "action_units", "objective_class", "fps")
+_ALL = "all"  # in place of a clip, for what is said of all clips of a database
 
 
 class Corrections(NamedTuple):
-    """The user's corrections of one database's rows: where they were read from, and what they change."""
+    """The user's corrections of one database's rows: where they were read from; what they change in all rows, and in each."""
 
     source: str
-    of_clips: Mapping[Key, Mapping[str, int | str | None]]
+    of_all: Mapping[str, Value]
+    of_clips: Mapping[Key, Mapping[str, Value]]
+
+    @property
+    def written(self) -> dict[str, Mapping[str, Value]]:
+        """What they change, by the keys of `read_overrides`."""
+        of_all = {_ALL: self.of_all} if self.of_all else {}
+        return of_all | {"/".join(key): fields for key, fields in self.of_clips.items()}
 
 
 def rows_of(sheet: Sheet, database: Database) -> tuple[list[Row], list[Discrepancy]]:
-    """The rows of a sheet that has `CLIP_COLUMNS`.
+    """The rows of a sheet that has `CLIP_COLUMNS`; it may lack action units, and have a column `fps`.
 
     Returns:
         The rows, and a discrepancy for each row without subject or file name and for each cell that cannot be understood.
@@ -56,7 +79,7 @@ def rows_of(sheet: Sheet, database: Database) -> tuple[list[Row], list[Discrepan
             )
             discrepancies.append(Discrepancy(database.name, subject or "", name, reason, dropped=True))
             continue
-        row, reasons = _row(sheet, number, cells, subject)
+        row, reasons = _row(sheet, number, cells, subject, database)
         rows.append(row)
         discrepancies += [Discrepancy(database.name, subject, name, reason, dropped=False) for reason in reasons]
     return rows, discrepancies
@@ -65,29 +88,34 @@ def rows_of(sheet: Sheet, database: Database) -> tuple[list[Row], list[Discrepan
 _LOST_MERGE = "; if it stands in the row above, in merged cells that were lost, write it in each row"
 
 
-def _row(sheet: Sheet, number: int, cells: Mapping[str, str], subject: str) -> tuple[Row, list[str]]:
+def _row(
+    sheet: Sheet, number: int, cells: Mapping[str, str], subject: str, database: Database
+) -> tuple[Row, list[str]]:
     """A row, and a sentence about each cell that cannot be understood."""
     objective_class, reason = class_of(sheet, number, cells)
     row = Row(
         subject,
         cells["clip"],
-        onset=_frame(cells["onset"]),
-        apex=_frame(cells["apex"]),
-        offset=_frame(cells["offset"]),
+        onset=frame_number(cells["onset"]),
+        apex=frame_number(cells["apex"]),
+        offset=frame_number(cells["offset"]),
         emotion=cells["emotion"].lower(),
-        action_units=cells["action_units"],
+        action_units=cells.get("action_units", ""),
         objective_class=objective_class,
+        fps=frame_rate(cells.get("fps", "")),
     )
     reasons = [
-        _not_understood(sheet, number, column, cells[column], ": read as no apex" * (column == "apex"))
+        not_understood(sheet, number, column, cells[column], ": read as no apex" * (column == "apex"))
         for column in ("onset", "apex", "offset")
         if getattr(row, column) is None
     ]
     if row.action_units and coded_units(row.action_units) is None:
-        reasons.append(_not_understood(sheet, number, "action_units", row.action_units, ": they give no class"))
-    if row.emotion not in EMOTIONS:
-        then = meant(row.emotion, EMOTIONS) or ": no database has this emotion" * bool(row.emotion)
-        reasons.append(_not_understood(sheet, number, "emotion", cells["emotion"], then))
+        reasons.append(not_understood(sheet, number, "action_units", row.action_units, ": they give no class"))
+    if row.emotion not in database.emotions:
+        then = meant(row.emotion, database.emotions) or ": the database has no such emotion" * bool(row.emotion)
+        reasons.append(not_understood(sheet, number, "emotion", cells["emotion"], then))
+    if row.fps is None and "fps" in cells:
+        reasons.append(not_understood(sheet, number, "fps", cells["fps"]))
     return row, [*reasons, *filter(None, [reason])]
 
 
@@ -98,15 +126,24 @@ def class_of(sheet: Sheet, number: int, cells: Mapping[str, str]) -> tuple[int |
     text = cells["objective_class"]
     if (found := whole_cell(text)) is not None and 1 <= found <= 7:
         return found, ""
-    return None, _not_understood(sheet, number, "objective_class", text, ": the AU rule is used instead")
+    return None, not_understood(sheet, number, "objective_class", text, ": the AU rule is used instead")
 
 
-def _frame(text: str) -> int | None:
+def frame_number(text: str) -> int | None:
+    """The frame number that a cell holds, or None."""
     number = whole_cell(text)
     return None if number is None or number < 0 else number
 
 
-def _not_understood(sheet: Sheet, number: int, column: str, text: str, then: str) -> str:
+def frame_rate(text: str) -> float | None:
+    """The frames per second that a cell holds, or None: "200", "29.97" or "29,97"."""
+    written = unicodedata.normalize("NFKC", text).strip()
+    found = float(written.replace(",", ".")) if re.fullmatch(r"\d{1,6}([.,]\d*)?", written) else 0.0
+    return found or None
+
+
+def not_understood(sheet: Sheet, number: int, column: str, text: str, then: str = "") -> str:
+    """A sentence about a cell that cannot be understood, with its row, column and file; `then` is its end."""
     cell = (
         f"'{text}'" if text else "empty (or a formula without its value: save the sheet again in a spreadsheet program)"
     )
@@ -138,14 +175,17 @@ def read_overrides(overrides: Overrides | None, database: str) -> Corrections:
           028/028_4_1: {apex: 1113}
         casme2:
           sub04/EP12_01f: {apex: 290, emotion: disgust}
+        mmew:
+          all: {fps: 90}
 
-    or from a mapping of the same form. Subjects and clips are written as in the MEGC lists; `apex: null` removes an apex.
+    or from a mapping of the same form. Subjects and clips are written as in the MEGC lists; `apex: null` removes an apex; `all`
+    sets the frame rate of all clips.
 
     Raises:
         MerjaxError: they do not have that form, name an unknown database or field, or give a value that no sheet may hold.
     """
     if overrides is None:
-        return Corrections("", {})
+        return Corrections("", {}, {})
     source = "overrides" if isinstance(overrides, Mapping) else str(overrides)
     content = overrides if isinstance(overrides, Mapping) else _read(user_path(overrides))
     if not all(isinstance(section, Mapping) or is_nothing(section) for section in content.values()):
@@ -153,20 +193,27 @@ def read_overrides(overrides: Overrides | None, database: str) -> Corrections:
             f"{source}: expected databases ({', '.join(DATABASES)}) with 'subject/clip: {{field: value}}' below"
         )
     for section in content:
-        if section not in DATABASES:
+        if section not in {**DATABASES, database: None}:
             raise MerjaxError(f"{source}: '{section}' is not a database; expected {', '.join(DATABASES)}")
+    of_all: Mapping[str, Value] = {}
     of_clips = {}
     own = content.get(database)
     for key, fields in ({} if own is None or is_nothing(own) else own).items():
         subject, slash, name = str(key).partition("/")
-        if not slash or not isinstance(fields, Mapping):
+        if (not slash and key != _ALL) or not isinstance(fields, Mapping):
             raise MerjaxError(
                 f"{source}: '{key}' must read like 028/028_4_1: {{apex: 1113}}, a subject, a clip and fields"
             )
-        of_clips[subject, name] = {
-            field: _checked(source, DATABASES[database], key, field, value) for field, value in fields.items()
-        }
-    return Corrections(source, of_clips)
+        read = {field: _checked(source, database_of(database), key, field, value) for field, value in fields.items()}
+        if slash:
+            of_clips[subject, name] = read
+        elif {*read} <= {"fps"}:
+            of_all = read
+        else:
+            raise MerjaxError(
+                f"{source}: all clips of {database} can have the same fps and nothing else; name the clips"
+            )
+    return Corrections(source, of_all, of_clips)
 
 
 def _read(path: Path) -> Mapping[str, Any]:
@@ -175,7 +222,7 @@ def _read(path: Path) -> Mapping[str, Any]:
     return read_yaml(path)
 
 
-def _checked(source: str, database: Database, key: object, field: str, value: Any) -> int | str | None:
+def _checked(source: str, database: Database, key: object, field: str, value: Any) -> Value:
     if field not in CORRECTABLE:
         raise MerjaxError(f"{source}: {key} corrects '{field}'; the fields are {', '.join(CORRECTABLE)}")
     if value == "" and is_nothing(value):
@@ -183,6 +230,8 @@ def _checked(source: str, database: Database, key: object, field: str, value: An
     if is_nothing(value) and field in ("apex", "objective_class"):
         return None
     try:
+        if field == "fps":
+            return _rate(value)
         return _word(database, field, value) if field in ("emotion", "action_units") else _number(field, value)
     except _Expected as wanted:
         raise MerjaxError(f"{source}: {key} sets {field} to {shown(value)!r}; expected {wanted}") from None
@@ -202,6 +251,15 @@ def _number(field: str, value: Any) -> int:
     raise _Expected(f"a whole number {which}")
 
 
+def _rate(value: Any) -> float:
+    try:
+        if (found := values.number(value)) > 0:
+            return float(found)
+    except ValueError:
+        pass
+    raise _Expected("frames per second, a number above 0")
+
+
 def _word(database: Database, field: str, value: Any) -> str:
     try:
         written = text(value)
@@ -211,7 +269,7 @@ def _word(database: Database, field: str, value: Any) -> str:
         if written and coded_units(written) is None:
             raise _Expected("action units such as 4+7 or AU12")
         return written
-    if (emotion := written.lower()) not in database.emotions:
+    if (emotion := written.lower()) not in (database.emotions or (emotion,)):
         raise _Expected(f"one of {', '.join(database.emotions)}{meant(emotion, database.emotions)}")
     return emotion
 
@@ -223,10 +281,13 @@ def correct(rows: Iterable[Row], corrections: Corrections, database: str) -> tup
         MerjaxError: a correction names a clip that has no row.
     """
     corrected, discrepancies, left = [], [], dict(corrections.of_clips)
+    if corrections.of_all:
+        reason = f"all clips have {corrections.of_all['fps']:g} fps, says {corrections.source}"
+        discrepancies.append(Discrepancy(database, "", "", reason, dropped=False))
     for row in rows:
         fields = corrections.of_clips.get((row.subject, row.name), {})
         left.pop((row.subject, row.name), None)
-        new = replace(row, **fields)  # type: ignore[arg-type]
+        new = replace(row, **{**corrections.of_all, **fields})  # type: ignore[arg-type]
         changes = [f"{field} {getattr(row, field)!r} -> {value!r}" for field, value in fields.items()]
         if changes:
             reason = f"corrected by {corrections.source}: {', '.join(changes)}"

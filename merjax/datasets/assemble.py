@@ -1,12 +1,14 @@
 """Rows and folders joined: the clips, and everything on which rows and folders do not agree."""
 
 import json
+import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from merjax.datasets.annotations import Key, Overrides, Row, correct, read_overrides, unique
-from merjax.datasets.clip import DATABASES, Clip, Discrepancy, Release
+from merjax.datasets.clip import Clip, Discrepancy, Release, database_of
 from merjax.datasets.folders import Folder, number_ranges
 from merjax.system.columns import Sheet
 from merjax.system.errors import MerjaxError
@@ -25,11 +27,12 @@ def assemble(
     *,
     class_sheet: Sheet | None = None,
     counters: bool = False,
+    published: int | None = None,
 ) -> Release:
     """The release of a database: its corrected rows joined with its folders.
 
     Args:
-        database: a key of `DATABASES`.
+        database: a key of `DATABASES`, or the name of the user's own data.
         root: the folder that the user gave.
         rows: the annotations.
         folders: the clip folders; their names match the rows' in any case.
@@ -37,6 +40,7 @@ def assemble(
         overrides: see `read_overrides`.
         class_sheet: the sheet that gave the rows' objective classes, if any did.
         counters: frame numbers are a camera's counters, so a skipped number does not mean a missing file.
+        published: how many clips were published in what was read; None means all of the database's.
 
     Raises:
         MerjaxError: the overrides do not fit, or not one row has a usable folder.
@@ -48,25 +52,27 @@ def assemble(
     places = _places(folders)
     clips = []
     for key in sorted(by_key):
-        clip, remarks = _joined(database, by_key[key], places.get(_folded(key), []), counters)
+        row = by_key[key]
+        clip, remarks = _joined(database, row, places.get(folded(row.place), []), counters)
+        if remarks == [_NO_FOLDER]:
+            remarks = [_NO_FOLDER + _renamed(row, folders)]
         clips += [clip] if clip else []
         found += [Discrepancy(database, *key, remark, dropped=clip is None) for remark in remarks]
-    annotated = {_folded((row.subject, row.name)) for row in rows}
-    for folded in sorted(set(places) - annotated):
-        found.append(Discrepancy(database, *places[folded][0].key, "folder without row", dropped=True))
+    annotated = {folded(row.place) for row in rows}
+    for place in sorted(set(places) - annotated):
+        found.append(Discrepancy(database, *places[place][0].key, "folder without row", dropped=True))
     synthetic = synthetic_statement(folders[0].path)
-    published = DATABASES[database]
-    if len(by_key) != published.n_clips and not synthetic:
-        reason = (
-            f"sheet version: {len(by_key)} clips are annotated, {published.n_clips} in the published {published.title}"
-        )
+    title = database_of(database).title
+    published = published or database_of(database).n_clips
+    if published is not None and len(by_key) != published and not synthetic:
+        reason = f"sheet version: {len(by_key)} clips are annotated, {published} in the published {title}"
         found.append(Discrepancy(database, "", "", reason, dropped=False))
     if not clips:
         reasons = "; ".join(f"{d.subject}/{d.name}: {d.reason}" for d in [d for d in found if d.dropped][:3])
         hint = "check that sheet and images belong together"
-        raise MerjaxError(f"{root}: no usable clip of {published.title}; {hint} ({reasons})")
-    written = {"/".join(key): fields for key, fields in corrections.of_clips.items()}
-    return Release(database, root, tuple(clips), tuple(found), synthetic, written, _class_source(class_sheet))
+        raise MerjaxError(f"{root}: no usable clip of {title}; {hint} ({reasons})")
+    source = _class_source(class_sheet)
+    return Release(database, root, tuple(clips), tuple(found), synthetic, corrections.written, source)
 
 
 def _class_source(sheet: Sheet | None) -> str:
@@ -78,20 +84,33 @@ def of_release(database: str, remarks: Sequence[str]) -> list[Discrepancy]:
     return [Discrepancy(database, "", "", remark, dropped=False) for remark in remarks]
 
 
-def _folded(key: Key) -> Key:
-    return key[0], key[1].casefold()
+def folded(key: Key) -> Key:
+    """A key by which rows and folders are joined: in any case, in wide or narrow letters, with or without blanks."""
+    return key[0], re.sub(r"\s+", "", unicodedata.normalize("NFKC", key[1])).casefold()
 
 
 def _places(folders: Sequence[Folder]) -> dict[Key, list[Folder]]:
     places: dict[Key, list[Folder]] = {}
     for folder in folders:
-        places.setdefault(_folded(folder.key), []).append(folder)
+        places.setdefault(folded(folder.key), []).append(folder)
     return places
+
+
+_NO_FOLDER = "row without folder"
+
+
+def _renamed(row: Row, folders: Sequence[Folder]) -> str:
+    """The end of a sentence about a row without a folder: which one may have been its own, before a program renamed it."""
+    own = re.compile(rf"{re.escape(folded(row.place)[1])}(\W|copy|_copy).*")
+    near = [
+        folder.path.name for folder in folders if folder.key[0] == row.subject and own.fullmatch(folded(folder.key)[1])
+    ]
+    return f": give '{near[0]}' its name back, if it is this one" if near else ""
 
 
 def _joined(database: str, row: Row, folders: Sequence[Folder], counters: bool) -> tuple[Clip | None, list[str]]:
     if not folders:
-        return None, ["row without folder"]
+        return None, [_NO_FOLDER]
     if len(folders) > 1:
         return None, [f"duplicate key: folders {' and '.join(str(folder.path) for folder in folders)}"]
     return _clip(database, row, folders[0].frames, counters)
@@ -99,6 +118,8 @@ def _joined(database: str, row: Row, folders: Sequence[Folder], counters: bool) 
 
 def _clip(database: str, row: Row, frames: Frames, counters: bool) -> tuple[Clip | None, list[str]]:
     """The clip of a row, or None, and the discrepancies to report about it."""
+    if (fps := row.fps or database_of(database).fps) is None:
+        return None, ["there is no frame rate: give it in a column fps, or as fps by --overrides"]
     if row.onset is None or row.offset is None or row.onset >= row.offset:
         return None, [f"onset {row.onset} and offset {row.offset} are not an interval"]
     interval, late = _without_missing_last_frame(_Interval(row.onset, row.apex, row.offset), frames)
@@ -125,7 +146,8 @@ def _clip(database: str, row: Row, frames: Frames, counters: bool) -> tuple[Clip
         emotion=row.emotion,
         action_units=row.action_units,
         objective_class=row.objective_class,
-        fps=DATABASES[database].fps,
+        fps=fps,
+        part=row.part,
     )
     return clip, late + outside
 

@@ -61,30 +61,50 @@ def find_folders(root: Path, layout: FolderLayout) -> tuple[Path, list[Folder], 
         MerjaxError: there is no such folder, nothing in it looks like the release, it holds no image, or it holds two copies
             of the release.
     """
+    (base, *_), folders, passed_over = find_parts(root, layout, most=1)
+    return base, folders, passed_over
+
+
+def find_parts(root: Path, layout: FolderLayout, most: int | None = None) -> tuple[list[Path], list[Folder], list[str]]:
+    """The folders of subjects of a release that comes in parts, all their clips, and sentences about what was passed over.
+
+    Args:
+        root, layout: see `find_folders`.
+        most: how many parts there may be; None means any number.
+
+    Raises:
+        MerjaxError: see `find_folders`.
+    """
     if lacking := lacks_folder(root):
         raise MerjaxError(f"{root} {lacking}; point {layout.flag} at the unpacked release")
     passed_over: list[str] = []
     folders_in = partial(subfolders, passed_over=passed_over)
     top = root.resolve()
     found = [(base, clips) for base, clips in _bases(top, layout, folders_in, (top,)) if not layout.foreign(base)]
-    bases = {base.resolve(): (base, clips) for base, clips in found}  # a linked folder is not a second copy
+    bases: dict[Path, tuple[Path, list[Path]]] = {}
+    for base, clips in found:
+        bases.setdefault(base.resolve(), (base, clips))  # a linked folder is not a second copy
     if not bases:
         here = ", ".join(f"'{folder.name}'" for folder in subfolders(root, [])[:5]) or "no folders"
         raise MerjaxError(
             f"{root}: nothing like {layout.example} at or below it (found {here}{_and(passed_over)}); "
             f"point {layout.flag} at the folder that holds the subjects' folders"
         )
-    if len(bases) > 1:
+    if most is not None and len(bases) > most:
         names = " and ".join(f"'{base}'" for base in bases)
         raise MerjaxError(f"{root}: holds the clips more than once, in {names}; point {layout.flag} at one of them")
-    base, clips = found[0]
-    folders = [Folder(_text_key(layout.key(clip)), clip, frames_of(clip, passed_over)) for clip in clips]
+    folders = [
+        Folder(_text_key(layout.key(clip)), clip, frames_of(clip, passed_over))
+        for _, clips in bases.values()
+        for clip in clips
+    ]
+    parts = [base for base, _ in bases.values()]
     if not any(folder.frames for folder in folders):
         raise MerjaxError(
-            f"{base}: there are {len(folders)} clip folders but no {', '.join(IMAGES)} image in them"
+            f"{parts[0]}: there are {len(folders)} clip folders but no {', '.join(IMAGES)} image in them"
             f"{_and(passed_over)}; unpack the release's images there"
         )
-    return base, folders, list(dict.fromkeys(passed_over))
+    return parts, folders, list(dict.fromkeys(passed_over))
 
 
 def _and(passed_over: list[str]) -> str:
@@ -136,6 +156,14 @@ def frames_of(folder: Path, passed_over: list[str]) -> dict[int, list[Path]]:
         else:
             frames.setdefault(int(digits[-1]), []).append(folder / entry.name)
     return frames
+
+
+def first_image(base: Path) -> str:
+    """The name of the first image below a folder of subjects; "" if there is none in its first clips."""
+    for clip in (clip for subject in subfolders(base, [])[:3] for clip in subfolders(subject, [])[:3]):
+        if names := [entry.name for entry in listed(clip, []) if entry.suffix.lower() in IMAGES]:
+            return names[0]
+    return ""
 
 
 def upwards(folder: Path, top: Path) -> list[Path]:

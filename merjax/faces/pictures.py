@@ -44,7 +44,7 @@ def read_image(path: Path, colour: Colour = "gray", bits: int | None = None) -> 
     Args:
         path: the file, in any format that OpenCV reads.
         colour: "gray" or "rgb".
-        bits: how many bits of each value are in use, as `bits_in_use` says for all frames of a clip; None for a picture that
+        bits: how many bits of each value are in use, as `first_of_clip` says for all frames of a clip; None for a picture that
             stands alone.
 
     Raises:
@@ -62,16 +62,21 @@ def read_image(path: Path, colour: Colour = "gray", bits: int | None = None) -> 
     return (values >> (bits - 8)).astype(np.uint8) if wide else values
 
 
-def bits_in_use(paths: Sequence[Path]) -> int:
-    """How many bits of each value the pictures of one clip use: 8, or for files of 16 bits the least of 8, 10, 12, 14 and 16
-    that holds the largest value of all of them. (A number for each picture would make a clip flicker.)
+def first_of_clip(paths: Sequence[Path]) -> tuple[Image, int]:
+    """The first picture of a clip as gray values, and how many bits of each value the clip's pictures use.
+
+    The number is 8, or for files of 16 bits the least of 8, 10, 12, 14 and 16 that holds the largest value of all of them. (A
+    number for each picture would make a clip flicker.) Only for files of 16 bits are all pictures read for it.
 
     Raises:
         PictureError: a picture cannot be read.
     """
-    if _values(paths[0], "gray").dtype == np.uint8:
-        return 8
-    return max(_bits(_values(path, "rgb")) for path in paths)
+    with at_work("reading", paths[0]):
+        first = _values(paths[0], "gray")
+    if first.dtype == np.uint8:
+        return first, 8
+    bits = max(_bits(_values(path, "rgb")) for path in paths)
+    return (first >> (bits - 8)).astype(np.uint8), bits
 
 
 def holds_colours(path: Path) -> bool:
