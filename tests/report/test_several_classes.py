@@ -6,6 +6,7 @@ import pytest
 from sklearn.metrics import f1_score
 from support.fake_runs import unit_clips, write_fake_run
 from support.report_command import words
+from support.undrawn import draw_nothing
 
 from merjax.protocols import SCHEMES
 from merjax.report.files import make_report, sections_of, write_logs
@@ -32,8 +33,10 @@ def folder(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def out(folder, undrawn_module):
-    return make_report(folder, crops=False).parent
+def out(folder):
+    with pytest.MonkeyPatch.context() as patch:
+        draw_nothing(patch)
+        return make_report(folder, crops=False).parent
 
 
 def f1_by_hand(own: pd.DataFrame) -> np.ndarray:
