@@ -67,6 +67,38 @@ DATABASES = (
     DatabaseFlags("samm", "SAMM", "folder of the release", {"annotations": "its sheet of FACS codes"}),
     DatabaseFlags("smic", "SMIC-HS", "folder of the release, raw or cropped; not that of SMIC-E"),
     DatabaseFlags(
+        "casme_squared",
+        "CAS(ME)^2",
+        "folder of the recordings, raw (rawpic) or cropped",
+        {"annotations": "its workbook CAS(ME)^2code_final, with the two sheets of names"},
+        rules={
+            "offsets": (
+                ("apex", "mirrored", "later"),
+                "what an offset of 0, which was not coded, becomes: the apex (default, as in MEGC), as long after the apex as the"
+                " onset is before it, or two thirds of a second after the apex",
+            )
+        },
+        kinds=True,
+    ),
+    DatabaseFlags(
+        "casme3",
+        "CAS(ME)^3",
+        "folder of part A's recordings, or of ready-made clips",
+        {"annotations": "its sheets JpgIndex (emotions) and AU+Emotion (frames), one or both"},
+        several=("annotations",),
+        kinds=True,
+    ),
+    DatabaseFlags(
+        "samm_long",
+        "SAMM Long Videos",
+        "folder of the recordings",
+        {
+            "annotations": "its sheet of FACS codes",
+            "emotions": "SAMM's own sheet of FACS codes, for the emotions of micro-expressions",
+        },
+        kinds=True,
+    ),
+    DatabaseFlags(
         "casme1",
         "CASME (the first)",
         "folder of the release, raw or cropped",
@@ -79,6 +111,12 @@ DATABASES = (
         "folder of one part, or of all three",
         {"annotations": "the sheet of each part"},
         several=("annotations",),
+    ),
+    DatabaseFlags(
+        "own",
+        "your own data",
+        "list of clips (a table with the columns path, subject, onset, apex, offset, label; see docs/data.md)",
+        takes=FILE,
     ),
 )
 
@@ -137,7 +175,8 @@ def read_releases(asked: argparse.Namespace) -> "list[Release]":
     for database in named:
         root = getattr(asked, database.name)
         with at_work("reading", root):
-            releases.append(getattr(datasets, f"read_{database.name}")(root, **database.arguments(asked)))
+            found = getattr(datasets, f"read_{database.name}")(root, **database.arguments(asked))
+        releases += found if isinstance(found, list) else [found]
     return releases
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from merjax.datasets.clip import DATABASES, Database, Discrepancy, database_of
+from merjax.datasets.clip import DATABASES, Database, Discrepancy, Kind, database_of
 from merjax.datasets.coded_units import coded_units
 from merjax.system import values
 from merjax.system.columns import Sheet
@@ -35,6 +35,7 @@ class Row:
     fps: float | None = None
     part: str = ""
     folder: str = ""
+    kind: Kind = "micro"
 
     @property
     def place(self) -> "Key":
@@ -64,7 +65,7 @@ class Corrections(NamedTuple):
 
 
 def rows_of(sheet: Sheet, database: Database) -> tuple[list[Row], list[Discrepancy]]:
-    """The rows of a sheet that has `CLIP_COLUMNS`; it may lack action units, and have a column `fps`.
+    """The rows of a sheet that has `CLIP_COLUMNS`; it may lack action units and emotions, and have a column `fps`.
 
     Returns:
         The rows, and a discrepancy for each row without subject or file name and for each cell that cannot be understood.
@@ -99,7 +100,7 @@ def _row(
         onset=frame_number(cells["onset"]),
         apex=frame_number(cells["apex"]),
         offset=frame_number(cells["offset"]),
-        emotion=cells["emotion"].lower(),
+        emotion=cells.get("emotion", "").lower(),
         action_units=cells.get("action_units", ""),
         objective_class=objective_class,
         fps=frame_rate(cells.get("fps", "")),
@@ -111,7 +112,7 @@ def _row(
     ]
     if row.action_units and coded_units(row.action_units) is None:
         reasons.append(not_understood(sheet, number, "action_units", row.action_units, ": they give no class"))
-    if row.emotion not in database.emotions:
+    if "emotion" in cells and row.emotion not in database.emotions:
         then = meant(row.emotion, database.emotions) or ": the database has no such emotion" * bool(row.emotion)
         reasons.append(not_understood(sheet, number, "emotion", cells["emotion"], then))
     if row.fps is None and "fps" in cells:

@@ -1,10 +1,10 @@
 """What a release says about its clips, whatever the database."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import pandas as pd
 
@@ -42,18 +42,22 @@ class Database:
         """A subject as `subjects` says, or None if the text is none: "1", "01" and "Sub01" of CASME II are sub01."""
         if not self.subjects:
             return text or None
-        number = whole_cell(re.sub(rf"^{self.subjects.partition('{')[0]}", "", text, flags=re.IGNORECASE))
+        number = whole_cell(re.sub(rf"^{re.escape(self.subjects.partition('{')[0])}", "", text, flags=re.IGNORECASE))
         return None if number is None or number < 0 else self.subjects.format(number)
 
 
 # The emotions of the sheets, in lower case.
 EMOTIONS = ("happiness", "disgust", "surprise", "repression", "sadness", "fear", "anger", "contempt", "others", "other")
+CASME3_EMOTIONS = ("disgust", "surprise", "others", "fear", "anger", "sad", "happy")
 DATABASES = {
     database.name: database
     for database in (
         Database("smic", "SMIC-HS", 100.0, 164, 16, "s{:02d}", ("negative", "positive", "surprise")),
         Database("casme2", "CASME II", 200.0, 255, 26, "sub{:02d}", EMOTIONS),
         Database("samm", "SAMM", 200.0, 159, 29, "{:03d}", EMOTIONS),
+        Database("casme_squared", "CAS(ME)^2", 30.0, 57, 14, "s{:02d}", ("positive", "negative", "surprise", "others")),
+        Database("casme3", "CAS(ME)^3", 30.0, 860, 94, "spNO.{:d}", CASME3_EMOTIONS),
+        Database("samm_long", "SAMM Long Videos", 200.0, 159, 29, "{:03d}", EMOTIONS),
         Database("casme1", "CASME", 60.0, 189, 18, "sub{:02d}", (*EMOTIONS, "tense")),
         Database("mmew", "MMEW", 90.0, 300, None, "S{:02d}", EMOTIONS),
         Database("dfme", "DFME", None, 2629, 259, "sub{:04d}", EMOTIONS),
@@ -61,9 +65,22 @@ DATABASES = {
 }
 
 
+class Published(NamedTuple):
+    """How many clips and subjects are published; None where nothing is."""
+
+    clips: int | None
+    subjects: int | None
+
+
 def database_of(name: str) -> Database:
     """The database of a name: one of `DATABASES`, or else one of the user's own data, of which nothing is published."""
     return DATABASES.get(name) or Database(name, name, None, None, None, "", ())
+
+
+def in_order(names: Iterable[str]) -> tuple[str, ...]:
+    """Names of databases, each once: those of `DATABASES` in its order, then the user's own in alphabetical order."""
+    found = set(names)
+    return (*(name for name in DATABASES if name in found), *sorted(found - DATABASES.keys()))
 
 
 def database_named(text: str) -> Database | None:
@@ -150,6 +167,8 @@ class Release:
         synthetic: what a synthesised release says about itself; "" for a real one.
         overrides: the user's corrections of annotations that were applied: "subject/clip" -> field -> value.
         class_source: the sheet and the column that gave the objective classes; "" where the release gives none.
+        published: what is published of what was asked for; None: all of the database's clips.
+        version: the version of the annotations, where there are several in circulation: "v2".
     """
 
     database: str
@@ -159,6 +178,8 @@ class Release:
     synthetic: str = ""
     overrides: Mapping[str, Mapping[str, int | float | str | None]] = field(default_factory=dict)
     class_source: str = ""
+    published: Published | None = None
+    version: str = ""
 
     @property
     def index(self) -> pd.DataFrame:
@@ -192,7 +213,7 @@ def index_of(clips: Sequence[Clip]) -> pd.DataFrame:
     Returns:
         columns database, subject, clip (text); emotion, action_units (text); objective_class (Int64, missing where the
         release does not say); onset, apex (Int64, missing where there is none), offset: frame numbers; fps; n_frames; and
-        where they do not all have the usual value, part, kind and skipped (see `Clip`).
+        where they do not all have the usual value, kind, skipped and part (see `Clip`).
     """
     columns: dict[str, Any] = {
         "database": [clip.database for clip in clips],
@@ -207,7 +228,7 @@ def index_of(clips: Sequence[Clip]) -> pd.DataFrame:
         "fps": [clip.fps for clip in clips],
         "n_frames": [clip.n_frames for clip in clips],
     }
-    for column, usual in (("part", ""), ("kind", "micro"), ("skipped", 0)):
+    for column, usual in (("kind", "micro"), ("skipped", 0), ("part", "")):
         values = [getattr(clip, column) for clip in clips]
         if set(values) - {usual}:
             columns[column] = values

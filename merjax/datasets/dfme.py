@@ -11,7 +11,7 @@ from pathlib import Path
 
 from merjax.datasets.annotations import Overrides, Row, rows_of
 from merjax.datasets.assemble import assemble, folded, of_release
-from merjax.datasets.clip import DATABASES, Discrepancy, Release
+from merjax.datasets.clip import DATABASES, Discrepancy, Published, Release
 from merjax.datasets.folders import Folder, FolderLayout, find_parts, upwards
 from merjax.datasets.sheets import FilesBeside, choose_sheets
 from merjax.system.columns import Sheet
@@ -77,7 +77,7 @@ def read_dfme(
         discrepancies += [*told, *_without_rates(sheet)]
     discrepancies += [*beside.passed_over("dfme"), *of_release("dfme", _told_of_parts(rows))]
     there = {row.part for row in rows} & PARTS.keys()
-    published = sum(PARTS[part][0] for part in there) if there else None
+    published = Published(*(sum(PARTS[part][i] for part in there) for i in (0, 1))) if there else None
     return assemble("dfme", root, rows, folders, discrepancies, overrides, published=published)
 
 

@@ -75,15 +75,31 @@ def find_parts(root: Path, layout: FolderLayout, most: int | None = None) -> tup
     Raises:
         MerjaxError: see `find_folders`.
     """
+    bases, passed_over = find_bases(root, layout, most)
+    folders = [
+        Folder(text_key(layout.key(clip)), clip, frames_of(clip, passed_over)) for _, clips in bases for clip in clips
+    ]
+    if not any(folder.frames for folder in folders):
+        raise without_images(bases, passed_over)
+    return [base for base, _ in bases], folders, list(dict.fromkeys(passed_over))
+
+
+def find_bases(
+    root: Path, layout: FolderLayout, most: int | None = None
+) -> tuple[list[tuple[Path, list[Path]]], list[str]]:
+    """The folders of subjects, each with its clip folders, unread, and sentences about what was passed over.
+
+    Args and errors: see `find_parts`.
+    """
     if lacking := lacks_folder(root):
         raise MerjaxError(f"{root} {lacking}; point {layout.flag} at the unpacked release")
     passed_over: list[str] = []
     folders_in = partial(subfolders, passed_over=passed_over)
     top = root.resolve()
-    found = [(base, clips) for base, clips in _bases(top, layout, folders_in, (top,)) if not layout.foreign(base)]
     bases: dict[Path, tuple[Path, list[Path]]] = {}
-    for base, clips in found:
-        bases.setdefault(base.resolve(), (base, clips))  # a linked folder is not a second copy
+    for base, clips in _bases(top, layout, folders_in, (top,)):
+        if not layout.foreign(base):
+            bases.setdefault(base.resolve(), (base, clips))  # a linked folder is not a second copy
     if not bases:
         here = ", ".join(f"'{folder.name}'" for folder in subfolders(root, [])[:5]) or "no folders"
         raise MerjaxError(
@@ -93,25 +109,22 @@ def find_parts(root: Path, layout: FolderLayout, most: int | None = None) -> tup
     if most is not None and len(bases) > most:
         names = " and ".join(f"'{base}'" for base in bases)
         raise MerjaxError(f"{root}: holds the clips more than once, in {names}; point {layout.flag} at one of them")
-    folders = [
-        Folder(_text_key(layout.key(clip)), clip, frames_of(clip, passed_over))
-        for _, clips in bases.values()
-        for clip in clips
-    ]
-    parts = [base for base, _ in bases.values()]
-    if not any(folder.frames for folder in folders):
-        raise MerjaxError(
-            f"{parts[0]}: there are {len(folders)} clip folders but no {', '.join(IMAGES)} image in them"
-            f"{_and(passed_over)}; unpack the release's images there"
-        )
-    return parts, folders, list(dict.fromkeys(passed_over))
+    return [*bases.values()], passed_over
+
+
+def without_images(bases: list[tuple[Path, list[Path]]], passed_over: list[str]) -> MerjaxError:
+    """The error that the clip folders of a release hold no image."""
+    return MerjaxError(
+        f"{bases[0][0]}: there are {sum(len(clips) for _, clips in bases)} clip folders but no {', '.join(IMAGES)} image in "
+        f"them{_and(passed_over)}; unpack the release's images there"
+    )
 
 
 def _and(passed_over: list[str]) -> str:
     return "".join(f"; {sentence}" for sentence in dict.fromkeys(passed_over[:3]))
 
 
-def _text_key(key: tuple[str, str]) -> tuple[str, str]:
+def text_key(key: tuple[str, str]) -> tuple[str, str]:
     """A key that every file can hold, even where a folder's name holds bytes that are not text."""
     return visible(key[0]), visible(key[1])
 

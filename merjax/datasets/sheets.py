@@ -21,6 +21,7 @@ COLUMNS = {
     "action_units": Column("Action Units", ("actionunits", "actionunit", "aus", "au")),
     "emotion": Column("Estimated Emotion", ("estimatedemotion", "emotion")),
     "objective_class": Column("Objective Class", ("objectiveclass", "objectiveclasses")),
+    "kind": Column("Type", ("expressiontype", "type")),
     "fps": Column("Fps", ("fps",)),
 }
 CLIP_COLUMNS = ("subject", "clip", "onset", "apex", "offset", "action_units", "emotion")
