@@ -74,8 +74,8 @@ DATABASES = (
         rules={
             "offsets": (
                 ("apex", "mirrored", "later"),
-                "what an offset of 0, which was not coded, becomes: the apex (default, as in MEGC), as long after the apex as the"
-                " onset is before it, or two thirds of a second after the apex",
+                "what an offset of 0, which was not coded, becomes: the apex (default, as in MEGC), as long after the apex as"
+                " the onset is before it, or two thirds of a second after the apex",
             )
         },
         kinds=True,

@@ -10,11 +10,11 @@ from rich.table import Table
 from merjax.protocols import scheme_named
 from merjax.report.names import readable, short_keys
 from merjax.report.settings import varying
-from merjax.scoring.entry import KNOWN_NOTE, LEAKS, Entry, features_know
+from merjax.scoring.entry import KNOWN_NOTE, LEAKS, Entry, features_know, left_out_sentences
 from merjax.scoring.metrics import SCORES
 from merjax.scoring.resamples import comparable
 from merjax.scoring.scores import OF_FOLDS
-from merjax.sweeps.plan import Plan, left_out_sentences
+from merjax.sweeps.plan import Plan
 from merjax.sweeps.result import SweepResult
 from merjax.system.console import say
 from merjax.system.errors import MerjaxError

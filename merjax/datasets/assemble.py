@@ -137,7 +137,8 @@ def _joined(
         return None, [_NO_FOLDER]
     if len(folders) > 1:
         return None, [f"duplicate key: folders {' and '.join(str(folder.path) for folder in folders)}"]
-    frames, cut = folders[0].frames, []
+    frames = folders[0].frames
+    cut: list[str] = []
     if beyond and frames:
         row, cut = _within(row, min(frames), max(frames))
     clip, remarks = _clip(database, row, frames, counters)

@@ -29,7 +29,7 @@ _RULES: Mapping[str, Callable[[int, int], int]] = {
 }
 _RECORDING = re.compile(r"(\d+)_(\d{4})(?!\d).*")
 _PUBLISHED: dict[Kind, Published] = {"micro": Published(57, 14), "macro": Published(300, 20)}
-_OF_KINDS: dict[Kinds, Published] = {**_PUBLISHED, "all": Published(357, 22)}
+_ALL = Published(357, 22)
 _RECORDINGS = 98  # in the list of MEGC 2020
 
 
@@ -99,7 +99,7 @@ def read_casme_squared(
         discrepancies,
         overrides,
         kind=kind,
-        published=_OF_KINDS[kind],
+        published=_ALL if kind == "all" else _PUBLISHED[kind],
         beyond=True,
     )
 

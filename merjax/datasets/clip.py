@@ -213,7 +213,7 @@ def index_of(clips: Sequence[Clip]) -> pd.DataFrame:
     Returns:
         columns database, subject, clip (text); emotion, action_units (text); objective_class (Int64, missing where the
         release does not say); onset, apex (Int64, missing where there is none), offset: frame numbers; fps; n_frames; and
-        where they do not all have the usual value, kind, skipped and part (see `Clip`).
+        where they do not all have the usual value, part, kind and skipped (see `Clip`).
     """
     columns: dict[str, Any] = {
         "database": [clip.database for clip in clips],
@@ -228,7 +228,7 @@ def index_of(clips: Sequence[Clip]) -> pd.DataFrame:
         "fps": [clip.fps for clip in clips],
         "n_frames": [clip.n_frames for clip in clips],
     }
-    for column, usual in (("kind", "micro"), ("skipped", 0), ("part", "")):
+    for column, usual in (("part", ""), ("kind", "micro"), ("skipped", 0)):
         values = [getattr(clip, column) for clip in clips]
         if set(values) - {usual}:
             columns[column] = values

@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -42,7 +42,7 @@ class Folder:
 
     key: tuple[str, str]
     path: Path
-    frames: dict[int, list[Path]] = field(repr=False)
+    frames: Mapping[int, list[Path]] = field(repr=False)
 
 
 def subfolders(folder: Path, passed_over: list[str]) -> list[Path]:

@@ -23,7 +23,7 @@ _NEEDED = ("subject", "clip", "onset", "apex", "offset", "action_units", "kind")
 _EMOTIONS_FLAG = "--samm-long-emotions"
 _FRAMES = ("onset", "apex", "offset")
 _PUBLISHED: dict[Kind, Published] = {"micro": Published(159, 29), "macro": Published(343, 29)}
-_OF_KINDS: dict[Kinds, Published] = {**_PUBLISHED, "all": Published(502, 30)}
+_ALL = Published(502, 30)
 
 
 def _key(recording: Path) -> tuple[str, str]:
@@ -95,7 +95,7 @@ def read_samm_long(
         discrepancies,
         overrides,
         kind=kind,
-        published=_OF_KINDS[kind],
+        published=_ALL if kind == "all" else _PUBLISHED[kind],
         class_sheet=class_sheet,
         beyond=True,
     )

@@ -130,6 +130,18 @@ def _listed(clips: Sequence[SkippedClip]) -> list[dict[str, str]]:
     return [clip._asdict() for clip in clips]
 
 
+def left_out_sentences(groups: Sequence[GroupData]) -> list[str]:
+    """Sentences on the clips that groups do not use, or not whole, or that are not alike in time; each once, since groups often
+    share them."""
+    sentences = []
+    for group in groups:
+        sentences += [f"dropped {clip}" for clip in group.dropped]
+        if group.left_out:
+            sentences.append(f"{len(group.left_out)} clips of the store are not in {group.protocol} (see plan.json)")
+        sentences += filter(None, [group.cut_sentence, group.rates_sentence])
+    return list(dict.fromkeys(sentences))
+
+
 @dataclass(frozen=True, eq=False)
 class Entry:
     """One row of a score table.

@@ -291,18 +291,6 @@ def describe(data: TrainingData, config: Config) -> GroupData:
     )
 
 
-def left_out_sentences(groups: Sequence[GroupData]) -> list[str]:
-    """Sentences on the clips that groups do not use, or not whole, or that are not alike in time; each once, since groups often
-    share them."""
-    sentences = []
-    for group in groups:
-        sentences += [f"dropped {clip}" for clip in group.dropped]
-        if group.left_out:
-            sentences.append(f"{len(group.left_out)} clips of the store are not in {group.protocol} (see plan.json)")
-        sentences += filter(None, [group.cut_sentence, group.rates_sentence])
-    return list(dict.fromkeys(sentences))
-
-
 def cost_of_run(data: TrainingData, config: Config) -> dict[str, float]:
     """Rough multiply-adds of one run's stages, in units of 1e9, in the order in which they train: those without the inner
     subjects first. They serve to estimate a sweep's progress."""

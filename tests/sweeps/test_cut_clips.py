@@ -5,8 +5,7 @@ from dataclasses import replace
 
 from support.small_experiment import BASE, CLIPS, SUBJECTS, small_plan, use_small_experiment
 
-from merjax.scoring.entry import GroupData
-from merjax.sweeps.plan import left_out_sentences
+from merjax.scoring.entry import GroupData, left_out_sentences
 
 
 def test_a_plan_counts_clips_that_are_cut_and_keeps_the_number(monkeypatch):
