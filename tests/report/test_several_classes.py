@@ -92,7 +92,9 @@ def test_a_log_of_several_classes_is_rescored_to_the_same_scores(folder, tmp_pat
     logs = write_logs(tmp_path, sections)
     entry = sections[0].comparison.base
     (log,) = [path for path in logs if path.name == "good-seed0.txt"]
-    own = rescore(log, clips=log.parent / "clips.csv", protocol="au12").table.set_index("part")
+    rescored = rescore(log, clips=log.parent / "clips.csv", protocol="au12")
+    assert "Five of CD6ME's six" in rescored.remarks[0]
+    own = rescored.table.set_index("part")
     seed = entry.predictions[entry.predictions["seed"] == 0]
     assert own.loc["together", "UF1"] == pytest.approx(np.mean(f1_by_hand(seed)))
     with pytest.raises(MerjaxError, match="CASME II has 24 clips .* but au12 has 255 of 26; complete the log"):
