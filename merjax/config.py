@@ -32,7 +32,7 @@ class DataConfig:
     """Which clips, how they are labelled and split, and what the networks see of them."""
 
     store: str = "data/quickstart/store"  # folder of the clip store
-    # label scheme, see docs/data.md: 3 classes (Table 3), 5 AU classes (Table 4), ...; or a YAML file with one of your own
+    # label scheme, see docs/protocols.md: 3 classes (Table 3), 5 AU classes (Table 4), ...; or a YAML file with one of your own
     protocol: str = "megc3"
     # "loso", "loso:DATABASE", "cross_database", one pair of it as "cross_database:casme2+smic:samm" (train on the first two,
     # test on the last), "lodo" (each database once), "group:K" (K groups of whole subjects), "parts" (DFME's own split)

@@ -182,11 +182,11 @@ _OWN["mmew_4"]["repression"] = "others"  # its folders' name for what the sheet 
 _OF_ONE = (
     _of_one("casme3_7", "casme3", _CASME3_7, (250, 187, 161, 86, 64, 57, 55), 94),
     _of_one("casme3_4", "casme3", _CASME3_4, (457, 55, 187, 161), 94),
-    _of_one("casme3_3", "casme3", _CASME3_3, (457, 55, 187), None),
+    _of_one("casme3_3", "casme3", _CASME3_3, (457, 55, 187), 88),
     _of_one("dfme", "dfme", _OWN["dfme"], (241, 171, 735, 365, 311, 359, 447), 259),
     _of_one("mmew_4", "mmew", _OWN["mmew_4"], (), None),
-    _of_one("casme2_5", "casme2", _OWN["casme2_5"], (99, 63, 32, 27, 25), None),
-    _of_one("samm_5", "samm", _OWN["samm_5"], (57, 26, 26, 15, 12), None),
+    _of_one("casme2_5", "casme2", _OWN["casme2_5"], (99, 63, 32, 27, 25), 26),
+    _of_one("samm_5", "samm", _OWN["samm_5"], (57, 26, 26, 15, 12), 27),
 )
 SCHEMES = {scheme.name: scheme for scheme in (_megc3(), _au5(), *_OF_ONE, _au12())}
 
