@@ -5,20 +5,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
-from merjax.datasets.annotations import (
-    OWN,
-    Overrides,
-    Row,
-    content_of,
-    frame_number,
-    frame_rate,
-    not_understood,
-    section_of,
-)
+from merjax.datasets.annotations import Row, frame_number, frame_rate, not_understood
 from merjax.datasets.assemble import assemble, named_apart, of_release
 from merjax.datasets.clip import Discrepancy, Release, database_named
 from merjax.datasets.coded_units import coded_units
 from merjax.datasets.folders import IMAGES, Folder, frames_of
+from merjax.datasets.overrides import OWN, Overrides, content_of, section_of
 from merjax.datasets.shown import several
 from merjax.system.columns import Column, Sheet, read_sheet
 from merjax.system.errors import MerjaxError, meant
@@ -84,7 +76,7 @@ def read_own(clips: str | Path, *, overrides: Overrides | None = None) -> list[R
 
     Args:
         clips: the list, as text (.csv, .tsv) or a workbook.
-        overrides: corrections of its rows, as a YAML file or a mapping; see `merjax.datasets.annotations.read_overrides`.
+        overrides: corrections of its rows, as a YAML file or a mapping; see `merjax.datasets.overrides.read_overrides`.
 
     Returns:
         One release for each database that the list names, in alphabetical order. Where several clips lie in one folder or
