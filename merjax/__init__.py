@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from merjax.datasets.clip import Release
     from merjax.datasets.dfme import read_dfme
     from merjax.datasets.mmew import read_mmew
+    from merjax.datasets.own import read_own
     from merjax.datasets.samm import read_samm
     from merjax.datasets.samm_long import read_samm_long
     from merjax.datasets.smic import read_smic
@@ -59,6 +60,7 @@ __all__ = [
     "read_casme_squared",
     "read_dfme",
     "read_mmew",
+    "read_own",
     "read_samm",
     "read_samm_long",
     "read_smic",
@@ -76,6 +78,7 @@ _MODULES = {
     "datasets.clip": ("Release",),
     "datasets.dfme": ("read_dfme",),
     "datasets.mmew": ("read_mmew",),
+    "datasets.own": ("read_own",),
     "datasets.samm": ("read_samm",),
     "datasets.samm_long": ("read_samm_long",),
     "datasets.smic": ("read_smic",),

@@ -15,7 +15,7 @@ import merjax
 
 TYPES = {"Config", "MerjaxError", "Model", "Release", "Store", "SweepResult", "TrainingData"}
 FUNCTIONS = {
-    *("read_casme1", "read_casme2", "read_dfme", "read_mmew", "read_samm", "read_smic"),
+    *("read_casme1", "read_casme2", "read_dfme", "read_mmew", "read_own", "read_samm", "read_smic"),
     *("prepare_store", "open_store", "load_data", "synthesize_release"),
     *("read_casme3", "read_casme_squared", "read_samm_long"),
     *("run_sweep", "open_sweep", "make_report", "rescore", "load_model"),

@@ -7,7 +7,7 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
-from merjax.datasets import DATABASES
+from merjax.datasets.clip import database_of
 from merjax.protocols import audit_aus
 from merjax.protocols.completeness import CheckReport, DatabaseCheck, SchemeCheck
 from merjax.system.console import say
@@ -49,7 +49,7 @@ def print_audit(index: pd.DataFrame, console: Console) -> None:
         agree = len(clips) - int((audit["database"] == database).sum())
         say(
             console,
-            f"{DATABASES[str(database)].title}: the AU rule agrees with {agree} of {len(clips)} objective classes",
+            f"{database_of(str(database)).title}: the AU rule agrees with {agree} of {len(clips)} objective classes",
         )
     if classed.empty:
         say(console, "no clip has an objective class of its own: nothing to compare the AU rule with")
@@ -68,7 +68,7 @@ def _scheme_table(check: SchemeCheck) -> Table:
     """Found / published clips per class; where clips may have several classes, each counts for all of its own."""
     scheme = check.scheme
     table = Table("database", *scheme.classes, "clips", "subjects", title=f"{scheme.name} (found / published)")
-    rows = [(DATABASES[name].title, [name]) for name in check.counts]
+    rows = [(database_of(name).title, [name]) for name in check.counts]
     if len(rows) > 1:
         rows.append(("FULL" if len(rows) == len(scheme.expected) else "together", list(check.counts)))
     for title, names in rows:

@@ -141,7 +141,7 @@ def _from_flow_images(asked: argparse.Namespace) -> "Store":
 
 def print_store(store: "Store", console: Console) -> None:
     """Print what a store holds beside the published counts, and everything on which sheets and folders do not agree."""
-    from merjax.datasets import DATABASES
+    from merjax.datasets.clip import database_of
 
     index, counts = store.index, store.meta["counts"]
     subjects = len(index[["database", "subject"]].drop_duplicates())
@@ -157,7 +157,7 @@ def print_store(store: "Store", console: Console) -> None:
     table = Table("database", "clips", "dropped", *protocols, title="used / published", title_justify="left")
     for name, numbers in counts["databases"].items():
         parts = [_ratio(protocol[name]) if name in protocol else "-" for protocol in protocols.values()]
-        table.add_row(DATABASES[name].title, _ratio(numbers), str(numbers["dropped"]), *parts)
+        table.add_row(database_of(name).title, _ratio(numbers), str(numbers["dropped"]), *parts)
     console.print(table)
     for sentence in (*store.class_sources, *_pictures_told(store)):
         console.print(sentence, markup=False, highlight=False, soft_wrap=True)

@@ -112,6 +112,12 @@ DATABASES = (
         {"annotations": "the sheet of each part"},
         several=("annotations",),
     ),
+    DatabaseFlags(
+        "own",
+        "your own data",
+        "list of clips (a table with the columns path, subject, onset, apex, offset, label; see docs/data.md)",
+        takes=FILE,
+    ),
 )
 
 
@@ -169,7 +175,8 @@ def read_releases(asked: argparse.Namespace) -> "list[Release]":
     for database in named:
         root = getattr(asked, database.name)
         with at_work("reading", root):
-            releases.append(getattr(datasets, f"read_{database.name}")(root, **database.arguments(asked)))
+            found = getattr(datasets, f"read_{database.name}")(root, **database.arguments(asked))
+        releases += found if isinstance(found, list) else [found]
     return releases
 
 

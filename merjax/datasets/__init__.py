@@ -7,6 +7,7 @@ from merjax.datasets.casme_squared import read_casme_squared
 from merjax.datasets.clip import DATABASES, Clip, Database, Discrepancy, Release, index_of
 from merjax.datasets.dfme import read_dfme
 from merjax.datasets.mmew import read_mmew
+from merjax.datasets.own import read_own
 from merjax.datasets.samm import read_samm
 from merjax.datasets.samm_long import read_samm_long
 from merjax.datasets.smic import read_smic
@@ -24,6 +25,7 @@ __all__ = [
     "read_casme_squared",
     "read_dfme",
     "read_mmew",
+    "read_own",
     "read_samm",
     "read_samm_long",
     "read_smic",

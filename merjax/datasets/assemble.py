@@ -8,9 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
-from merjax.datasets.annotations import Key, Overrides, Row, correct, read_overrides, unique
+from merjax.datasets.annotations import Key, Row, unique
 from merjax.datasets.clip import Clip, Discrepancy, Published, Release, database_of
 from merjax.datasets.folders import Folder, number_ranges
+from merjax.datasets.overrides import Overrides, correct, read_overrides
 from merjax.system.columns import Sheet
 from merjax.system.errors import MerjaxError
 from merjax.system.paths import lacks_own_content
@@ -103,6 +104,19 @@ def _places(folders: Sequence[Folder]) -> dict[Key, list[Folder]]:
     for folder in folders:
         places.setdefault(folded(folder.key), []).append(folder)
     return places
+
+
+def named_apart(rows: Sequence[Row]) -> list[Row]:
+    """The rows; those whose subject and name are alike, though they say different things, are named after their onsets too."""
+    said: dict[Key, set[Row]] = {}
+    for row in rows:
+        said.setdefault(folded((row.subject, row.name)), set()).add(row)
+    return [
+        replace(row, name=f"{row.name}@{row.onset}", folder=row.place[1])
+        if len(said[folded((row.subject, row.name))]) > 1
+        else row
+        for row in rows
+    ]
 
 
 _NO_FOLDER = "row without folder"

@@ -11,10 +11,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from merjax.datasets.annotations import Overrides, Row, rows_of
-from merjax.datasets.assemble import assemble, of_release
+from merjax.datasets.annotations import Row, rows_of
+from merjax.datasets.assemble import assemble, folded, named_apart, of_release
 from merjax.datasets.clip import DATABASES, Discrepancy, Release
 from merjax.datasets.folders import Folder, FolderLayout, find_folders, first_image, upwards
+from merjax.datasets.overrides import Overrides
 from merjax.datasets.sheets import CLIP_COLUMNS, COLUMNS, FilesBeside, choose_sheet, given_sheet
 from merjax.system.columns import Column, Columns, Sheet
 from merjax.system.paths import user_path
@@ -64,7 +65,7 @@ def read_casme1(
         annotations: the sheet with the columns Subject, Filename, OnsetF, ApexF1, ApexF2, OffsetF, AU, Emotion; None looks for
             it in the clips' folder and above, up to the folder that holds `root`.
         overrides: corrections of annotated rows, as a YAML file or a mapping; see
-            `merjax.datasets.annotations.read_overrides`.
+            `merjax.datasets.overrides.read_overrides`.
 
     Returns:
         The usable clips, and every discrepancy with its reason; see `merjax.read_casme2`.
@@ -82,7 +83,7 @@ def read_casme1(
     rows, discrepancies = rows_of(sheet, DATABASES["casme1"])
     discrepancies += of_release("casme1", [*_assumed(sheet), *passed_over])
     discrepancies += beside.passed_over("casme1")
-    rows, renamed = _in_their_folders(_named_apart(rows), folders)
+    rows, renamed = _in_their_folders(named_apart(rows), folders)
     return assemble("casme1", root, rows, folders, [*discrepancies, *renamed], overrides)
 
 
@@ -94,31 +95,18 @@ def _assumed(sheet: Sheet) -> list[str]:
     ]
 
 
-def _named_apart(rows: Sequence[Row]) -> list[Row]:
-    """The rows, each with its folder; rows of one folder that differ in onset are named after their onsets as well."""
-    onsets = {key: {row.onset for row in rows if _key(row) == key} for key in {_key(row) for row in rows}}
-    return [
-        replace(row, folder=row.name, name=f"{row.name}@{row.onset}" if len(onsets[_key(row)]) > 1 else row.name)
-        for row in rows
-    ]
-
-
-def _key(row: Row) -> tuple[str, str]:
-    return row.subject, row.name.casefold()
-
-
 def _in_their_folders(rows: Sequence[Row], folders: Sequence[Folder]) -> tuple[list[Row], list[Discrepancy]]:
     """Rows whose folders are padded otherwise than the sheet writes them (EP01_5, EP01_05), with the folders' names."""
-    there = {(subject, name.casefold()) for subject, name in (folder.key for folder in folders)}
+    there = {folded(folder.key) for folder in folders}
     loose = Counter(_loose(folder.key) for folder in folders)
     names = {_loose(folder.key): folder.key[1] for folder in folders}
     found, discrepancies = [], []
     for row in rows:
         key = _loose(row.place)
-        if (row.subject, row.folder.casefold()) in there or loose[key] != 1:
+        if folded(row.place) in there or loose[key] != 1:
             found.append(row)
             continue
-        reason = f"lies in the folder {names[key]}, which the sheet writes {row.folder}"
+        reason = f"lies in the folder {names[key]}, which the sheet writes {row.place[1]}"
         discrepancies.append(Discrepancy("casme1", row.subject, row.name, reason, dropped=False))
         found.append(replace(row, folder=names[key]))
     return found, discrepancies

@@ -1,7 +1,7 @@
 """What a release says about its clips, whatever the database."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -75,6 +75,12 @@ class Published(NamedTuple):
 def database_of(name: str) -> Database:
     """The database of a name: one of `DATABASES`, or else one of the user's own data, of which nothing is published."""
     return DATABASES.get(name) or Database(name, name, None, None, None, "", ())
+
+
+def in_order(names: Iterable[str]) -> tuple[str, ...]:
+    """Names of databases, each once: those of `DATABASES` in its order, then the user's own in alphabetical order."""
+    found = set(names)
+    return (*(name for name in DATABASES if name in found), *sorted(found - DATABASES.keys()))
 
 
 def database_named(text: str) -> Database | None:

@@ -11,10 +11,11 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from merjax.datasets.annotations import Key, Overrides, Row, not_understood, rows_of
+from merjax.datasets.annotations import Key, Row, not_understood, rows_of
 from merjax.datasets.assemble import assemble, folded, of_release
 from merjax.datasets.clip import DATABASES, Discrepancy, Kind, Published, Release
 from merjax.datasets.folders import Folder, FolderLayout, find_bases, frames_of, text_key, without_images
+from merjax.datasets.overrides import Overrides
 from merjax.datasets.shown import several
 from merjax.system.columns import Sheet
 from merjax.system.errors import MerjaxError
@@ -75,16 +76,6 @@ def rows_of_kinds(sheet: Sheet, database: str, asked: Kinds) -> tuple[list[Row],
         rows += [replace(row, kind=kind) for row in read]
         found += told if asked in (kind, "all") else []
     return rows, found
-
-
-def named_apart(rows: Sequence[Row]) -> list[Row]:
-    """The rows; those whose subject and name are alike, though they say different things, are named after their onsets too."""
-    said: dict[Key, set[Row]] = {}
-    for row in rows:
-        said.setdefault((row.subject, row.name), set()).add(row)
-    return [
-        replace(row, name=f"{row.name}@{row.onset}") if len(said[row.subject, row.name]) > 1 else row for row in rows
-    ]
 
 
 def counted(rows: Sequence[Row], published: Mapping[Kind, Published]) -> str:

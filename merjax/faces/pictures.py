@@ -13,8 +13,10 @@ import cv2
 import numpy as np
 from jaxtyping import UInt8, UInt16
 
+from merjax.faces.video_frames import VideoReader
 from merjax.system.at_work import at_work
 from merjax.system.errors import MerjaxError
+from merjax.system.videos import frame_in
 
 Image = UInt8[np.ndarray, "rows columns *channels"]
 Colour = Literal["gray", "rgb"]
@@ -42,7 +44,7 @@ def read_image(path: Path, colour: Colour = "gray", bits: int | None = None) -> 
     bits in use are kept.
 
     Args:
-        path: the file, in any format that OpenCV reads.
+        path: the file, in any format that OpenCV reads, or a frame of a video, see `merjax.system.videos`.
         colour: "gray" or "rgb".
         bits: how many bits of each value are in use, as `first_of_clip` says for all frames of a clip; None for a picture that
             stands alone.
@@ -95,7 +97,12 @@ def holds_colours(path: Path) -> bool:
 Values = UInt8[np.ndarray, "rows columns *channels"] | UInt16[np.ndarray, "rows columns *channels"]
 
 
+_VIDEO = VideoReader()
+
+
 def _values(path: Path, colour: Colour) -> Values:
+    if (frame := frame_in(path)) is not None:
+        return _values_in_video(path, *frame, colour)
     content = _content(path)
     # not IMREAD_COLOR_RGB: with it, OpenCV 5.0 mixes up the values of TIFF files of 16 bits
     kind = cv2.IMREAD_GRAYSCALE if colour == "gray" else cv2.IMREAD_COLOR
@@ -111,6 +118,14 @@ def _values(path: Path, colour: Colour) -> Values:
     if image.dtype not in (np.uint8, np.uint16):
         raise PictureError(path, f"holds values of the kind {image.dtype}; save it with 8 or 16 bits a value")
     return image if colour == "gray" else cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+
+
+def _values_in_video(path: Path, video: Path, number: int, colour: Colour) -> Values:
+    with _silent():
+        image = _VIDEO.frame(video, number)
+    if image is None:
+        raise PictureError(path, f"of {video.name} cannot be read; the video is damaged, or ends before")
+    return cv2.cvtColor(image, cv2.COLOR_BGR2GRAY if colour == "gray" else cv2.COLOR_BGR2RGB)
 
 
 _TIFF = (b"II*\0", b"MM\0*")

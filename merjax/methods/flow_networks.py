@@ -222,7 +222,7 @@ def flow_job(data: TrainingData, specs: Sequence[RunId]) -> StageJob:
     return StageJob(stage, runs, flow_samples(data.flow_NxHxWx3), budget)
 
 
-def refuse(data: TrainingData) -> None:
+def refuse(data: TrainingData, config: Config) -> None:
     """Refuse a store that holds no flow images, or flow images of another size than the networks take.
 
     Raises:

@@ -22,6 +22,7 @@ from merjax.methods.temporal_stage import (
 )
 from merjax.nn.patch_cnn import COLUMNS, ROWS
 from merjax.nn.region_cnn import network_of
+from merjax.system.errors import MerjaxError
 from merjax.training.data import TrainingData
 from merjax.training.fitted import fitted_moments, label_weights, region_mask
 from merjax.training.frames import HALF, half_of, trained_frames
@@ -147,13 +148,18 @@ def identities(data: TrainingData, spec: RunId) -> tuple[Job, Job]:
     return spatial, make_job(TEMPORAL, *run, data.clip_S, target_N, inputs=(spatial.hash,))
 
 
-def refuse(data: TrainingData) -> None:
-    """Refuse a store without frames.
+def refuse(data: TrainingData, config: Config) -> None:
+    """Refuse a store without frames, and a loss that needs one class per clip for clips that may have several.
 
     Raises:
-        MerjaxError: the store is refused; the message says how to make one that has frames.
+        MerjaxError: one of these; the message says what to do.
     """
     _ = data.channels
+    if data.task.several and config.temporal.loss != "focal":
+        raise MerjaxError(
+            f"temporal.loss: {config.temporal.loss} needs one class per clip, but the clips of {data.scheme.name} may have "
+            "several, each with a focal loss of its own; leave it out"
+        )
 
 
 def stage_steps(config: Config, frames: int, clips: int) -> dict[str, int]:

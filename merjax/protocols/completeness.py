@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from merjax.datasets.clip import DATABASES, Database, Discrepancy, Release, index_of
+from merjax.datasets.clip import Database, Discrepancy, Release, database_of, index_of
 from merjax.protocols import SCHEMES, LabelledClips, LabelScheme, label_clips
 
 
@@ -71,14 +71,14 @@ class SchemeCheck:
         part = (
             ""
             if self.counts.keys() == scheme.expected.keys()
-            else f" of {' and '.join(DATABASES[name].title for name in self.counts)}"
+            else f" of {' and '.join(database_of(name).title for name in self.counts)}"
         )
         found = self._counted(self.clips, list(self.counts.values()), self.subjects)
         if self.synthetic:
             return f"{scheme.name}{part}: {found}; synthetic, so no published count applies"
         if not self.published:
             return f"{scheme.name}{part}: {found}; no counts are published"
-        unknown = [DATABASES[name].title for name in self.counts if name not in self.published]
+        unknown = [database_of(name).title for name in self.counts if name not in self.published]
         but = f" (nothing is published of {' and '.join(unknown)})" if unknown else ""
         if self.as_published:
             return f"{scheme.name}{part}: {found}, exactly as published{but}"
@@ -154,7 +154,7 @@ def counts_of(report: CheckReport) -> dict[str, Any]:
 
 
 def _check_database(release: Release) -> DatabaseCheck:
-    database = DATABASES[release.database]
+    database = database_of(release.database)
     if release.published is not None:
         database = replace(database, n_clips=release.published.clips, n_subjects=release.published.subjects)
     return DatabaseCheck(

@@ -13,7 +13,6 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Int
 
-from merjax.datasets.clip import DATABASES
 from merjax.system.errors import MerjaxError
 
 KINDS = '"loso", "loso:DATABASE", "lodo", "cross_database", "cross_database:TRAIN+TRAIN:TEST", "group:K", "parts"'
@@ -33,6 +32,7 @@ _CROSS_DATABASE = (
     (("samm",), "casme2"),
     (("samm",), "smic"),
 )
+_OF_TABLE_12 = ("smic", "casme2", "samm")
 
 
 class FoldId(NamedTuple):
@@ -237,7 +237,7 @@ def _cross_database(index: pd.DataFrame) -> tuple[Fold, ...]:
         if present >= {*train, test}
     )
     if not folds:
-        names = ", ".join(DATABASES)
+        names = ", ".join(_OF_TABLE_12)
         raise MerjaxError(f"folds: cross_database needs two of {names}; found {', '.join(sorted(present)) or 'none'}")
     return folds
 
@@ -249,7 +249,7 @@ def _pair(index: pd.DataFrame, train: Sequence[str], test: str) -> Fold:
     if name is None:
         raise MerjaxError(
             f"folds: '{'+'.join(train)}:{test}' is not a pair; write it like casme2+smic:samm, one or two of "
-            f"{', '.join(DATABASES)} to train on, a colon, and another one to test on"
+            f"{', '.join(_OF_TABLE_12)} to train on, a colon, and another one to test on"
         )
     folds = {fold.name: fold for fold in _cross_database(index)}
     if name not in folds:

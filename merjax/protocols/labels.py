@@ -12,7 +12,7 @@ from merjax.datasets.coded_units import coded_units
 from merjax.faces.regions import REGIONS
 from merjax.protocols.action_units import objective_class_from_aus
 from merjax.protocols.active_regions import AU5_REGIONS, UNIT_REGIONS
-from merjax.protocols.schemes import NONE, LabelScheme, regions_of_emotions
+from merjax.protocols.schemes import ANY, NONE, LabelScheme, regions_of_emotions
 from merjax.protocols.tasks import Task
 from merjax.system.errors import MerjaxError
 
@@ -58,6 +58,8 @@ def label_clips(index: pd.DataFrame, scheme: LabelScheme, *, anger: str = "eyes"
     rows (see `merjax.protocols.active_regions`), says so for the clip's original emotion; its label is then the clip's class,
     else "none". au5: the class is the sheets' objective class, or that of the AU rule of Davison et al. 2017 where they have
     none. au12: the coded action units; a region's labels are those of them that it shows.
+
+    A scheme of the user's own: the class to which its file gives the clip's emotion or label, shown by the class's regions.
 
     If the index has a column `label` (as in a store made from a published list), a class of the scheme in that column takes
     precedence over the rules; its regions are those of the emotion, if the emotion has that class.
@@ -108,6 +110,8 @@ def _region_targets(label: _Label, scheme: LabelScheme) -> list[int]:
 
 def _label(row: dict[Hashable, Any], scheme: LabelScheme, regions: Mapping[str, tuple[str, ...]]) -> _Label:
     """A clip's classes by the scheme's rule, or by the list that the store was made from."""
+    if scheme.regions:
+        return _own(row, scheme)
     if row.get("label") in scheme.classes:
         return _listed(row, scheme, regions)
     if scheme.name == "au5":
@@ -115,6 +119,15 @@ def _label(row: dict[Hashable, Any], scheme: LabelScheme, regions: Mapping[str, 
     if row["database"] not in scheme.expected:
         return _Label(reason=f"{row['database']} has no part in {scheme.name}")
     return _units(row) if scheme.several else _emotion(row, scheme, regions)
+
+
+def _own(row: dict[Hashable, Any], scheme: LabelScheme) -> _Label:
+    """The class of a clip's emotion or label in a scheme of the user's own."""
+    said = [str(word) for word in (row["emotion"], row.get("label")) if word and not pd.isna(word)]
+    for word in said:
+        if (name := scheme.targets[ANY].get(word.lower())) is not None:
+            return _Label((name,), scheme.regions[name])
+    return _Label(reason=f"label '{' or '.join(said)}' is not in {scheme.name}")
 
 
 def _listed(row: dict[Hashable, Any], scheme: LabelScheme, regions: Mapping[str, tuple[str, ...]]) -> _Label:

@@ -2,12 +2,13 @@
 that others use on one database; and twelve action units, of which a clip may show several."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from merjax.protocols.active_regions import AU5_REGIONS, KINDS, UNIT_REGIONS, emotion_regions
 from merjax.protocols.tasks import Task
 
+ANY = ""  # in place of a database
 NONE = "none"  # the paper's "No Reaction" label of a region (Sec. 3.1)
 
 
@@ -24,7 +25,9 @@ class LabelScheme:
             those that have a part in the scheme.
         expected_subjects: published subjects, by database; a database of which nothing is published is absent.
         targets: by database, the class of each original emotion; an emotion that is not there is left out. Empty where
-            classes follow from action units.
+            classes follow from action units. A scheme of the user's own has them for `ANY` database.
+        regions: by class, the kinds of regions that show it, in a scheme of the user's own; elsewhere they follow from original
+            emotions or action units.
         several: whether a clip may have several classes, or none, see `Task`.
         sums: published clips, by database, where `expected` has none per class.
         note: what must be said beside every score under the scheme; "" for nothing.
@@ -36,6 +39,7 @@ class LabelScheme:
     expected: Mapping[str, tuple[int, ...]]
     expected_subjects: Mapping[str, int]
     targets: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    regions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     several: bool = False
     sums: Mapping[str, int] = field(default_factory=dict)
     note: str = ""
@@ -73,7 +77,7 @@ def regions_of_emotions(anger: str) -> dict[str, tuple[str, ...]]:
     return emotion_regions(anger, [emotion for emotion, to in targets if to == "negative" and emotion != to])
 
 
-def _region_classes(classes: tuple[str, ...], active: Mapping[str, set[str]]) -> Mapping[str, tuple[str, ...]]:
+def region_classes(classes: tuple[str, ...], active: Mapping[str, set[str]]) -> Mapping[str, tuple[str, ...]]:
     """Classes that a kind of region can show, in the order of the clips' classes, and `NONE`."""
     return MappingProxyType(
         {kind: (*(name for name in classes if kind in active[name]), NONE) for kind in KINDS},
@@ -96,7 +100,7 @@ def _emotions(
     return LabelScheme(
         name,
         classes,
-        _region_classes(classes, active),
+        region_classes(classes, active),
         MappingProxyType(dict(expected)),
         MappingProxyType(dict(subjects)),
         targets=targets,
@@ -123,7 +127,7 @@ def _au5() -> LabelScheme:
     return LabelScheme(
         "au5",
         classes,
-        _region_classes(classes, active),
+        region_classes(classes, active),
         expected=MappingProxyType({"casme2": (25, 15, 99, 26, 20), "samm": (24, 13, 20, 8, 3)}),
         expected_subjects=MappingProxyType({"casme2": 26, "samm": 21}),
     )
@@ -145,15 +149,6 @@ def _au12() -> LabelScheme:
         sums=MappingProxyType(clips),
         note="Five of CD6ME's six databases at most, without 4DME: no published mean of CD6ME stands beside these scores.",
     )
-
-
-def scheme_of(protocol: str, class_iv: str) -> LabelScheme:
-    """A label scheme by its name; if class IV shows in "eyes+nose" only, it is none of the mouth's classes."""
-    scheme = SCHEMES[protocol]
-    if protocol != "au5" or "mouth" in class_iv:
-        return scheme
-    mouth = tuple(name for name in scheme.region_classes["mouth"] if name != "IV")
-    return replace(scheme, region_classes=MappingProxyType({**scheme.region_classes, "mouth": mouth}))
 
 
 _CASME3_7 = {
@@ -187,10 +182,15 @@ _OWN["mmew_4"]["repression"] = "others"  # its folders' name for what the sheet 
 _OF_ONE = (
     _of_one("casme3_7", "casme3", _CASME3_7, (250, 187, 161, 86, 64, 57, 55), 94),
     _of_one("casme3_4", "casme3", _CASME3_4, (457, 55, 187, 161), 94),
-    _of_one("casme3_3", "casme3", _CASME3_3, (457, 55, 187), None),
+    _of_one("casme3_3", "casme3", _CASME3_3, (457, 55, 187), 88),
     _of_one("dfme", "dfme", _OWN["dfme"], (241, 171, 735, 365, 311, 359, 447), 259),
     _of_one("mmew_4", "mmew", _OWN["mmew_4"], (), None),
-    _of_one("casme2_5", "casme2", _OWN["casme2_5"], (99, 63, 32, 27, 25), None),
-    _of_one("samm_5", "samm", _OWN["samm_5"], (57, 26, 26, 15, 12), None),
+    _of_one("casme2_5", "casme2", _OWN["casme2_5"], (99, 63, 32, 27, 25), 26),
+    _of_one("samm_5", "samm", _OWN["samm_5"], (57, 26, 26, 15, 12), 27),
 )
 SCHEMES = {scheme.name: scheme for scheme in (_megc3(), _au5(), *_OF_ONE, _au12())}
+
+
+def scheme_named(name: str, classes: tuple[str, ...]) -> LabelScheme:
+    """A known label scheme; or, of a scheme of the user's own, the classes alone: nothing is published of them."""
+    return SCHEMES.get(name) or LabelScheme(name, classes, {}, {}, {})

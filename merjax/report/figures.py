@@ -11,7 +11,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from merjax.datasets.clip import DATABASES
+from merjax.datasets.clip import DATABASES, database_of, in_order
 from merjax.scoring.entry import Entry
 from merjax.scoring.metrics import SCORES
 from merjax.scoring.parts import Part
@@ -119,10 +119,15 @@ def subject_figure(subjects: pd.DataFrame, label: str, warnings: Sequence[str] =
 
 
 def _draw_subjects(axes: Axes, own: pd.DataFrame, rows: int) -> None:
+    order = in_order([*DATABASES, *own["database"]])
     for database, of_database in own.groupby("database", sort=False):
-        colour = COLOURS[list(DATABASES).index(str(database))]
+        colour = COLOURS[order.index(str(database)) % len(COLOURS)]
         axes.barh(
-            of_database.index, of_database["accuracy"], color=colour, height=0.75, label=DATABASES[str(database)].title
+            of_database.index,
+            of_database["accuracy"],
+            color=colour,
+            height=0.75,
+            label=database_of(str(database)).title,
         )
     names = [f"{row['subject']} ({row['clips']})" for row in own.to_dict("records")]
     axes.set_yticks(range(len(own)), names, fontsize=7)

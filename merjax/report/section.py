@@ -7,7 +7,7 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
-from merjax.protocols import SCHEMES
+from merjax.protocols import scheme_named
 from merjax.report.comparison import Comparison
 from merjax.report.names import short_names
 from merjax.report.settings import Settings
@@ -212,7 +212,8 @@ def warnings_of(entries: Sequence[Entry]) -> tuple[str, ...]:
     synthetic = any(entry.data.statement for entry in entries)
     leaking = [entry for entry in entries if entry.selection == "oracle"]
     known = any(features_know(entry.config) for entry in entries)
-    notes = tuple(dict.fromkeys(SCHEMES[e.data.protocol].note for e in entries if SCHEMES[e.data.protocol].note))
+    of_schemes = (scheme_named(entry.data.protocol, entry.data.classes).note for entry in entries)
+    notes = tuple(dict.fromkeys(filter(None, of_schemes)))
     return (SYNTHETIC,) * synthetic + notes + (LEAKS, _choice(leaking)) * bool(leaking) + (KNOWN_NOTE,) * known
 
 

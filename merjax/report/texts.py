@@ -5,8 +5,8 @@ from types import MappingProxyType
 
 import numpy as np
 
-from merjax.datasets.clip import DATABASES
-from merjax.protocols import SCHEMES, LabelScheme
+from merjax.datasets.clip import database_of, in_order
+from merjax.protocols import LabelScheme, scheme_named
 from merjax.report.section import Section, records, warnings_of
 from merjax.report.tables import TextTable
 from merjax.scoring.entry import Entry
@@ -224,12 +224,12 @@ def shortened(section: Section, tables: Sequence[TextTable]) -> list[TextTable]:
 
 def data_text(entry: Entry) -> TextTable:
     """How many of the published clips and subjects were used, by database."""
-    scheme, data = SCHEMES[entry.data.protocol], entry.data
+    scheme, data = scheme_named(entry.data.protocol, entry.data.classes), entry.data
     one_seed = entry.predictions[entry.predictions["seed"] == entry.seeds[0]].drop_duplicates(
         ["database", "subject", "clip"]
     )
-    used = [name for name in DATABASES if (one_seed["database"] == name).any()]
-    listed = used if data.statement else [name for name in DATABASES if name in used or name in scheme.expected]
+    used = in_order(one_seed["database"])
+    listed = used if data.statement else in_order([*used, *scheme.expected])
     counted = []
     for database in listed:
         own = one_seed[one_seed["database"] == database]
@@ -240,7 +240,7 @@ def data_text(entry: Entry) -> TextTable:
         counted.append(
             tuple([sum(column) for column in zip(*counts, strict=True)] for counts in zip(*counted, strict=True))
         )
-    names = [*(DATABASES[name].title for name in listed), "all"][: len(counted)]
+    names = [*(database_of(name).title for name in listed), "all"][: len(counted)]
     rows = [
         (name, *(f"{n} / {'–' if data.statement or m != m else m}" for n, m in zip(*counts, strict=True)))
         for name, counts in zip(names, counted, strict=True)
@@ -260,7 +260,7 @@ def _expected(scheme: LabelScheme, database: str) -> list[float]:
     """The published numbers of clips, subjects, and clips per class; NaN for what is not published, 0 for a database without
     a part in the protocol."""
     if database not in scheme.expected:
-        return [0] * (2 + len(scheme.classes))
+        return [0 if scheme.expected else np.nan] * (2 + len(scheme.classes))
     clips, subjects = scheme.published_clips(database), scheme.expected_subjects.get(database)
     per_class = scheme.expected[database] or (np.nan,) * len(scheme.classes)
     return [np.nan if clips is None else clips, np.nan if subjects is None else subjects, *per_class]

@@ -7,7 +7,6 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from jaxtyping import Bool, Int
 
-from merjax.datasets.clip import DATABASES
 from merjax.protocols.tasks import Task
 from merjax.scoring.counts import clips_of, tally
 from merjax.scoring.entry import Entry
@@ -51,7 +50,7 @@ class Answers:
         """Whether rows are of a part, see `merjax.scoring.parts.of_part`."""
         if part.fold:
             return self._fold_N == part.name
-        return self._database_N == part.name if part.name in DATABASES else np.ones(len(self._label_N), bool)
+        return self._database_N == part.database if part.database else np.ones(len(self._label_N), bool)
 
     def _count(self, in_N: Bool[np.ndarray, "N"]) -> "Counted":
         people, person_N = np.unique(self._person_N[in_N], return_inverse=True)

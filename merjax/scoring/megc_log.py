@@ -93,7 +93,8 @@ def rescore(log: str | Path, *, clips: str | Path | None = None, protocol: str =
     else:
         check_against_list(predictions, user_path(clips), str(log))
     unpredicted = int((predictions["prediction"] < 0).sum())
-    return Scores(score_log(predictions, scheme), absent, unpredicted, read_remarks(log))
+    remarks = (*filter(None, [scheme.note]), *read_remarks(log))
+    return Scores(score_log(predictions, scheme), absent, unpredicted, remarks)
 
 
 def log_text(predictions: pd.DataFrame, remark: str = "") -> str:

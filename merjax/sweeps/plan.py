@@ -237,7 +237,7 @@ def _opened(sweep: SweepFile) -> tuple[dict[tuple, TrainingData], tuple[NotRun, 
                 f"engine.save_models keeps what networks learn, but {config.method} has no network; leave it out"
             )
         try:
-            method.refuse(data)
+            method.refuse(data, config)
         except MerjaxError as error:
             lacks[key] = str(error)
         else:

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from merjax.config import DataConfig, Protocol, make_config
+from merjax.config import DataConfig, make_config
 from merjax.datasets.shown import as_html, as_text, clips_by, several
 from merjax.faces.regions import FACE, REGIONS, Region
 from merjax.protocols import Fold, LabelScheme, label_clips, make_folds, scheme_of, split_hash
@@ -188,9 +188,7 @@ class TrainingData:
         return as_html(*self._shown())
 
 
-def load_data(
-    store: Store | str | Path, *, protocol: Protocol = "megc3", folds: str = "loso", **data: Any
-) -> TrainingData:
+def load_data(store: Store | str | Path, *, protocol: str = "megc3", folds: str = "loso", **data: Any) -> TrainingData:
     """A store's clips under a protocol: what a sweep with these settings trains and tests on.
 
     >>> data = merjax.load_data("stores/mine", folds="loso", frames="count:8")

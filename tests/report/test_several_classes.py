@@ -6,6 +6,7 @@ import pytest
 from sklearn.metrics import f1_score
 from support.fake_runs import unit_clips, write_fake_run
 from support.report_command import words
+from support.undrawn import draw_nothing
 
 from merjax.protocols import SCHEMES
 from merjax.report.files import make_report, sections_of, write_logs
@@ -32,8 +33,10 @@ def folder(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def out(folder, undrawn_module):
-    return make_report(folder, crops=False).parent
+def out(folder):
+    with pytest.MonkeyPatch.context() as patch:
+        draw_nothing(patch)
+        return make_report(folder, crops=False).parent
 
 
 def f1_by_hand(own: pd.DataFrame) -> np.ndarray:
@@ -89,7 +92,9 @@ def test_a_log_of_several_classes_is_rescored_to_the_same_scores(folder, tmp_pat
     logs = write_logs(tmp_path, sections)
     entry = sections[0].comparison.base
     (log,) = [path for path in logs if path.name == "good-seed0.txt"]
-    own = rescore(log, clips=log.parent / "clips.csv", protocol="au12").table.set_index("part")
+    rescored = rescore(log, clips=log.parent / "clips.csv", protocol="au12")
+    assert "Five of CD6ME's six" in rescored.remarks[0]
+    own = rescored.table.set_index("part")
     seed = entry.predictions[entry.predictions["seed"] == 0]
     assert own.loc["together", "UF1"] == pytest.approx(np.mean(f1_by_hand(seed)))
     with pytest.raises(MerjaxError, match="CASME II has 24 clips .* but au12 has 255 of 26; complete the log"):

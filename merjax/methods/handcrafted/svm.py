@@ -92,7 +92,7 @@ def identities(data: TrainingData, spec: RunId) -> tuple[Job]:
     return (make_job(SVM, data, spec.config, spec.seed, spec.fold, target_N),)
 
 
-def refuse(data: TrainingData) -> None:
+def refuse(data: TrainingData, config: Config) -> None:
     """Refuse a store without frames, clips with several classes, and an installation without scikit-learn.
 
     Raises:

@@ -115,6 +115,11 @@ def test_a_flow_network_learns_several_classes(engine):
     assert f1_score(truth, answer, average="macro") > 0.8
 
 
-def test_a_handcrafted_method_says_that_it_tells_one_class(small):
+def test_what_needs_one_class_per_clip_is_refused_before_anything_is_trained(small):
     with pytest.raises(MerjaxError, match="tells one class per clip, but the clips of au12 may have several"):
-        svm.refuse(small)
+        svm.refuse(small, make_config())
+    local_regions.refuse(small, make_config())
+    with pytest.raises(
+        MerjaxError, match="temporal.loss: binary focal needs one class per clip, but the clips of au12"
+    ):
+        small_plan(base=BASE | {"temporal.loss": "binary focal"})
