@@ -40,6 +40,8 @@ examples:
         SMIC-HS, which has no sheet
   merjax prepare --casme2 /data/CASME2 --samm /data/SAMM --smic /data/SMIC_all_raw --out stores/all
         the composite of all three
+  merjax prepare --casme3 /data/CASME3 --kind all --out stores/casme3
+        annotated intervals of long recordings, cut out as clips; without --kind, micro-expressions alone
   merjax prepare --samm /data/SAMM --overrides corrections.yaml --out stores/samm
         corrections.yaml holds lines such as
             samm:
