@@ -70,7 +70,7 @@ def test_both_modules_are_doors(module):
         (["check", "--casme2-classes", "x.xlsx"], "add --casme2 DIR"),
         (["check", "--casme", "x"], "there is no flag --casme; did you mean --casme2"),
         (["synthesize"], "the following arguments are required: --out"),
-        (["synthesize", "--out", "x", "--layout", "casme3"], "invalid choice: 'casme3'"),
+        (["synthesize", "--out", "x", "--layout", "casme9"], "invalid choice: 'casme9'"),
     ],
 )
 def test_wrong_words_are_one_sentence_and_exit_code_2(capsys, line, sentence):
