@@ -8,9 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
-from merjax.datasets.annotations import Key, Overrides, Row, correct, read_overrides, unique
+from merjax.datasets.annotations import Key, Row, unique
 from merjax.datasets.clip import Clip, Discrepancy, Published, Release, database_of
 from merjax.datasets.folders import Folder, number_ranges
+from merjax.datasets.overrides import Overrides, correct, read_overrides
 from merjax.system.columns import Sheet
 from merjax.system.errors import MerjaxError
 from merjax.system.paths import lacks_own_content

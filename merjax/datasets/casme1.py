@@ -11,10 +11,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from merjax.datasets.annotations import Overrides, Row, rows_of
+from merjax.datasets.annotations import Row, rows_of
 from merjax.datasets.assemble import assemble, folded, named_apart, of_release
 from merjax.datasets.clip import DATABASES, Discrepancy, Release
 from merjax.datasets.folders import Folder, FolderLayout, find_folders, first_image, upwards
+from merjax.datasets.overrides import Overrides
 from merjax.datasets.sheets import CLIP_COLUMNS, COLUMNS, FilesBeside, choose_sheet, given_sheet
 from merjax.system.columns import Column, Columns, Sheet
 from merjax.system.paths import user_path
@@ -64,7 +65,7 @@ def read_casme1(
         annotations: the sheet with the columns Subject, Filename, OnsetF, ApexF1, ApexF2, OffsetF, AU, Emotion; None looks for
             it in the clips' folder and above, up to the folder that holds `root`.
         overrides: corrections of annotated rows, as a YAML file or a mapping; see
-            `merjax.datasets.annotations.read_overrides`.
+            `merjax.datasets.overrides.read_overrides`.
 
     Returns:
         The usable clips, and every discrepancy with its reason; see `merjax.read_casme2`.

@@ -10,11 +10,12 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from merjax.datasets.annotations import Overrides, Row
+from merjax.datasets.annotations import Row
 from merjax.datasets.assemble import folded, of_release
 from merjax.datasets.casme3_sheets import by_emotion, damaged_pictures, find_sheets, read_annotations
 from merjax.datasets.clip import DATABASES, Kind, Published, Release
 from merjax.datasets.folders import FolderLayout, FoldersIn, upwards
+from merjax.datasets.overrides import Overrides
 from merjax.datasets.recordings import Kinds, Recordings, counted, cut_out, find_recordings
 from merjax.datasets.sheets import FilesBeside
 from merjax.system.paths import user_path
@@ -66,7 +67,7 @@ def read_casme3(
             and above, up to the folder that holds `root`.
         kind: the expressions to take: "micro", "macro" or "all". Macro-expressions have no emotion in these sheets.
         overrides: corrections of annotated rows, as a YAML file or a mapping; see
-            `merjax.datasets.annotations.read_overrides`.
+            `merjax.datasets.overrides.read_overrides`.
 
     Returns:
         The usable clips, and every discrepancy with its reason; see `merjax.read_casme2`.

@@ -10,11 +10,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal, get_args
 
-from merjax.datasets.annotations import Overrides, Row
+from merjax.datasets.annotations import Row
 from merjax.datasets.assemble import named_apart, of_release
 from merjax.datasets.casme_squared_sheet import find_coding
 from merjax.datasets.clip import Discrepancy, Kind, Published, Release
 from merjax.datasets.folders import FolderLayout, upwards
+from merjax.datasets.overrides import Overrides
 from merjax.datasets.recordings import Kinds, counted, cut_out, find_recordings, rows_of_kinds
 from merjax.datasets.sheets import FilesBeside
 from merjax.system.errors import MerjaxError
@@ -72,7 +73,7 @@ def read_casme_squared(
             apex as the onset is before it; "later", two thirds of a second after the apex.
         kind: the expressions to take: "micro", "macro" or "all".
         overrides: corrections of annotated rows, as a YAML file or a mapping; see
-            `merjax.datasets.annotations.read_overrides`.
+            `merjax.datasets.overrides.read_overrides`.
 
     Returns:
         The usable clips, and every discrepancy with its reason; see `merjax.read_casme2`.

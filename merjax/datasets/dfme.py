@@ -9,10 +9,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from merjax.datasets.annotations import Overrides, Row, rows_of
+from merjax.datasets.annotations import Row, rows_of
 from merjax.datasets.assemble import assemble, folded, of_release
 from merjax.datasets.clip import DATABASES, Discrepancy, Published, Release
 from merjax.datasets.folders import Folder, FolderLayout, find_parts, upwards
+from merjax.datasets.overrides import Overrides
 from merjax.datasets.sheets import FilesBeside, choose_sheets
 from merjax.system.columns import Sheet
 from merjax.system.paths import user_path
@@ -56,7 +57,7 @@ def read_dfme(
             Fps and AU, or one sheet of all; None looks for them in the clips' folders and above, up to the folder that holds
             `root`.
         overrides: corrections of annotated rows, as a YAML file or a mapping; see
-            `merjax.datasets.annotations.read_overrides`.
+            `merjax.datasets.overrides.read_overrides`.
 
     Returns:
         The usable clips, and every discrepancy with its reason; see `merjax.read_casme2`.

@@ -9,10 +9,11 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from merjax.datasets.annotations import Overrides, Row, rows_of
+from merjax.datasets.annotations import Row, rows_of
 from merjax.datasets.assemble import assemble, folded, of_release
 from merjax.datasets.clip import DATABASES, Release
 from merjax.datasets.folders import Folder, FolderLayout, FoldersIn, find_folders, upwards
+from merjax.datasets.overrides import Overrides
 from merjax.datasets.sheets import CLIP_COLUMNS, FilesBeside, choose_sheet
 from merjax.datasets.shown import several
 from merjax.system.paths import user_path
@@ -60,7 +61,7 @@ def read_mmew(
         annotations: the sheet with the columns Subject, Filename, OnsetFrame, ApexFrame, OffsetFrame, Action Units, Estimated
             Emotion; None looks for it in the clips' folder and above, up to the folder that holds `root`.
         overrides: corrections of annotated rows, as a YAML file or a mapping; see
-            `merjax.datasets.annotations.read_overrides`.
+            `merjax.datasets.overrides.read_overrides`.
 
     Returns:
         The usable clips, and every discrepancy with its reason; see `merjax.read_casme2`.

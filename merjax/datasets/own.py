@@ -5,14 +5,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
-from merjax.datasets.annotations import Overrides, Row, frame_number, frame_rate, not_understood
+from merjax.datasets.annotations import Row, frame_number, frame_rate, not_understood
 from merjax.datasets.assemble import assemble, named_apart, of_release
 from merjax.datasets.clip import Discrepancy, Release, database_named
 from merjax.datasets.coded_units import coded_units
 from merjax.datasets.folders import IMAGES, Folder, frames_of
+from merjax.datasets.overrides import OWN, Overrides, content_of, section_of
 from merjax.datasets.shown import several
 from merjax.system.columns import Column, Sheet, read_sheet
-from merjax.system.errors import MerjaxError
+from merjax.system.errors import MerjaxError, meant
 from merjax.system.paths import lacks_file, lacks_folder, user_path
 from merjax.system.videos import VIDEOS, facts_of, frame_path, is_video
 
@@ -28,7 +29,6 @@ _COLUMNS = {
     "action_units": Column("action units", ("actionunits", "actionunit", "aus", "au")),
 }
 _NEEDED = ("path", "subject", "onset", "apex", "offset", "label")
-_NAME = "own"
 
 
 class _Place(NamedTuple):
@@ -76,7 +76,7 @@ def read_own(clips: str | Path, *, overrides: Overrides | None = None) -> list[R
 
     Args:
         clips: the list, as text (.csv, .tsv) or a workbook.
-        overrides: corrections of its rows, as a YAML file or a mapping; see `merjax.datasets.annotations.read_overrides`.
+        overrides: corrections of its rows, as a YAML file or a mapping; see `merjax.datasets.overrides.read_overrides`.
 
     Returns:
         One release for each database that the list names, in alphabetical order. Where several clips lie in one folder or
@@ -92,12 +92,23 @@ def read_own(clips: str | Path, *, overrides: Overrides | None = None) -> list[R
         told = f" ({discrepancies[0].reason})" if discrepancies else ""
         raise MerjaxError(f"{path}: lists no clip{told}; write a row for each below the header")
     places = {place: _place(place, str(n)) for n, place in enumerate(dict.fromkeys(line.path for line in lines))}
+    _refuse_unknown(overrides, {line.database for line in lines})
     releases = []
     for database in sorted({line.database for line in lines}):
         own = [line for line in lines if line.database == database]
         told_before = [d for d in discrepancies if d.database == database]
         releases.append(_release(database, path, own, places, told_before, overrides))
     return releases
+
+
+def _refuse_unknown(overrides: Overrides | None, databases: Iterable[str]) -> None:
+    """Refuse corrections of own data that the list does not name."""
+    known = {section_of(database) for database in databases}
+    for section in {} if overrides is None else content_of(overrides):
+        if str(section).partition(" ")[0] == OWN and section not in known:
+            raise MerjaxError(
+                f"overrides: the list names no clip of '{section}'; write {', '.join(sorted(known))}{meant(section, known)}"
+            )
 
 
 def _lines(sheet: Sheet) -> tuple[list[_Line], list[Discrepancy]]:
@@ -126,7 +137,7 @@ def _database(sheet: Sheet, number: int, written: str) -> str:
         MerjaxError: a name has other letters than the folds of a sweep can name.
     """
     if not written:
-        return _NAME
+        return OWN
     if known := database_named(written):
         return known.name
     name = "_".join(written.lower().replace("-", " ").split())

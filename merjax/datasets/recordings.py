@@ -11,10 +11,11 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from merjax.datasets.annotations import Key, Overrides, Row, not_understood, rows_of
+from merjax.datasets.annotations import Key, Row, not_understood, rows_of
 from merjax.datasets.assemble import assemble, folded, of_release
 from merjax.datasets.clip import DATABASES, Discrepancy, Kind, Published, Release
 from merjax.datasets.folders import Folder, FolderLayout, find_bases, frames_of, text_key, without_images
+from merjax.datasets.overrides import Overrides
 from merjax.datasets.shown import several
 from merjax.system.columns import Sheet
 from merjax.system.errors import MerjaxError

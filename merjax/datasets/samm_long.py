@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from merjax.datasets.annotations import Overrides, Row, rows_of
+from merjax.datasets.annotations import Row, rows_of
 from merjax.datasets.assemble import named_apart, of_release
 from merjax.datasets.clip import DATABASES, Discrepancy, Kind, Published, Release
 from merjax.datasets.folders import FolderLayout, upwards
+from merjax.datasets.overrides import Overrides
 from merjax.datasets.recordings import Kinds, counted, cut_out, find_recordings, rows_of_kinds
 from merjax.datasets.sheets import CLIP_COLUMNS, FilesBeside, choose_sheet, given_sheet, sheets_beside
 from merjax.system.columns import Sheet
@@ -65,7 +66,7 @@ def read_samm_long(
             in the same places.
         kind: the expressions to take: "micro", "macro" or "all".
         overrides: corrections of annotated rows, as a YAML file or a mapping; see
-            `merjax.datasets.annotations.read_overrides`.
+            `merjax.datasets.overrides.read_overrides`.
 
     Returns:
         The usable clips, and every discrepancy with its reason; see `merjax.read_casme2`.
