@@ -23,6 +23,9 @@ def print_completeness(report: CheckReport, console: Console) -> None:
             f"{check.database.title}: objective classes from {check.class_source}" if check.class_source else "",
         )
     for check in report.databases:
+        counts = ", ".join(f"{n} {emotion or 'without emotion'}" for emotion, n in check.emotions.items())
+        say(console, f"{check.database.title}: {counts}" if counts else "")
+    for check in report.databases:
         for d in check.discrepancies:
             name = "/".join(part for part in (d.database, d.subject, d.name) if part)
             say(console, f"{name}: {d.reason}{' (left out)' if d.dropped else ''}")
@@ -60,7 +63,7 @@ def _release_table(checks: Sequence[DatabaseCheck]) -> Table:
     for check in checks:
         database, left_out = check.database, sum(d.dropped for d in check.discrepancies)
         counts = (check.clips, database.n_clips, check.subjects, database.n_subjects, check.frames, left_out)
-        table.add_row(database.title, *map(str, counts))
+        table.add_row(database.title, *("–" if n is None else str(n) for n in counts))
     return table
 
 

@@ -40,11 +40,15 @@ examples:
         SMIC-HS, which has no sheet
   merjax prepare --casme2 /data/CASME2 --samm /data/SAMM --smic /data/SMIC_all_raw --out stores/all
         the composite of all three
+  merjax prepare --dfme /data/DFME --dfme-annotations train.xlsx testA.xlsx testB.xlsx --out stores/dfme
+        DFME's parts, and the sheet of each
+  merjax prepare --own clips.csv --out stores/own
+        your own recordings; docs/data.md shows such a list
   merjax prepare --samm /data/SAMM --overrides corrections.yaml --out stores/samm
         corrections.yaml holds lines such as
             samm:
               028/028_4_1: {apex: 1113}
-        with any of onset, apex, offset, emotion, action_units, objective_class; the store records them
+        with any of onset, apex, offset, emotion, action_units, objective_class, fps; the store records them
   merjax prepare --casme2 /data/CASME2 --faces sure --out stores/strict
         only clips whose face dlib's detector finds by itself; the others are listed and left out
   merjax prepare --casme2 /data/CASME2 --geometry authors --out stores/casme2_authors

@@ -2,7 +2,6 @@
 
 import json
 import re
-import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +14,7 @@ from merjax.datasets.overrides import Overrides, correct, read_overrides
 from merjax.system.columns import Sheet
 from merjax.system.errors import MerjaxError
 from merjax.system.paths import lacks_own_content
+from merjax.system.tables import plain_name
 
 Frames = Mapping[int, list[Path]]
 
@@ -96,7 +96,7 @@ def of_release(database: str, remarks: Sequence[str]) -> list[Discrepancy]:
 
 def folded(key: Key) -> Key:
     """A key by which rows and folders are joined: in any case, in wide or narrow letters, with or without blanks."""
-    return key[0], re.sub(r"\s+", "", unicodedata.normalize("NFKC", key[1])).casefold()
+    return key[0], plain_name(key[1]).casefold()
 
 
 def _places(folders: Sequence[Folder]) -> dict[Key, list[Folder]]:

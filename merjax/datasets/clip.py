@@ -74,7 +74,10 @@ class Published(NamedTuple):
 
 def database_of(name: str) -> Database:
     """The database of a name: one of `DATABASES`, or else one of the user's own data, of which nothing is published."""
-    return DATABASES.get(name) or Database(name, name, None, None, None, "", ())
+    return DATABASES.get(name) or Database(name, _UNNAMED.get(name, name), None, None, None, "", ())
+
+
+_UNNAMED = {"own": "own data"}  # the title of the user's own data that has no name
 
 
 def in_order(names: Iterable[str]) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from merjax.datasets.clip import Discrepancy
 from merjax.system.columns import Column, Columns, Sheet, known_titles, only_sheet, read_sheet
 from merjax.system.errors import MerjaxError
 from merjax.system.paths import is_foreign, lacks_own_content, user_path
-from merjax.system.tables import SUFFIXES, Table, read_tables
+from merjax.system.tables import SUFFIXES, Table, plain_name, read_tables
 
 # What a column is called in the sheets in circulation.
 COLUMNS = {
@@ -196,7 +196,7 @@ def sheets_beside(beside: FilesBeside, needed: Sequence[str], clip: re.Pattern[s
 
 def _of_another_database(sheet: Sheet, clip: re.Pattern[str]) -> MerjaxError | None:
     """What is wrong with a sheet if not most of its rows name clips as the database does; a few odd rows do not matter."""
-    fits = [bool(clip.fullmatch(cells["clip"])) for _, cells in sheet.rows]
+    fits = [bool(clip.fullmatch(plain_name(cells["clip"]))) for _, cells in sheet.rows]
     if 2 * sum(fits) > len(fits):
         return None
     names = ", ".join(cells["clip"] for _, cells in sheet.rows[:3]) or "none"

@@ -3,8 +3,9 @@
 No pixels are read: the readers' lists of files are enough.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,9 @@ from merjax.protocols import SCHEMES, LabelledClips, LabelScheme, label_clips
 
 @dataclass(frozen=True)
 class DatabaseCheck:
-    """What was found in one database: usable clips, their subjects and frames (onset to offset), discrepancies, and the sheet
-    that gave the objective classes. `database` has the published numbers of what was asked for."""
+    """What was found in one database: usable clips, their subjects and frames (onset to offset), discrepancies, the sheet that
+    gave the objective classes, and how many clips have each emotion or label, the most frequent first. `database` has the
+    published numbers of what was asked for."""
 
     database: Database
     root: Path
@@ -28,6 +30,7 @@ class DatabaseCheck:
     discrepancies: tuple[Discrepancy, ...]
     synthetic: str
     class_source: str = ""
+    emotions: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -166,6 +169,7 @@ def _check_database(release: Release) -> DatabaseCheck:
         discrepancies=release.discrepancies,
         synthetic=release.synthetic,
         class_source=release.class_source,
+        emotions=dict(Counter(clip.emotion for clip in release.clips).most_common()),
     )
 
 

@@ -7,6 +7,7 @@ import pytest
 from merjax import datasets
 from merjax.cli.parser import Parser
 from merjax.cli.releases import DATABASES, add_release_flags, read_releases
+from merjax.datasets.clip import database_of
 from merjax.system.errors import MerjaxError
 
 
@@ -18,7 +19,7 @@ def asked(*words: str):
 
 @pytest.mark.parametrize("row", DATABASES, ids=lambda row: row.name)
 def test_a_row_agrees_with_its_reader(row):
-    assert row.title == datasets.DATABASES[row.name].title
+    assert row.title == database_of(row.name).title
     first, *others = inspect.signature(getattr(datasets, f"read_{row.name}")).parameters.values()
     assert first.kind is not first.KEYWORD_ONLY
     assert {p.name for p in others} == row.arguments(asked()).keys()

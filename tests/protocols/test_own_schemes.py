@@ -1,8 +1,11 @@
 """Label schemes of a user's own: the classes and regions that their file gives, and what is refused."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
+from support.places import CHECKOUT
 
 from merjax.faces.regions import REGIONS
 from merjax.protocols import label_clips, read_scheme, scheme_of
@@ -99,6 +102,11 @@ def test_a_file_that_does_not_fit_is_refused_with_what_was_expected(tmp_path, ch
         read_scheme(path)
     assert sentence in str(refusal.value)
     assert str(path) in str(refusal.value)
+
+
+def test_the_scheme_in_the_documents_is_one(tmp_path):
+    written = re.search(r"^```yaml file=lab.yaml\n(.*?)^```$", (CHECKOUT / "docs" / "data.md").read_text(), re.M | re.S)
+    assert read_scheme(scheme(tmp_path, written[1])).classes == ("tense", "relaxed")
 
 
 def test_a_protocol_that_is_neither_known_nor_a_file_is_refused_with_those_that_are(tmp_path):
