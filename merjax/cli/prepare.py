@@ -40,6 +40,8 @@ examples:
         SMIC-HS, which has no sheet
   merjax prepare --casme2 /data/CASME2 --samm /data/SAMM --smic /data/SMIC_all_raw --out stores/all
         the composite of all three
+  merjax prepare --casme3 /data/CASME3 --kind all --out stores/casme3
+        annotated intervals of long recordings, cut out as clips; without --kind, micro-expressions alone
   merjax prepare --dfme /data/DFME --dfme-annotations train.xlsx testA.xlsx testB.xlsx --out stores/dfme
         DFME's parts, and the sheet of each
   merjax prepare --own clips.csv --out stores/own

@@ -82,7 +82,7 @@ def read_casme3(
     annotated = read_annotations(sheets, kind)
     damaged, told = damaged_pictures(beside.folders)
     version = _VERSIONS.get(sum(row.kind == "micro" for row in annotated.rows), "")
-    told += _versions_told(annotated.rows, version, bool(sheets.emotions), bool(sheets.frames))
+    told += _versions_told(annotated.rows, version, kind, bool(sheets.emotions), bool(sheets.frames))
     release = cut_out(
         "casme3",
         root,
@@ -166,13 +166,15 @@ def _wrong(row: Row) -> str:
     return ""
 
 
-def _versions_told(rows: Sequence[Row], version: str, emotions: bool, frames: bool) -> list[str]:
+def _versions_told(rows: Sequence[Row], version: str, kind: Kinds, emotions: bool, frames: bool) -> list[str]:
     """Which version of the annotations it is, and how many rows it has."""
     published = _PUBLISHED.get(version, _PUBLISHED["v2"])
     there = {kind: numbers for kind, numbers in published.items() if kind == "micro" or frames}
     told = [f"version {version} of the annotations" if version else
             "assumed: a version of the annotations that is neither v1 (921 micro-expressions) nor v2 (860)"]  # fmt: skip
     told.append(counted(rows, there))
+    if frames and kind != "micro":
+        told.append("macro-expressions have no emotion: these sheets give emotions of micro-expressions only")
     if emotions:
         told.append(by_emotion(rows, _OF_EMOTIONS.get(version, _OF_EMOTIONS["v2"])))
     return told

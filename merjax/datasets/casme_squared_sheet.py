@@ -1,6 +1,7 @@
 """CAS(ME)^2's workbook: three sheets without a header row, told apart by what stands in their columns."""
 
 import re
+import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,6 +84,7 @@ def _intervals(path: Path, table: Table) -> Sheet | None:
         (number, {name: row[column] if column < len(row) else "" for name, column in columns.items()})
         for number, row in enumerate(table.rows, start=1)
     ]
+    rows = [(number, {**cells, "clip": _plain(cells["clip"])}) for number, cells in rows]
     kept = tuple((number, cells) for number, cells in rows if any(cells.values()) and not _is_header(number, cells))
     titles = {name: f"{chr(ord('A') + column)} ({name.replace('_', ' ')})" for name, column in columns.items()}
     return Sheet(path, titles, kept)
@@ -93,10 +95,18 @@ def _name_column(rows: Sequence[Row]) -> int | None:
     last = max(map(len, rows), default=0) - _COLUMNS["kind"]
     filled = [row for row in rows if any(row)]
     for at in range(1, last):
-        fits = [len(row) > at + 6 and bool(_NAME.fullmatch(row[at]) and _KIND.fullmatch(row[at + 6])) for row in filled]
+        fits = [
+            len(row) > at + 6 and bool(_NAME.fullmatch(_plain(row[at])) and _KIND.fullmatch(row[at + 6]))
+            for row in filled
+        ]
         if 2 * sum(fits) > len(filled):
             return at
     return None
+
+
+def _plain(name: str) -> str:
+    """A name without blanks, in narrow letters and digits."""
+    return "".join(unicodedata.normalize("NFKC", name).split())
 
 
 def _is_header(number: int, cells: Mapping[str, str]) -> bool:

@@ -82,6 +82,7 @@ def read_samm_long(
     rows, discrepancies = rows_of_kinds(whole, "samm_long", kind)
     rows = [replace(row, folder=row.name.rpartition("_")[0]) for row in rows]
     told = [counted(rows, _PUBLISHED), *fractions]
+    told += ["macro-expressions have no emotion: no sheet gives one"] if kind != "micro" else []
     emotion_sheet = _emotion_sheet(emotions, beside)
     if kind != "macro":
         rows, missing = _with_emotions(rows, emotion_sheet)

@@ -114,10 +114,14 @@ def _label(row: dict[Hashable, Any], scheme: LabelScheme, regions: Mapping[str, 
         return _own(row, scheme)
     if row.get("label") in scheme.classes:
         return _listed(row, scheme, regions)
+    if row.get("kind", "micro") != "micro":
+        return _Label(reason=f"a {row['kind']}-expression, and {scheme.name} is of micro-expressions")
+    has_part, no_part = row["database"] in scheme.expected, f"{row['database']} has no part in {scheme.name}"
     if scheme.name == "au5":
-        return _au5(row)
-    if row["database"] not in scheme.expected:
-        return _Label(reason=f"{row['database']} has no part in {scheme.name}")
+        label = _au5(row)
+        return label if has_part or label.reason else _Label(reason=no_part)
+    if not has_part:
+        return _Label(reason=no_part)
     return _units(row) if scheme.several else _emotion(row, scheme, regions)
 
 

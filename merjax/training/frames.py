@@ -43,7 +43,7 @@ def counted_at(config: Config, index: pd.DataFrame) -> tuple[tuple[float, ...], 
     setting = f"data.frames: {config.data.frames}" if kind in ("count", "apex") else ""
     if kind == "all" and config.temporal.length:
         setting = f"temporal.length: {config.temporal.length}"
-    rates = tuple(sorted({float(rate) for rate in index["fps"]})) if setting else ()
+    rates = tuple(sorted({float(rate) for rate in index["fps"].dropna()})) if setting else ()
     return (rates, setting) if rates and rates[-1] > 2 * rates[0] else ((), "")
 
 

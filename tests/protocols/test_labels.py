@@ -269,3 +269,21 @@ def test_au12_labels_are_the_coded_units_of_the_clip_and_of_each_region():
         ["odd", "action units '4-7' cannot be understood"],
         ["of SMIC", "smic has no part in au12"],
     ]
+
+
+def test_macro_expressions_are_in_no_protocol_of_micro_expressions():
+    rows = [
+        {"kind": kind, "emotion": "happiness", "action_units": "12", "objective_class": 1}
+        for kind in ("micro", "macro")
+    ]
+    for scheme in ("megc3", "au5", "samm_5", "au12"):
+        labelled = label_clips(index_of_rows(rows), SCHEMES[scheme])
+        assert labelled.index["clip"].tolist() == ["clip 0"]
+        assert labelled.left_out["reason"].tolist() == [f"a macro-expression, and {scheme} is of micro-expressions"]
+
+
+def test_classes_of_a_database_that_has_no_part_in_a_protocol_are_left_out():
+    """SAMM Long Videos has SAMM's own clips: in a store of both, they must not count twice."""
+    rows = [{"database": database, "emotion": "happiness"} for database in ("samm", "samm_long", "casme3")]
+    for scheme in ("megc3", "au5"):
+        assert label_clips(index_of_rows(rows), SCHEMES[scheme]).index["database"].tolist() == ["samm"]
