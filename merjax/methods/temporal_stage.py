@@ -100,10 +100,8 @@ def temporal_stage(
 ) -> Stage:
     """The stage for clips of at most `steps` frames with `inputs` features per region and frame."""
     model = TemporalClassifier(units, classes, kind.form)
-    loss_of = {"focal": focal_loss, "binary focal": binary_focal_loss}[kind.loss]
-    right_of = is_right
-    if kind.several:
-        loss_of, right_of = several_focal_loss, several_right
+    of_one = {"focal": focal_loss, "binary focal": binary_focal_loss}[kind.loss]
+    loss_of, right_of = (several_focal_loss, several_right) if kind.several else (of_one, is_right)
 
     def scores(params, batch: Batch, numbers: TemporalNumbers, rates, key):
         row_BxT, length_B = batch.inputs

@@ -237,9 +237,8 @@ def data_text(entry: Entry) -> TextTable:
         tested = [len(own), own["subject"].nunique(), *of_classes.tolist()]
         counted.append((tested, _expected(scheme, database)))
     if len(listed) > 1:
-        counted.append(
-            tuple([sum(column) for column in zip(*counts, strict=True)] for counts in zip(*counted, strict=True))
-        )
+        tested, expected = ([sum(column) for column in zip(*side, strict=True)] for side in zip(*counted, strict=True))
+        counted.append((tested, expected))
     names = [*(database_of(name).title for name in listed), "all"][: len(counted)]
     rows = [
         (name, *(f"{n} / {'–' if data.statement or m != m else m}" for n, m in zip(*counts, strict=True)))
