@@ -97,6 +97,7 @@ def read_own(clips: str | Path, *, overrides: Overrides | None = None) -> list[R
     for database in sorted({line.database for line in lines}):
         own = [line for line in lines if line.database == database]
         told_before = [d for d in discrepancies if d.database == database]
+        told_before += of_release(database, _told_of_namesakes(lines, database))
         releases.append(_release(database, path, own, places, told_before, overrides))
     return releases
 
@@ -234,6 +235,19 @@ def _named(lines: Sequence[_Line]) -> Iterator[Row]:
         alike = len(ends[row.subject, row.name]) > 1
         whole = "_".join(part for part in (*Path(row.folder).parent.parts, row.name) if part not in ("/", ".", ".."))
         yield replace(row, name=whole) if alike else row
+
+
+def _told_of_namesakes(lines: Iterable[_Line], database: str) -> list[str]:
+    """A sentence about each subject of a database whose name stands in another database of the list as well."""
+    people: dict[str, set[str]] = {}
+    for line in lines:
+        people.setdefault(line.row.subject, set()).add(line.database)
+    return [
+        f"subject {subject} stands in the databases {', '.join(sorted(found))}: taken for as many people; if it is one, give "
+        "all of these clips one database, or folds train on a person whom they test"
+        for subject, found in sorted(people.items())
+        if database in found and len(found) > 1
+    ]
 
 
 def _told_of_ends(lines: Iterable[_Line]) -> list[str]:

@@ -89,6 +89,9 @@ def test_each_database_of_the_list_is_a_release(lab):
     assert [release.clips[0].key for release in found] == ["lab_2021/1/c1", "own/1/c1", "samm/001/Anna 1"]
     assert index_of([clip for release in found for clip in release.clips])["fps"].tolist() == [60.0, 90.0, 200.0]
     assert "lab_2021 in " in repr(found[0])
+    (namesake,) = told(found[:1])
+    assert namesake.startswith("subject 1 stands in the databases lab_2021, own: taken for as many people")
+    assert not any("subject 001" in reason for reason in told(found))
     corrections = {"own lab_2021": {"1/c1": {"apex": 104}}, "own": {"all": {"fps": 30}}, "casme2": {}}
     corrected = read_own(lab / "clips.csv", overrides=corrections)
     assert (corrected[0].clips[0].apex, corrected[1].clips[0].fps) == (104, 30.0)
