@@ -9,6 +9,7 @@ from merjax.datasets.clip import database_of, in_order
 from merjax.protocols import LabelScheme, scheme_named
 from merjax.report.section import Section, records, warnings_of
 from merjax.report.tables import TextTable
+from merjax.scoring.counts import WITHOUT_PICTURES
 from merjax.scoring.entry import Entry
 from merjax.scoring.metrics import SCORES
 from merjax.scoring.parts import Part, of_part
@@ -32,8 +33,8 @@ _SEVERAL = (
     "A clip may have several classes. UF1 is the macro F1, the mean over classes of F1 = 2 TP / (2 TP + FP + FN); UAR the mean "
     "over classes of the recalls of clips with the class and of clips without it; accuracy the share of right answers to all "
     "questions whether a clip has a class.",
-    "majority: of each class, what most clips have, so that a class that fewer than half have is never found; chance: random "
-    "answers with each class's frequency.",
+    "majority: of each class, what most clips have, so that a class that fewer than half have is never found; every class: all "
+    "classes in each clip, whose UF1 a trial must pass to tell anything; chance: random answers with each class's frequency.",
 )
 
 
@@ -210,7 +211,7 @@ def shortened(section: Section, tables: Sequence[TextTable]) -> list[TextTable]:
     more = len(section.comparison.entries) - len(section.shown)
     if not more:
         return list(tables)
-    kept = (*section.shown, "majority", "chance")
+    kept = (*section.shown, *WITHOUT_PICTURES)
     note = f"{more} more trials are left out here; all are in the page's table of trials and in the CSV files beside the page."
 
     def is_kept(name: str) -> bool:

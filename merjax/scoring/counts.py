@@ -22,6 +22,8 @@ from merjax.scoring import metrics
 from merjax.scoring.metrics import SCORES, Score, mean_of_defined, ratio, times_drawn
 
 Counts = Int[np.ndarray, "..."]
+EVERY = "every class"  # the control that finds every class in every clip
+WITHOUT_PICTURES = ("majority", "chance", EVERY)
 
 
 def tally(task: Task, group_N: np.ndarray, groups: int, label_N: np.ndarray, answer_N: np.ndarray) -> Counts:
@@ -126,6 +128,16 @@ def subject_bootstrap(
     n_subjects = int(subject_N.max()) + 1
     per_subject = tally(task, subject_N, n_subjects, truth, prediction)
     return np.tensordot(times_drawn(n_subjects, draws, seed), per_subject, axes=1)
+
+
+def controls(task: Task, label_N: np.ndarray) -> dict[str, Counts]:
+    """By name, the counts of answers that use no picture, with a leading axis of draws: the most frequent answer, and random
+    ones. Where a clip may have several classes, also every class of every clip, which has a higher F1 than either."""
+    drawn = {"majority": majority(task, label_N)[None], "chance": chance(task, label_N)}
+    if not task.several:
+        return drawn
+    every_N = np.full(len(label_N), task.labels - 1)
+    return drawn | {EVERY: counted_labels(task, label_N, every_N)[None]}
 
 
 def log_loss(task: Task, label_N: np.ndarray, probability_NxK: Float[np.ndarray, "N K"]) -> float:

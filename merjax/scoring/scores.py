@@ -16,11 +16,10 @@ from merjax.protocols.tasks import Task
 from merjax.scoring.answers import Counted, answers_of, counted
 from merjax.scoring.corrections import holm, p_value
 from merjax.scoring.counts import (
-    chance,
     clips_of,
     clips_of_classes,
+    controls,
     f1_of_classes,
-    majority,
     recall_of_classes,
     right_of,
     scores_of,
@@ -69,14 +68,14 @@ def score_controls(entry: Entry, parts: Sequence[Part]) -> pd.DataFrame:
     """The scores on an entry's clips of answers that use no picture.
 
     Returns:
-        Two rows per part: "majority" answers the part's most frequent class, "chance" answers at random with the part's class
-        frequencies (mean and central 95 % of the draws). Columns as in `score_entries`.
+        Rows for each part: "majority" answers the part's most frequent class, "chance" answers at random with the part's class
+        frequencies (mean and central 95 % of the draws); where a clip may have several classes, "every class" finds them all.
+        Columns as in `score_entries`.
     """
     rows = []
     for part in parts:
         own, truth_N = counted(entry, part), answers_of(entry).by_clip(part, truth=True)[0]
-        answers = (("majority", majority(entry.task, truth_N)[None]), ("chance", chance(entry.task, truth_N)))
-        for name, confusions in answers:
+        for name, confusions in controls(entry.task, truth_N).items():
             row = {"part": part.name, "entry": name, "control": name} | _extent(own) | {"seeds": 1, "diverged": 0}
             for score, function in scores_of(entry.task).items():
                 drawn = function(confusions)
@@ -251,10 +250,10 @@ def score_table(entries: Sequence[Entry]) -> pd.DataFrame:
 
 
 def control_table(entries: Sequence[Entry]) -> pd.DataFrame:
-    """The scores of answering the most frequent class, and of answering at random, for each set of clips and labels.
+    """The scores of answers that use no picture, for each set of clips and labels; see `score_controls`.
 
     Returns:
-        Rows "majority" and "chance": trial, part, clips, UF1, UAR, accuracy.
+        A row per control: trial, part, clips, UF1, UAR, accuracy.
     """
     tables: list[pd.DataFrame] = []
     seen: set[tuple[Any, ...]] = set()

@@ -62,6 +62,7 @@ def test_the_macro_f1_is_scikit_learns_on_all_clips_and_on_each_database(folder,
             for name, f1 in zip(TASK.classes, np.mean(f1_SxK, 0), strict=True):
                 assert classes.loc[(part, trial, name), "F1"] == pytest.approx(f1)
     assert scores.loc[("together", "majority"), "UF1"] < 0.01
+    assert scores.loc[("together", "every class"), "UF1"] > scores.loc[("together", "chance"), "UF1"]
     assert np.isnan(scores.loc[("together", "good"), "fold_accuracy"])
 
 

@@ -54,6 +54,8 @@ def test_majority_never_finds_a_rare_class_and_chance_finds_it_by_its_frequency(
     truth_N = UNITS.label_of(np.arange(100)[:, None] < [10, 30, 80])
     always = counts.majority(UNITS, truth_N)
     assert counts.f1_of_classes(UNITS, always) == pytest.approx([0, 0, 160 / 180])
+    (every,) = counts.controls(UNITS, truth_N)["every class"]
+    assert counts.f1_of_classes(UNITS, every) == pytest.approx([20 / 110, 60 / 130, 160 / 180])
     drawn = counts.chance(UNITS, truth_N, draws=4000)
     assert (drawn.sum((-1, -2)) == 100).all()
     assert (drawn.sum(-1)[..., 1] == [10, 30, 80]).all()
