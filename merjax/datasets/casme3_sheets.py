@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from merjax.datasets.annotations import Key, Row
-from merjax.datasets.clip import Discrepancy
+from merjax.datasets.clip import DATABASES, Discrepancy
 from merjax.datasets.recordings import Kinds, rows_of_kinds
 from merjax.datasets.sheets import COLUMNS, FilesBeside, choose_sheet, given_sheet, sheets_beside
 from merjax.system.columns import Sheet, read_sheet
@@ -178,7 +178,8 @@ def damaged_pictures(folders: Sequence[Path]) -> tuple[dict[Key, set[int]], list
     told = []
     for path, lines in _lists(folders):
         for line in lines:
-            found.setdefault((line[1].replace("no", "NO"), line[2].casefold()), set()).add(int(line[3]))
+            key = DATABASES["casme3"].subject(line[1]) or "", line[2].casefold()
+            found.setdefault(key, set()).add(int(line[3]))
         told.append(f"{len(lines)} pictures are damaged, says {path.name}: they are passed over")
     return found, told
 
