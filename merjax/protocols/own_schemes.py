@@ -52,8 +52,8 @@ def read_scheme(path: Path) -> LabelScheme:
             labels[label] = name
     if idle := [kind for kind in KINDS if not any(kind in kinds for kinds in regions.values())]:
         raise MerjaxError(
-            f"{path}: no class shows in the {' and '.join(idle)}, so that a network there would have nothing to learn; give each "
-            f"of {', '.join(KINDS)} to at least one class"
+            f"{path}: no class shows in the {' and '.join(idle)}, so that a network there would have nothing to learn; give "
+            f"each of {', '.join(KINDS)} to at least one class"
         )
     names = tuple(regions)
     written = content.get("name")
