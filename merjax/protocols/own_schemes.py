@@ -2,7 +2,7 @@
 
 name: lab
 classes:
-  tense: {labels: [tense, angry], regions: [eyes]}
+  tense: {labels: [tense, angry], regions: [eyes, nose]}
   relaxed: {labels: [happy], regions: [cheeks, mouth]}
 """
 
