@@ -32,7 +32,7 @@ def read_scheme(path: Path) -> LabelScheme:
     Args:
         path: a file with `classes`, at least two of them. A class's `labels` are the labels or emotions of its clips, in any
             case (default: its own name), and its `regions` the kinds of regions that show it: eyes, nose, cheeks, mouth. `name`
-            is the scheme's (default: the file's).
+            is the scheme's (default: the file's). Each kind of region must show at least one class.
 
     Raises:
         MerjaxError: "PATH: " and what is missing, unknown or twice.
@@ -50,6 +50,11 @@ def read_scheme(path: Path) -> LabelScheme:
             if label in labels:
                 raise MerjaxError(f"{path}: the label '{label}' is in the classes {labels[label]} and {name}; keep one")
             labels[label] = name
+    if idle := [kind for kind in KINDS if not any(kind in kinds for kinds in regions.values())]:
+        raise MerjaxError(
+            f"{path}: no class shows in the {' and '.join(idle)}, so that a network there would have nothing to learn; give "
+            f"each of {', '.join(KINDS)} to at least one class"
+        )
     names = tuple(regions)
     written = content.get("name")
     return LabelScheme(

@@ -63,7 +63,7 @@ def test_the_label_of_a_published_list_counts_where_the_emotion_gives_no_class(t
 
 def test_the_name_stands_for_the_content(tmp_path):
     one, same = read_scheme(scheme(tmp_path)), read_scheme(scheme(tmp_path, "# of 2026\n" + LAB, "b.yaml"))
-    other = read_scheme(scheme(tmp_path, LAB.replace("regions: nose", "regions: eyes")))
+    other = read_scheme(scheme(tmp_path, LAB.replace("regions: nose", "regions: [nose, eyes]")))
     assert one == same
     assert one.name != other.name
     assert read_scheme(scheme(tmp_path, LAB.replace("name: lab\n", ""), "mine.yml")).name.startswith("mine ")
@@ -91,6 +91,10 @@ def test_the_name_stands_for_the_content(tmp_path):
         (("labels: happy", "labels: [[happy]]"), "labels of relaxed is [happy]; write text"),
         (("others:", "none:"), "a class cannot be called 'none'"),
         (("  others: {regions: nose}", "  tense: {regions: nose}"), "has the key `tense` for a second time"),
+        (
+            ("regions: nose", "regions: eyes"),
+            "no class shows in the nose, so that a network there would have nothing to learn",
+        ),
         ((LAB, "classes: {a: {regions: eyes}}"), "`classes` must name at least two classes"),
         ((LAB, "classes: [a, b]"), "`classes` must name at least two classes"),
         ((LAB, ""), "is empty; write `key: value` lines"),
