@@ -11,7 +11,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from merjax.datasets.clip import DATABASES, database_of, in_order
+from merjax.datasets.clip import database_of, in_order
 from merjax.scoring.entry import Entry
 from merjax.scoring.metrics import SCORES
 from merjax.scoring.parts import Part
@@ -118,8 +118,11 @@ def subject_figure(subjects: pd.DataFrame, label: str, warnings: Sequence[str] =
     return figure
 
 
+_SAME_EVERYWHERE = ("smic", "casme2", "samm")  # the paper's databases, which have one colour in all figures
+
+
 def _draw_subjects(axes: Axes, own: pd.DataFrame, rows: int) -> None:
-    order = in_order([*DATABASES, *own["database"]])
+    order = in_order([*_SAME_EVERYWHERE, *own["database"]])
     for database, of_database in own.groupby("database", sort=False):
         colour = COLOURS[order.index(str(database)) % len(COLOURS)]
         axes.barh(

@@ -139,7 +139,7 @@ def write_fake_run(
     folds = loso(clips) if folds is None else folds
     skills = {"focal": 0.7, "cross-entropy": 0.5} if skills is None else skills
     protocol = (data or {}).get("protocol", "megc3")
-    task = SCHEMES[protocol].task
+    task = SCHEMES[protocol].task if protocol in SCHEMES else Task(tuple((data or {})["classes"]))
     described = {
         "store": "nowhere",
         "store_hash": "0" * 32,
