@@ -5,6 +5,7 @@ import pytest
 from support.fake_runs import fake_clips, write_fake_run
 from support.undrawn import draw_nothing
 
+from merjax.report.figures import _colours_of
 from merjax.report.files import make_report
 from merjax.report.texts import data_text
 from merjax.sweeps.result import open_sweep
@@ -46,17 +47,8 @@ def test_no_published_count_stands_beside_those_of_a_users_own(folder):
     )
 
 
-def test_each_database_has_a_colour():
-    """Nine databases and a user's own are more than there are colours: those that are shown must not share one."""
-    from matplotlib.figure import Figure
-
-    from merjax.report.figures import _draw_subjects
-
-    own = pd.DataFrame(
-        {"database": ["own", "casme2"], "subject": ["a", "b"], "clips": [1, 2], "accuracy": [0.5, 1.0]}, index=[0, 1]
-    )
-    axes = Figure().subplots()
-    _draw_subjects(axes, own, 2)
-    legend = {handle.get_label(): handle.patches[0].get_facecolor() for handle in axes.containers}
-    assert legend.keys() == {"own data", "CASME II"}
-    assert len(set(legend.values())) == 2
+def test_databases_of_a_figure_have_a_colour_each_and_the_papers_keep_theirs():
+    """Nine databases and a user's own are more than there are colours."""
+    shown = _colours_of(["own", "casme2", "dfme", "lab_2", "mmew"])
+    assert len(set(shown.values())) == len(shown) == 7
+    assert {name: shown[name] for name in ("smic", "casme2", "samm")} == _colours_of(["casme2"])
