@@ -14,17 +14,28 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 
 from merjax.datasets import read_casme2
-from merjax.datasets.clip import Release
+from merjax.datasets.clip import Clip, Release
 from merjax.stores.preparation import prepare_store
 from merjax.synthesis import synthesize_release
 
 
-def linked_release(folder: Path, clips: int) -> Release:
-    """A release of `clips` clips that repeats synthesised ones under other subjects' names."""
+def linked_release(folder: Path, clips: int, frames: int | None, width: int, height: int) -> Release:
+    """A release of `clips` clips that repeats synthesised ones under other subjects' names.
+
+    Args:
+        folder: where it is made.
+        clips: how many there are.
+        frames: of each clip; None: all that were made.
+        width, height: of the pictures, which are put in the middle of a gray one if it is larger.
+    """
     made = read_casme2(synthesize_release(folder / "made", invent=4, clips_per_subject=6))
+    made = replace(made, clips=tuple(_cut(clip, frames) for clip in made.clips[:clips]))
+    for path in {path for clip in made.clips for path in clip.frames}:
+        _widen(path, width, height)
     copies = []
     for i in range(clips):
         clip = made.clips[i % len(made.clips)]
@@ -34,6 +45,21 @@ def linked_release(folder: Path, clips: int) -> Release:
         frames = tuple(place / frame.name for frame in clip.frames)
         copies.append(replace(clip, subject=place.parent.name, name=place.name, frames=frames))
     return replace(made, clips=tuple(copies))
+
+
+def _cut(clip: Clip, frames: int | None) -> Clip:
+    """A clip of its first frames; an apex after them is its last one."""
+    last = min(clip.onset + (frames or clip.n_frames) - 1, clip.offset)
+    apex = None if clip.apex is None else min(clip.apex, last)
+    return replace(clip, frames=clip.frames[: last - clip.onset + 1], offset=last, apex=apex)
+
+
+def _widen(path: Path, width: int, height: int) -> None:
+    image = cv2.imread(str(path))
+    left, top = max(width - image.shape[1], 0), max(height - image.shape[0], 0)
+    if left or top:
+        edges = (top // 2, top - top // 2, left // 2, left - left // 2)
+        cv2.imwrite(str(path), cv2.copyMakeBorder(image, *edges, cv2.BORDER_CONSTANT, value=(128, 128, 128)))
 
 
 class PeakMemory:
@@ -82,6 +108,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.prepare", description=__doc__)
     parser.add_argument("--release", type=Path, metavar="DIR", help="a release of CASME II (default: synthesised)")
     parser.add_argument("--clips", type=int, default=48, metavar="N", help="clips to link (default: %(default)s)")
+    parser.add_argument("--frames", type=int, metavar="N", help="of each clip (default: all that are synthesised)")
+    parser.add_argument(
+        "--size", type=int, nargs=2, default=(640, 480), metavar="PX", help="width and height of pictures"
+    )
     parser.add_argument("--workers", type=int, metavar="N", help="processes (default: one per core)")
     parser.add_argument("--colour", choices=("gray", "rgb"), default="gray")
     parser.add_argument("--align", choices=("first", "frame"), default="first")
@@ -89,7 +119,10 @@ def main() -> None:
     arguments = parser.parse_args()
     work = Path(tempfile.mkdtemp(prefix="prepare-", dir=arguments.folder))
     try:
-        release = read_casme2(arguments.release) if arguments.release else linked_release(work, arguments.clips)
+        if arguments.release:
+            release = read_casme2(arguments.release)
+        else:
+            release = linked_release(work, arguments.clips, arguments.frames, *arguments.size)
         start = time.perf_counter()
         with PeakMemory() as memory:
             store = prepare_store(
@@ -97,7 +130,8 @@ def main() -> None:
             )
         seconds = time.perf_counter() - start
         clips, frames = len(store.index), int(store.index["n_frames"].sum())
-        print(f"{clips} clips, {frames} frames of {clips + len(store.dropped)} clips, {settings}: {seconds:.1f} s")
+        settings = f"{arguments.colour}, boxes of the {arguments.align}"
+        print(f"{clips} of {clips + len(store.dropped)} clips, {frames} frames, {settings}: {seconds:.1f} s")
         print(f"{clips / seconds:.1f} clips/s, {frames / seconds:.0f} frames/s, {memory.peak:.0f} MB in all processes")
     finally:
         shutil.rmtree(work)

@@ -15,9 +15,16 @@ from merjax.system.versions import __version__
 
 if TYPE_CHECKING:
     from merjax.config import Config
+    from merjax.datasets.casme1 import read_casme1
     from merjax.datasets.casme2 import read_casme2
+    from merjax.datasets.casme3 import read_casme3
+    from merjax.datasets.casme_squared import read_casme_squared
     from merjax.datasets.clip import Release
+    from merjax.datasets.dfme import read_dfme
+    from merjax.datasets.mmew import read_mmew
+    from merjax.datasets.own import read_own
     from merjax.datasets.samm import read_samm
+    from merjax.datasets.samm_long import read_samm_long
     from merjax.datasets.smic import read_smic
     from merjax.models import insight
     from merjax.models.model import Model, load_model
@@ -47,8 +54,15 @@ __all__ = [
     "open_store",
     "open_sweep",
     "prepare_store",
+    "read_casme1",
     "read_casme2",
+    "read_casme3",
+    "read_casme_squared",
+    "read_dfme",
+    "read_mmew",
+    "read_own",
     "read_samm",
+    "read_samm_long",
     "read_smic",
     "rescore",
     "run_sweep",
@@ -57,9 +71,16 @@ __all__ = [
 
 _MODULES = {
     "config": ("Config",),
+    "datasets.casme1": ("read_casme1",),
     "datasets.casme2": ("read_casme2",),
+    "datasets.casme3": ("read_casme3",),
+    "datasets.casme_squared": ("read_casme_squared",),
     "datasets.clip": ("Release",),
+    "datasets.dfme": ("read_dfme",),
+    "datasets.mmew": ("read_mmew",),
+    "datasets.own": ("read_own",),
     "datasets.samm": ("read_samm",),
+    "datasets.samm_long": ("read_samm_long",),
     "datasets.smic": ("read_smic",),
     "models.insight": ("insight",),
     "models.model": ("Model", "load_model"),

@@ -32,9 +32,10 @@ class DataConfig:
     """Which clips, how they are labelled and split, and what the networks see of them."""
 
     store: str = "data/quickstart/store"  # folder of the clip store
-    protocol: Literal["megc3", "au5"] = "megc3"  # label scheme: 3 classes (Table 3) or 5 AU classes (Table 4)
+    # label scheme, see docs/protocols.md: 3 classes (Table 3), 5 AU classes (Table 4), ...; or a YAML file with one of your own
+    protocol: str = "megc3"
     # "loso", "loso:DATABASE", "cross_database", one pair of it as "cross_database:casme2+smic:samm" (train on the first two,
-    # test on the last), "group:K" (K groups of whole subjects)
+    # test on the last), "lodo" (each database once), "group:K" (K groups of whole subjects), "parts" (DFME's own split)
     folds: str = "loso"
     # the frame; the frame minus its clip's onset frame; or "flow", its motion against the onset frame: u, v and optical
     # strain (of a store that was prepared with `--flow every`)
@@ -213,8 +214,9 @@ def make_config(*layers: Layer, source: str = "config") -> Config:
     merged: dict[str, Any] = {}
     for layer in layers:
         merged |= read_settings(layer, source)
-    if str(merged.get("data.store", "")).startswith("~"):
-        merged["data.store"] = str(user_path(merged["data.store"]))
+    for key in ("data.store", "data.protocol"):
+        if str(merged.get(key, "")).startswith("~"):
+            merged[key] = str(user_path(merged[key]))
     config = build(Config, merged)
     _check_ranges(config, source)
     return config

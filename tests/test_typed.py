@@ -48,9 +48,9 @@ def test_a_users_script_passes_a_strict_type_checker_and_a_wrong_one_does_not(fl
         "import merjax\n\n"
         'merjax.prepare_store("data/casme2", "stores/mine", colour="grey")\n'
         "result: int = merjax.open_store(3)\n"
-        "merjax.read_casme3\n"
+        "merjax.read_casme9\n"
     )
     said = strictly_checked(flags, SCRIPT, wrong)
     assert not [line for line in said if SCRIPT.name in line]
-    for number, part in ((3, "Release"), (3, "grey"), (4, '"int"'), (4, "Store"), (5, "read_casme3")):
+    for number, part in ((3, "Release"), (3, "grey"), (4, '"int"'), (4, "Store"), (5, "read_casme9")):
         assert any(f"wrong.py:{number}:" in line and part in line for line in said), (part, said)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from merjax.datasets.clip import Release
 
 _ABOUT = """\
-Compare what releases of CASME II, SAMM and SMIC hold with what was published: counts per database and protocol, and every
+Compare what releases of the databases below hold with what was published: counts per database and protocol, and every
 discrepancy between sheets and folders. It opens no image and makes nothing."""
 
 _EPILOG = """\

@@ -1,13 +1,13 @@
 """What the words `check` and `prepare` print about releases."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
-from merjax.datasets import DATABASES
+from merjax.datasets.clip import database_of
 from merjax.protocols import audit_aus
 from merjax.protocols.completeness import CheckReport, DatabaseCheck, SchemeCheck
 from merjax.system.console import say
@@ -23,6 +23,9 @@ def print_completeness(report: CheckReport, console: Console) -> None:
             f"{check.database.title}: objective classes from {check.class_source}" if check.class_source else "",
         )
     for check in report.databases:
+        counts = ", ".join(f"{n} {emotion or 'without emotion'}" for emotion, n in check.emotions.items())
+        say(console, f"{check.database.title}: {counts}" if counts else "")
+    for check in report.databases:
         for d in check.discrepancies:
             name = "/".join(part for part in (d.database, d.subject, d.name) if part)
             say(console, f"{name}: {d.reason}{' (left out)' if d.dropped else ''}")
@@ -32,7 +35,9 @@ def print_completeness(report: CheckReport, console: Console) -> None:
         for reason, count in scheme.left_out.items():
             say(console, f"  left out, {reason}: {count}")
         say(console, f"  class from the AU rule: {scheme.by_rule}" if scheme.by_rule else "")
-        say(console, scheme.verdict)
+        say(console, scheme.verdict if scheme.counts else "")
+    without = [scheme.scheme.name for scheme in report.schemes if not scheme.counts]
+    say(console, f"none of the given databases has a part in {', '.join(without)}" if without else "")
 
 
 def print_audit(index: pd.DataFrame, console: Console) -> None:
@@ -47,7 +52,7 @@ def print_audit(index: pd.DataFrame, console: Console) -> None:
         agree = len(clips) - int((audit["database"] == database).sum())
         say(
             console,
-            f"{DATABASES[str(database)].title}: the AU rule agrees with {agree} of {len(clips)} objective classes",
+            f"{database_of(str(database)).title}: the AU rule agrees with {agree} of {len(clips)} objective classes",
         )
     if classed.empty:
         say(console, "no clip has an objective class of its own: nothing to compare the AU rule with")
@@ -58,21 +63,29 @@ def _release_table(checks: Sequence[DatabaseCheck]) -> Table:
     for check in checks:
         database, left_out = check.database, sum(d.dropped for d in check.discrepancies)
         counts = (check.clips, database.n_clips, check.subjects, database.n_subjects, check.frames, left_out)
-        table.add_row(database.title, *map(str, counts))
+        table.add_row(database.title, *("–" if n is None else str(n) for n in counts))
     return table
 
 
 def _scheme_table(check: SchemeCheck) -> Table:
-    """Found / published clips per class."""
+    """Found / published clips per class; where clips may have several classes, each counts for all of its own."""
     scheme = check.scheme
     table = Table("database", *scheme.classes, "clips", "subjects", title=f"{scheme.name} (found / published)")
-    rows = [(DATABASES[name].title, [name]) for name in check.counts]
+    rows = [(database_of(name).title, [name]) for name in check.counts]
     if len(rows) > 1:
         rows.append(("FULL" if len(rows) == len(scheme.expected) else "together", list(check.counts)))
     for title, names in rows:
-        found = np.sum([check.counts[name] for name in names], axis=0)
-        published = np.sum([scheme.expected[name] for name in names], axis=0)
-        subjects = (sum(check.subjects[name] for name in names), sum(scheme.expected_subjects[name] for name in names))
-        pairs = [*zip(found, published, strict=True), (found.sum(), published.sum()), subjects]
-        table.add_row(title, *(f"{a} / {b}" for a, b in pairs))
+        found = np.sum([check.counts[name] for name in names], axis=0).tolist()
+        of_classes = [scheme.expected[name] for name in names]
+        published = np.sum(of_classes, axis=0).tolist() if all(of_classes) else [None] * len(scheme.classes)
+        found += [sum(check.clips[name] for name in names), sum(check.subjects[name] for name in names)]
+        published += [_sum(map(scheme.published_clips, names)), _sum(map(scheme.expected_subjects.get, names))]
+        table.add_row(title, *(f"{a} / {'–' if b is None else b}" for a, b in zip(found, published, strict=True)))
     return table
+
+
+def _sum(published: Iterable[int | None]) -> int | None:
+    """The sum of published numbers; None if one of them is unknown."""
+    numbers = list(published)
+    known = [number for number in numbers if number is not None]
+    return sum(known) if len(known) == len(numbers) else None

@@ -12,7 +12,7 @@ from rich.table import Table
 
 from merjax.cli.check import release_words
 from merjax.cli.parser import Parser, positive
-from merjax.cli.releases import FILE, FOLDER, add_release_flags, read_releases
+from merjax.cli.releases import FILE, FOLDER, add_release_flags, named_databases, read_releases
 from merjax.system.at_work import at_work
 from merjax.system.console import TextConsole, say
 from merjax.system.errors import MerjaxError, command
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from merjax.stores.store import Store
 
 _ABOUT = """\
-Read releases of CASME II, SAMM and SMIC, find dlib's 68 landmarks on each clip's first frame, cut the six regions and the
-whole face out of every frame, and write a clip store: crops as memory maps, an index table, and contact_sheet.png. Look at
-that sheet to check the boxes."""
+Read releases of the databases below, find dlib's 68 landmarks on each clip's first frame, cut the six regions and the whole
+face out of every frame, and write a clip store: crops as memory maps, an index table, and contact_sheet.png. Look at that
+sheet to check the boxes."""
 
 _EXAMPLES = """\
 examples:
@@ -40,11 +40,17 @@ examples:
         SMIC-HS, which has no sheet
   merjax prepare --casme2 /data/CASME2 --samm /data/SAMM --smic /data/SMIC_all_raw --out stores/all
         the composite of all three
+  merjax prepare --casme3 /data/CASME3 --kind all --out stores/casme3
+        annotated intervals of long recordings, cut out as clips; without --kind, micro-expressions alone
+  merjax prepare --dfme /data/DFME --dfme-annotations train.xlsx testA.xlsx testB.xlsx --out stores/dfme
+        DFME's parts, and the sheet of each
+  merjax prepare --own clips.csv --out stores/own
+        your own recordings; docs/data.md shows such a list
   merjax prepare --samm /data/SAMM --overrides corrections.yaml --out stores/samm
         corrections.yaml holds lines such as
             samm:
               028/028_4_1: {apex: 1113}
-        with any of onset, apex, offset, emotion, action_units, objective_class; the store records them
+        with any of onset, apex, offset, emotion, action_units, objective_class, fps; the store records them
   merjax prepare --casme2 /data/CASME2 --faces sure --out stores/strict
         only clips whose face dlib's detector finds by itself; the others are listed and left out
   merjax prepare --casme2 /data/CASME2 --geometry authors --out stores/casme2_authors
@@ -130,7 +136,7 @@ def _from_flow_images(asked: argparse.Namespace) -> "Store":
         raise MerjaxError(
             "--flow-images DIR and --clips CSV must be given together: the pictures, and the list of what they show"
         )
-    if asked.casme2 or asked.samm or asked.smic or asked.flow or asked.geometry != "ours":
+    if named_databases(asked) or asked.flow or asked.geometry != "ours":
         raise MerjaxError("--flow-images makes a store of its own: leave out the releases, --flow and --geometry")
 
     from merjax.stores.from_flow_images import prepare_flow_images
@@ -141,7 +147,7 @@ def _from_flow_images(asked: argparse.Namespace) -> "Store":
 
 def print_store(store: "Store", console: Console) -> None:
     """Print what a store holds beside the published counts, and everything on which sheets and folders do not agree."""
-    from merjax.datasets import DATABASES
+    from merjax.datasets.clip import database_of
 
     index, counts = store.index, store.meta["counts"]
     subjects = len(index[["database", "subject"]].drop_duplicates())
@@ -153,11 +159,11 @@ def print_store(store: "Store", console: Console) -> None:
         + (f"flow of {store.flow.shape[2]}x{store.flow.shape[1]} pixels; " if store.flow is not None else "")
         + f"look at {' and '.join(str(path) for path in sorted(store.path.glob('*_sheet.png')))}",
     )
-    protocols = counts["protocols"]
+    protocols = {name: own for name, own in counts["protocols"].items() if own}
     table = Table("database", "clips", "dropped", *protocols, title="used / published", title_justify="left")
     for name, numbers in counts["databases"].items():
         parts = [_ratio(protocol[name]) if name in protocol else "-" for protocol in protocols.values()]
-        table.add_row(DATABASES[name].title, _ratio(numbers), str(numbers["dropped"]), *parts)
+        table.add_row(database_of(name).title, _ratio(numbers), str(numbers["dropped"]), *parts)
     console.print(table)
     for sentence in (*store.class_sources, *_pictures_told(store)):
         console.print(sentence, markup=False, highlight=False, soft_wrap=True)

@@ -94,7 +94,7 @@ def print_report(runs: "Sequence[SweepResult]", sections: "Sequence[Section]", c
     from merjax.report.page import separate_sentence
     from merjax.report.tables import print_table
     from merjax.report.texts import budget_texts, data_text, difference_texts, inflation_texts, score_texts, shortened
-    from merjax.sweeps.plan import left_out_sentences
+    from merjax.scoring.entry import left_out_sentences
 
     for run in runs:
         say(console, run.missing_sentence, "bold yellow")

@@ -11,7 +11,9 @@ from merjax.system.console import say, wide_console
 from merjax.system.errors import command
 from merjax.system.paths import user_path
 
-PROTOCOLS = ("megc3", "au5")
+PROTOCOLS = (
+    *("megc3", "au5", "casme3_7", "casme3_4", "casme3_3", "dfme", "mmew_4", "casme2_5", "samm_5", "au12"),
+)  # repeated so that --help loads nothing
 
 _ABOUT = "Check a log of predictions in the format of MEGC 2019's organisers, and print its pooled scores."
 _EPILOG = """\

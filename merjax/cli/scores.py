@@ -7,13 +7,14 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
+from merjax.protocols import scheme_named
 from merjax.report.names import readable, short_keys
 from merjax.report.settings import varying
-from merjax.scoring.entry import KNOWN_NOTE, LEAKS, Entry, features_know
+from merjax.scoring.entry import KNOWN_NOTE, LEAKS, Entry, features_know, left_out_sentences
 from merjax.scoring.metrics import SCORES
 from merjax.scoring.resamples import comparable
 from merjax.scoring.scores import OF_FOLDS
-from merjax.sweeps.plan import Plan, left_out_sentences
+from merjax.sweeps.plan import Plan
 from merjax.sweeps.result import SweepResult
 from merjax.system.console import say
 from merjax.system.errors import MerjaxError
@@ -140,6 +141,8 @@ def _say_more(result: SweepResult, sort: str, more: int, console: Console) -> No
         say(console, f"sorted by {sort} on the tested subjects: {luck}", "yellow")
     if any(entry.selection == "oracle" for entry in result.entries):
         say(console, LEAKS, "yellow")
+    for note in dict.fromkeys(scheme_named(group.protocol, group.classes).note for group in plan.groups):
+        say(console, note)
     print_known(plan, console)
     print_not_run(plan, console)
     for statement in dict.fromkeys(group.statement for group in plan.groups if group.statement):

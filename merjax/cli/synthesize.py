@@ -6,7 +6,7 @@ from merjax.cli.parser import Parser, number, positive, whole_number
 from merjax.system.errors import command
 from merjax.system.paths import user_path
 
-LAYOUTS = ("casme2", "samm", "smic")
+LAYOUTS = ("casme2", "samm", "smic", "casme_squared", "casme3", "samm_long", "casme1", "mmew", "dfme")
 NOISE, DRIFT, FLICKER = 1.5, 0.3, 0.004  # the defaults of Camera, repeated so that --help loads nothing
 
 _ABOUT = """\

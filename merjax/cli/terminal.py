@@ -80,6 +80,7 @@ def print_plan(
             f"{memory[g] / 2**30:.2f} GiB a {'worker' if jax.default_backend() == 'cpu' else 'device'}",
         )
         say(console, data.cut_sentence)
+        say(console, data.rates_sentence, "yellow")
         own = [chunk for chunk in chunks if chunk not in finished]
         print_stage_jobs(plan, [g], own, workers, ready, finished, console)
     if len(plan.groups) > 1:

@@ -8,15 +8,17 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
-from merjax.datasets.annotations import Key, Overrides, Row, class_of, rows_of
+from merjax.datasets.annotations import Key, Row, class_of, rows_of
 from merjax.datasets.assemble import assemble, of_release
 from merjax.datasets.clip import DATABASES, Discrepancy, Release
-from merjax.datasets.folders import FolderLayout, find_folders, upwards
+from merjax.datasets.folders import FolderLayout, find_folders, first_image, upwards
+from merjax.datasets.overrides import Overrides
 from merjax.datasets.sheets import CLASS_COLUMNS, CLIP_COLUMNS, FilesBeside, choose_sheet, given_sheet, sheets_beside
 from merjax.system.columns import Sheet
 from merjax.system.paths import user_path
 
 _CLIP = re.compile(r"EP\d+\w*", re.IGNORECASE)
+_OF_CASME = re.compile(r"(reg_)?EP\w*-\d+\.", re.IGNORECASE)  # the first CASME has the same folders, but such images
 _CLASSES_FLAG = "--casme2-classes"
 
 _subject = DATABASES["casme2"].subject
@@ -27,6 +29,7 @@ _LAYOUT = FolderLayout(
     subject=re.compile(r"sub\d+", re.IGNORECASE),
     clips=lambda subject, folders_in: folders_in(subject),
     key=lambda clip: (_subject(clip.parent.name) or "", clip.name),
+    foreign=lambda base: bool(_OF_CASME.match(first_image(base))),
 )
 
 
@@ -52,7 +55,7 @@ def read_casme2(
             Without either, clips have no objective class, and the AU rule is used instead. Where this sheet and the coding
             sheet's own column give a clip different classes, this one's is taken, and the clip is listed.
         overrides: corrections of annotated rows, as a YAML file or a mapping such as
-            `{"casme2": {"sub04/EP12_01f": {"apex": 290}}}`; see `merjax.datasets.annotations.read_overrides`.
+            `{"casme2": {"sub04/EP12_01f": {"apex": 290}}}`; see `merjax.datasets.overrides.read_overrides`.
 
     Returns:
         The usable clips and every discrepancy with its reason. Onset, apex and offset are frame numbers. The clips that are

@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -42,7 +42,7 @@ class Folder:
 
     key: tuple[str, str]
     path: Path
-    frames: dict[int, list[Path]] = field(repr=False)
+    frames: Mapping[int, list[Path]] = field(repr=False)
 
 
 def subfolders(folder: Path, passed_over: list[str]) -> list[Path]:
@@ -61,37 +61,70 @@ def find_folders(root: Path, layout: FolderLayout) -> tuple[Path, list[Folder], 
         MerjaxError: there is no such folder, nothing in it looks like the release, it holds no image, or it holds two copies
             of the release.
     """
+    (base, *_), folders, passed_over = find_parts(root, layout, most=1)
+    return base, folders, passed_over
+
+
+def find_parts(root: Path, layout: FolderLayout, most: int | None = None) -> tuple[list[Path], list[Folder], list[str]]:
+    """The folders of subjects of a release that comes in parts, all their clips, and sentences about what was passed over.
+
+    Args:
+        root, layout: see `find_folders`.
+        most: how many parts there may be; None means any number.
+
+    Raises:
+        MerjaxError: see `find_folders`.
+    """
+    bases, passed_over = find_bases(root, layout, most)
+    folders = [
+        Folder(text_key(layout.key(clip)), clip, frames_of(clip, passed_over)) for _, clips in bases for clip in clips
+    ]
+    if not any(folder.frames for folder in folders):
+        raise without_images(bases, passed_over)
+    return [base for base, _ in bases], folders, list(dict.fromkeys(passed_over))
+
+
+def find_bases(
+    root: Path, layout: FolderLayout, most: int | None = None
+) -> tuple[list[tuple[Path, list[Path]]], list[str]]:
+    """The folders of subjects, each with its clip folders, unread, and sentences about what was passed over.
+
+    Args and errors: see `find_parts`.
+    """
     if lacking := lacks_folder(root):
         raise MerjaxError(f"{root} {lacking}; point {layout.flag} at the unpacked release")
     passed_over: list[str] = []
     folders_in = partial(subfolders, passed_over=passed_over)
     top = root.resolve()
-    found = [(base, clips) for base, clips in _bases(top, layout, folders_in, (top,)) if not layout.foreign(base)]
-    bases = {base.resolve(): (base, clips) for base, clips in found}  # a linked folder is not a second copy
+    bases: dict[Path, tuple[Path, list[Path]]] = {}
+    for base, clips in _bases(top, layout, folders_in, (top,)):
+        if not layout.foreign(base):
+            bases.setdefault(base.resolve(), (base, clips))  # a linked folder is not a second copy
     if not bases:
         here = ", ".join(f"'{folder.name}'" for folder in subfolders(root, [])[:5]) or "no folders"
         raise MerjaxError(
             f"{root}: nothing like {layout.example} at or below it (found {here}{_and(passed_over)}); "
             f"point {layout.flag} at the folder that holds the subjects' folders"
         )
-    if len(bases) > 1:
+    if most is not None and len(bases) > most:
         names = " and ".join(f"'{base}'" for base in bases)
         raise MerjaxError(f"{root}: holds the clips more than once, in {names}; point {layout.flag} at one of them")
-    base, clips = found[0]
-    folders = [Folder(_text_key(layout.key(clip)), clip, frames_of(clip, passed_over)) for clip in clips]
-    if not any(folder.frames for folder in folders):
-        raise MerjaxError(
-            f"{base}: there are {len(folders)} clip folders but no {', '.join(IMAGES)} image in them"
-            f"{_and(passed_over)}; unpack the release's images there"
-        )
-    return base, folders, list(dict.fromkeys(passed_over))
+    return [*bases.values()], passed_over
+
+
+def without_images(bases: list[tuple[Path, list[Path]]], passed_over: list[str]) -> MerjaxError:
+    """The error that the clip folders of a release hold no image."""
+    return MerjaxError(
+        f"{bases[0][0]}: there are {sum(len(clips) for _, clips in bases)} clip folders but no {', '.join(IMAGES)} image in "
+        f"them{_and(passed_over)}; unpack the release's images there"
+    )
 
 
 def _and(passed_over: list[str]) -> str:
     return "".join(f"; {sentence}" for sentence in dict.fromkeys(passed_over[:3]))
 
 
-def _text_key(key: tuple[str, str]) -> tuple[str, str]:
+def text_key(key: tuple[str, str]) -> tuple[str, str]:
     """A key that every file can hold, even where a folder's name holds bytes that are not text."""
     return visible(key[0]), visible(key[1])
 
@@ -136,6 +169,14 @@ def frames_of(folder: Path, passed_over: list[str]) -> dict[int, list[Path]]:
         else:
             frames.setdefault(int(digits[-1]), []).append(folder / entry.name)
     return frames
+
+
+def first_image(base: Path) -> str:
+    """The name of the first image below a folder of subjects; "" if there is none in its first clips."""
+    for clip in (clip for subject in subfolders(base, [])[:3] for clip in subfolders(subject, [])[:3]):
+        if names := [entry.name for entry in listed(clip, []) if entry.suffix.lower() in IMAGES]:
+            return names[0]
+    return ""
 
 
 def upwards(folder: Path, top: Path) -> list[Path]:

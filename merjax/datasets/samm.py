@@ -3,10 +3,11 @@
 import re
 from pathlib import Path
 
-from merjax.datasets.annotations import Overrides, rows_of
+from merjax.datasets.annotations import rows_of
 from merjax.datasets.assemble import assemble, of_release
 from merjax.datasets.clip import DATABASES, Release
 from merjax.datasets.folders import FolderLayout, FoldersIn, find_folders, upwards
+from merjax.datasets.overrides import Overrides
 from merjax.datasets.sheets import CLIP_COLUMNS, FilesBeside, choose_sheet
 from merjax.system.paths import user_path
 
@@ -40,7 +41,7 @@ def read_samm(
         annotations: the sheet of FACS codes, which holds the objective classes as well; None looks for it in the clips' folder
             and above, up to the folder that holds `root`.
         overrides: corrections of annotated rows, as a YAML file or a mapping; see
-            `merjax.datasets.annotations.read_overrides`.
+            `merjax.datasets.overrides.read_overrides`.
 
     Returns:
         The usable clips, and every discrepancy with its reason; see `merjax.read_casme2`.

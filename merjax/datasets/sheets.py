@@ -6,10 +6,10 @@ from functools import cached_property
 from pathlib import Path
 
 from merjax.datasets.clip import Discrepancy
-from merjax.system.columns import Column, Sheet, known_titles, only_sheet, read_sheet
+from merjax.system.columns import Column, Columns, Sheet, known_titles, only_sheet, read_sheet
 from merjax.system.errors import MerjaxError
 from merjax.system.paths import is_foreign, lacks_own_content, user_path
-from merjax.system.tables import SUFFIXES, Table, read_tables
+from merjax.system.tables import SUFFIXES, Table, plain_name, read_tables
 
 # What a column is called in the sheets in circulation.
 COLUMNS = {
@@ -21,6 +21,8 @@ COLUMNS = {
     "action_units": Column("Action Units", ("actionunits", "actionunit", "aus", "au")),
     "emotion": Column("Estimated Emotion", ("estimatedemotion", "emotion")),
     "objective_class": Column("Objective Class", ("objectiveclass", "objectiveclasses")),
+    "kind": Column("Type", ("expressiontype", "type")),
+    "fps": Column("Fps", ("fps",)),
 }
 CLIP_COLUMNS = ("subject", "clip", "onset", "apex", "offset", "action_units", "emotion")
 CLASS_COLUMNS = ("subject", "clip", "objective_class")
@@ -29,8 +31,9 @@ CLASS_COLUMNS = ("subject", "clip", "objective_class")
 class FilesBeside:
     """The files in some folders that may hold a sheet of a release; they are read once, when a sheet is first looked for."""
 
-    def __init__(self, folders: Sequence[Path]) -> None:
+    def __init__(self, folders: Sequence[Path], columns: Columns = COLUMNS) -> None:
         self.folders = folders
+        self.columns = columns
         self._copies: list[str] = []
 
     @cached_property
@@ -47,7 +50,7 @@ class FilesBeside:
                 try:
                     if lacking := lacks_own_content(path):
                         raise MerjaxError(f"{path} {lacking}")
-                    files[path] = read_tables(path, known_titles(COLUMNS))
+                    files[path] = read_tables(path, known_titles(self.columns))
                 except MerjaxError as error:
                     files[path] = error
         return files
@@ -57,7 +60,9 @@ class FilesBeside:
         found: list[Sheet | MerjaxError] = []
         for path, tables in self.read.items():
             try:
-                found.append(tables if isinstance(tables, MerjaxError) else only_sheet(path, tables, COLUMNS, needed))
+                if isinstance(tables, MerjaxError):
+                    raise tables
+                found.append(only_sheet(path, tables, self.columns, needed))
             except MerjaxError as error:
                 found.append(error)
         return found
@@ -75,11 +80,36 @@ class FilesBeside:
             self._copies.append(f"{other.path}: says the same as {first.path}")
         return first
 
+    def parts(self, sheets: Sequence[Sheet], flag: str) -> list[Sheet]:
+        """Sheets that name different clips, the longest first; one whose rows all stand in another is a copy.
+
+        Raises:
+            MerjaxError: two name the same clips and differ.
+        """
+        kept: list[Sheet] = []
+        for sheet in sorted(sheets, key=lambda sheet: (-len(sheet.rows), -len(sheet.titles))):
+            rows = _by_clip(sheet)
+            other = next((other for other in kept if rows.keys() & _by_clip(other).keys()), None)
+            if other is None:
+                kept.append(sheet)
+            elif rows.items() <= _by_clip(other).items():
+                self._copies.append(f"{sheet.path}: says the same as {other.path}")
+            else:
+                raise MerjaxError(f"'{sheet.path}' and '{other.path}' name the same clips and differ; choose by {flag}")
+        return kept
+
     def passed_over(self, database: str) -> list[Discrepancy]:
         """The files that could not be read, if sheets were looked for, and copies of those that were."""
         unreadable = [str(found) for found in self.__dict__.get("read", {}).values() if isinstance(found, MerjaxError)]
         reasons = [f"passed over: {reason}" for reason in (*unreadable, *self._copies)]
         return [Discrepancy(database, "", "", reason, dropped=False) for reason in reasons]
+
+
+_INTERVAL = ("onset", "apex", "offset", "emotion")
+
+
+def _by_clip(sheet: Sheet) -> dict[tuple[str, str], tuple[str, ...]]:
+    return {(c["subject"], c["clip"]): tuple(c.get(name, "") for name in _INTERVAL) for _, c in sheet.rows}
 
 
 def _may_be_sheet(path: Path) -> bool:
@@ -102,27 +132,53 @@ def choose_sheet(
         MerjaxError: the given sheet does not fit, or none was found, or several that differ.
     """
     if given is not None:
-        return given_sheet(given, needed, clip, flag)
+        return given_sheet(given, needed, clip, flag, beside.columns)
     looked_at = sheets_beside(beside, needed, clip)
     sheets = [found for found in looked_at if isinstance(found, Sheet)]
     if sheets:
         return beside.one_of(sheets, "sheets of this database", flag)
-    titles = ", ".join(COLUMNS[column].title for column in needed)
+    raise _no_sheet(beside, needed, flag, looked_at)
+
+
+def choose_sheets(
+    given: Sequence[str | Path] | None,
+    beside: FilesBeside,
+    needed: Sequence[str],
+    clip: re.Pattern[str],
+    flag: str,
+) -> list[Sheet]:
+    """The sheets of a release in parts: those that the user gave, or else all beside the release; see `choose_sheet`.
+
+    Raises:
+        MerjaxError: a given sheet does not fit, none was found, or two differ in what they say of the same clips.
+    """
+    if given is not None:
+        return beside.parts([given_sheet(path, needed, clip, flag, beside.columns) for path in given], flag)
+    looked_at = sheets_beside(beside, needed, clip)
+    if sheets := [found for found in looked_at if isinstance(found, Sheet)]:
+        return beside.parts(sheets, flag)
+    raise _no_sheet(beside, needed, flag, looked_at)
+
+
+def _no_sheet(beside: FilesBeside, needed: Sequence[str], flag: str, looked_at: Sequence[object]) -> MerjaxError:
+    titles = ", ".join(beside.columns[column].title for column in needed)
     where = " or ".join(f"'{folder}'" for folder in beside.folders)
     files = "; ".join(map(str, looked_at)) or f"no {', '.join(SUFFIXES)} file"
-    raise MerjaxError(
+    return MerjaxError(
         f"no sheet of this database with the columns {titles} in {where}; give it by {flag} (looked at: {files})"
     )
 
 
-def given_sheet(path: str | Path, needed: Sequence[str], clip: re.Pattern[str], flag: str) -> Sheet:
+def given_sheet(
+    path: str | Path, needed: Sequence[str], clip: re.Pattern[str], flag: str, columns: Columns = COLUMNS
+) -> Sheet:
     """The sheet with the needed columns in a file that the user named by a flag; see `choose_sheet`.
 
     Raises:
         MerjaxError: it is another database's, or see `merjax.system.columns.read_sheet`.
     """
     try:
-        sheet = read_sheet(user_path(path), COLUMNS, needed)
+        sheet = read_sheet(user_path(path), columns, needed)
     except MerjaxError as error:
         raise MerjaxError(f"{error}; give {flag} the database's own sheet") from None
     if another := _of_another_database(sheet, clip):
@@ -140,7 +196,7 @@ def sheets_beside(beside: FilesBeside, needed: Sequence[str], clip: re.Pattern[s
 
 def _of_another_database(sheet: Sheet, clip: re.Pattern[str]) -> MerjaxError | None:
     """What is wrong with a sheet if not most of its rows name clips as the database does; a few odd rows do not matter."""
-    fits = [bool(clip.fullmatch(cells["clip"])) for _, cells in sheet.rows]
+    fits = [bool(clip.fullmatch(plain_name(cells["clip"]))) for _, cells in sheet.rows]
     if 2 * sum(fits) > len(fits):
         return None
     names = ", ".join(cells["clip"] for _, cells in sheet.rows[:3]) or "none"

@@ -8,10 +8,11 @@ import os
 import re
 from pathlib import Path
 
-from merjax.datasets.annotations import Key, Overrides, Row
+from merjax.datasets.annotations import Key, Row
 from merjax.datasets.assemble import assemble, of_release
 from merjax.datasets.clip import Discrepancy, Release
 from merjax.datasets.folders import Folder, FolderLayout, FoldersIn, find_folders
+from merjax.datasets.overrides import Overrides
 from merjax.system.errors import MerjaxError
 from merjax.system.paths import user_path
 
@@ -62,7 +63,7 @@ def read_smic(root: str | Path, *, overrides: Overrides | None = None) -> Releas
     Args:
         root: the folder of subjects (`HS`), or a folder above it.
         overrides: corrections of these annotations, as a YAML file or a mapping, which may give apexes; see
-            `merjax.datasets.annotations.read_overrides`.
+            `merjax.datasets.overrides.read_overrides`.
 
     Returns:
         The usable clips, and every discrepancy with its reason; see `merjax.read_casme2`.

@@ -13,8 +13,10 @@ import cv2
 import numpy as np
 from jaxtyping import UInt8, UInt16
 
+from merjax.faces.video_frames import VideoReader
 from merjax.system.at_work import at_work
 from merjax.system.errors import MerjaxError
+from merjax.system.videos import frame_in
 
 Image = UInt8[np.ndarray, "rows columns *channels"]
 Colour = Literal["gray", "rgb"]
@@ -42,9 +44,9 @@ def read_image(path: Path, colour: Colour = "gray", bits: int | None = None) -> 
     bits in use are kept.
 
     Args:
-        path: the file, in any format that OpenCV reads.
+        path: the file, in any format that OpenCV reads, or a frame of a video, see `merjax.system.videos`.
         colour: "gray" or "rgb".
-        bits: how many bits of each value are in use, as `bits_in_use` says for all frames of a clip; None for a picture that
+        bits: how many bits of each value are in use, as `first_of_clip` says for all frames of a clip; None for a picture that
             stands alone.
 
     Raises:
@@ -62,16 +64,21 @@ def read_image(path: Path, colour: Colour = "gray", bits: int | None = None) -> 
     return (values >> (bits - 8)).astype(np.uint8) if wide else values
 
 
-def bits_in_use(paths: Sequence[Path]) -> int:
-    """How many bits of each value the pictures of one clip use: 8, or for files of 16 bits the least of 8, 10, 12, 14 and 16
-    that holds the largest value of all of them. (A number for each picture would make a clip flicker.)
+def first_of_clip(paths: Sequence[Path]) -> tuple[Image, int]:
+    """The first picture of a clip as gray values, and how many bits of each value the clip's pictures use.
+
+    The number is 8, or for files of 16 bits the least of 8, 10, 12, 14 and 16 that holds the largest value of all of them. (A
+    number for each picture would make a clip flicker.) Only for files of 16 bits are all pictures read for it.
 
     Raises:
         PictureError: a picture cannot be read.
     """
-    if _values(paths[0], "gray").dtype == np.uint8:
-        return 8
-    return max(_bits(_values(path, "rgb")) for path in paths)
+    with at_work("reading", paths[0]):
+        first = _values(paths[0], "gray")
+    if first.dtype == np.uint8:
+        return first, 8
+    bits = max(_bits(_values(path, "rgb")) for path in paths)
+    return (first >> (bits - 8)).astype(np.uint8), bits
 
 
 def holds_colours(path: Path) -> bool:
@@ -90,7 +97,12 @@ def holds_colours(path: Path) -> bool:
 Values = UInt8[np.ndarray, "rows columns *channels"] | UInt16[np.ndarray, "rows columns *channels"]
 
 
+_VIDEO = VideoReader()
+
+
 def _values(path: Path, colour: Colour) -> Values:
+    if (frame := frame_in(path)) is not None:
+        return _values_in_video(path, *frame, colour)
     content = _content(path)
     # not IMREAD_COLOR_RGB: with it, OpenCV 5.0 mixes up the values of TIFF files of 16 bits
     kind = cv2.IMREAD_GRAYSCALE if colour == "gray" else cv2.IMREAD_COLOR
@@ -106,6 +118,14 @@ def _values(path: Path, colour: Colour) -> Values:
     if image.dtype not in (np.uint8, np.uint16):
         raise PictureError(path, f"holds values of the kind {image.dtype}; save it with 8 or 16 bits a value")
     return image if colour == "gray" else cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+
+
+def _values_in_video(path: Path, video: Path, number: int, colour: Colour) -> Values:
+    with _silent():
+        image = _VIDEO.frame(video, number)
+    if image is None:
+        raise PictureError(path, f"of {video.name} cannot be read; the video is damaged, or ends before")
+    return cv2.cvtColor(image, cv2.COLOR_BGR2GRAY if colour == "gray" else cv2.COLOR_BGR2RGB)
 
 
 _TIFF = (b"II*\0", b"MM\0*")

@@ -31,13 +31,13 @@ from merjax.methods.runs import (
 from merjax.methods.stage_identity import Job, StageReads, make_job
 from merjax.nn import ststnet
 from merjax.nn.dual_inception import DualInception
-from merjax.nn.layers.losses import focal_loss
+from merjax.nn.layers.losses import focal_loss, is_right, several_focal_loss, several_right
 from merjax.nn.off_apexnet import OFFApexNet
 from merjax.nn.rcn import RCNA
 from merjax.nn.ststnet import SIDE
 from merjax.system.errors import MerjaxError
 from merjax.training.data import TrainingData
-from merjax.training.fitted import class_weights
+from merjax.training.fitted import label_weights
 from merjax.training.selection import extra_snapshots, snapshots_of, with_snapshots
 
 FLOW = StageReads(
@@ -126,7 +126,7 @@ class FlowNumbers(NamedTuple):
         halve_steps: the learning rate halves each time this many steps are done; 0: never.
         dropout: its rate.
         gamma, smoothing: of the focal loss.
-        alpha_K: class weights.
+        alpha_K: class weights; where a clip may have several classes, `[K, 2]`.
         target_N: labels of every clip; 0 for those that are not trained on.
     """
 
@@ -138,13 +138,14 @@ class FlowNumbers(NamedTuple):
     dropout: InModel[Real]
     gamma: InModel[Real]
     smoothing: InModel[Real]
-    alpha_K: InModel[Float[Array | np.ndarray, "K"]]
+    alpha_K: InModel[Float[Array | np.ndarray, "K *weights"]]
     target_N: Int[Array | np.ndarray, "N"]
 
 
 @functools.cache
-def flow_stage(name: str, classes: int, optimiser: str) -> Stage:
-    """The stage of a flow network."""
+def flow_stage(name: str, classes: int, optimiser: str, several: bool = False) -> Stage:
+    """The stage of a flow network; with `several`, a clip may have several classes or none."""
+    loss_of, right_of = (several_focal_loss, several_right) if several else (focal_loss, is_right)
     network = network_of(name)
     model = network.module(classes)
 
@@ -164,9 +165,9 @@ def flow_stage(name: str, classes: int, optimiser: str) -> Stage:
     def loss(variables, batch: Batch, weight_B, numbers: FlowNumbers, key):
         logits_BxK, statistics = scores(variables, batch, weight_B, numbers.dropout, key)
         target_B = numbers.target_N[batch.unit_B]
-        loss_B = focal_loss(logits_BxK, target_B, numbers.alpha_K, numbers.gamma, numbers.smoothing)
+        loss_B = loss_of(logits_BxK, target_B, numbers.alpha_K, numbers.gamma, numbers.smoothing)
         share_B = weight_B / jnp.maximum(weight_B.sum(), 1e-9)
-        right_B = logits_BxK.argmax(-1) == target_B
+        right_B = right_of(logits_BxK, target_B)
         return Outcome(loss_B @ share_B, {"loss": loss_B @ share_B, "accuracy": right_B @ share_B}, statistics)
 
     def apply(variables, batch: Batch, numbers: FlowNumbers):
@@ -208,20 +209,20 @@ def jobs(data: TrainingData, specs: Sequence[RunId]) -> Jobs[Trained]:
     """
     job = flow_job(data, specs)
     result = yield job
-    snapshots_PxLxNxK, step_L = snapshots_of(result.snapshots, result.outputs, job.budget)
+    snapshots_PxLxNxK, step_L = snapshots_of(result.snapshots, result.outputs, job.budget, data.task.several)
     return Trained(snapshots_PxLxNxK, step_L, {job.stage.name: result.curves})
 
 
 def flow_job(data: TrainingData, specs: Sequence[RunId]) -> StageJob:
     """The stage, its runs, and the clips that they train on."""
     config = FLOW.of(specs[0].config)
-    stage = flow_stage(config.method, len(data.classes), config.peer.optimiser)
+    stage = flow_stage(config.method, len(data.classes), config.peer.optimiser, data.task.several)
     runs = stacked([make_run(data, spec, FLOW, flow_numbers(data, spec)) for spec in specs])
     budget = with_snapshots(budget_of(config.peer, len(data.index)), specs[0].config.selection)
     return StageJob(stage, runs, flow_samples(data.flow_NxHxWx3), budget)
 
 
-def refuse(data: TrainingData) -> None:
+def refuse(data: TrainingData, config: Config) -> None:
     """Refuse a store that holds no flow images, or flow images of another size than the networks take.
 
     Raises:
@@ -260,7 +261,6 @@ def flow_numbers(data: TrainingData, spec: RunId) -> FlowNumbers:
     """What one run's stage takes as data."""
     fold, config = data.folds[spec.fold], FLOW.of(spec.config)
     target_N, _ = training_labels(data, spec)
-    count_K = np.bincount(target_N[fold.train_N], minlength=len(data.classes))
     traced = traced_numbers(config.peer)
     del traced["halve_every"]  # a stage counts steps, not epochs
     halve_steps = config.peer.halve_every * steps_per_epoch(config.peer, len(data.index))
@@ -269,7 +269,7 @@ def flow_numbers(data: TrainingData, spec: RunId) -> FlowNumbers:
         halve_steps=np.int32(round(halve_steps)),
         gamma=np.float32(config.loss.gamma),
         smoothing=np.float32(config.loss.label_smoothing),
-        alpha_K=class_weights(config.loss.alpha, count_K),
+        alpha_K=label_weights(config.loss.alpha, target_N[fold.train_N], data.task),
         target_N=target_N,
     )
 

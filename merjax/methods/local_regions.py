@@ -22,8 +22,9 @@ from merjax.methods.temporal_stage import (
 )
 from merjax.nn.patch_cnn import COLUMNS, ROWS
 from merjax.nn.region_cnn import network_of
+from merjax.system.errors import MerjaxError
 from merjax.training.data import TrainingData
-from merjax.training.fitted import class_weights, fitted_moments, region_mask
+from merjax.training.fitted import fitted_moments, label_weights, region_mask
 from merjax.training.frames import HALF, half_of, trained_frames
 from merjax.training.selection import extra_snapshots, snapshots_of, with_snapshots
 
@@ -38,14 +39,14 @@ def jobs(data: TrainingData, specs: Sequence[RunId]) -> Jobs[Trained]:
     spatial = yield spatial_job(data, specs)
     job = temporal_job(data, specs, spatial.outputs)
     temporal = yield job
-    snapshots_PxLxNxK, step_L = snapshots_of(temporal.snapshots, temporal.outputs, job.budget)
+    snapshots_PxLxNxK, step_L = snapshots_of(temporal.snapshots, temporal.outputs, job.budget, data.task.several)
     return Trained(snapshots_PxLxNxK, step_L, {"spatial": spatial.curves, "temporal": temporal.curves})
 
 
 def spatial_job(data: TrainingData, specs: Sequence[RunId]) -> StageJob:
     """The spatial stage, its runs, and the frames that they train on."""
     config = SPATIAL.of(specs[0].config).spatial
-    stage = spatial_stage(data.classes_R, data.channels, spatial_form(config), config.epsilon)
+    stage = spatial_stage(data.classes_R, data.channels, spatial_form(config), config.epsilon, data.task.several)
     seen = _seen(data, specs[0].config)
     runs = stacked([make_run(seen, spec, SPATIAL, spatial_numbers(data, spec)) for spec in specs])
     frames_S = _half(data, specs[0])
@@ -82,7 +83,7 @@ def temporal_job(
 ) -> StageJob:
     """The temporal stage, its runs, each with its own features, and the clips that they train on."""
     config = TEMPORAL.of(specs[0].config)
-    own, kind = config.temporal, temporal_kind(config.temporal)
+    own, kind = config.temporal, temporal_kind(config.temporal, data.task.several)
     steps, inputs = sequence_length(data.length_N, own.length), features_PxSxRxD[0].shape[-1]
     stage = temporal_stage(len(data.streams), len(data.classes), own.units, steps, inputs, kind)
     runs = [
@@ -101,14 +102,14 @@ def spatial_numbers(data: TrainingData, spec: RunId) -> SpatialNumbers:
     mean_RxC, scale_RxC = fitted_moments(data, fold, config)
     widest = max(data.classes_R)
     alpha_RxK = [
-        np.pad(class_weights(config.loss.alpha, np.bincount(target_n[fold.train_N], minlength=k)), (0, widest - k))
-        for target_n, k in zip(target_NxR.T, data.classes_R, strict=True)
+        label_weights(config.loss.alpha, target_N[fold.train_N], data.task.with_classes(k))
+        for target_N, k in zip(target_NxR.T, data.classes_R, strict=True)
     ]
     return SpatialNumbers(
         **traced_numbers(config.spatial),
         gamma=np.float32(config.loss.gamma),
         smoothing=np.float32(config.loss.label_smoothing),
-        alpha_RxK=np.stack(alpha_RxK),
+        alpha_RxK=np.stack([np.pad(a, ((0, widest - len(a)), (0, 0))[: a.ndim]) for a in alpha_RxK]),
         mean_RxC=mean_RxC,
         scale_RxC=scale_RxC,
         target_NxR=target_NxR,
@@ -124,13 +125,12 @@ def temporal_numbers(data: TrainingData, spec: RunId, features_SxRxD: Float[np.n
     seen_SxRxD = np.where(mask_R[:, None] > 0, features_SxRxD, 0).astype(config.temporal.precision).astype(np.float32)
     if config.temporal.integer_features:
         seen_SxRxD = np.trunc(seen_SxRxD)
-    count_K = np.bincount(target_N[fold.train_N], minlength=len(data.classes))
     read_after = config.temporal.length or data.length_N[fold.train_N].max()
     return TemporalNumbers(
         **traced_numbers(config.temporal),
         gamma=np.float32(config.loss.gamma),
         smoothing=np.float32(config.loss.label_smoothing),
-        alpha_K=class_weights(config.loss.alpha, count_K),
+        alpha_K=label_weights(config.loss.alpha, target_N[fold.train_N], data.task),
         mask_R=mask_R,
         read_after=np.int32(0 if config.temporal.mask else read_after),
         target_N=target_N,
@@ -148,13 +148,18 @@ def identities(data: TrainingData, spec: RunId) -> tuple[Job, Job]:
     return spatial, make_job(TEMPORAL, *run, data.clip_S, target_N, inputs=(spatial.hash,))
 
 
-def refuse(data: TrainingData) -> None:
-    """Refuse a store without frames.
+def refuse(data: TrainingData, config: Config) -> None:
+    """Refuse a store without frames, and a loss that needs one class per clip for clips that may have several.
 
     Raises:
-        MerjaxError: the store is refused; the message says how to make one that has frames.
+        MerjaxError: one of these; the message says what to do.
     """
     _ = data.channels
+    if data.task.several and config.temporal.loss != "focal":
+        raise MerjaxError(
+            f"temporal.loss: {config.temporal.loss} needs one class per clip, but the clips of {data.scheme.name} may have "
+            "several, each with a focal loss of its own; leave it out"
+        )
 
 
 def stage_steps(config: Config, frames: int, clips: int) -> dict[str, int]:

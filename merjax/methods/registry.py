@@ -23,7 +23,8 @@ class Method(NamedTuple):
             `merjax.engine.jobs`.
         identities: (data, spec) -> what each stage of a run is known by, in the order in which they train.
         shared: what the stage reads whose output trials may share, the first of two; None if there is one stage only.
-        refuse: raises MerjaxError for data whose store lacks what the method needs.
+        refuse: (data, config) -> nothing; raises MerjaxError for data whose store lacks what the method needs, or whose clips
+            have several classes where it can tell one.
         steps: (config, frames, clips) -> optimiser steps by stage, in the order in which they train.
         epochs: config -> the epochs of the last stage, whose end or an earlier moment is tested.
         pictures: config -> what it looks at.
@@ -36,7 +37,7 @@ class Method(NamedTuple):
 
     jobs: Callable[[TrainingData, Sequence[RunId]], Jobs[Trained]]
     identities: Callable[[TrainingData, RunId], tuple[Job, ...]]
-    refuse: Callable[[TrainingData], None]
+    refuse: Callable[[TrainingData, Config], None]
     steps: Callable[[Config, int, int], dict[str, int]]
     epochs: Callable[[Config], float]
     pictures: Callable[[Config], Pictures]

@@ -29,7 +29,8 @@ class Trained(NamedTuple):
     """What a chunk of runs gave.
 
     Attributes:
-        snapshots_PxLxNxK: class probabilities of every clip, held out or not, by every run, at L moments of the last stage.
+        snapshots_PxLxNxK: class probabilities of every clip, held out or not, by every run, at L moments of the last stage;
+            where a clip may have several classes, each by itself.
             The last moment is its end; it is the only one unless the config's selection asks for more.
         step_L: the optimiser steps that the last stage had taken at these moments.
         curves: by stage and metric, `[P, steps]`.

@@ -14,7 +14,7 @@ from merjax.engine import Batch, Outcome, Samples, Stage, Variables
 from merjax.methods.numbers import InModel, Real
 from merjax.methods.optimisers import adamw
 from merjax.methods.stage_identity import StageReads
-from merjax.nn.layers.losses import focal_loss
+from merjax.nn.layers.losses import focal_loss, is_right, several_focal_loss, several_right
 from merjax.nn.region_cnn import apply_regions, features_regions, init_regions
 from merjax.nn.shallow_cnn import PAPERS_SPATIAL, SpatialForm
 
@@ -40,7 +40,7 @@ class SpatialNumbers(NamedTuple):
         learning_rate, beta1, beta2, weight_decay: of the optimiser.
         dropout: the rate after the FC layers.
         gamma, smoothing: of the focal loss.
-        alpha_RxK: class weights of each region, 0 beyond its own k(r) classes.
+        alpha_RxK: class weights of each region, 0 beyond its own k(r) classes; where a clip may have several, `[R, K, 2]`.
         mean_RxC, scale_RxC: of the input, fitted on the fold's training frames.
         target_NxR: region labels of every clip; 0 for those that are not trained on.
     """
@@ -52,7 +52,7 @@ class SpatialNumbers(NamedTuple):
     dropout: InModel[Real]
     gamma: InModel[Real]
     smoothing: InModel[Real]
-    alpha_RxK: InModel[Float[Array | np.ndarray, "R K"]]
+    alpha_RxK: InModel[Float[Array | np.ndarray, "R K *weights"]]
     mean_RxC: InModel[Float[Array | np.ndarray, "R C"]]
     scale_RxC: InModel[Float[Array | np.ndarray, "R C"]]
     target_NxR: Int[Array | np.ndarray, "N R"]
@@ -65,9 +65,15 @@ def spatial_form(config: SpatialConfig) -> SpatialForm:
 
 @functools.cache
 def spatial_stage(
-    classes_R: tuple[int, ...], channels: int = 1, form: SpatialForm = PAPERS_SPATIAL, epsilon: float = 1e-8
+    classes_R: tuple[int, ...],
+    channels: int = 1,
+    form: SpatialForm = PAPERS_SPATIAL,
+    epsilon: float = 1e-8,
+    several: bool = False,
 ) -> Stage:
-    """The stage for regions with k(r) classes each and images with `channels` channels; `epsilon` is Adam's."""
+    """The stage for regions with k(r) classes each and images with `channels` channels; `epsilon` is Adam's. With `several`, a
+    region may show several of its classes or none."""
+    loss_of, right_of = (several_focal_loss, several_right) if several else (focal_loss, is_right)
 
     def init(key, numbers: SpatialNumbers):
         return Variables(init_regions(key, classes_R, channels, form))
@@ -76,11 +82,11 @@ def spatial_stage(
         x = normalised(batch.inputs, numbers.mean_RxC, numbers.scale_RxC)
         logits_RxBxK = apply_regions(variables.params, x, numbers.dropout, key, classes_R, form)
         target_RxB = numbers.target_NxR[batch.unit_B].T
-        loss_RxB = jax.vmap(focal_loss, (0, 0, 0, None, None))(
+        loss_RxB = jax.vmap(loss_of, (0, 0, 0, None, None))(
             logits_RxBxK, target_RxB, numbers.alpha_RxK, numbers.gamma, numbers.smoothing
         )
         share_B = weight_B / jnp.maximum(weight_B.sum(), 1e-9)
-        right_RxB = logits_RxBxK.argmax(-1) == target_RxB
+        right_RxB = jax.vmap(right_of)(logits_RxBxK, target_RxB)
         # the regions' networks share nothing, so the sum trains each of them by its own mean loss
         total = (loss_RxB @ share_B).sum()
         return Outcome(total, {"loss": total, "accuracy": (right_RxB @ share_B).mean()})

@@ -12,7 +12,14 @@ from merjax.engine import Batch, Outcome, Samples, Stage, Variables
 from merjax.methods.numbers import Count, InModel, Real
 from merjax.methods.optimisers import adamw
 from merjax.methods.stage_identity import StageReads
-from merjax.nn.layers.losses import Loss, binary_focal_loss, focal_loss
+from merjax.nn.layers.losses import (
+    Loss,
+    binary_focal_loss,
+    focal_loss,
+    is_right,
+    several_focal_loss,
+    several_right,
+)
 from merjax.nn.region_lstm import PAPERS_TEMPORAL, TemporalClassifier, TemporalForm
 from merjax.nn.shallow_cnn import FEATURES
 
@@ -37,7 +44,7 @@ class TemporalNumbers(NamedTuple):
         learning_rate, beta1, beta2, weight_decay: of the optimiser.
         dropout_lstm, dropout_fc: the rates on the LSTMs' output and after FC256.
         gamma, smoothing: of the focal loss.
-        alpha_K: class weights.
+        alpha_K: class weights; where a clip may have several classes, `[K, 2]`.
         mask_R: 1 for the regions that reach the classifier.
         read_after: the number of frames after which the LSTMs' state is read; 0: at each clip's last one.
         target_N: labels of every clip; 0 for those that are not trained on.
@@ -52,7 +59,7 @@ class TemporalNumbers(NamedTuple):
     dropout_fc: InModel[Real]
     gamma: InModel[Real]
     smoothing: InModel[Real]
-    alpha_K: InModel[Float[Array | np.ndarray, "K"]]
+    alpha_K: InModel[Float[Array | np.ndarray, "K *weights"]]
     mask_R: InModel[Float[Array | np.ndarray, "R"]]
     read_after: InModel[Count]
     target_N: Int[Array | np.ndarray, "N"]
@@ -67,6 +74,7 @@ class TemporalKind(NamedTuple):
         in_front: whether sequences end at the last step and are padded in front.
         loss, l1: the loss, and the factor of FC 256's absolute weights in it.
         epsilon: Adam's.
+        several: whether a clip may have several classes, or none; the loss is then the focal loss of each class.
     """
 
     form: TemporalForm = PAPERS_TEMPORAL
@@ -74,15 +82,16 @@ class TemporalKind(NamedTuple):
     loss: Loss = "focal"
     l1: float = 0.0
     epsilon: float = 1e-8
+    several: bool = False
 
 
 PAPERS_KIND = TemporalKind()
 
 
-def temporal_kind(config: TemporalConfig) -> TemporalKind:
+def temporal_kind(config: TemporalConfig, several: bool = False) -> TemporalKind:
     """The kind that a config asks for."""
     form = TemporalForm(config.gates, config.region_gate, config.initial)
-    return TemporalKind(form, config.padding == "in front", config.loss, config.l1, config.epsilon)
+    return TemporalKind(form, config.padding == "in front", config.loss, config.l1, config.epsilon, several)
 
 
 @functools.cache
@@ -91,7 +100,8 @@ def temporal_stage(
 ) -> Stage:
     """The stage for clips of at most `steps` frames with `inputs` features per region and frame."""
     model = TemporalClassifier(units, classes, kind.form)
-    loss_of = {"focal": focal_loss, "binary focal": binary_focal_loss}[kind.loss]
+    of_one = {"focal": focal_loss, "binary focal": binary_focal_loss}[kind.loss]
+    loss_of, right_of = (several_focal_loss, several_right) if kind.several else (of_one, is_right)
 
     def scores(params, batch: Batch, numbers: TemporalNumbers, rates, key):
         row_BxT, length_B = batch.inputs
@@ -111,7 +121,7 @@ def temporal_stage(
         target_B = numbers.target_N[batch.unit_B]
         loss_B = loss_of(logits_BxK, target_B, numbers.alpha_K, numbers.gamma, numbers.smoothing)
         share_B = weight_B / jnp.maximum(weight_B.sum(), 1e-9)
-        right_B = logits_BxK.argmax(-1) == target_B
+        right_B = right_of(logits_BxK, target_B)
         total = loss_B @ share_B
         if kind.l1:
             total += kind.l1 * jnp.abs(variables.params["fc256"]["kernel"]).sum()

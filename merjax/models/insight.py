@@ -27,6 +27,7 @@ from merjax.models.model import Model
 from merjax.nn.region_cnn import features_regions
 from merjax.nn.region_lstm import PAPERS_TEMPORAL, TemporalClassifier, TemporalForm
 from merjax.nn.shallow_cnn import PAPERS_SPATIAL, SpatialForm
+from merjax.protocols import scheme_of
 from merjax.system.errors import MerjaxError, meant
 from merjax.system.jax_setup import compiler_options
 from merjax.training.data import TrainingData, data_of
@@ -59,9 +60,14 @@ def networks_of(model: Model) -> Networks:
     """The networks of a saved model.
 
     Raises:
-        MerjaxError: the model's method looks at no regions; or it was trained with `temporal.mask: false` and decides only
-            after the padding.
+        MerjaxError: the model's method looks at no regions; it tells several classes of a clip; or it was trained with
+            `temporal.mask: false` and decides only after the padding.
     """
+    if scheme_of(model.config.data.protocol, model.config.data.class_iv).several:
+        raise MerjaxError(
+            f"the model tells which of {', '.join(model.classes)} a clip has, and this figure needs one class per clip; train "
+            "one with a protocol of emotions or of au5"
+        )
     if method_of(model.config.method).pictures(model.config) == "clip flow":
         raise MerjaxError(f"the model is of the method {model.config.method}, which has no regions to ask about")
     if not model.config.temporal.mask:

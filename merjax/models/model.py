@@ -76,7 +76,8 @@ class Model:
             store: a clip store, or its folder.
 
         Returns:
-            A row per clip, in the store's order: database, subject, clip, prediction (a class's name), and p_CLASS.
+            A row per clip, in the store's order: database, subject, clip, prediction (a class's name, or several joined by
+            "+"), and p_CLASS.
 
         Raises:
             MerjaxError: the model does not fit the store.
@@ -92,7 +93,7 @@ class Model:
                 "without temporal.mask on longer ones"
             )
         table = data.index[["database", "subject", "clip"]].reset_index(drop=True)
-        table["prediction"] = [self.classes[k] for k in probability_NxK.argmax(1)]
+        table["prediction"] = list(map(data.task.named, data.task.answers(probability_NxK).tolist()))
         return table.assign(**{f"p_{name}": probability_NxK[:, k] for k, name in enumerate(self.classes)})
 
 

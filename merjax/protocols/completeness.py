@@ -3,22 +3,24 @@
 No pixels are read: the readers' lists of files are enough.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from merjax.datasets.clip import DATABASES, Database, Discrepancy, Release, index_of
+from merjax.datasets.clip import Database, Discrepancy, Release, database_of, index_of
 from merjax.protocols import SCHEMES, LabelledClips, LabelScheme, label_clips
 
 
 @dataclass(frozen=True)
 class DatabaseCheck:
-    """What was found in one database: usable clips, their subjects and frames (onset to offset), discrepancies, and the sheet
-    that gave the objective classes."""
+    """What was found in one database: usable clips, their subjects and frames (onset to offset), discrepancies, the sheet that
+    gave the objective classes, and how many clips have each emotion or label, the most frequent first. `database` has the
+    published numbers of what was asked for."""
 
     database: Database
     root: Path
@@ -28,6 +30,7 @@ class DatabaseCheck:
     discrepancies: tuple[Discrepancy, ...]
     synthetic: str
     class_source: str = ""
+    emotions: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -36,8 +39,9 @@ class SchemeCheck:
 
     Attributes:
         scheme: its label scheme.
-        counts: clips per class and, as `subjects`, the number of subjects, by database; databases that were not given or
-            have no part in the protocol are absent.
+        counts: clips per class by database; databases that were not given or have no part in the protocol are absent.
+        clips, subjects: the number of clips and of subjects, by the same databases. Where a clip may have several classes,
+            its clips are not the sum of those per class.
         by_rule: clips whose class comes from the AU rule.
         left_out: clips that are not in the protocol, by reason.
         synthetic: whether any release was synthesised, so that published counts do not apply to it.
@@ -45,19 +49,21 @@ class SchemeCheck:
 
     scheme: LabelScheme
     counts: dict[str, tuple[int, ...]]
+    clips: dict[str, int]
     subjects: dict[str, int]
     by_rule: int
     left_out: dict[str, int]
     synthetic: bool
 
     @property
+    def published(self) -> list[str]:
+        """The given databases for whose part a number of clips is published."""
+        return [name for name in self.counts if self.scheme.published_clips(name) is not None]
+
+    @property
     def as_published(self) -> bool:
-        """Whether the given databases' parts have exactly the published counts."""
-        scheme = self.scheme
-        return bool(self.counts) and all(
-            self.counts[name] == scheme.expected[name] and self.subjects[name] == scheme.expected_subjects[name]
-            for name in self.counts
-        )
+        """Whether the given databases' parts have exactly the published counts, as far as any are published."""
+        return bool(self.counts) and all(map(self._is_published, self.counts))
 
     @property
     def verdict(self) -> str:
@@ -68,16 +74,37 @@ class SchemeCheck:
         part = (
             ""
             if self.counts.keys() == scheme.expected.keys()
-            else f" of {' and '.join(DATABASES[name].title for name in self.counts)}"
+            else f" of {' and '.join(database_of(name).title for name in self.counts)}"
         )
-        found = _counted(list(self.counts.values()), sum(self.subjects.values()))
+        found = self._counted(self.clips, list(self.counts.values()), self.subjects)
         if self.synthetic:
             return f"{scheme.name}{part}: {found}; synthetic, so no published count applies"
+        if not self.published:
+            return f"{scheme.name}{part}: {found}; no counts are published"
+        unknown = [database_of(name).title for name in self.counts if name not in self.published]
+        but = f" (nothing is published of {' and '.join(unknown)})" if unknown else ""
         if self.as_published:
-            return f"{scheme.name}{part}: {found}, exactly as published"
-        published = [scheme.expected[name] for name in self.counts]
-        subjects = sum(scheme.expected_subjects[name] for name in self.counts)
-        return f"{scheme.name}{part}: {found}; NOT the published {_counted(published, subjects)}"
+            return f"{scheme.name}{part}: {found}, exactly as published{but}"
+        clips = {name: scheme.published_clips(name) or 0 for name in self.published}
+        per_class = [scheme.expected[name] for name in self.published if scheme.expected[name]]
+        subjects = {name: scheme.expected_subjects[name] for name in self.published if name in scheme.expected_subjects}
+        return f"{scheme.name}{part}: {found}; NOT the published {self._counted(clips, per_class, subjects)}{but}"
+
+    def _is_published(self, name: str) -> bool:
+        """Whether what was found of a database is all that is published of it."""
+        scheme = self.scheme
+        found = (self.counts[name], self.clips[name], self.subjects[name])
+        published = (scheme.expected[name] or None, scheme.published_clips(name), scheme.expected_subjects.get(name))
+        return all(b is None or a == b for a, b in zip(found, published, strict=True))
+
+    def _counted(
+        self, clips: Mapping[str, int], per_class: Sequence[tuple[int, ...]], subjects: Mapping[str, int]
+    ) -> str:
+        """Summed counts as the paper writes them: "442 clips = 250/109/83 and 68 subjects"."""
+        told = f"{sum(clips.values())} clips"
+        if per_class and not self.scheme.several:
+            told += f" = {'/'.join(map(str, np.sum(per_class, axis=0)))}"
+        return f"{told} and {sum(subjects.values())} subjects" if subjects else told
 
 
 @dataclass(frozen=True)
@@ -112,7 +139,7 @@ def counts_of(report: CheckReport) -> dict[str, Any]:
 
     Returns:
         "databases": by database, clips "used" and "dropped", and the number "published"; "protocols": by label scheme
-        and database, clips "used" and the number "published". No published number applies to synthetic clips: None.
+        and database, clips "used" and the number "published". Where nothing is published, and for synthetic clips, it is None.
     """
     databases = {}
     for check in report.databases:
@@ -121,8 +148,8 @@ def counts_of(report: CheckReport) -> dict[str, Any]:
         databases[check.database.name] = {"used": check.clips, "dropped": dropped, "published": published}
     protocols = {
         check.scheme.name: {
-            name: {"used": sum(counts), "published": None if check.synthetic else sum(check.scheme.expected[name])}
-            for name, counts in check.counts.items()
+            name: {"used": clips, "published": None if check.synthetic else check.scheme.published_clips(name)}
+            for name, clips in check.clips.items()
         }
         for check in report.schemes
     }
@@ -130,8 +157,11 @@ def counts_of(report: CheckReport) -> dict[str, Any]:
 
 
 def _check_database(release: Release) -> DatabaseCheck:
+    database = database_of(release.database)
+    if release.published is not None:
+        database = replace(database, n_clips=release.published.clips, n_subjects=release.published.subjects)
     return DatabaseCheck(
-        DATABASES[release.database],
+        database,
         release.root,
         clips=len(release.clips),
         subjects=len({clip.subject for clip in release.clips}),
@@ -139,22 +169,17 @@ def _check_database(release: Release) -> DatabaseCheck:
         discrepancies=release.discrepancies,
         synthetic=release.synthetic,
         class_source=release.class_source,
+        emotions=dict(Counter(clip.emotion for clip in release.clips).most_common()),
     )
 
 
 def _check_scheme(labelled: LabelledClips, databases: Sequence[str], synthetic: bool) -> SchemeCheck:
     scheme, index = labelled.scheme, labelled.index
-    counts, subjects = {}, {}
+    counts, clips, subjects = {}, {}, {}
     for name in (name for name in databases if name in scheme.expected):
         of_N = (index["database"] == name).to_numpy(bool)
-        counts[name] = tuple(np.bincount(labelled.target_N[of_N], minlength=len(scheme.classes)).tolist())
-        subjects[name] = int(index.loc[of_N, "subject"].nunique())
+        counts[name] = tuple(scheme.task.members(labelled.target_N[of_N]).sum(0).tolist())
+        clips[name], subjects[name] = int(of_N.sum()), int(index.loc[of_N, "subject"].nunique())
     reasons = labelled.left_out[labelled.left_out["database"].isin(counts)]["reason"].value_counts()
     left_out = {str(reason): int(n) for reason, n in reasons.items()}
-    return SchemeCheck(scheme, counts, subjects, int(labelled.by_rule_N.sum()), left_out, synthetic)
-
-
-def _counted(counts: Sequence[tuple[int, ...]], subjects: int) -> str:
-    """Summed counts as the paper writes them: "442 clips = 250/109/83 and 68 subjects"."""
-    total = np.sum(counts, axis=0)
-    return f"{total.sum()} clips = {'/'.join(map(str, total))} and {subjects} subjects"
+    return SchemeCheck(scheme, counts, clips, subjects, int(labelled.by_rule_N.sum()), left_out, synthetic)

@@ -1,4 +1,4 @@
-"""Training and test clips: leave-one-subject-out, cross-database, groups of subjects.
+"""Training and test clips: leave-one-subject-out, leave-one-database-out, cross-database, groups of subjects, parts.
 
 A group is a (database, subject); no group is ever on both sides of a fold.
 """
@@ -13,13 +13,13 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Int
 
-from merjax.datasets.clip import DATABASES
 from merjax.system.errors import MerjaxError
 
-KINDS = '"loso", "loso:DATABASE", "cross_database", "cross_database:TRAIN+TRAIN:TEST", "group:K"'
+KINDS = '"loso", "loso:DATABASE", "lodo", "cross_database", "cross_database:TRAIN+TRAIN:TEST", "group:K", "parts"'
 
 # in names, which enter the hash of a split and the randomness of a run: they stay as they are
 _ARROW, _INSIDE = "->", "inside "
+_TRAINED = "train"  # the part of a release that its owner's split trains on
 # Table 12, in its order; with CASME II and SAMM alone, what remains is Table 13.
 _CROSS_DATABASE = (
     (("casme2", "smic"), "samm"),
@@ -32,6 +32,7 @@ _CROSS_DATABASE = (
     (("samm",), "casme2"),
     (("samm",), "smic"),
 )
+_OF_TABLE_12 = ("smic", "casme2", "samm")
 
 
 class FoldId(NamedTuple):
@@ -39,7 +40,8 @@ class FoldId(NamedTuple):
 
     Attributes:
         name: what is held out ("casme2/sub01", "casme2+smic->samm", "group 1 of 5").
-        train_databases, test_database: the databases on either side of a fold across databases; else empty.
+        train_databases, test_database: the databases on either side of a fold across databases; else empty. Where a database's
+            owner splits it into parts, these are the parts, each as "dfme train" (see `pair_name`).
         inside: for a fold that was made among the training subjects of another fold (see `inner_subjects`), the name of that
             other fold; else empty.
     """
@@ -84,23 +86,30 @@ class Fold:
 
 
 def make_folds(
-    index: pd.DataFrame, kind: str, targets: Int[np.ndarray, "clips"] | None = None, seed: int = 0
+    index: pd.DataFrame,
+    kind: str,
+    targets: Int[np.ndarray, "clips"] | Bool[np.ndarray, "clips classes"] | None = None,
+    seed: int = 0,
 ) -> tuple[Fold, ...]:
     """The folds of an evaluation protocol.
 
     - "loso": one fold per (database, subject) over all clips.
     - "loso:casme2": leave-one-subject-out within one database; the other databases are on neither side.
+    - "lodo": leave-one-database-out, one fold per database; every clip is tested once.
     - "cross_database": the pairs of Table 12 for which clips are there (nine with three databases; with CASME II and
       SAMM the two of Table 13).
     - "cross_database:casme2+smic:samm": one of these pairs, here training on CASME II and SMIC, testing on SAMM. (The
       fold is then named as in the tables, "casme2+smic->samm"; an arrow in the setting would redirect a shell's output.)
     - "group:5": five groups of whole subjects, alike in classes, each held out once.
+    - "parts": the split of a release's owner, training on the part "train" and testing each other part. Clips of no part are
+      on neither side.
 
     Args:
-        index: the protocol's clips, columns database, subject, clip. Clips that are not in the protocol do not belong
-            here.
+        index: the protocol's clips, columns database, subject, clip, and for parts, part. Clips that are not in the protocol
+            do not belong here.
         kind: one of the above.
-        targets: for groups, the class of each clip, to balance over them; None balances the number of clips.
+        targets: for groups, the class of each clip, or whether it has each class (clips x classes), to balance over them; None
+            balances the number of clips.
         seed: for groups, breaks ties between subjects.
 
     Raises:
@@ -111,6 +120,10 @@ def make_folds(
         folds = _leave_one_subject_out(index, np.ones(len(index), bool), "")
     elif match := re.fullmatch(r"loso:(\w+)", kind):
         folds = _single_database(index, match[1])
+    elif kind == "lodo":
+        folds = _leave_one_database_out(index)
+    elif kind == "parts":
+        folds = _parts(index)
     elif kind == "cross_database":
         folds = _cross_database(index)
     elif match := re.fullmatch(r"cross_database:([\w+]+):(\w+)", kind):
@@ -190,6 +203,31 @@ def _single_database(index: pd.DataFrame, database: str) -> tuple[Fold, ...]:
     return _leave_one_subject_out(index, among_N, "loso:")
 
 
+def _leave_one_database_out(index: pd.DataFrame) -> tuple[Fold, ...]:
+    database_N = index["database"].to_numpy(dtype=object)
+    present = sorted(set(database_N))
+    if len(present) < 2:
+        raise MerjaxError(f"folds: lodo needs clips of at least two databases; found {', '.join(present) or 'none'}")
+    return tuple(Fold(f"lodo:{name}", database_N != name, database_N == name) for name in present)
+
+
+def _parts(index: pd.DataFrame) -> tuple[Fold, ...]:
+    part_N = index["part"].fillna("").to_numpy(dtype=object) if "part" in index else np.full(len(index), "", object)
+    name_N = index["database"].to_numpy(dtype=object) + " " + part_N
+    folds = tuple(
+        Fold(pair_name([f"{database} {_TRAINED}"], test), name_N == f"{database} {_TRAINED}", name_N == test)
+        for database in sorted(set(index["database"][part_N == _TRAINED]))
+        for test in sorted(set(name_N[(index["database"] == database) & ~np.isin(part_N, ["", _TRAINED])]))
+    )
+    if not folds:
+        found = ", ".join(sorted(set(name_N[part_N != ""]))) or "none"
+        raise MerjaxError(
+            "folds: parts needs a database that its owner splits, as DFME, with its training part and another one; "
+            f"found {found}"
+        )
+    return folds
+
+
 def _cross_database(index: pd.DataFrame) -> tuple[Fold, ...]:
     present = set(index["database"])
     database_N = index["database"].to_numpy(dtype=object)
@@ -199,7 +237,7 @@ def _cross_database(index: pd.DataFrame) -> tuple[Fold, ...]:
         if present >= {*train, test}
     )
     if not folds:
-        names = ", ".join(DATABASES)
+        names = ", ".join(_OF_TABLE_12)
         raise MerjaxError(f"folds: cross_database needs two of {names}; found {', '.join(sorted(present)) or 'none'}")
     return folds
 
@@ -211,7 +249,7 @@ def _pair(index: pd.DataFrame, train: Sequence[str], test: str) -> Fold:
     if name is None:
         raise MerjaxError(
             f"folds: '{'+'.join(train)}:{test}' is not a pair; write it like casme2+smic:samm, one or two of "
-            f"{', '.join(DATABASES)} to train on, a colon, and another one to test on"
+            f"{', '.join(_OF_TABLE_12)} to train on, a colon, and another one to test on"
         )
     folds = {fold.name: fold for fold in _cross_database(index)}
     if name not in folds:
@@ -229,9 +267,12 @@ def _groups(index: pd.DataFrame, k: int, targets: np.ndarray | None, seed: int) 
     subjects, subject_N = np.unique(subjects_of(index), return_inverse=True)
     if not 2 <= k <= len(subjects):
         raise MerjaxError(f"folds: group:{k} needs K from 2 to the number of subjects, {len(subjects)}")
-    class_N = np.zeros(len(index), int) if targets is None else np.unique(targets, return_inverse=True)[1]
-    count_GxK = np.zeros((len(subjects), class_N.max() + 1))
-    np.add.at(count_GxK, (subject_N, class_N), 1)
+    member_NxK = np.ones((len(index), 1)) if targets is None else targets
+    if member_NxK.ndim == 1:
+        member_NxK = member_NxK[:, None] == np.unique(member_NxK)
+    member_NxK = member_NxK[:, member_NxK.any(0)]
+    count_GxK = np.zeros((len(subjects), member_NxK.shape[1]))
+    np.add.at(count_GxK, subject_N, member_NxK)
     # Shares of each class, so that a rare one weighs as much as a frequent one, and of all clips, so that groups become
     # alike in size too and none stays empty.
     share_GxK = np.column_stack([count_GxK / count_GxK.sum(0), count_GxK.sum(1) / len(index)])

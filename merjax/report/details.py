@@ -23,10 +23,13 @@ def detail(section: Section, entry: Entry, crops: bool) -> dict[str, Any]:
     return {
         "label": entry.label,
         "warnings": warnings,
-        "confusion": drawn(
+        "confusion": None
+        if entry.task.several
+        else drawn(
             confusion_figure(entry, section.comparison.parts, warnings),
             f"{entry.label}: confusion matrices, clips{seeds}",
         ),
+        "no_confusion": _ONE_CLASS.format("A confusion matrix") if entry.task.several else "",
         "subjects_figure": drawn(
             subject_figure(section.subjects, entry.label, warnings), f"{entry.label}: per subject"
         ),
@@ -51,7 +54,9 @@ def on_request(section: Section) -> list[dict[str, Any]]:
                 "label": entry.label,
                 "warnings": warnings_of([entry]),
                 "classes": entry.classes,
-                "parts": [[part.title, pooled_confusion(entry, part).tolist()] for part in parts],
+                "parts": [
+                    [part.title, pooled_confusion(entry, part).tolist()] for part in parts if not entry.task.several
+                ],
                 "subjects": [[f"{database}/{subject}", clips, right] for database, subject, clips, right in people],
                 "mistakes": _captions(entry),
             }
@@ -59,7 +64,15 @@ def on_request(section: Section) -> list[dict[str, Any]]:
     return told
 
 
+_ONE_CLASS = (
+    "{} needs one class per clip, and here a clip may have several; the table of classes above and confusions.csv beside the "
+    "page tell how each was answered."
+)
+
+
 def _captions(entry: Entry) -> list[str]:
+    if entry.task.several:
+        return []
     rows = confident_mistakes(entry).to_dict("records")
     return [
         f"{row['database']}/{row['subject']}/{row['clip']}, seed {row['seed']}: {entry.classes[row['label']]}, predicted "
@@ -71,6 +84,8 @@ def _captions(entry: Entry) -> list[str]:
 def _mistakes(entry: Entry, crops: bool) -> tuple[Sequence[Picture], str]:
     """Pictures of the most confident mistakes with captions; if there are no pictures, the captions and the reason."""
     captions = _captions(entry)
+    if entry.task.several:
+        return [], _ONE_CLASS.format("A list of mistakes")
     if not captions:
         predicted = (entry.predictions["prediction"] >= 0).any()
         return [], "No clip was predicted wrong." if predicted else "Nothing predicted."

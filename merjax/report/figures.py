@@ -2,7 +2,7 @@
 
 import io
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import matplotlib
@@ -11,7 +11,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from merjax.datasets.clip import DATABASES
+from merjax.datasets.clip import database_of, in_order
 from merjax.scoring.entry import Entry
 from merjax.scoring.metrics import SCORES
 from merjax.scoring.parts import Part
@@ -111,18 +111,31 @@ def subject_figure(subjects: pd.DataFrame, label: str, warnings: Sequence[str] =
         figure = Figure((WIDTH, 0.8 + 0.17 * rows + title_height(label, warnings)))
         entitle(figure, label, warnings)
         panels = figure.subplots(1, columns, squeeze=False)[0]
+        colours = _colours_of(own["database"])
         for n, axes in enumerate(panels):
-            _draw_subjects(axes, own.iloc[n * rows : (n + 1) * rows].reset_index(drop=True), rows)
+            _draw_subjects(axes, own.iloc[n * rows : (n + 1) * rows].reset_index(drop=True), rows, colours)
         handles = {name: bar for axes in panels for bar, name in zip(*axes.get_legend_handles_labels(), strict=True)}
         figure.legend(handles.values(), handles.keys(), loc="outside lower right", ncols=3, frameon=False)
     return figure
 
 
-def _draw_subjects(axes: Axes, own: pd.DataFrame, rows: int) -> None:
+_SAME_EVERYWHERE = ("smic", "casme2", "samm")  # the paper's databases, which have one colour in all figures
+
+
+def _colours_of(databases: Iterable[str]) -> dict[str, str]:
+    """A colour for each database that a figure shows."""
+    order = in_order([*_SAME_EVERYWHERE, *databases])
+    return {name: COLOURS[n % len(COLOURS)] for n, name in enumerate(order)}
+
+
+def _draw_subjects(axes: Axes, own: pd.DataFrame, rows: int, colours: Mapping[str, str]) -> None:
     for database, of_database in own.groupby("database", sort=False):
-        colour = COLOURS[list(DATABASES).index(str(database))]
         axes.barh(
-            of_database.index, of_database["accuracy"], color=colour, height=0.75, label=DATABASES[str(database)].title
+            of_database.index,
+            of_database["accuracy"],
+            color=colours[str(database)],
+            height=0.75,
+            label=database_of(str(database)).title,
         )
     names = [f"{row['subject']} ({row['clips']})" for row in own.to_dict("records")]
     axes.set_yticks(range(len(own)), names, fontsize=7)

@@ -13,6 +13,7 @@ from merjax.report.page import render_page, separate_sentence
 from merjax.report.section import Section, warnings_of
 from merjax.report.tables import TextTable, latex, markdown
 from merjax.report.texts import budget_texts, class_texts, data_text, difference_texts, inflation_texts, score_texts
+from merjax.scoring.counts import WITHOUT_PICTURES
 from merjax.scoring.entry import KNOWN, SHUFFLED_ALL, Entry, features_know
 from merjax.scoring.megc_log import log_text
 from merjax.scoring.parts import are_across_databases
@@ -164,7 +165,7 @@ def _named_tables(section: Section, runs: Sequence[SweepResult]) -> Iterator[tup
 def _write_figures(folder: Path, prefix: str, section: Section) -> None:
     comparison, first = section.comparison, section.comparison.parts[0]
     warnings = warnings_of(comparison.entries)
-    scores, shown = section.scores_and_controls, [*section.shown, "majority", "chance"]
+    scores, shown = section.scores_and_controls, [*section.shown, *WITHOUT_PICTURES]
     figures = {"scores": score_figure(scores[scores["entry"].isin(shown)], first, warnings)}
     for name, all_rows, base in (("inflation", section.inflation, None), *_differences(section)):
         rows = all_rows[all_rows["entry"].isin(shown)] if len(all_rows) else all_rows
@@ -176,7 +177,8 @@ def _write_figures(folder: Path, prefix: str, section: Section) -> None:
     labels = [entry.label for entry in comparison.entries]
     for entry in section.detailed:
         own, label = warnings_of([entry]), safe_name(entry.label, labels)
-        figures[f"confusion-{label}"] = confusion_figure(entry, comparison.parts, own)
+        if not entry.task.several:
+            figures[f"confusion-{label}"] = confusion_figure(entry, comparison.parts, own)
         figures[f"subjects-{label}"] = subject_figure(section.subjects, entry.label, own)
     for name, figure in figures.items():
         (folder / f"{prefix}{name}.pdf").write_bytes(pdf(figure))

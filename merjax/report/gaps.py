@@ -4,17 +4,19 @@ from collections.abc import Sequence
 
 from merjax.report.section import Section
 from merjax.scoring.answers import counted
+from merjax.scoring.counts import clips_of_classes
 from merjax.sweeps.result import SweepResult
 
 
 def gaps_of(section: Section) -> list[str]:
     """What cannot be said of a comparison's trials, and why."""
     comparison = section.comparison
-    clips_K = counted(comparison.base, comparison.parts[0]).pooled_SxKxK[0].sum(1)
+    task = comparison.base.task
+    clips_K = clips_of_classes(task, counted(comparison.base, comparison.parts[0]).pooled_SxKxK[0])
     present = [name for name, clips in zip(comparison.base.classes, clips_K, strict=True) if clips]
     lost = [entry.label for entry in comparison.entries if not entry.has_answers]
     told = []
-    if len(present) == 1:
+    if len(present) == 1 and not task.several:
         told.append(
             f"All clips are of one class ({present[0]}), so no score here tells whether classes are told apart: always "
             "answering that class is right each time."

@@ -64,8 +64,10 @@ def target_crops(store: Store, database: str, subject: str, clip: str, *, whole_
         flow_HxWx3 = store.flow[int(np.flatnonzero(of_clip)[0])]
         picture = np.kron(np.hstack([*np.moveaxis(flow_HxWx3, -1, 0)]), np.ones((4, 4), np.uint8))
         return _png(picture), "u, v and strain"
+    late = target_frame(row)
     which = "middle frame, no apex after the onset is given" if late_apex(row) is None else f"apex, frame {row['apex']}"
-    at = int(row["first_row"]) + target_frame(row)
+    which += f", {1000 * late / row['fps']:.0f} ms after the onset at {row['fps']:g} fps"
+    at = int(row["first_row"]) + late
     if whole_face:
         picture = np.asarray(store.crops[FACE.name][at])
     else:

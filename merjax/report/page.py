@@ -29,6 +29,7 @@ from merjax.report.texts import (
     shortened,
 )
 from merjax.report.trials import page_table, trials_of
+from merjax.scoring.counts import WITHOUT_PICTURES
 from merjax.scoring.scores import COVERAGE, DRAWS
 from merjax.sweeps.result import SweepResult
 from merjax.system.versions import __version__
@@ -63,6 +64,7 @@ def render_page(runs: Sequence[SweepResult], sections: Sequence[Section], *, cro
             f"{100 * share:.0f} % of experiments with {people} subjects" for people, share in COVERAGE.items()
         ),
         most=MOST_DETAILED,
+        several=any(s.comparison.base.task.several for s in sections),
         vega=pictures.vega(),
     )
 
@@ -123,9 +125,7 @@ def _section(section: Section, runs: Sequence[SweepResult], crops: bool) -> dict
 
 def _score_picture(section: Section, leading: Sequence[str], warnings: Sequence[str]) -> Picture:
     part, rows = section.comparison.parts[0], section.scores_and_controls
-    own = rows[
-        (rows["part"] == part.name) & (rows["entry"].isin(leading) | rows["control"].isin(["majority", "chance"]))
-    ]
+    own = rows[(rows["part"] == part.name) & (rows["entry"].isin(leading) | rows["control"].isin(WITHOUT_PICTURES))]
     shown = own.assign(entry=own["entry"].map(section.names).fillna(own["entry"]))
     more = len(section.comparison.entries) - len(leading)
     which = (

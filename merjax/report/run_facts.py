@@ -80,7 +80,7 @@ def _data(group: GroupData) -> dict[str, Any]:
             "folds": str(len(group.folds)),
             "clips": f"{group.clips} of {group.subjects} subjects, {group.frames} frames in use",
         },
-        "cut": group.cut_sentence,
+        "remarks": [*filter(None, [group.cut_sentence, group.rates_sentence])],
         "dropped": [str(clip) for clip in group.dropped],
         "left_out": [str(clip) for clip in group.left_out],
         "reasons": [f"{n} × {reason}" for reason, n in reasons.items()],

@@ -7,14 +7,16 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
+from merjax.protocols import scheme_named
 from merjax.report.comparison import Comparison
 from merjax.report.names import short_names
 from merjax.report.settings import Settings
 from merjax.scoring.answers import answers_of, counted
 from merjax.scoring.audit import Audit, audits_of
 from merjax.scoring.choosing import AtChance, Choice, choose, highest_at_chance
+from merjax.scoring.counts import scores_of
 from merjax.scoring.entry import KNOWN_NOTE, LEAKS, SHUFFLED_ALL, Entry, features_know
-from merjax.scoring.metrics import uf1
+from merjax.scoring.metrics import Score
 from merjax.scoring.parts import Part
 from merjax.scoring.resamples import comparable
 from merjax.scoring.scores import (
@@ -106,15 +108,17 @@ class Section:
 
     @cached_property
     def confusions(self) -> pd.DataFrame:
-        """Long form: part, entry, truth, prediction, clips (summed over seeds)."""
+        """Long form: part, entry, truth, prediction, clips (summed over seeds); of several classes per clip, each by itself."""
         rows = []
         for part in self.comparison.parts:
             for entry in self.comparison.entries:
-                counts = pooled_confusion(entry, part)
+                counts, several = pooled_confusion(entry, part), entry.task.several
+                told = [(f"not {name}", name) for name in entry.classes] if several else [entry.classes]
                 rows += [
-                    {"part": part.name, "entry": entry.label, "truth": t, "prediction": p, "clips": int(counts[i, j])}
-                    for i, t in enumerate(entry.classes)
-                    for j, p in enumerate(entry.classes)
+                    {"part": part.name, "entry": entry.label, "truth": t, "prediction": p, "clips": int(of_names[i, j])}
+                    for names, of_names in zip(told, counts if several else counts[None], strict=True)
+                    for i, t in enumerate(names)
+                    for j, p in enumerate(names)
                 ]
         return pd.DataFrame(rows)
 
@@ -140,17 +144,21 @@ class Section:
         """What choosing the best of these by UF1 adds to its score; None if there is nothing to choose from."""
         if len(self.choosable) < 2:
             return None
-        return choose([counted(entry, self.comparison.parts[0]).counts_SxQxKxK for entry in self.choosable], uf1)
+        return choose([counted(entry, self.comparison.parts[0]).counts_SxQxKxK for entry in self.choosable], self._uf1)
+
+    @property
+    def _uf1(self) -> Score:
+        return scores_of(self.comparison.base.task)["UF1"]
 
     @cached_property
     def at_chance(self) -> AtChance | None:
         """The same trials' highest UF1 if the labels of the clips are shuffled."""
         if self.choice is None:
             return None
-        first, classes = self.choosable[0], self.comparison.base.classes
+        first, task = self.choosable[0], self.comparison.base.task
         part = self.comparison.parts[0]
         answers = [answers_of(entry).by_clip(part) for entry in self.choosable]
-        return highest_at_chance(answers_of(first).by_clip(part, truth=True)[0], answers, len(classes), uf1)
+        return highest_at_chance(answers_of(first).by_clip(part, truth=True)[0], answers, task, self._uf1)
 
     @property
     def best(self) -> Entry:
@@ -204,7 +212,9 @@ def warnings_of(entries: Sequence[Entry]) -> tuple[str, ...]:
     synthetic = any(entry.data.statement for entry in entries)
     leaking = [entry for entry in entries if entry.selection == "oracle"]
     known = any(features_know(entry.config) for entry in entries)
-    return (SYNTHETIC,) * synthetic + (LEAKS, _choice(leaking)) * bool(leaking) + (KNOWN_NOTE,) * known
+    of_schemes = (scheme_named(entry.data.protocol, entry.data.classes).note for entry in entries)
+    notes = tuple(dict.fromkeys(filter(None, of_schemes)))
+    return (SYNTHETIC,) * synthetic + notes + (LEAKS, _choice(leaking)) * bool(leaking) + (KNOWN_NOTE,) * known
 
 
 def _choice(leaking: Sequence[Entry]) -> str:

@@ -6,7 +6,6 @@ from typing import Any
 
 import pandas as pd
 
-from merjax.datasets.clip import DATABASES
 from merjax.report.charts import axis_chart, cost_chart, importance_chart, pair_chart, rank_chart, said
 from merjax.report.pictures import Picture, charted
 from merjax.report.section import Section, warnings_of
@@ -94,7 +93,7 @@ def _cost(section: Section, trials: pd.DataFrame) -> Picture | None:
 
 def rank_picture(section: Section) -> Picture | None:
     """Mean ranks over the databases with the critical difference, for three to 24 trials on two databases or more."""
-    databases = [part for part in section.comparison.parts if part.name in DATABASES]
+    databases = [part for part in section.comparison.parts if part.database]
     entries = section.choosable
     if not 3 <= len(entries) <= _MOST_RANKED or len(databases) < 2:
         return None

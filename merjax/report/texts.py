@@ -5,10 +5,11 @@ from types import MappingProxyType
 
 import numpy as np
 
-from merjax.datasets.clip import DATABASES
-from merjax.protocols import SCHEMES
+from merjax.datasets.clip import database_of, in_order
+from merjax.protocols import LabelScheme, scheme_named
 from merjax.report.section import Section, records, warnings_of
 from merjax.report.tables import TextTable
+from merjax.scoring.counts import WITHOUT_PICTURES
 from merjax.scoring.entry import Entry
 from merjax.scoring.metrics import SCORES
 from merjax.scoring.parts import Part, of_part
@@ -22,6 +23,19 @@ FEW_SUBJECTS = 20
 def score_texts(section: Section) -> list[TextTable]:
     """Scores of all entries and controls, a table per part."""
     return [_score_text(section, part) for part in section.comparison.parts]
+
+
+_ONE = (
+    "UF1 is the macro F1 of the pooled predictions: both names mean the same number.",
+    "majority: always the part's most frequent class; chance: random answers with the classes' frequencies.",
+)
+_SEVERAL = (
+    "A clip may have several classes. UF1 is the macro F1, the mean over classes of F1 = 2 TP / (2 TP + FP + FN); UAR the mean "
+    "over classes of the recalls of clips with the class and of clips without it; accuracy the share of right answers to all "
+    "questions whether a clip has a class.",
+    "majority: of each class, what most clips have, so that a class that fewer than half have is never found; every class: all "
+    "classes in each clip, whose UF1 a trial must pass to tell anything; chance: random answers with each class's frequency.",
+)
 
 
 def _score_text(section: Section, part: Part) -> TextTable:
@@ -38,12 +52,13 @@ def _score_text(section: Section, part: Part) -> TextTable:
             rows.append((f"{row['entry']}: {OF_FOLDS}", *cells, "", str(row["clips"]), str(row["subjects"])))
     seeds = max(row["seeds"] for row in own)
     subjects = own[0]["subjects"]
+    scores_mean, controls_mean = _SEVERAL if comparison.base.task.several else _ONE
     notes = [
         f"Pooled over folds. In brackets: 95 % interval of {DRAWS} bootstrap samples of the {subjects} subjects"
         + (f"; score: mean ± standard deviation over {seeds} seeds." if seeds > 1 else "; one seed."),
-        "UF1 is the macro F1 of the pooled predictions: both names mean the same number.",
-        "majority: always the part's most frequent class; chance: random answers with the classes' frequencies. Its brackets "
-        f"hold 95 % of {DRAWS} such answers to the same clips; they are not an interval over subjects.",
+        scores_mean,
+        f"{controls_mean} Its brackets hold 95 % of {DRAWS} such answers to the same clips; they are not an interval over "
+        "subjects.",
     ]
     if any(row["diverged"] for row in own):
         notes.append("The clips of runs that diverged are scored as wrong.")
@@ -54,7 +69,7 @@ def _score_text(section: Section, part: Part) -> TextTable:
         notes.append(
             f"{subjects} subjects are few: in simulated experiments such 95 % intervals held the truth in {simulated} subjects."
         )
-    if (lost := share_losing_a_class(of_part(comparison.base.predictions, part), comparison.base.classes)) >= 0.005:
+    if (lost := share_losing_a_class(of_part(comparison.base.predictions, part), comparison.base.task)) >= 0.005:
         notes.append(
             f"A class is rare here: in {100 * lost:.0f} % of the bootstrap samples none of its clips is drawn; UF1 and UAR "
             "are then means over the classes that are left."
@@ -196,7 +211,7 @@ def shortened(section: Section, tables: Sequence[TextTable]) -> list[TextTable]:
     more = len(section.comparison.entries) - len(section.shown)
     if not more:
         return list(tables)
-    kept = (*section.shown, "majority", "chance")
+    kept = (*section.shown, *WITHOUT_PICTURES)
     note = f"{more} more trials are left out here; all are in the page's table of trials and in the CSV files beside the page."
 
     def is_kept(name: str) -> bool:
@@ -210,23 +225,24 @@ def shortened(section: Section, tables: Sequence[TextTable]) -> list[TextTable]:
 
 def data_text(entry: Entry) -> TextTable:
     """How many of the published clips and subjects were used, by database."""
-    scheme, data = SCHEMES[entry.data.protocol], entry.data
+    scheme, data = scheme_named(entry.data.protocol, entry.data.classes), entry.data
     one_seed = entry.predictions[entry.predictions["seed"] == entry.seeds[0]].drop_duplicates(
         ["database", "subject", "clip"]
     )
-    used = [name for name in DATABASES if (one_seed["database"] == name).any()]
-    listed = used if data.statement else [name for name in DATABASES if name in used or name in scheme.expected]
+    used = in_order(one_seed["database"])
+    listed = used if data.statement else in_order([*used, *scheme.expected])
     counted = []
     for database in listed:
         own = one_seed[one_seed["database"] == database]
-        tested = [len(own), own["subject"].nunique(), *np.bincount(own["label"], minlength=len(scheme.classes))]
-        expected = scheme.expected.get(database, (0,) * len(scheme.classes))
-        counted.append((tested, [sum(expected), scheme.expected_subjects.get(database, 0), *expected]))
+        of_classes = scheme.task.members(own["label"].to_numpy(int)).sum(0)
+        tested = [len(own), own["subject"].nunique(), *of_classes.tolist()]
+        counted.append((tested, _expected(scheme, database)))
     if len(listed) > 1:
-        counted.append(tuple(np.sum(counts, axis=0).tolist() for counts in zip(*counted, strict=True)))
-    names = [*(DATABASES[name].title for name in listed), "all"][: len(counted)]
+        tested, expected = ([sum(column) for column in zip(*side, strict=True)] for side in zip(*counted, strict=True))
+        counted.append((tested, expected))
+    names = [*(database_of(name).title for name in listed), "all"][: len(counted)]
     rows = [
-        (name, *(f"{n} / {'–' if data.statement else m}" for n, m in zip(*counts, strict=True)))
+        (name, *(f"{n} / {'–' if data.statement or m != m else m}" for n, m in zip(*counts, strict=True)))
         for name, counts in zip(names, counted, strict=True)
     ]
     notes = ["Synthetic: no published count applies."] if data.statement else []
@@ -238,3 +254,13 @@ def data_text(entry: Entry) -> TextTable:
         tuple(rows),
         tuple(notes),
     )
+
+
+def _expected(scheme: LabelScheme, database: str) -> list[float]:
+    """The published numbers of clips, subjects, and clips per class; NaN for what is not published, 0 for a database without
+    a part in the protocol."""
+    if database not in scheme.expected:
+        return [0 if scheme.expected else np.nan] * (2 + len(scheme.classes))
+    clips, subjects = scheme.published_clips(database), scheme.expected_subjects.get(database)
+    per_class = scheme.expected[database] or (np.nan,) * len(scheme.classes)
+    return [np.nan if clips is None else clips, np.nan if subjects is None else subjects, *per_class]

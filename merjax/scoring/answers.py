@@ -7,7 +7,8 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from jaxtyping import Bool, Int
 
-from merjax.datasets.clip import DATABASES
+from merjax.protocols.tasks import Task
+from merjax.scoring.counts import clips_of, tally
 from merjax.scoring.entry import Entry
 from merjax.scoring.parts import Part
 from merjax.scoring.predictions import counted_predictions
@@ -20,11 +21,11 @@ class Answers:
 
     def __init__(self, entry: Entry) -> None:
         own = entry.predictions
-        self._classes = len(entry.classes)
+        self._task = entry.task
         self._database_N, self._subject_N, self._clip_N, self._fold_N = (
             own[name].to_numpy(dtype=object) for name in ("database", "subject", "clip", "fold")
         )
-        self._label_N, self._answer_N = own["label"].to_numpy(), counted_predictions(own, self._classes)
+        self._label_N, self._answer_N = own["label"].to_numpy(), counted_predictions(own, self._task)
         self._seed_N = np.unique(own["seed"].to_numpy(), return_inverse=True)[1]
         self._diverged_N = own["prediction"].to_numpy() < 0
         people = [f"{d}/{s}" for d, s in zip(self._database_N, self._subject_N, strict=True)]
@@ -49,16 +50,17 @@ class Answers:
         """Whether rows are of a part, see `merjax.scoring.parts.of_part`."""
         if part.fold:
             return self._fold_N == part.name
-        return self._database_N == part.name if part.name in DATABASES else np.ones(len(self._label_N), bool)
+        return self._database_N == part.database if part.database else np.ones(len(self._label_N), bool)
 
     def _count(self, in_N: Bool[np.ndarray, "N"]) -> "Counted":
         people, person_N = np.unique(self._person_N[in_N], return_inverse=True)
-        shape = (self._seed_N.max() + 1, len(people), self._classes, self._classes)
-        cells = (self._seed_N[in_N], person_N, self._label_N[in_N], self._answer_N[in_N])
-        counts = np.bincount(np.ravel_multi_index(cells, shape), minlength=int(np.prod(shape))).reshape(shape)
+        seeds = int(self._seed_N.max()) + 1
+        group_N = self._seed_N[in_N] * len(people) + person_N
+        tallied = tally(self._task, group_N, seeds * len(people), self._label_N[in_N], self._answer_N[in_N])
+        counts = tallied.reshape(seeds, len(people), *tallied.shape[1:])
         lost = in_N & self._diverged_N
         runs = set(zip(self._seed_N[lost], self._fold_N[lost], strict=True))
-        return Counted(tuple(self._people[people].tolist()), counts, len(runs))
+        return Counted(self._task, tuple(self._people[people].tolist()), counts, len(runs))
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,23 +68,26 @@ class Counted:
     """The answers to the clips of a part.
 
     Attributes:
+        task: what is answered about a clip.
         people: the subjects, "database/subject", in alphabetical order.
-        counts_SxQxKxK: of each seed and subject, clips by class and answer; the clips of a diverged run count as wrong.
+        counts_SxQxKxK: of each seed and subject, clips by class and answer; the clips of a diverged run count as wrong. Where
+            a clip may have several classes, the last axes are K, 2, 2: see `merjax.scoring.counts`.
         diverged: how many runs diverged.
     """
 
+    task: Task
     people: tuple[str, ...]
-    counts_SxQxKxK: Int[np.ndarray, "S Q K K"]
+    counts_SxQxKxK: Int[np.ndarray, "S Q *counts"]
     diverged: int
 
     @cached_property
-    def pooled_SxKxK(self) -> Int[np.ndarray, "S K K"]:
-        """The confusion matrix of each seed."""
+    def pooled_SxKxK(self) -> Int[np.ndarray, "S *counts"]:
+        """The confusion matrix of each seed, or of each of its classes."""
         return self.counts_SxQxKxK.sum(1)
 
     @property
     def clips(self) -> int:
-        return int(self.pooled_SxKxK[0].sum())
+        return int(clips_of(self.task, self.pooled_SxKxK)[0])
 
 
 def answers_of(entry: Entry) -> Answers:

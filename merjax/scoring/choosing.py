@@ -14,6 +14,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy.stats import t as student
 
+from merjax.protocols.tasks import Task
 from merjax.scoring.metrics import Score
 
 ROUNDS = 400
@@ -56,12 +57,13 @@ class Choice(NamedTuple):
 
 
 def choose(
-    counts: Sequence[Int[np.ndarray, "S Q K K"]], score: Score, *, rounds: int = ROUNDS, seed: int = 0
+    counts: Sequence[Int[np.ndarray, "S Q *counts"]], score: Score, *, rounds: int = ROUNDS, seed: int = 0
 ) -> Choice:
     """Choose the trial with the highest score, and estimate how much of its lead is luck.
 
     Args:
-        counts: of each trial, the confusion matrices of its seeds and subjects; all trials have the same subjects.
+        counts: of each trial, the confusion matrices of its seeds and subjects (see `merjax.scoring.answers.Counted`); all
+            trials have the same subjects.
         score: of confusion matrices, see `merjax.scoring.metrics`; a trial's score is its mean over seeds.
         rounds: how many times subjects are drawn.
         seed: of the draws.
@@ -101,10 +103,10 @@ def _honest_lead(counts: Sequence[np.ndarray], score: Score, times_DxQ: np.ndarr
 
 def _scores(counts: Sequence[np.ndarray], weight_DxQ: np.ndarray, score: Score) -> Float[np.ndarray, "T D"]:
     """Each trial's score with these weights of the subjects, the mean over its seeds; all trials at once."""
-    seeds, classes = [len(own) for own in counts], counts[0].shape[-1]
+    seeds, matrix = [len(own) for own in counts], counts[0].shape[2:]
     counts_QxN = np.concatenate([own.swapaxes(0, 1).reshape(own.shape[1], -1) for own in counts], axis=1)
     pooled = np.asarray(weight_DxQ, float) @ counts_QxN
-    of_seeds_DxN = score(pooled.reshape(len(pooled), sum(seeds), classes, classes))
+    of_seeds_DxN = score(pooled.reshape(len(pooled), sum(seeds), *matrix))
     firsts = np.cumsum([0, *seeds[:-1]])
     return (np.add.reduceat(of_seeds_DxN, firsts, axis=1) / seeds).T
 
@@ -122,7 +124,7 @@ class AtChance(NamedTuple):
 def highest_at_chance(
     truth_N: Int[np.ndarray, "N"],
     predictions: Sequence[Int[np.ndarray, "S N"]],
-    classes: int,
+    task: Task,
     score: Score,
     *,
     rounds: int = 200,
@@ -136,22 +138,31 @@ def highest_at_chance(
     Args:
         truth_N: the classes of the clips.
         predictions: of each trial, the answers of its seeds to these clips, from 0.
-        classes: the number of classes K.
+        task: what is answered about a clip.
         score: of confusion matrices.
         rounds: how often labels are shuffled.
         seed: of the shuffling.
     """
     rng = np.random.default_rng(seed)
     truth_DxN = np.stack([rng.permutation(truth_N) for _ in range(rounds)])
-    truth_DxKxN = (truth_DxN[:, None] == np.arange(classes)[:, None]).astype(np.float32)
+    truth_DxNxK = np.stack([task.members(truth_N) for truth_N in truth_DxN]).astype(np.float32)
     scores_TxD = np.stack(
         [
-            score(
-                np.stack([truth_DxKxN @ (own_N[:, None] == np.arange(classes)).astype(np.float32) for own_N in own_SxN])
-            ).mean(0)
+            score(np.stack([_met(task, truth_DxNxK, task.members(own_N)) for own_N in own_SxN])).mean(0)
             for own_SxN in predictions
         ]
     )
     highest_D = scores_TxD.max(0)
     low, high = np.quantile(highest_D, [0.025, 0.975])
     return AtChance(float(scores_TxD.mean()), float(highest_D.mean()), float(low), float(high), rounds)
+
+
+def _met(task: Task, truth_DxNxK: np.ndarray, answer_NxK: np.ndarray) -> np.ndarray:
+    """Counts of the same answers against D truths, see `merjax.scoring.counts`."""
+    answer_NxK = answer_NxK.astype(np.float32)
+    if not task.several:
+        return truth_DxNxK.swapaxes(1, 2) @ answer_NxK
+    clips, found_DxK = len(answer_NxK), np.einsum("dnk,nk->dk", truth_DxNxK, answer_NxK)
+    with_DxK, said_K = truth_DxNxK.sum(1), answer_NxK.sum(0)
+    rows = [clips - with_DxK - said_K + found_DxK, said_K - found_DxK, with_DxK - found_DxK, found_DxK]
+    return np.stack(rows, axis=-1).reshape(*found_DxK.shape, 2, 2)

@@ -9,6 +9,7 @@ import pandas as pd
 
 from merjax.config import Config
 from merjax.protocols import FoldId
+from merjax.protocols.tasks import Task
 
 SELECTIONS = {"fixed": "", "inner": "inner subjects", "oracle": "oracle (leaks)"}
 SHUFFLED_ALL = "shuffle everything"  # the control that shuffles the tested labels, too
@@ -43,7 +44,10 @@ class GroupData:
         left_out: clips of the store that the protocol or the folds leave out.
         statement: the statement of synthetic data about itself; "" for real recordings.
         cut: clips whose sequences are cut at `length` frames, which is 0 if there is no limit.
+        rates: the frames per second of its clips, each once, where they are far apart and a setting counts frames; else empty.
+        counting: that setting, such as "data.frames: count:8".
         cost: by stage, about how many 1e9 multiply-adds one run takes, in the order in which stages train.
+        several: whether a clip may have several classes, or none, see `merjax.protocols.tasks.Task`.
     """
 
     store: str
@@ -61,7 +65,15 @@ class GroupData:
     statement: str = ""
     cut: int = 0
     length: int = 0
+    rates: tuple[float, ...] = ()
+    counting: str = ""
     cost: Mapping[str, float] = field(default_factory=dict)
+    several: bool = False
+
+    @property
+    def task(self) -> Task:
+        """What is answered about a clip."""
+        return Task(self.classes, self.several)
 
     @property
     def cut_sentence(self) -> str:
@@ -71,15 +83,28 @@ class GroupData:
         frames = f"the {self.length} frames of temporal.length"
         return f"{self.cut} of {self.clips} clips are cut at the end: they have more than {frames}"
 
+    @property
+    def rates_sentence(self) -> str:
+        """A warning that a setting counts frames which do not last equally long; "" if none does."""
+        if not self.rates:
+            return ""
+        *others, last = (f"{rate:g}" for rate in self.rates)
+        return (
+            f"clips have {', '.join(others)} and {last} frames per second, and {self.counting} counts frames, which last "
+            f"{1000 / self.rates[-1]:.0f} to {1000 / self.rates[0]:.0f} ms; data.frames: fps:{self.rates[0]:g} gives all clips "
+            "the same steps"
+        )
+
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> "GroupData":
         """Read back what `to_json` wrote. It holds only the names of folds, see `merjax.protocols.FoldId.of_name`."""
-        others = {key: value for key, value in content.items() if key not in ("dropped", "left_out", "work")}
+        others = {key: value for key, value in content.items() if key not in ("dropped", "left_out", "work", "rates")}
         return cls(
             **others
             | {"classes": tuple(content["classes"]), "folds": tuple(map(FoldId.of_name, content["folds"]))}
             | {key: tuple(SkippedClip(**clip) for clip in content[key]) for key in ("dropped", "left_out")},
             cost=content["work"],
+            rates=tuple(content.get("rates", ())),
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -88,6 +113,10 @@ class GroupData:
         cost = content.pop("cost")
         if not self.cut:  # as plans of older versions
             del content["cut"], content["length"]
+        if not self.rates:
+            del content["rates"], content["counting"]
+        if not self.several:
+            del content["several"]
         return content | {
             "classes": list(self.classes),
             "folds": [fold.name for fold in self.folds],
@@ -99,6 +128,18 @@ class GroupData:
 
 def _listed(clips: Sequence[SkippedClip]) -> list[dict[str, str]]:
     return [clip._asdict() for clip in clips]
+
+
+def left_out_sentences(groups: Sequence[GroupData]) -> list[str]:
+    """Sentences on the clips that groups do not use, or not whole, or that are not alike in time; each once, since groups often
+    share them."""
+    sentences = []
+    for group in groups:
+        sentences += [f"dropped {clip}" for clip in group.dropped]
+        if group.left_out:
+            sentences.append(f"{len(group.left_out)} clips of the store are not in {group.protocol} (see plan.json)")
+        sentences += filter(None, [group.cut_sentence, group.rates_sentence])
+    return list(dict.fromkeys(sentences))
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,6 +184,11 @@ class Entry:
     @property
     def classes(self) -> tuple[str, ...]:
         return self.data.classes
+
+    @property
+    def task(self) -> Task:
+        """What is answered about a clip."""
+        return self.data.task
 
     @cached_property
     def tested(self) -> frozenset[tuple[Any, ...]]:

@@ -8,7 +8,8 @@
 
     # leaks: ...            perhaps, at the beginning: what one must know about the predictions
 
-Classes are numbered as in `merjax.protocols.SCHEMES` (megc3: 0 negative, 1 positive, 2 surprise). A prediction of -1 means that
+Classes are numbered as in `merjax.protocols.SCHEMES` (megc3: 0 negative, 1 positive, 2 surprise). Where a clip may have several
+(au12), a number is the sum of 2**k over its classes, see `merjax.protocols.tasks.Task`. A prediction of -1 means that
 there is none (the training diverged); it is scored as wrong.
 """
 
@@ -72,7 +73,7 @@ def rescore(log: str | Path, *, clips: str | Path | None = None, protocol: str =
         clips: a table (CSV or a workbook) of the clips that the log must have: columns database, subject, clip; label is
             compared if there. If None, each database in the log must have the protocol's published number of clips per class
             and of subjects.
-        protocol: "megc3" or "au5".
+        protocol: a label scheme, such as "megc3" or "au5".
 
     Returns:
         Pooled UF1, UAR and accuracy of the whole log and of each database, with intervals over subjects.
@@ -92,7 +93,8 @@ def rescore(log: str | Path, *, clips: str | Path | None = None, protocol: str =
     else:
         check_against_list(predictions, user_path(clips), str(log))
     unpredicted = int((predictions["prediction"] < 0).sum())
-    return Scores(score_log(predictions, scheme), absent, unpredicted, read_remarks(log))
+    remarks = (*filter(None, [scheme.note]), *read_remarks(log))
+    return Scores(score_log(predictions, scheme), absent, unpredicted, remarks)
 
 
 def log_text(predictions: pd.DataFrame, remark: str = "") -> str:
@@ -165,14 +167,21 @@ def check_against_counts(log: pd.DataFrame, scheme: LabelScheme, source: str) ->
     for database, own in log.groupby("database"):
         if database not in scheme.expected:
             raise MerjaxError(f"{source}: {DATABASES[str(database)].title} has no part in {scheme.name}")
-        found = tuple(int((own["label"] == k).sum()) for k in range(len(scheme.classes)))
-        subjects = own["subject"].nunique()
-        expected, expected_subjects = scheme.expected[str(database)], scheme.expected_subjects[str(database)]
-        if (found, subjects) != (expected, expected_subjects):
+        clips, people = scheme.published_clips(str(database)), scheme.expected_subjects.get(str(database))
+        if clips is None:
+            raise MerjaxError(
+                f"{source}: no numbers of {DATABASES[str(database)].title}'s clips are published for {scheme.name}, so nothing "
+                "tells whether the log is complete; give the list of its clips with --clips"
+            )
+        found = tuple(scheme.task.members(own["label"].to_numpy()).sum(0).tolist())
+        subjects, expected = own["subject"].nunique(), scheme.expected[str(database)]
+        if len(own) != clips or (expected and found != expected) or (people and subjects != people):
             raise MerjaxError(
                 f"{source}: {DATABASES[str(database)].title} has {len(own)} clips ({_counts(found)} "
-                f"{'/'.join(scheme.classes)}) of {subjects} subjects, but {scheme.name} has {sum(expected)} "
-                f"({_counts(expected)}) of {expected_subjects}; complete the log, or give the list of its clips with --clips"
+                f"{'/'.join(scheme.classes)}) of {subjects} subjects, but {scheme.name} has {clips}"
+                + (f" ({_counts(expected)})" if expected else "")
+                + (f" of {people}" if people else "")
+                + "; complete the log, or give the list of its clips with --clips"
             )
 
 
@@ -181,8 +190,8 @@ def absent_databases(log: pd.DataFrame, scheme: LabelScheme) -> str:
     absent = [name for name in scheme.expected if not (log["database"] == name).any()]
     if not absent:
         return ""
-    each = ", ".join(f"{DATABASES[name].title} 0 / {sum(scheme.expected[name])}" for name in absent)
-    whole = sum(map(sum, scheme.expected.values()))
+    each = ", ".join(f"{DATABASES[name].title} 0 / {scheme.published_clips(name)}" for name in absent)
+    whole = sum(scheme.published_clips(name) or 0 for name in scheme.expected)
     return (
         f"NOT THE WHOLE PROTOCOL: {len(log)} / {whole} clips of {scheme.name} ({each}). The scores below are on the other "
         f"databases alone; do not compare them with others' scores on {scheme.name}."
@@ -240,9 +249,9 @@ def score_log(log: pd.DataFrame, scheme: LabelScheme) -> pd.DataFrame:
     rows = []
     for part in parts_of(scheme.name, (), predictions):
         own = of_part(predictions, part)
-        draws = resampled(own, scheme.classes)
+        draws = resampled(own, scheme.task)
         row = {"part": part.name, "clips": len(own), "subjects": len(own[CLIP[:2]].drop_duplicates())}
-        for name, values in seed_scores(own, scheme.classes).items():
+        for name, values in seed_scores(own, scheme.task).items():
             low, high = interval(draws[name], LEVEL)
             row |= {name: float(values[0]), f"{name}_low": low, f"{name}_high": high}
         rows.append(row)
@@ -266,15 +275,17 @@ def _database(word: str, where: str) -> Database:
 
 
 def _labels(words: list[str], scheme: LabelScheme, where: str) -> tuple[int, int]:
-    classes = ", ".join(f"{k} {name}" for k, name in enumerate(scheme.classes))
+    number_K = [2**k if scheme.several else k for k in range(len(scheme.classes))]
+    classes = ", ".join(f"{number} {name}" for number, name in zip(number_K, scheme.classes, strict=True))
     truth, prediction = whole_cell(words[1]), whole_cell(words[2])
     if (
         truth is None
         or prediction is None
-        or not (0 <= truth < len(scheme.classes) and -1 <= prediction < len(scheme.classes))
+        or not (0 <= truth < scheme.task.labels and -1 <= prediction < scheme.task.labels)
     ):
+        sums = "sums of " if scheme.several else ""
         raise MerjaxError(
-            f'{where}: truth and prediction are "{words[1]}" and "{words[2]}"; classes of {scheme.name} are {classes}'
+            f'{where}: truth and prediction are "{words[1]}" and "{words[2]}"; classes of {scheme.name} are {sums}{classes}'
         )
     return truth, prediction
 

@@ -30,27 +30,27 @@ def confusion_matrix(truth: Int[np.ndarray, "N"], prediction: Int[np.ndarray, "N
 def f1_per_class(confusion: Confusion) -> Float[np.ndarray, "*batch classes"]:
     """F1 of each class, 2 TP / (2 TP + FP + FN); NaN for a class in neither truth nor predictions."""
     hits = np.diagonal(confusion, axis1=-2, axis2=-1)
-    return _ratio(2 * hits, confusion.sum(-1) + confusion.sum(-2))
+    return ratio(2 * hits, confusion.sum(-1) + confusion.sum(-2))
 
 
 def recall_per_class(confusion: Confusion) -> Float[np.ndarray, "*batch classes"]:
     """Share of each class's clips that is found, TP / N; NaN for a class that does not occur."""
-    return _ratio(np.diagonal(confusion, axis1=-2, axis2=-1), confusion.sum(-1))
+    return ratio(np.diagonal(confusion, axis1=-2, axis2=-1), confusion.sum(-1))
 
 
 def uf1(confusion: Confusion) -> Float[np.ndarray, "*batch"]:
     """Unweighted F1, Eq. 8: the mean of the classes' F1 of the pooled confusion matrix."""
-    return _mean_of_defined(f1_per_class(confusion))
+    return mean_of_defined(f1_per_class(confusion))
 
 
 def uar(confusion: Confusion) -> Float[np.ndarray, "*batch"]:
     """Unweighted average recall, Eq. 9: the mean of the classes' recall of the pooled confusion matrix."""
-    return _mean_of_defined(recall_per_class(confusion))
+    return mean_of_defined(recall_per_class(confusion))
 
 
 def accuracy(confusion: Confusion) -> Float[np.ndarray, "*batch"]:
     """Share of clips that are predicted right; NaN without clips."""
-    return _ratio(np.trace(confusion, axis1=-2, axis2=-1), confusion.sum((-2, -1)))
+    return ratio(np.trace(confusion, axis1=-2, axis2=-1), confusion.sum((-2, -1)))
 
 
 SCORES: dict[str, Score] = {"UF1": uf1, "UAR": uar, "accuracy": accuracy}
@@ -70,34 +70,6 @@ def chance(truth: Int[np.ndarray, "N"], classes: int, *, draws: int = 2000, seed
     return np.stack(rows, axis=1)
 
 
-def subject_bootstrap(
-    truth: Int[np.ndarray, "N"],
-    prediction: Int[np.ndarray, "N"],
-    subject: np.ndarray,
-    classes: int,
-    *,
-    draws: int = 2000,
-    seed: int = 0,
-) -> Confusion:
-    """Pooled confusion matrices `[draws, K, K]` of resampled subjects.
-
-    Clips of one person are not independent, so whole subjects are drawn with replacement, as many as there are. The same seed
-    draws the same subjects, which makes differences of two trials on the same clips paired.
-
-    Args:
-        truth, prediction: labels of the clips.
-        subject: anything that identifies the subject, per clip.
-        classes: number of classes K.
-        draws: number of resamples.
-        seed: of the draws.
-    """
-    _, subject_N = np.unique(subject, return_inverse=True)
-    n_subjects = subject_N.max() + 1
-    cell = (subject_N * classes + np.asarray(truth)) * classes + np.asarray(prediction)
-    per_subject = np.bincount(cell, minlength=n_subjects * classes**2).reshape(n_subjects, classes, classes)
-    return np.tensordot(times_drawn(n_subjects, draws, seed), per_subject, axes=1)
-
-
 @cache
 def times_drawn(subjects: int, draws: int, seed: int) -> Int[np.ndarray, "draws subjects"]:
     """How often each subject is drawn in each resample; computed once."""
@@ -112,11 +84,13 @@ def interval(scores: Float[np.ndarray, "draws"], level: float = 0.95) -> tuple[f
     return float(low), float(high)
 
 
-def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+def ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    """Part / whole, NaN where the whole is 0."""
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.where(whole > 0, part / np.maximum(whole, 1), np.nan)
 
 
-def _mean_of_defined(values: np.ndarray) -> np.ndarray:
+def mean_of_defined(values: np.ndarray) -> np.ndarray:
+    """The mean over the last axis of the values that are numbers; NaN where none is."""
     defined = ~np.isnan(values)
-    return _ratio(np.where(defined, values, 0.0).sum(-1), defined.sum(-1))
+    return ratio(np.where(defined, values, 0.0).sum(-1), defined.sum(-1))

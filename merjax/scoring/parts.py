@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from merjax.datasets.clip import DATABASES
+from merjax.datasets.clip import database_of, in_order
 from merjax.protocols import SCHEMES, FoldId
 from merjax.scoring.entry import Entry
 
@@ -29,12 +29,22 @@ class Part:
         return cls(fold.name, fold)
 
     @property
+    def database(self) -> str:
+        """The database whose clips it has; "" for a fold, or for all databases together."""
+        return "" if self.fold or self.name in ("FULL", "together") else self.name
+
+    @property
     def title(self) -> str:
         """Its name as papers write it: "CASME II", "CASME II & SMIC-HS → SAMM"."""
         if self.fold:
-            train = " & ".join(DATABASES[name].title for name in self.fold.train_databases)
-            return f"{train} → {DATABASES[self.fold.test_database].title}"
-        return DATABASES[self.name].title if self.name in DATABASES else self.name
+            return f"{' & '.join(map(_title, self.fold.train_databases))} → {_title(self.fold.test_database)}"
+        return _title(self.name)
+
+
+def _title(side: str) -> str:
+    """A database, or a part of one, as papers write it: "DFME test A"."""
+    database, _, part = side.partition(" ")
+    return f"{database_of(database).title} {part}".rstrip()
 
 
 TOGETHER = Part("together")
@@ -54,10 +64,11 @@ def parts_of(protocol: str, folds: Sequence[FoldId], predictions: pd.DataFrame) 
     """
     if are_across_databases(folds):
         return tuple(Part.of_fold(fold) for fold in folds if (predictions["fold"] == fold.name).any())
-    databases = tuple(name for name in DATABASES if (predictions["database"] == name).any())
+    databases = in_order(predictions["database"])
     if len(databases) < 2:
         return tuple(map(Part, databases))
-    whole = Part("FULL") if set(databases) == set(SCHEMES[protocol].expected) else TOGETHER
+    scheme = SCHEMES.get(protocol)
+    whole = Part("FULL") if scheme and set(databases) == set(scheme.expected) else TOGETHER
     return (whole, *map(Part, databases))
 
 
@@ -65,7 +76,7 @@ def of_part(predictions: pd.DataFrame, part: Part) -> pd.DataFrame:
     """The predictions of one part."""
     if part.fold:
         return predictions[predictions["fold"] == part.name]
-    return predictions[predictions["database"] == part.name] if part.name in DATABASES else predictions
+    return predictions[predictions["database"] == part.database] if part.database else predictions
 
 
 def pooled_parts(entry: Entry) -> tuple[Part, ...]:

@@ -1,17 +1,18 @@
-"""Confusion matrices of predictions."""
+"""Counts of predictions."""
 
 import numpy as np
 import pandas as pd
 
-from merjax.scoring.metrics import confusion_matrix
+from merjax.protocols.tasks import Task
+from merjax.scoring.counts import Counts, counted_labels
 
 
-def confusion_of(predictions: pd.DataFrame, classes: int) -> np.ndarray:
-    """Pooled confusion matrix of predictions, `[truth, prediction]`."""
-    return confusion_matrix(predictions["label"].to_numpy(), counted_predictions(predictions, classes), classes)
+def counts_of(predictions: pd.DataFrame, task: Task) -> Counts:
+    """Pooled counts of predictions; for one class per clip, the confusion matrix `[truth, prediction]`."""
+    return counted_labels(task, predictions["label"].to_numpy(), counted_predictions(predictions, task))
 
 
-def counted_predictions(predictions: pd.DataFrame, classes: int) -> np.ndarray:
-    """Predicted classes as they are scored: the clips of a diverged run (-1) count as the first wrong class."""
+def counted_predictions(predictions: pd.DataFrame, task: Task) -> np.ndarray:
+    """Predictions as they are scored: the clips of a diverged run (-1) count as wrong, see `Task.wrong`."""
     label_N, prediction_N = predictions["label"].to_numpy(), predictions["prediction"].to_numpy()
-    return np.where(prediction_N < 0, (label_N + 1) % classes, prediction_N)
+    return np.where(prediction_N < 0, task.wrong(label_N), prediction_N)

@@ -6,8 +6,9 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from merjax.scoring.answers import counted
+from merjax.scoring.counts import scores_of
 from merjax.scoring.entry import Entry
-from merjax.scoring.metrics import SCORES, times_drawn
+from merjax.scoring.metrics import times_drawn
 from merjax.scoring.parts import Part
 
 DRAWS = 2000
@@ -22,7 +23,7 @@ def resampled_entry(entry: Entry, part: Part) -> dict[str, np.ndarray]:
         counts_SxQxKxK = counted(entry, part).counts_SxQxKxK
         times_DxQ = times_drawn(counts_SxQxKxK.shape[1], DRAWS, 0).astype(float)
         pooled_SxDxKxK = np.moveaxis(np.tensordot(times_DxQ, counts_SxQxKxK, axes=(1, 1)), 1, 0)
-        kept[asked] = {name: score(pooled_SxDxKxK).mean(0) for name, score in SCORES.items()}
+        kept[asked] = {name: score(pooled_SxDxKxK).mean(0) for name, score in scores_of(entry.task).items()}
     return kept[asked]
 
 

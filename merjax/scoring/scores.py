@@ -12,20 +12,23 @@ import numpy as np
 import pandas as pd
 
 from merjax.protocols.folds import subjects_of
-from merjax.scoring.answers import Counted, counted
+from merjax.protocols.tasks import Task
+from merjax.scoring.answers import Counted, answers_of, counted
 from merjax.scoring.corrections import holm, p_value
-from merjax.scoring.entry import Entry, GroupData
-from merjax.scoring.metrics import (
-    SCORES,
-    chance,
-    f1_per_class,
-    interval,
-    majority,
-    recall_per_class,
+from merjax.scoring.counts import (
+    clips_of,
+    clips_of_classes,
+    controls,
+    f1_of_classes,
+    recall_of_classes,
+    right_of,
+    scores_of,
     subject_bootstrap,
 )
+from merjax.scoring.entry import Entry, GroupData
+from merjax.scoring.metrics import SCORES, interval
 from merjax.scoring.parts import TOGETHER, Part, of_part, pooled_parts
-from merjax.scoring.predictions import confusion_of, counted_predictions
+from merjax.scoring.predictions import counted_predictions, counts_of
 from merjax.scoring.resamples import DRAWS, resampled_entry
 
 LEVEL = 0.95
@@ -65,16 +68,16 @@ def score_controls(entry: Entry, parts: Sequence[Part]) -> pd.DataFrame:
     """The scores on an entry's clips of answers that use no picture.
 
     Returns:
-        Two rows per part: "majority" answers the part's most frequent class, "chance" answers at random with the part's class
-        frequencies (mean and central 95 % of the draws). Columns as in `score_entries`.
+        Rows for each part: "majority" answers the part's most frequent class, "chance" answers at random with the part's class
+        frequencies (mean and central 95 % of the draws); where a clip may have several classes, "every class" finds them all.
+        Columns as in `score_entries`.
     """
     rows = []
     for part in parts:
-        own, classes = counted(entry, part), len(entry.classes)
-        truth_N = np.repeat(np.arange(classes), own.pooled_SxKxK[0].sum(1))
-        for name, confusions in (("majority", majority(truth_N, classes)[None]), ("chance", chance(truth_N, classes))):
+        own, truth_N = counted(entry, part), answers_of(entry).by_clip(part, truth=True)[0]
+        for name, confusions in controls(entry.task, truth_N).items():
             row = {"part": part.name, "entry": name, "control": name} | _extent(own) | {"seeds": 1, "diverged": 0}
-            for score, function in SCORES.items():
+            for score, function in scores_of(entry.task).items():
                 drawn = function(confusions)
                 low, high = interval(drawn, LEVEL)
                 spread = {f"{score}_low": low, f"{score}_high": high} if name == "chance" else {}
@@ -120,7 +123,7 @@ def _corrected(differences: pd.DataFrame) -> pd.DataFrame:
 
 def are_paired(one: Entry, other: Entry) -> bool:
     """Whether two entries predict the same clips with the same truth in the same folds, and all of them in each seed."""
-    if one.is_partial or other.is_partial or one.classes != other.classes:
+    if one.is_partial or other.is_partial or one.task != other.task:
         return False
     return one.tested == other.tested
 
@@ -131,8 +134,8 @@ def score_classes(entries: Sequence[Entry], parts: Sequence[Part]) -> pd.DataFra
     for part in parts:
         for entry in entries:
             confusions = counted(entry, part).pooled_SxKxK
-            f1_K, recall_K = f1_per_class(confusions).mean(0), recall_per_class(confusions).mean(0)
-            clips_K = confusions[0].sum(1)
+            f1_K, recall_K = (of(entry.task, confusions).mean(0) for of in (f1_of_classes, recall_of_classes))
+            clips_K = clips_of_classes(entry.task, confusions[0])
             rows += [
                 {"part": part.name, "entry": entry.label, "class": name, "clips": n, "F1": f1, "recall": recall}
                 for name, n, f1, recall in zip(entry.classes, clips_K, f1_K, recall_K, strict=True)
@@ -144,14 +147,15 @@ def score_subjects(entries: Sequence[Entry]) -> pd.DataFrame:
     """Each subject's clips and the share of them predicted right: entry, database, subject, clips, right, accuracy.
 
     `right` is the mean number over seeds. UF1 and UAR have no meaning for one subject, since most subjects show one or two
-    classes. With cross-database folds a subject is tested several times and counts each time.
+    classes. With cross-database folds a subject is tested several times and counts each time. Where a clip may have several
+    classes, the share of them that is answered right counts.
     """
     tables = []
     for entry in entries:
         own = counted(entry, TOGETHER)
         counts_SxQxKxK, seeds = own.counts_SxQxKxK, len(entry.seeds)
-        clips_Q = counts_SxQxKxK.sum((0, 2, 3)) // seeds
-        right_Q = np.trace(counts_SxQxKxK, axis1=2, axis2=3).sum(0) / seeds
+        clips_Q = (clips_of(entry.task, counts_SxQxKxK).sum(0) // seeds).astype(int)
+        right_Q = right_of(entry.task, counts_SxQxKxK).sum(0) / seeds
         database_Q, subject_Q = zip(*(name.split("/", 1) for name in own.people), strict=True)
         columns = {"entry": entry.label, "database": database_Q, "subject": subject_Q, "clips": clips_Q}
         tables.append(pd.DataFrame(columns | {"right": right_Q, "accuracy": right_Q / clips_Q}))
@@ -159,42 +163,40 @@ def score_subjects(entries: Sequence[Entry]) -> pd.DataFrame:
 
 
 def pooled_confusion(entry: Entry, part: Part) -> np.ndarray:
-    """Confusion matrix `[truth, prediction]` of a part, summed over seeds."""
+    """Confusion matrix `[truth, prediction]` of a part, summed over seeds; or of each class, `[K, 2, 2]`."""
     return counted(entry, part).pooled_SxKxK.sum(0)
 
 
 def entry_scores(entry: Entry, part: Part) -> dict[str, np.ndarray]:
     """UF1, UAR and accuracy of each seed of an entry, on a part."""
-    return {name: score(counted(entry, part).pooled_SxKxK) for name, score in SCORES.items()}
+    return {name: score(counted(entry, part).pooled_SxKxK) for name, score in scores_of(entry.task).items()}
 
 
-def seed_confusions(predictions: pd.DataFrame, classes: Sequence[str]) -> np.ndarray:
-    """Pooled confusion matrices, seeds x K x K."""
-    return np.stack([confusion_of(own, len(classes)) for _, own in predictions.groupby("seed")])
+def seed_confusions(predictions: pd.DataFrame, task: Task) -> np.ndarray:
+    """Pooled confusion matrices, seeds x K x K; or those of each class, seeds x K x 2 x 2."""
+    return np.stack([counts_of(own, task) for _, own in predictions.groupby("seed")])
 
 
-def seed_scores(predictions: pd.DataFrame, classes: Sequence[str]) -> dict[str, np.ndarray]:
+def seed_scores(predictions: pd.DataFrame, task: Task) -> dict[str, np.ndarray]:
     """UF1, UAR and accuracy of each seed."""
-    confusions = seed_confusions(predictions, classes)
-    return {name: score(confusions) for name, score in SCORES.items()}
+    confusions = seed_confusions(predictions, task)
+    return {name: score(confusions) for name, score in scores_of(task).items()}
 
 
-def resampled(predictions: pd.DataFrame, classes: Sequence[str]) -> dict[str, np.ndarray]:
+def resampled(predictions: pd.DataFrame, task: Task) -> dict[str, np.ndarray]:
     """UF1, UAR and accuracy of `DRAWS` resamples of the subjects, mean over seeds; all seeds share the drawn subjects."""
-    return {name: draws_SxD.mean(0) for name, draws_SxD in resampled_seeds(predictions, classes).items()}
+    return {name: draws_SxD.mean(0) for name, draws_SxD in resampled_seeds(predictions, task).items()}
 
 
 def resampled_seeds(
-    predictions: pd.DataFrame, classes: Sequence[str], drawn: Callable[[pd.DataFrame], np.ndarray] = subjects_of
+    predictions: pd.DataFrame, task: Task, drawn: Callable[[pd.DataFrame], np.ndarray] = subjects_of
 ) -> dict[str, np.ndarray]:
     """The same for each seed, seeds x `DRAWS`; `drawn` gives for each clip the unit that is resampled as a whole."""
     of_seeds = [
-        subject_bootstrap(
-            own["label"].to_numpy(), counted_predictions(own, len(classes)), drawn(own), len(classes), draws=DRAWS
-        )
+        subject_bootstrap(task, own["label"].to_numpy(), counted_predictions(own, task), drawn(own), draws=DRAWS)
         for _, own in predictions.groupby("seed")
     ]
-    return {name: np.stack([score(confusions) for confusions in of_seeds]) for name, score in SCORES.items()}
+    return {name: np.stack([score(confusions) for confusions in of_seeds]) for name, score in scores_of(task).items()}
 
 
 def fold_accuracy(predictions: pd.DataFrame) -> float:
@@ -216,15 +218,16 @@ def fold_accuracy(predictions: pd.DataFrame) -> float:
 
 
 def _of_folds(entry: Entry, part: Part) -> float:
-    return fold_accuracy(of_part(entry.predictions, part))
+    """The mean of the folds' accuracies; NaN where a clip may have several classes, since that code has no such task."""
+    return float("nan") if entry.task.several else fold_accuracy(of_part(entry.predictions, part))
 
 
-def share_losing_a_class(predictions: pd.DataFrame, classes: Sequence[str]) -> float:
+def share_losing_a_class(predictions: pd.DataFrame, task: Task) -> float:
     """Share of the resamples that lack a class of the clips, so that UF1 and UAR are means over fewer classes."""
     own = predictions[predictions["seed"] == predictions["seed"].iloc[0]]
     truth_N = own["label"].to_numpy()
-    clips_DxK = subject_bootstrap(truth_N, truth_N, subjects_of(own), len(classes), draws=DRAWS).sum(-1)
-    return float((clips_DxK[:, np.unique(truth_N)] == 0).any(1).mean())
+    clips_DxK = clips_of_classes(task, subject_bootstrap(task, truth_N, truth_N, subjects_of(own), draws=DRAWS))
+    return float((clips_DxK[:, task.members(truth_N).any(0)] == 0).any(1).mean())
 
 
 def score_table(entries: Sequence[Entry]) -> pd.DataFrame:
@@ -247,10 +250,10 @@ def score_table(entries: Sequence[Entry]) -> pd.DataFrame:
 
 
 def control_table(entries: Sequence[Entry]) -> pd.DataFrame:
-    """The scores of answering the most frequent class, and of answering at random, for each set of clips and labels.
+    """The scores of answers that use no picture, for each set of clips and labels; see `score_controls`.
 
     Returns:
-        Rows "majority" and "chance": trial, part, clips, UF1, UAR, accuracy.
+        A row per control: trial, part, clips, UF1, UAR, accuracy.
     """
     tables: list[pd.DataFrame] = []
     seen: set[tuple[Any, ...]] = set()

@@ -27,7 +27,7 @@ _SURE = 0.99  # level of the interval that counts as evidence: at 95 %, one in f
 def over_permutations(entry: Entry, part: Part, level: float = LEVEL) -> dict[str, tuple[float, float]]:
     """Intervals of an entry's scores when the folds, or a single fold's subjects, and the seeds are resampled."""
     own = of_part(entry.predictions, part)
-    of_seeds = resampled_seeds(own, entry.classes, _drawn)
+    of_seeds = resampled_seeds(own, entry.task, _drawn)
     rng = np.random.default_rng(0)
     intervals = {}
     for name in SCORES:
@@ -61,7 +61,7 @@ def shuffled_notes(entries: Sequence[Entry], part: Part) -> list[str]:
         if not _above(intervals, chance):
             continue
         sure = _above(over_permutations(entry, part, _SURE), chance)
-        means = {name: values.mean() for name, values in seed_scores(own, entry.classes).items()}
+        means = {name: values.mean() for name, values in seed_scores(own, entry.task).items()}
         scores = ", ".join(
             f"{name} {number(means[name])} [{', '.join(map(number, intervals[name]))}], chance {number(chance[name])}"
             for name in _JUDGED

@@ -15,7 +15,7 @@ from merjax.faces.flow import require
 from merjax.faces.geometries import Geometry, cutter
 from merjax.faces.head_motion import head_motion
 from merjax.faces.landmarks import STEPS, FoundFace, Step
-from merjax.faces.pictures import Colour, Image, bits_in_use, read_image
+from merjax.faces.pictures import Colour, Image, first_of_clip, read_image
 from merjax.stores.clip_motion import FlowSettings
 from merjax.stores.face_places import Place
 from merjax.stores.store import CROPS, crop_shape
@@ -120,9 +120,8 @@ def crop_clip(clip: Clip, settings: CropSettings, model: Path, places: Sequence[
         NoFaceError: the first frame shows no face.
         MerjaxError: an image cannot be read or has another size, or the face gives no box.
     """
-    bits = bits_in_use(clip.frames)
     # always gray, so that crops in colour have the same boxes as those in gray
-    first = read_image(clip.frames[0], "gray", bits)
+    first, bits = first_of_clip(clip.frames)
     size = (first.shape[0], first.shape[1])
     face = _face(first, settings, model, places)
     if face is None:

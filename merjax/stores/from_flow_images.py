@@ -20,7 +20,7 @@ import pandas as pd
 
 from merjax.datasets.clip import DATABASES, Discrepancy, database_named, discrepancy_table
 from merjax.datasets.coded_units import coded_units
-from merjax.faces.pictures import bits_in_use, holds_colours, read_image
+from merjax.faces.pictures import first_of_clip, holds_colours, read_image
 from merjax.protocols import SCHEMES, label_clips
 from merjax.protocols.completeness import CheckReport, DatabaseCheck, check_schemes, counts_of
 from merjax.stores.sheets import write_flow_sheet
@@ -70,7 +70,7 @@ def prepare_flow_images(folder: Path, clips: Path, out: Path) -> Store:
         for row, reason in zip(rows, reasons, strict=True)
         if reason
     ]
-    bits = [bits_in_use([folder / name]) for name in names[used]]
+    bits = [first_of_clip([folder / name])[1] for name in names[used]]
     index = index[used].reset_index(drop=True).assign(bits=bits)
     flow = np.stack([image for image, use in zip(images, used, strict=True) if use and isinstance(image, np.ndarray)])
     discrepancies += _unlisted(folder, set(names)) + _against_rules(index)
@@ -156,8 +156,9 @@ _COLUMNS = {
     "au": Column("au", ("au",)),
 }
 _REQUIRED = ("data", "subject", "clip", "label")
+_LISTED = ("megc3", "au5")  # whose classes a list may name
 _NUMBERED = SCHEMES["megc3"].classes
-_NAMED = tuple(name for scheme in SCHEMES.values() for name in scheme.classes)
+_NAMED = tuple(name for protocol in _LISTED for name in SCHEMES[protocol].classes)
 
 
 def _columns() -> str:
@@ -192,7 +193,7 @@ def _unlisted(folder: Path, names: set[str]) -> list[Discrepancy]:
 def _against_rules(index: pd.DataFrame) -> list[Discrepancy]:
     """Clips whose listed class is not the one that the rules of its protocol give."""
     found = []
-    for scheme in SCHEMES.values():
+    for scheme in (SCHEMES[protocol] for protocol in _LISTED):
         listed = index[index["label"].isin(scheme.classes) & ((index["emotion"] != "") | (index["action_units"] != ""))]
         by_rule = label_clips(listed.drop(columns="label"), scheme)
         given = dict(zip(_keys(by_rule.index), (scheme.classes[k] for k in by_rule.target_N), strict=True))

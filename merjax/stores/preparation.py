@@ -65,7 +65,7 @@ def prepare_store(
     ('uint8', (50, 60, 160), (1, 28, 28, 3))
 
     Args:
-        releases: what `merjax.read_casme2`, `read_samm` and `read_smic` returned, one or several.
+        releases: what `merjax.read_casme2` and the other readers returned, one or several.
         out: folder of the store; must not exist. A `<out>.partial` of the same clips is continued.
         colour: "gray", or "rgb" for three channels. None: gray, and RGB in the authors' geometry, which is in colour.
         align: "first" keeps the boxes of the first frame's landmarks; "frame" lets them follow the head.
@@ -260,10 +260,7 @@ def _finish(
     meta: dict[str, Any] = {
         "format": STORE_FORMAT,
         "version": __version__,
-        "sources": [
-            {"database": r.database, "root": str(r.root), "synthetic": r.synthetic, "classes": r.class_source}
-            for r in releases
-        ],
+        "sources": [_source(release) for release in releases],
         "settings": settings.as_dict,
         "faces": {"lowest": settings.faces, "found": {step: int((index["face"] == step).sum()) for step in STEPS}},
         "overrides": overrides,
@@ -276,6 +273,13 @@ def _finish(
         meta["flow_cut_off"] = float(np.mean([results[i].cut_off for i in used]))
     meta["files"] = noted_files(partial, ["index.parquet", "discrepancies.parquet", "landmarks.npy"])
     write_json(partial / "store.json", sealed(meta))
+
+
+def _source(release: Release) -> dict[str, str]:
+    """Where the clips of a release come from, for `store.json`."""
+    said = {"database": release.database, "root": str(release.root), "synthetic": release.synthetic}
+    version = {"version": release.version} if release.version else {}
+    return {**said, "classes": release.class_source, **version}
 
 
 def _as_prepared(releases: Sequence[Release], results: Sequence[Prepared]) -> list[Release]:

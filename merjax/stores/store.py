@@ -25,7 +25,7 @@ from typing import Any, get_args
 import numpy as np
 import pandas as pd
 
-from merjax.datasets.clip import DATABASES
+from merjax.datasets.clip import database_of
 from merjax.datasets.shown import as_html, as_text, clips_by, several
 from merjax.faces.geometries import Geometry
 from merjax.faces.regions import FACE, REGIONS, Region
@@ -88,7 +88,7 @@ class Store:
     def class_sources(self) -> list[str]:
         """For each database whose release gives objective classes, a sentence on the sheet that gave them."""
         sources = [source for source in self.meta["sources"] if source.get("classes")]
-        return [f"{DATABASES[s['database']].title}: objective classes from {s['classes']}" for s in sources]
+        return [f"{database_of(s['database']).title}: objective classes from {s['classes']}" for s in sources]
 
     @property
     def dropped(self) -> pd.DataFrame:

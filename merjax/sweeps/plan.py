@@ -18,6 +18,7 @@ from merjax.system.settings import flatten
 from merjax.system.versions import __version__
 from merjax.training.data import TrainingData, data_of
 from merjax.training.fitted import class_weights, region_mask
+from merjax.training.frames import counted_at
 from merjax.training.selection import training_name, trains_inner, trains_outer
 
 PLAN_FORMAT = 1
@@ -236,7 +237,7 @@ def _opened(sweep: SweepFile) -> tuple[dict[tuple, TrainingData], tuple[NotRun, 
                 f"engine.save_models keeps what networks learn, but {config.method} has no network; leave it out"
             )
         try:
-            method.refuse(data)
+            method.refuse(data, config)
         except MerjaxError as error:
             lacks[key] = str(error)
         else:
@@ -267,13 +268,14 @@ def splitting_keys(plan: Plan) -> tuple[str, ...]:
 def describe(data: TrainingData, config: Config) -> GroupData:
     """What a group trains on, for the plan."""
     n_cut = method_of(config.method).cut(data, config)
+    rates, counting = counted_at(config, data.index)
     return GroupData(
         store=str(data.store.path),
         store_hash=data.store.hash,
         split_hash=data.split_hash,
         label_hash=data.label_hash,
         protocol=data.scheme.name,
-        classes=tuple(data.classes),
+        **data.task._asdict(),
         folds=tuple(fold.id for fold in data.folds),
         clips=len(data.index),
         frames=len(data.row_S),
@@ -283,19 +285,10 @@ def describe(data: TrainingData, config: Config) -> GroupData:
         statement=data.store.statement,
         cut=n_cut,
         length=config.temporal.length if n_cut else 0,
+        rates=rates,
+        counting=counting,
         cost=cost_of_run(data, config),
     )
-
-
-def left_out_sentences(groups: Sequence[GroupData]) -> list[str]:
-    """Sentences on the clips that groups do not use, or not whole, each once, since groups often share them."""
-    sentences = []
-    for group in groups:
-        sentences += [f"dropped {clip}" for clip in group.dropped]
-        if group.left_out:
-            sentences.append(f"{len(group.left_out)} clips of the store are not in {group.protocol} (see plan.json)")
-        sentences += [group.cut_sentence] if group.cut else []
-    return list(dict.fromkeys(sentences))
 
 
 def cost_of_run(data: TrainingData, config: Config) -> dict[str, float]:

@@ -1,6 +1,6 @@
 """The clip store of a sweep that brings its own clips: releases synthesised in databases' layouts, then prepared."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,7 @@ from merjax.system.settings import read_as
 from merjax.system.values import shown
 
 if TYPE_CHECKING:
-    from merjax.synthesis.layouts import LayoutName
+    from merjax.synthesis.release_layout import LayoutName
 
 _SETTINGS = {
     "invent": int,
@@ -41,11 +41,10 @@ def make_demo_store(data: DataConfig, synthesize: Mapping[str, Any], name: str, 
     Raises:
         MerjaxError: the settings cannot make clips, or the store exists and holds other clips, real ones in particular.
     """
-    from merjax.datasets import Release, read_casme2, read_samm, read_smic
+    from merjax import datasets
     from merjax.stores.preparation import prepare_store
     from merjax.synthesis import MARKER, synthesize_release
 
-    readers: dict[str, Callable[[Path], Release]] = {"casme2": read_casme2, "samm": read_samm, "smic": read_smic}
     wanted, store = releases_of(synthesize, name), Path(data.store)
     folder = store.with_name(store.name + "-releases")
     make_folder(folder)
@@ -62,7 +61,7 @@ def make_demo_store(data: DataConfig, synthesize: Mapping[str, Any], name: str, 
                 with counted(f"synthesising clips, {layout}", console) as progress:
                     synthesize_release(folder / layout, layout=layout, progress=progress, **settings)
         with counted("preparing clips", console) as progress:
-            releases = [readers[layout](folder / layout) for layout in wanted]
+            releases = [getattr(datasets, f"read_{layout}")(folder / layout) for layout in wanted]
             colour = None if data.colour == "any" else data.colour
             prepare_store(releases, store, colour=colour, geometry=data.geometry, flow="apex", progress=progress)
 

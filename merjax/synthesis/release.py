@@ -15,8 +15,9 @@ import numpy as np
 from merjax.faces.landmarks import find_model
 from merjax.synthesis.clip_plans import FACE, RENDER, ClipPlan, generator, plan_clips
 from merjax.synthesis.face import Face
-from merjax.synthesis.layouts import LAYOUTS, LayoutName, ReleaseLayout
+from merjax.synthesis.layouts import LAYOUTS
 from merjax.synthesis.portraits import default_portraits, invent, portrait_files, read_face
+from merjax.synthesis.release_layout import LayoutName, ReleaseLayout
 from merjax.synthesis.rendering import Camera, apex_field, render
 from merjax.synthesis.unfinished import unfinished_release
 from merjax.system.at_work import at_work
@@ -91,7 +92,8 @@ def synthesize_release(
 
     Args:
         out: the folder to make; it may exist if it is empty.
-        layout: "casme2", "samm" or "smic", the database whose layout is written.
+        layout: the database whose layout is written: "casme2", "samm", "smic", "casme_squared", "casme3", "samm_long",
+            "casme1", "mmew" or "dfme".
         portraits: photographs of a face, or folders of them, one or several; one subject each, unless `invent` is given. None
             takes two that ship with matplotlib and scikit-image.
         invent, subjects, clips_per_subject, emotions, peak, camera, seed: see `ReleaseSettings`; `peak` is in pixels where the
@@ -103,7 +105,7 @@ def synthesize_release(
         progress: called with (clips done, clips in all); by default a terminal or a notebook shows a bar.
 
     Returns:
-        `out`, for `merjax.read_casme2`, `read_samm` or `read_smic`.
+        `out`, for the reader of that database, such as `merjax.read_casme2`.
 
     Raises:
         MerjaxError: a portrait shows no face, the output folder is not empty or cannot be written, or the settings cannot
@@ -145,6 +147,13 @@ def _groups(settings: ReleaseSettings) -> list[tuple[str, ...]]:
         value = getattr(settings, name)
         if value is not None and value < 1:
             raise MerjaxError(f"{name.replace('_', ' ')} {value}: expected at least 1")
+    how = LAYOUTS[settings.layout]
+    for name, value, most in (
+        ("clips of each subject", settings.clips_per_subject, how.clips),
+        ("subjects", settings.invent or settings.subjects or 0, how.subjects),
+    ):
+        if most is not None and value > most:
+            raise MerjaxError(f"{value} {name}: the layout of {settings.layout} has names for {most} only")
     if settings.invent < 0 or settings.seed < 0:
         raise MerjaxError("invent and seed must not be negative")
     wanted = settings.emotions or tuple(emotion for name in _MEGC for emotion in groups[name])

@@ -79,6 +79,11 @@ def plain_title(title: str) -> str:
     return re.sub(r"[^a-z]", "", title.lower())
 
 
+def plain_name(name: str) -> str:
+    """A name in narrow letters and without blanks, as people meant it: "EP01_1２ " is "EP01_12"."""
+    return re.sub(r"\s+", "", unicodedata.normalize("NFKC", name))
+
+
 def whole_cell(text: str) -> int | None:
     """The whole number that a cell holds; None if it holds none, or if it could be two different ones.
 

@@ -15,12 +15,11 @@ from merjax.faces.regions import FACE, REGIONS, Region
 from merjax.protocols import Fold, LabelScheme, label_clips, make_folds, scheme_of, split_hash
 from merjax.protocols.folds import leaking_folds, subjects_of
 from merjax.protocols.inner_subjects import inner_folds
+from merjax.protocols.tasks import Task
 from merjax.stores.asked_crops import refuse_other_crops
 from merjax.stores.store import Store, open_store
 from merjax.system.errors import MerjaxError
 from merjax.training.frames import select_frames
-
-ProtocolName = Literal["megc3", "au5"]
 
 
 @dataclass(frozen=True)
@@ -35,8 +34,8 @@ class TrainingData:
         index: a row per clip in the protocol, in the store's order; the store's columns, and position, the clip's place in
             the store's index, landmarks and flow.
         left_out: clips that the protocol leaves out: database, subject, clip, reason.
-        target_N: class of each clip.
-        target_NxR: class of each clip for each stream.
+        target_N: class of each clip; where a clip may have several, see `merjax.protocols.tasks.Task`.
+        target_NxR: class of each clip for each stream, or several.
         folds: training and held-out clips.
         streams: the six regions, or the whole face.
         classes_R: k(r), the number of classes of each stream.
@@ -61,6 +60,11 @@ class TrainingData:
     @property
     def classes(self) -> tuple[str, ...]:
         return self.scheme.classes
+
+    @property
+    def task(self) -> Task:
+        """What is answered about a clip."""
+        return self.scheme.task
 
     @property
     def frames(self) -> tuple[np.ndarray, ...]:
@@ -122,7 +126,7 @@ class TrainingData:
         Raises:
             MerjaxError: a fold trains on fewer than two subjects.
         """
-        return replace(self, folds=inner_folds(self.index, self.folds, self.target_N, share))
+        return replace(self, folds=inner_folds(self.index, self.folds, self.task.members(self.target_N), share))
 
     @cached_property
     def leaking(self) -> "TrainingData":
@@ -174,7 +178,7 @@ class TrainingData:
             f"{self.store.path} under {self.scheme.name}: {several(len(self.index), 'clip')} of "
             f"{several(subjects, 'subject')} in {several(len(self.folds), 'fold')}, {len(self.left_out)} left out"
         )
-        classes = self.index.assign(**{"class": [self.classes[k] for k in self.target_N]})
+        classes = self.index.assign(**{"class": list(map(self.task.named, self.target_N.tolist()))})
         return [said, self.store.statement], [clips_by("class", classes), self.left_out]
 
     def __repr__(self) -> str:
@@ -184,9 +188,7 @@ class TrainingData:
         return as_html(*self._shown())
 
 
-def load_data(
-    store: Store | str | Path, *, protocol: ProtocolName = "megc3", folds: str = "loso", **data: Any
-) -> TrainingData:
+def load_data(store: Store | str | Path, *, protocol: str = "megc3", folds: str = "loso", **data: Any) -> TrainingData:
     """A store's clips under a protocol: what a sweep with these settings trains and tests on.
 
     >>> data = merjax.load_data("stores/mine", folds="loso", frames="count:8")
@@ -195,8 +197,9 @@ def load_data(
 
     Args:
         store: a clip store, or its folder.
-        protocol: label scheme: "megc3" (three classes) or "au5" (five classes of action units).
-        folds: "loso", "loso:DATABASE", "cross_database" or one pair of it, "group:K"; see `merjax.config.DataConfig`.
+        protocol: label scheme: "megc3" (three classes), "au5" (five classes of action units), or another of
+            `merjax.config.DataConfig`.
+        folds: "loso", "loso:DATABASE", "cross_database" or one pair of it, "lodo", "group:K", "parts"; see there.
         data: any other setting of `merjax.config.DataConfig`: input, frames, whole_face, anger.
 
     Returns:
@@ -225,7 +228,7 @@ def data_of(data: DataConfig, store: Store | None = None) -> TrainingData:
     index, target_N = labelled.index, labelled.target_N.astype(np.int32)
     if index.empty:
         raise MerjaxError(f"{store.path} holds no clip of the protocol {scheme.name}")
-    folds = make_folds(index, data.folds, target_N)
+    folds = make_folds(index, data.folds, scheme.task.members(target_N))
     # clips that are in no fold would fill batches for nothing
     used_N = np.any([fold.train_N | fold.test_N for fold in folds], axis=0)
     unused = index.loc[~used_N, ["database", "subject", "clip"]].assign(reason=f"in no fold of {data.folds}")

@@ -7,6 +7,7 @@ import numpy as np
 from merjax.config import Config
 from merjax.faces.regions import FACE, REGIONS, Region
 from merjax.protocols import Fold
+from merjax.protocols.tasks import Task
 from merjax.system.errors import MerjaxError
 from merjax.system.values import number
 from merjax.training.data import TrainingData
@@ -43,6 +44,15 @@ def class_weights(alpha: str, count_K: np.ndarray) -> np.ndarray:
     if value <= 0:
         raise MerjaxError(f'loss.alpha is "{alpha}"; write "inverse", "none" or a number above 0')
     return np.full(len(count_K), value, np.float32)
+
+
+def label_weights(alpha: str, label_N: np.ndarray, task: Task) -> np.ndarray:
+    """Focal loss's alpha of training clips with these labels: per class `[K]`, see `class_weights`; or, where a clip may have
+    several classes, per class of the clips without it and of those with it, `[K, 2]`."""
+    with_K = task.members(label_N).sum(0)
+    if not task.several:
+        return class_weights(alpha, with_K)
+    return np.stack([class_weights(alpha, np.array([len(label_N) - n, n])) for n in with_K])
 
 
 def fitted_moments(data: TrainingData, fold: Fold, config: Config) -> tuple[np.ndarray, np.ndarray]:

@@ -22,7 +22,8 @@ from jaxtyping import Float, Int
 
 from merjax.config import SelectionConfig
 from merjax.engine import Budget, Checkpointer
-from merjax.scoring.metrics import Score, accuracy, confusion_matrix, uf1
+from merjax.protocols.tasks import Task
+from merjax.scoring.counts import counted_labels, log_loss, scores_of
 
 
 def training_name(stage: str, inner: bool) -> str:
@@ -66,7 +67,10 @@ def with_snapshots(budget: Budget, selection: SelectionConfig) -> Budget:
 
 
 def snapshots_of(
-    snapshots_PxLxNxK: Float[np.ndarray, "P L N K"] | None, logits_PxNxK: Float[np.ndarray, "P N K"], budget: Budget
+    snapshots_PxLxNxK: Float[np.ndarray, "P L N K"] | None,
+    logits_PxNxK: Float[np.ndarray, "P N K"],
+    budget: Budget,
+    several: bool = False,
 ) -> tuple[Float[np.ndarray, "P L N K"], Int[np.ndarray, "L"]]:
     """Class probabilities of all snapshots, and the steps after which they were taken; the end is always among them.
 
@@ -74,6 +78,7 @@ def snapshots_of(
         snapshots_PxLxNxK: the logits during training, if they were recorded.
         logits_PxNxK: the logits after the last step.
         budget: of the stage.
+        several: whether a clip may have several classes, so that each has a probability of its own.
     """
     every, steps = budget.snapshot_every, budget.steps
     step_L = np.array([*range(every, steps, every)] if every else [], int)
@@ -82,27 +87,30 @@ def snapshots_of(
         step_L = step_L[:0]
     else:
         logits_PxLxNxK = np.concatenate([snapshots_PxLxNxK[:, : len(step_L)], logits_PxLxNxK], 1)
-    return np.asarray(jax.nn.softmax(logits_PxLxNxK)), np.append(step_L, steps)
+    probability_of = jax.nn.sigmoid if several else jax.nn.softmax
+    return np.asarray(probability_of(logits_PxLxNxK)), np.append(step_L, steps)
 
 
-def best_snapshot(snapshots_LxNxK: Float[np.ndarray, "L N K"], target_N: Int[np.ndarray, "N"], score: Score) -> int:
+def best_snapshot(
+    snapshots_LxNxK: Float[np.ndarray, "L N K"], target_N: Int[np.ndarray, "N"], task: Task, score: str
+) -> int:
     """The snapshot with the best score; among several, the one with the smallest log-loss, and among these the last.
 
     A snapshot of a run that has diverged counts as wrong for every clip.
 
     Args:
         snapshots_LxNxK: class probabilities of the clips to choose by.
-        target_N: their classes.
-        score: of confusion matrices, see `merjax.scoring.metrics`.
+        target_N: their labels.
+        task: what is answered about a clip.
+        score: the name of a score, see `merjax.scoring.metrics`.
     """
-    classes = snapshots_LxNxK.shape[-1]
+    scored = scores_of(task)[score]
     sound_L = np.isfinite(snapshots_LxNxK).all((1, 2))
     score_L, loss_L = np.full((2, len(snapshots_LxNxK)), [[-1.0], [np.inf]])
     for i in np.flatnonzero(sound_L):
         probability_NxK = snapshots_LxNxK[i]
-        score_L[i] = score(confusion_matrix(target_N, probability_NxK.argmax(1), classes))
-        own_N = probability_NxK[np.arange(len(target_N)), target_N]
-        loss_L[i] = -np.log(np.maximum(own_N, 1e-12)).mean()
+        score_L[i] = scored(counted_labels(task, target_N, task.answers(probability_NxK)))
+        loss_L[i] = log_loss(task, target_N, probability_NxK)
     return int(np.lexsort((np.arange(len(score_L)), -loss_L, score_L))[-1])
 
 
@@ -114,6 +122,7 @@ def chosen_snapshot(
     target_N: Int[np.ndarray, "N"],
     tested_N: np.ndarray,
     asked_N: np.ndarray | None,
+    task: Task,
 ) -> tuple[int, Float[np.ndarray, "N K"]]:
     """The number of the snapshot that a rule chooses for a run, and the class probabilities that count.
 
@@ -121,17 +130,18 @@ def chosen_snapshot(
         rule, after: see `merjax.config.SelectionConfig`.
         outer_LxNxK, inner_LxNxK: snapshots of the run that trains on all training subjects, and of the run that trains
             without the inner ones; None if there is no such run.
-        target_N: the classes of the clips.
+        target_N: the labels of the clips.
         tested_N: whether the fold holds a clip out.
         asked_N: whether a clip belongs to the inner subjects.
+        task: what is answered about a clip.
     """
     model_LxNxK = inner_LxNxK if rule == "inner" and after == "keep" else outer_LxNxK
     assert model_LxNxK is not None
     if rule == "inner":
         assert inner_LxNxK is not None
-        chosen = best_snapshot(inner_LxNxK[:, asked_N], target_N[asked_N], uf1)
+        chosen = best_snapshot(inner_LxNxK[:, asked_N], target_N[asked_N], task, "UF1")
     elif rule == "oracle":
-        chosen = best_snapshot(model_LxNxK[:, tested_N], target_N[tested_N], accuracy)
+        chosen = best_snapshot(model_LxNxK[:, tested_N], target_N[tested_N], task, "accuracy")
     else:
         chosen = len(model_LxNxK) - 1
     return chosen, model_LxNxK[chosen]

@@ -68,9 +68,9 @@ def test_both_modules_are_doors(module):
         (["rescore", "log.txt", "other.txt"], "`other.txt` is one word too many"),
         (["check"], "there is no release to read"),
         (["check", "--casme2-classes", "x.xlsx"], "add --casme2 DIR"),
-        (["check", "--casme", "x"], "there is no flag --casme; did you mean --casme2"),
+        (["check", "--casme", "x"], "there is no flag --casme; did you mean --casme3 or --casme2"),
         (["synthesize"], "the following arguments are required: --out"),
-        (["synthesize", "--out", "x", "--layout", "casme3"], "invalid choice: 'casme3'"),
+        (["synthesize", "--out", "x", "--layout", "casme9"], "invalid choice: 'casme9'"),
     ],
 )
 def test_wrong_words_are_one_sentence_and_exit_code_2(capsys, line, sentence):

@@ -6,6 +6,7 @@ import pytest
 from support.placeholder_releases import smic_frames, write_frames
 
 from merjax.datasets import Release, read_smic
+from merjax.datasets.clip import target_frame
 from merjax.system.errors import MerjaxError
 
 
@@ -66,15 +67,16 @@ def test_a_skipped_counter_is_told_and_the_clip_kept(tmp_path):
     assert len(found.clips) == 3
 
 
-def test_an_apex_has_no_place_among_skipped_counters(tmp_path):
+def test_an_apex_among_skipped_counters_is_at_the_place_of_its_picture(tmp_path):
     hs = release(tmp_path / "HS")
     (hs / "s1" / "micro" / "negative" / "s1_ne_01" / "image100000.bmp").unlink()
-    path = tmp_path / "overrides.yaml"
-    path.write_text("smic:\n  s01/s01_ne_01: {apex: 100001}\n")
-    found = read_smic(tmp_path, overrides=path)
-    assert found.clips[0].apex is None
-    assert any("read as no apex" in d.reason for d in found.discrepancies)
-    assert found.overrides == {"s01/s01_ne_01": {"apex": 100001}}
+    clip = read_smic(tmp_path, overrides={"smic": {"s01/s01_ne_01": {"apex": 100001}}}).clips[0]
+    assert (clip.apex, clip.skipped) == (100001, 1)
+    assert clip.frames[target_frame(clip)].name == "image100001.bmp"
+    found = read_smic(tmp_path, overrides={"smic": {"s01/s01_ne_01": {"apex": 100000}}})
+    assert (found.clips[0].apex, found.clips[0].skipped) == (None, 0)
+    assert any(d.reason.startswith("apex 100000 has no picture: read as no apex") for d in found.discrepancies)
+    assert found.overrides == {"s01/s01_ne_01": {"apex": 100000}}
 
 
 def test_an_onset_given_beyond_the_files_drops_the_clip(tmp_path):

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 from support.odd_pictures import encoded, scene
 
-from merjax.faces.pictures import PictureError, bits_in_use, holds_colours, read_image
+from merjax.faces.pictures import PictureError, first_of_clip, holds_colours, read_image
 
 COLOURS = scene(np.random.default_rng(0), 40, 50)
 GRAY = cv2.cvtColor(COLOURS, cv2.COLOR_RGB2GRAY)
@@ -28,7 +28,7 @@ def test_wide_values_give_the_pixels_of_the_narrow_picture(path, bits, ending):
         path.write_bytes(cv2.imencode(ending, full)[1].tobytes())
         expected = (full >> (bits - 8)).astype(np.uint8)
         np.testing.assert_array_equal(read_image(path, colour), expected if colour == "gray" else expected[..., ::-1])
-        assert bits_in_use([path]) == bits
+        assert first_of_clip([path])[1] == bits
 
 
 def test_the_depth_is_one_for_all_frames_of_a_clip(tmp_path):
@@ -37,8 +37,9 @@ def test_the_depth_is_one_for_all_frames_of_a_clip(tmp_path):
     paths = [tmp_path / f"{n}.png" for n in range(len(frames))]
     for path, frame in zip(paths, frames, strict=True):
         cv2.imwrite(str(path), frame)
-    bits = bits_in_use(paths)
+    first, bits = first_of_clip(paths)
     assert bits == 12
+    np.testing.assert_array_equal(first, read_image(paths[0], "gray", bits))
     assert [int(read_image(path, "gray", bits)[0, 0]) for path in paths] == [12, 56, 250, 56]
     with pytest.raises(PictureError, match="2.png holds values up to 4000, other frames of the clip have 10 bits"):
         read_image(paths[2], "gray", 10)
@@ -50,7 +51,7 @@ def test_the_depth_is_one_for_all_frames_of_a_clip(tmp_path):
 def test_the_depth_of_colours_is_that_of_the_brightest_channel(path):
     """In gray, this picture would need 10 bits only."""
     cv2.imwrite(str(path), np.full((4, 4, 3), (4000, 0, 0), np.uint16))
-    assert bits_in_use([path]) == 12
+    assert first_of_clip([path])[1] == 12
     np.testing.assert_array_equal(read_image(path, "rgb")[0, 0], [0, 0, 250])
     assert read_image(path)[0, 0] == round(0.114 * 4000) >> 4
 
@@ -74,7 +75,7 @@ def test_ordinary_pictures_are_read_as_opencv_reads_them(path, ending):
     path.write_bytes(cv2.imencode(ending, COLOURS)[1].tobytes())
     np.testing.assert_array_equal(read_image(path), cv2.imread(str(path), cv2.IMREAD_GRAYSCALE))
     np.testing.assert_array_equal(read_image(path, "rgb"), cv2.imread(str(path), cv2.IMREAD_COLOR_RGB))
-    assert bits_in_use([path]) == 8
+    assert first_of_clip([path])[1] == 8
 
 
 def test_faults_are_told_in_a_sentence_with_the_file(tmp_path, capfd):

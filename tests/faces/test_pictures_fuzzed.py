@@ -6,7 +6,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support.odd_pictures import KINDS, encoded, scene, wide
 
-from merjax.faces.pictures import PictureError, bits_in_use, holds_colours, read_image
+from merjax.faces.pictures import PictureError, first_of_clip, holds_colours, read_image
 from merjax.stores.from_flow_images import _read
 
 pytestmark = pytest.mark.long
@@ -65,10 +65,11 @@ def test_every_depth_is_brought_to_8_bits_alike_in_all_frames(tmp_path, size, de
     paths = [tmp_path / f"{n}{ending}" for n in range(frames)]
     for path, frame in zip(paths, values, strict=True):
         path.write_bytes(wide(frame, ending))
-    bits = bits_in_use(paths)
+    first, bits = first_of_clip(paths)
     assert bits in (8, 10, 12, 14, 16)
     assert values.max() < 2**bits
     assert bits == 8 or values.max() >= 2 ** (bits - 2)
+    np.testing.assert_array_equal(first, read_image(paths[0], "gray", bits))
     for path, frame in zip(paths, values, strict=True):
         np.testing.assert_array_equal(read_image(path, colour, bits), frame >> (bits - 8))
 

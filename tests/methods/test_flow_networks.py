@@ -126,12 +126,12 @@ def test_a_store_that_lacks_what_a_method_needs_is_refused():
     frames_only, other_size = experiment_of(None), experiment_of(flow_images(32))
     for name in FLOW_NETWORKS:
         with pytest.raises(MerjaxError, match="holds no optical flow; prepare it again with --flow"):
-            METHODS[name].refuse(frames_only)
+            METHODS[name].refuse(frames_only, make_config())
         with pytest.raises(MerjaxError, match="32x32 pixels; the flow networks take 28x28"):
-            METHODS[name].refuse(other_size)
-        METHODS[name].refuse(experiment_of(flow_images()))
+            METHODS[name].refuse(other_size, make_config())
+        METHODS[name].refuse(experiment_of(flow_images()), make_config())
     with pytest.raises(MerjaxError, match="holds flow images and no frames, which this method needs"):
-        METHODS["local_regions"].refuse(experiment_of(flow_images()))
+        METHODS["local_regions"].refuse(experiment_of(flow_images()), make_config())
 
 
 @pytest.mark.parametrize("method", BASELINES_OF_THE_PAPER)

@@ -5,16 +5,19 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from rich.console import Console
 from support.placeholder_releases import smic_frames, write_frames
-from support.places import SHARED
+from support.places import CHECKOUT, SHARED
 
 from merjax.cli.completeness import print_audit, print_completeness
 from merjax.datasets import DATABASES, Clip, Discrepancy, Release, index_of, read_casme2, read_samm, read_smic
+from merjax.datasets.coded_units import coded_units
 from merjax.protocols import SCHEMES, audit_aus, label_clips, make_folds
-from merjax.protocols.completeness import check_releases
+from merjax.protocols.active_regions import emotion_regions
+from merjax.protocols.completeness import check_releases, check_schemes
 
 ANNOTATIONS = SHARED / "annotations"
 needs_sheets = pytest.mark.skipif(
@@ -240,8 +243,87 @@ def test_the_au_rule_agrees_with_250_of_255_and_147_of_159_classes(real_sheets):
 def test_folds_of_the_real_lists_have_the_published_numbers(real_sheets):
     index = index_of([c for release in real_sheets for c in release.clips])
     numbers = {}
-    for name, scheme in SCHEMES.items():
-        labelled = label_clips(index, scheme)
+    for name in ("megc3", "au5"):
+        labelled = label_clips(index, SCHEMES[name])
         for kind in ("loso", "loso:casme2", "cross_database", "group:5"):
             numbers[name, kind] = len(make_folds(labelled.index, kind, labelled.target_N))
     assert list(numbers.values()) == [68, 24, 9, 5, 47, 26, 2, 5]
+
+
+@needs_sheets
+def test_real_sheets_give_the_counts_of_the_schemes_of_one_database(real_sheets):
+    found = {check.scheme.name: check for check in check_releases(real_sheets).schemes}
+    assert found["casme2_5"].verdict == "casme2_5: 246 clips = 99/63/32/27/25 and 26 subjects, exactly as published"
+    assert found["samm_5"].verdict == "samm_5: 136 clips = 57/26/26/15/12 and 27 subjects, exactly as published"
+    au12 = found["au12"]
+    assert au12.verdict == "au12 of CASME II and SAMM: 414 clips and 55 subjects, exactly as published"
+    assert {name: sum(counts) for name, counts in au12.counts.items()} == {"casme2": 361, "samm": 167}
+
+
+@pytest.fixture(scope="module")
+def casme3_sheet() -> pd.DataFrame:
+    """An index of the sheet JpgIndex, version 2, which needs no pictures."""
+    path = ANNOTATIONS / "more" / "cas3_partA_ME_JpgIndex_v2.xlsx"
+    rows = pd.read_excel(path, sheet_name="label", dtype=str, engine="openpyxl").fillna("")
+    return pd.DataFrame(
+        {
+            "database": "casme3",
+            "subject": rows["Subject"],
+            "clip": rows["Filename"] + "_" + rows["Onset"] + rows.index.map("@{}".format),
+            "emotion": rows["emotion"].str.lower(),
+            "action_units": rows["AU"],
+            "objective_class": pd.array([pd.NA] * len(rows), "Int64"),
+            "onset": rows["Onset"].astype(int),
+            "apex": pd.array(rows["Apex"].astype(int), "Int64"),
+        }
+    )
+
+
+@needs_sheets
+def test_the_sheet_of_casme3_gives_the_counts_of_its_schemes(casme3_sheet):
+    found = {c.scheme.name: c for c in check_schemes(casme3_sheet, ["casme3"], synthetic=False)}
+    verdicts_of = {name: found[name].verdict for name in ("casme3_7", "casme3_4", "casme3_3", "au12")}
+    assert verdicts_of == {
+        "casme3_7": "casme3_7: 860 clips = 250/187/161/86/64/57/55 and 94 subjects, exactly as published",
+        "casme3_4": "casme3_4: 860 clips = 457/55/187/161 and 94 subjects, exactly as published",
+        "casme3_3": "casme3_3: 699 clips = 457/55/187 and 88 subjects, exactly as published",
+        "au12": "au12 of CAS(ME)^3: 860 clips and 94 subjects, exactly as published",
+    }
+    assert sum(found["au12"].counts["casme3"]) == 928  # as CD6ME counts them
+    labelled = label_clips(casme3_sheet, SCHEMES["casme3_7"])
+    assert len(make_folds(labelled.index, "loso")) == 94
+    assert len(make_folds(labelled.index, "group:10", labelled.target_N)) == 10
+
+
+# Where the rule of docs/protocols.md looks for an emotion
+LOOKED_AT = {
+    "eyes": {1, 2, 4, 5, 7, *range(41, 47)},
+    "nose": {9, 10},
+    "cheeks": {6, 12},
+    "mouth": {10, *range(12, 19), 20, *range(22, 29)},
+}
+
+
+@needs_sheets
+def test_the_rule_for_regions_gives_table_1_and_what_it_lacks(real_sheets, casme3_sheet):
+    """A kind of region shows an emotion if a quarter of CASME II's or of SAMM's clips of it code a unit there."""
+    indexes = {r.database: r.index for r in real_sheets[:2]} | {"casme3": casme3_sheet}
+    shares = {}
+    for database, index in indexes.items():
+        emotion_N = index["emotion"].replace({"other": "others"})
+        for emotion, own in index.groupby(emotion_N):
+            units = [coded_units(text).units if text else frozenset() for text in own["action_units"]]
+            shares[database, emotion] = {kind: np.mean([bool(u & at) for u in units]) for kind, at in LOOKED_AT.items()}
+    known = emotion_regions("eyes")
+    for emotion in ("happiness", "disgust", "surprise", "repression", "sadness", "contempt", "anger", "fear", "others"):
+        of_both = [shares[database, emotion] for database in ("casme2", "samm") if (database, emotion) in shares]
+        by_rule = {kind for kind in LOOKED_AT if max(share[kind] for share in of_both) >= 0.25}
+        assert by_rule - set(known[emotion]) == ({"mouth"} if emotion == "sadness" else set()), emotion
+        assert set(known[emotion]) <= by_rule, emotion
+    told = (CHECKOUT / "docs" / "protocols.md").read_text()
+    for (database, emotion), share in shares.items():
+        name = {"happy": "happiness", "sad": "sadness"}.get(emotion, emotion)
+        (line,) = [line for line in told.splitlines() if line.startswith(f"| {name} |")]
+        cell = line.split("|")[2 + ["casme2", "samm", "casme3"].index(database)]
+        numbers = [float(text) for text in cell.split(";")[1].split(",")]
+        assert numbers == pytest.approx(list(share.values()), abs=0.006), (database, emotion)

@@ -14,7 +14,7 @@ from merjax.protocols.folds import leaking_folds
 from merjax.protocols.inner_subjects import inner_folds
 from merjax.system.errors import MerjaxError
 
-KINDS = ("loso", "loso:samm", "cross_database", "group:3")
+KINDS = ("loso", "loso:samm", "lodo", "cross_database", "group:3")
 
 
 def clips(counts: dict[tuple[str, str], int]) -> pd.DataFrame:
@@ -50,6 +50,45 @@ def test_loso_is_leave_one_group_out_of_scikit_learn(index):
     got = [(set(np.flatnonzero(fold.train_N)), set(np.flatnonzero(fold.test_N))) for fold in folds]
     assert got == expected
     assert [fold.name for fold in folds] == sorted(set(group_N))
+
+
+@settings(max_examples=30, deadline=None)
+@given(indices)
+def test_lodo_holds_each_database_out_once(index):
+    database_N = index["database"].to_numpy()
+    if len(set(database_N)) < 2:
+        with pytest.raises(MerjaxError, match="at least two databases; found"):
+            make_folds(index, "lodo")
+        return
+    folds = make_folds(index, "lodo")
+    expected = [(set(train), set(test)) for train, test in LeaveOneGroupOut().split(index, groups=database_N)]
+    assert [(set(np.flatnonzero(f.train_N)), set(np.flatnonzero(f.test_N))) for f in folds] == expected
+    assert [fold.name for fold in folds] == [f"lodo:{name}" for name in sorted(set(database_N))]
+
+
+def test_an_owners_split_trains_on_its_training_part_and_tests_each_other_part():
+    index = clips({("dfme", str(s)): 2 for s in range(5)} | {("samm", "1"): 2})
+    index["part"] = index["subject"].map({"0": "train", "1": "train", "2": "test B", "3": "test A", "4": ""})
+    index.loc[index["database"] == "samm", "part"] = None  # a database without parts, in a store of several
+    folds = make_folds(index, "parts")
+    assert [fold.name for fold in folds] == ["dfme train->dfme test A", "dfme train->dfme test B"]
+    for fold, tested in zip(folds, "32", strict=True):
+        assert set(index["subject"][fold.train_N]) == {"0", "1"}
+        assert (index["database"][fold.train_N | fold.test_N] == "dfme").all()
+        assert set(index["subject"][fold.test_N]) == {tested}
+    assert folds[0].id == FoldId("dfme train->dfme test A", ("dfme train",), "dfme test A")
+    for lacking in (index.drop(columns="part"), index[index["part"] == "train"]):
+        with pytest.raises(MerjaxError, match="parts needs a database that its owner splits, as DFME"):
+            make_folds(lacking, "parts")
+
+
+def test_groups_are_alike_in_each_of_several_classes():
+    """A class that half of each subject's clips have, beside others, is shared evenly; so is one that two subjects have."""
+    index = clips({("samm", str(s)): 4 for s in range(6)})
+    subject_N = index["subject"].astype(int).to_numpy()
+    member_NxK = np.stack([np.arange(24) % 2 == 0, subject_N < 2, np.zeros(24, bool)], 1)
+    for fold in make_folds(index, "group:2", member_NxK):
+        assert member_NxK[fold.test_N].sum(0).tolist() == [6, 4, 0]
 
 
 def test_single_database_loso_touches_no_other_database_and_says_so():
@@ -170,7 +209,7 @@ def test_a_name_alone_tells_which_fold_it_is(kind):
         holds = tuple(set(INDEX["database"][side_N]) for side_N in (fold.train_N, fold.test_N))
         assert tells == (holds if kind == "cross_database" else (set(), {""}))
     outer = make_folds(INDEX, "loso")
-    for fold, inner in zip(outer, inner_folds(INDEX, outer, np.zeros(len(INDEX), int), 0.5), strict=True):
+    for fold, inner in zip(outer, inner_folds(INDEX, outer, np.ones((len(INDEX), 1), bool), 0.5), strict=True):
         assert inner.id == FoldId(inner.name, inside=fold.name)
 
 

@@ -7,6 +7,7 @@ from support.placeholder_releases import Line
 
 from merjax.faces.regions import REGIONS
 from merjax.protocols import SCHEMES, audit_aus, label_clips, objective_class_from_aus, scheme_of
+from merjax.protocols.tasks import Task
 from merjax.system.errors import MerjaxError
 
 # (database, emotion) -> megc3 class and region labels (both eyes, nose, both cheeks, mouth), copied from Table 1 and from
@@ -193,3 +194,96 @@ def test_the_audit_lists_exactly_the_disagreements():
     audit = audit_aus(index_of_rows(rows))
     assert audit[["clip", "objective_class", "rule_class"]].to_numpy().tolist() == [["clip 1", 3, 1], ["clip 3", 4, 7]]
     assert audit_aus(index_of_rows(rows[:1])).empty
+
+
+def test_published_counts_of_single_databases_add_up():
+    whole = {name: sum(map(sum, scheme.expected.values())) for name, scheme in SCHEMES.items()}
+    assert whole == {
+        **{"megc3": 442, "au5": 253, "casme3_7": 860, "casme3_4": 860, "casme3_3": 699, "dfme": 2629, "mmew_4": 0},
+        **{"casme2_5": 246, "samm_5": 136, "au12": 0},
+    }
+    au12 = SCHEMES["au12"]
+    assert sum(au12.published_clips(name) for name in au12.expected) == 1763
+    assert SCHEMES["mmew_4"].published_clips("mmew") is None
+
+
+# (scheme, database, emotion) -> class and region labels, as above
+SINGLE = {
+    ("casme3_7", "casme3", "happy"): "happiness: none none happiness happiness",
+    ("casme3_7", "casme3", "sad"): "sadness: sadness none none none",
+    ("casme3_7", "casme3", "others"): "others: others none none others",
+    ("casme3_4", "casme3", "disgust"): "negative: negative negative none negative",
+    ("casme3_4", "casme3", "fear"): "negative: none none none negative",
+    ("casme3_4", "casme3", "others"): "others: others none none others",
+    ("casme3_3", "casme3", "happy"): "positive: none none positive positive",
+    ("casme3_3", "casme3", "others"): None,
+    ("dfme", "dfme", "contempt"): "contempt: none none none contempt",
+    ("dfme", "dfme", "anger"): "anger: anger none none none",
+    ("mmew_4", "mmew", "repression"): "others: none none none others",
+    ("mmew_4", "mmew", "fear"): None,
+    ("casme2_5", "casme2", "repression"): "repression: none none none repression",
+    ("casme2_5", "casme2", "sadness"): None,
+    ("samm_5", "samm", "other"): "others: others none none others",
+    ("samm_5", "casme2", "happiness"): None,  # another database's
+}
+
+
+def test_labels_under_the_schemes_of_single_databases():
+    found = {}
+    for scheme in {key[0] for key in SINGLE}:
+        rows = [{"database": d, "emotion": e, "clip": f"{d} {e}"} for name, d, e in SINGLE if name == scheme]
+        labelled = label_clips(index_of_rows(rows), SCHEMES[scheme])
+        found |= {(scheme, *clip.split(" ")): words for clip, words in labels_in_words(labelled).items()}
+    assert found == {key: words for key, words in SINGLE.items() if words}
+
+
+def test_the_clips_of_casme2_5_need_no_apex():
+    """The organisers' rule about CASME II's apexes is megc3's alone."""
+    rows = [{"database": "casme2", "emotion": "disgust", "apex": pd.NA}]
+    assert len(label_clips(index_of_rows(rows), SCHEMES["casme2_5"]).index) == 1
+    assert label_clips(index_of_rows(rows), SCHEMES["megc3"]).left_out["reason"].tolist() == ["no apex"]
+
+
+def test_au12_labels_are_the_coded_units_of_the_clip_and_of_each_region():
+    texts = {
+        "4+R12": "AU4 AU12",
+        "": "",
+        "L14 or 17A": "AU14 AU17",
+        "6+10B": "AU6 AU10",
+        "38+43": "",
+        "1+2+25": "AU1 AU2",
+    }
+    rows = [{"action_units": text, "clip": f"'{text}'"} for text in texts]
+    rows += [{"action_units": "4-7", "clip": "odd"}, {"action_units": "4", "clip": "of SMIC", "database": "smic"}]
+    scheme = SCHEMES["au12"]
+    labelled = label_clips(index_of_rows(rows), scheme)
+    named = [scheme.task.named(label).replace("+", " ") for label in labelled.target_N.tolist()]
+    assert named == [units or "none" for units in texts.values()]
+    shows = {"eyes": {1, 2, 4, 5, 7}, "nose": {9, 10}, "cheeks": {6, 12}, "mouth": {10, 12, 14, 15, 17}}
+    for n, units in enumerate(texts.values()):
+        for r, region in enumerate(REGIONS):
+            task = Task(scheme.region_classes[region.kind], several=True)
+            seen = {unit for unit in units.split() if int(unit[2:]) in shows[region.kind]}
+            assert set(task.named(int(labelled.target_NxR[n, r])).split("+")) - {"none"} == seen
+    assert labelled.left_out[["clip", "reason"]].to_numpy().tolist() == [
+        ["odd", "action units '4-7' cannot be understood"],
+        ["of SMIC", "smic has no part in au12"],
+    ]
+
+
+def test_macro_expressions_are_in_no_protocol_of_micro_expressions():
+    rows = [
+        {"kind": kind, "emotion": "happiness", "action_units": "12", "objective_class": 1}
+        for kind in ("micro", "macro")
+    ]
+    for scheme in ("megc3", "au5", "samm_5", "au12"):
+        labelled = label_clips(index_of_rows(rows), SCHEMES[scheme])
+        assert labelled.index["clip"].tolist() == ["clip 0"]
+        assert labelled.left_out["reason"].tolist() == [f"a macro-expression, and {scheme} is of micro-expressions"]
+
+
+def test_classes_of_a_database_that_has_no_part_in_a_protocol_are_left_out():
+    """SAMM Long Videos has SAMM's own clips: in a store of both, they must not count twice."""
+    rows = [{"database": database, "emotion": "happiness"} for database in ("samm", "samm_long", "casme3")]
+    for scheme in ("megc3", "au5"):
+        assert label_clips(index_of_rows(rows), SCHEMES[scheme]).index["database"].tolist() == ["samm"]

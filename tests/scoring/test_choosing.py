@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score
 
+from merjax.protocols.tasks import Task
 from merjax.scoring.choosing import choose, highest_at_chance
 from merjax.scoring.metrics import accuracy, uf1
 
@@ -69,7 +70,7 @@ def test_the_highest_of_many_at_chance_is_that_of_a_plain_loop():
     rng = np.random.default_rng(5)
     truth_N = rng.choice(3, 60, p=[0.6, 0.3, 0.1])
     predictions = [rng.integers(0, 3, (2, 60)) for _ in range(7)]
-    found = highest_at_chance(truth_N, predictions, 3, accuracy, rounds=300)
+    found = highest_at_chance(truth_N, predictions, Task(("a", "b", "c")), accuracy, rounds=300)
     highest, single = [], []
     for _ in range(300):
         shuffled = rng.permutation(truth_N)
@@ -79,5 +80,5 @@ def test_the_highest_of_many_at_chance_is_that_of_a_plain_loop():
     assert found.single == pytest.approx(np.mean(single), abs=0.006)
     assert found.highest == pytest.approx(np.mean(highest), abs=0.01)
     assert found.low == pytest.approx(np.quantile(highest, 0.025), abs=0.03)
-    copies = highest_at_chance(truth_N, [predictions[0]] * 7, 3, accuracy)
+    copies = highest_at_chance(truth_N, [predictions[0]] * 7, Task(("a", "b", "c")), accuracy)
     assert copies.highest == pytest.approx(copies.single)  # seven names of one trial give nothing to choose from

@@ -28,7 +28,7 @@ MEGC3 = SCHEMES["megc3"]
 @pytest.fixture(scope="module")
 def predictions():
     clips = megc_clips()
-    return fake_predictions(clips, MEGC3.classes, 0.6, np.random.default_rng(0))
+    return fake_predictions(clips, MEGC3.task, 0.6, np.random.default_rng(0))
 
 
 @pytest.fixture
@@ -194,7 +194,7 @@ def test_a_listed_label_that_is_no_number_is_named_by_its_cell(tmp_path):
         (["EP02_01f 1 1"], 'line 1: "EP02_01f 1 1" is neither'),
         (["casme2 sub01", "EP02_01f 1"], 'line 2: there is no database "EP02_01f"'),
         (["casme2 sub01", "EP02_01f 1 1 0.9"], "line 2"),
-        (["casme3 sub01", "EP02_01f 1 1"], 'no database "casme3"'),
+        (["casme9 sub01", "EP02_01f 1 1"], 'no database "casme9"'),
         (["casme2 sub01", "EP02_01f 1 3"], "0 negative, 1 positive, 2 surprise"),
         (["casme2 sub01", "EP02_01f happy sad"], '"happy" and "sad"'),
         (["casme2 sub01", "EP02_01f -1 0"], "0 negative"),

@@ -8,7 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as reference
 
+from merjax.protocols.tasks import Task
 from merjax.scoring import metrics
+from merjax.scoring.counts import subject_bootstrap
 
 CLASSES = 3
 labels = st.integers(0, CLASSES - 1)
@@ -60,7 +62,7 @@ def test_chance_keeps_the_frequencies_of_the_truth():
 def test_bootstrap_draws_whole_subjects():
     """Each subject has its own class, so resampled class counts are multiples of the subject's size."""
     truth = np.repeat([0, 1, 2], [4, 6, 10])
-    confusions = metrics.subject_bootstrap(truth, truth, truth, 3, draws=500)
+    confusions = subject_bootstrap(Task(("a", "b", "c")), truth, truth, truth, draws=500)
     counts = confusions.sum(2)
     assert (counts % [4, 6, 10] == 0).all()
     assert ((counts / [4, 6, 10]).sum(1) == 3).all()
@@ -70,7 +72,7 @@ def test_bootstrap_equals_resampling_by_hand():
     rng = np.random.default_rng(1)
     subject = rng.integers(0, 5, 60)
     truth, prediction = rng.integers(0, 3, (2, 60))
-    got = metrics.subject_bootstrap(truth, prediction, subject, 3, draws=3, seed=4)
+    got = subject_bootstrap(Task(("a", "b", "c")), truth, prediction, subject, draws=3, seed=4)
     times = np.random.default_rng(4).multinomial(5, np.full(5, 0.2), size=3)
     for draw, n_times in enumerate(times):
         rows = np.concatenate([np.tile(np.flatnonzero(subject == s), n) for s, n in enumerate(n_times)])

@@ -10,9 +10,11 @@ from support.fake_runs import loso, megc_clips, small_clips, write_fake_run
 
 from merjax.config import make_config
 from merjax.protocols import FoldId
+from merjax.protocols.tasks import Task
 from merjax.report.comparison import compare
+from merjax.scoring.counts import subject_bootstrap
 from merjax.scoring.entry import Entry, GroupData
-from merjax.scoring.metrics import SCORES, accuracy, confusion_matrix, interval, subject_bootstrap
+from merjax.scoring.metrics import SCORES, accuracy, confusion_matrix, interval
 from merjax.scoring.parts import Part, of_part, parts_of
 from merjax.scoring.scores import (
     COVERAGE,
@@ -31,6 +33,7 @@ from merjax.scoring.scores import (
 from merjax.sweeps.folder import read_plan, read_predictions
 from merjax.sweeps.result import open_sweep
 
+XYZ = Task(("x", "y", "z"))
 UAR = reference.balanced_accuracy_score
 
 
@@ -191,7 +194,7 @@ def test_95_percent_intervals_cover_the_truth_as_often_as_reports_say(people, sh
     truth = {name: float(score(population)) for name, score in SCORES.items()}
     experiments, covered = 400, dict.fromkeys(SCORES, 0)
     for _ in range(experiments):
-        draws = subject_bootstrap(*simulated_subjects(rng, people), 3, draws=400, seed=int(rng.integers(2**31)))
+        draws = subject_bootstrap(XYZ, *simulated_subjects(rng, people), draws=400, seed=int(rng.integers(2**31)))
         for name, score in SCORES.items():
             low, high = interval(score(draws))
             covered[name] += low <= truth[name] <= high
@@ -209,7 +212,7 @@ def test_clips_drawn_one_by_one_would_cover_less():
     covered = 0
     for _ in range(120):
         truth_N, prediction_N, _ = simulated_subjects(rng, 68)
-        draws = subject_bootstrap(truth_N, prediction_N, np.arange(len(truth_N)), 3, draws=200)
+        draws = subject_bootstrap(XYZ, truth_N, prediction_N, np.arange(len(truth_N)), draws=200)
         low, high = interval(accuracy(draws))
         covered += low <= truth <= high
     assert covered / 120 < 0.91
@@ -256,9 +259,9 @@ def test_paired_differences_cover_the_difference_of_two_trials_and_find_one(monk
 def test_resamples_that_lose_a_class_are_counted(run_rows):
     """By a plain count of the people drawn; a class that one person alone shows is lost in about (1 - 1/n)^n of draws."""
     clips = pd.DataFrame({"database": "smic", "subject": list("aabbccdd"), "label": [0, 1] * 3 + [0, 2], "seed": 0})
-    assert share_losing_a_class(clips, ("x", "y", "z")) == pytest.approx(0.75**4, abs=0.04)
-    assert share_losing_a_class(clips[clips["label"] < 2], ("x", "y", "z")) == pytest.approx(0.25**4, abs=0.01)
-    assert share_losing_a_class(of_part(run_rows[0].base.predictions, Part("FULL")), ("x", "y", "z")) == 0
+    assert share_losing_a_class(clips, XYZ) == pytest.approx(0.75**4, abs=0.04)
+    assert share_losing_a_class(clips[clips["label"] < 2], XYZ) == pytest.approx(0.25**4, abs=0.01)
+    assert share_losing_a_class(of_part(run_rows[0].base.predictions, Part("FULL")), XYZ) == 0
 
 
 def test_the_mean_of_the_folds_accuracies_counts_every_fold_alike(run_rows):
@@ -333,15 +336,15 @@ def test_resampling_draws_the_same_subjects_for_all_seeds(tmp_path):
     entry = compare([open_sweep(folder)])[0].base
     predictions = entry.predictions.assign(prediction=0)
     one_seed = predictions[predictions["seed"] == 0]
-    for name, draws in resampled(predictions, entry.classes).items():
-        np.testing.assert_allclose(draws, resampled(one_seed, entry.classes)[name])
+    for name, draws in resampled(predictions, entry.task).items():
+        np.testing.assert_allclose(draws, resampled(one_seed, entry.task)[name])
 
 
 def test_resampling_draws_whole_people_and_a_person_is_of_one_database():
     """Two people of one name, one always right and one always wrong: a resample has both, or one of them twice."""
     rows = pd.DataFrame({"database": np.repeat(["smic", "samm"], 10), "subject": "s00", "label": 0, "seed": 0})
     rows["prediction"] = np.repeat([0, 1], 10)
-    assert set(resampled(rows, ("a", "b"))["accuracy"]) == {0, 0.5, 1}
+    assert set(resampled(rows, Task(("a", "b")))["accuracy"]) == {0, 0.5, 1}
 
 
 def test_selections_and_controls_are_entries_of_their_own(tmp_path):

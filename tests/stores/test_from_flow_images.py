@@ -133,7 +133,7 @@ def test_a_faulty_picture_costs_its_clip_alone(material, tmp_path):
 @pytest.mark.parametrize(
     ("old", "new", "sentence"),
     [
-        ("casme2,sub01", "casme3,sub01", 'row 4, column data: data is "casme3"; write any of smic, casme2, samm'),
+        ("casme2,sub01", "casme9,sub01", 'row 4, column data: data is "casme9"; write any of smic, casme2, samm'),
         ("s01_ne_01,0", "s01_ne_01,7", 'row 2, column label: label is "7"; write negative'),
         ("s01,s01_ne_01", ",s01_ne_01", 'row 2, column subject: subject is ""; subject and clip'),
         ("sub02,EP01_11f", "sub01,EP02_01f", "listed twice"),

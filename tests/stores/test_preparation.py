@@ -13,9 +13,8 @@ from support.commands import checkout_environment
 from support.short_clips import cut_short, with_frame
 
 from merjax.datasets import read_casme2
-from merjax.faces import landmarks
+from merjax.faces import landmarks, pictures
 from merjax.faces.crops import cut, region_boxes
-from merjax.faces.pictures import read_image
 from merjax.stores import clip_crops as cropping
 from merjax.stores.preparation import prepare_store
 from merjax.stores.store import CROPS, open_store
@@ -60,8 +59,8 @@ def test_crops_are_those_of_the_frames(release, store):
 @pytest.mark.parametrize(("colour", "decoded"), [("gray", 1), ("rgb", 2)])
 def test_each_frame_is_decoded_once(release, monkeypatch, colour, decoded):
     """In colour, the first frame is read in gray as well, so that landmarks do not depend on the colour."""
-    seen = []
-    monkeypatch.setattr(cropping, "read_image", lambda path, *how: seen.append(path) or read_image(path, *how))
+    seen, values = [], pictures._values
+    monkeypatch.setattr(pictures, "_values", lambda path, colour: seen.append(path) or values(path, colour))
     clip = release.clips[0]
     cropping.crop_clip(clip, cropping.CropSettings(colour), landmarks.find_model())
     assert [seen.count(path) for path in clip.frames] == [decoded] + [1] * (len(clip.frames) - 1)

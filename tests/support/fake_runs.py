@@ -9,6 +9,7 @@ import pandas as pd
 
 from merjax.config import make_config
 from merjax.protocols import SCHEMES
+from merjax.protocols.tasks import Task
 from merjax.scoring.entry import SHUFFLED_ALL, GroupData
 from merjax.sweeps.folder import write_chunk
 from merjax.sweeps.leaking import told_name
@@ -55,10 +56,28 @@ def loso(clips: pd.DataFrame) -> dict[str, np.ndarray]:
     return {subject: subject_N == subject for subject in sorted(set(subject_N))}
 
 
-def fake_predictions(
-    clips: pd.DataFrame, classes: Sequence[str], skill: float, rng: np.random.Generator
-) -> pd.DataFrame:
+def unit_clips(counts: Mapping[str, int], subjects: int = 4, seed: int = 0) -> pd.DataFrame:
+    """So many clips of databases, each with some of the twelve action units; each is shown by one clip in five."""
+    clips = fake_clips({name: (n,) for name, n in counts.items()}, dict.fromkeys(counts, subjects), seed)
+    task = SCHEMES["au12"].task
+    shown_NxK = np.random.default_rng(seed).random((len(clips), len(task.classes))) < 0.2
+    return clips.assign(label=task.label_of(shown_NxK))
+
+
+def unit_predictions(clips: pd.DataFrame, task: Task, skill: float, rng: np.random.Generator) -> pd.DataFrame:
+    """Predictions that are right about each class with probability `skill`, and probabilities that agree with them."""
+    truth_NxK = task.members(clips["label"].to_numpy())
+    said_NxK = np.where(rng.random(truth_NxK.shape) < skill, truth_NxK, rng.random(truth_NxK.shape) < 0.2)
+    probability_NxK = np.where(said_NxK, rng.uniform(0.51, 1, said_NxK.shape), rng.uniform(0, 0.49, said_NxK.shape))
+    probabilities = {f"p_{name}": probability_NxK[:, k] for k, name in enumerate(task.classes)}
+    return clips.reset_index(drop=True).assign(prediction=task.label_of(said_NxK), **probabilities)
+
+
+def fake_predictions(clips: pd.DataFrame, task: Task, skill: float, rng: np.random.Generator) -> pd.DataFrame:
     """Predictions that are right with probability `skill`, and class probabilities whose largest is that of the prediction."""
+    if task.several:
+        return unit_predictions(clips, task, skill, rng)
+    classes = task.classes
     knows_N = rng.random(len(clips)) < skill
     probability_NxK = rng.dirichlet(np.ones(len(classes)), len(clips)).astype(np.float32)
     prediction_N = np.where(knows_N, clips["label"], probability_NxK.argmax(1))
@@ -120,14 +139,14 @@ def write_fake_run(
     folds = loso(clips) if folds is None else folds
     skills = {"focal": 0.7, "cross-entropy": 0.5} if skills is None else skills
     protocol = (data or {}).get("protocol", "megc3")
-    classes = SCHEMES[protocol].classes
+    task = SCHEMES[protocol].task if protocol in SCHEMES else Task(tuple((data or {})["classes"]))
     described = {
         "store": "nowhere",
         "store_hash": "0" * 32,
         "split_hash": "1" * 16,
         "label_hash": "2" * 16,
         "protocol": protocol,
-        "classes": list(classes),
+        **task._asdict(),
         "folds": list(folds),
         "clips": len(clips),
         "frames": 8 * len(clips),
@@ -161,7 +180,7 @@ def write_fake_run(
             for selection, extra in (selections or {"": 0.0}).items():
                 rng = np.random.default_rng([t, f, chunk.seed, len(selection)])
                 known = shuffled_within(clips, chunk.seed) if trials[t].config.control == SHUFFLED_ALL else clips
-                own = fake_predictions(known[folds[fold]], classes, [*skills.values()][t] + extra, rng)
+                own = fake_predictions(known[folds[fold]], task, [*skills.values()][t] + extra, rng)
                 own = own.assign(fold=fold, trial=trial, seed=chunk.seed)
                 if (trial, f) in diverged:
                     own["prediction"] = -1

@@ -49,6 +49,7 @@ def small_experiment() -> TrainingData:
             "clip": [f"EP{i:02d}" for i in range(n)],
             "first_row": np.arange(n) * FRAMES,
             "n_frames": FRAMES,
+            "fps": 200.0,
         }
     )
     noise = np.random.default_rng(0).integers(0, 20, (len(STREAMS), n * FRAMES, SIDE, SIDE))

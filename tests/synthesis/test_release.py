@@ -5,20 +5,29 @@ import os
 import subprocess
 import sys
 from collections import Counter
+from pathlib import Path
 
 import cv2
 import numpy as np
 import openpyxl
 import pytest
 
+from merjax import datasets
 from merjax.cli import synthesize
 from merjax.datasets import read_casme2, read_samm, read_smic
 from merjax.synthesis import release, synthesize_release
-from merjax.synthesis.clip_plans import plan_clips
-from merjax.synthesis.layouts import CASME2, LAYOUTS
+from merjax.synthesis.clip_layouts import CASME2
+from merjax.synthesis.clip_plans import ClipPlan, plan_clips
+from merjax.synthesis.layouts import LAYOUTS
 from merjax.synthesis.rendering import envelope
 from merjax.system.errors import MerjaxError
 
+NEGATIVE = ("disgust", "fear", "anger", "sadness")
+WORDS = {
+    "casme_squared": {"happiness": "positive"} | dict.fromkeys(NEGATIVE, "negative"),
+    "casme3": {"happiness": "happy", "sadness": "sad"},
+    "samm_long": {"others": "other"},
+}
 GROUPS = [CASME2.groups[name] for name in ("negative", "positive", "surprise")]
 
 
@@ -128,6 +137,49 @@ def test_the_other_layouts_are_read_without_a_discrepancy(tmp_path, layout, read
     for clip in release_read.clips:
         image = cv2.imread(str(clip.frames[0]), cv2.IMREAD_UNCHANGED)
         assert image.shape[2:] == ((3,) if channels == 3 else ())
+
+
+def placed(root: Path, layout: str, subjects: int, clips: int, emotions: tuple[str, ...] = ()) -> list[ClipPlan]:
+    """The folders and sheets of a release without rendering anything: its frames are empty files."""
+    how = LAYOUTS[layout]
+    groups = release._groups(release.ReleaseSettings(layout, clips, emotions, invent=subjects))
+    plans = plan_clips(groups, how.fps, subjects, clips, (1.0, 3.0), seed=3)
+    for plan in plans:
+        folder = root / how.clip(plan)
+        folder.mkdir(parents=True)
+        for number in range(plan.first, plan.first + plan.script.frames):
+            if how.margins or plan.onset <= number <= plan.offset:
+                (folder / how.frame(plan, number)).touch()
+    how.write_sheets(root, plans)
+    return plans
+
+
+@pytest.mark.parametrize("layout", ["casme_squared", "casme3", "samm_long", "casme1", "mmew", "dfme"])
+def test_the_later_layouts_are_read_as_they_were_planned(tmp_path, layout):
+    """Every clip comes back with its units, its emotion in the database's words, and its frames."""
+    emotions = tuple(e for group in LAYOUTS[layout].groups.values() for e in group)
+    plans = placed(tmp_path, layout, 4, 5, emotions)
+    read = getattr(datasets, f"read_{layout}")(tmp_path)
+    assert len(read.clips) == len(plans) == 20
+    assert not [d for d in read.discrepancies if d.dropped]
+    words = WORDS.get(layout, {})
+    expected = Counter(
+        (words.get(p.emotion, p.emotion), p.action_units, p.apex - p.onset, p.offset - p.onset + 1, LAYOUTS[layout].fps)
+        for p in plans
+    )
+    assert expected == Counter((c.emotion, c.action_units, c.apex - c.onset, c.n_frames, c.fps) for c in read.clips)
+    assert len({clip.subject for clip in read.clips}) == 4
+    parts = {clip.part for clip in read.clips}
+    assert parts == ({"train", "test A", "test B"} if layout == "dfme" else {""})
+
+
+def test_a_layout_has_names_for_so_many_clips_and_subjects_only():
+    for settings, said in (
+        (release.ReleaseSettings("casme3", 14), "14 clips of each subject: the layout of casme3 has names for 13 only"),
+        (release.ReleaseSettings("casme_squared", 2, invent=23), "23 subjects: .* casme_squared has names for 22 only"),
+    ):
+        with pytest.raises(MerjaxError, match=said):
+            release._groups(settings)
 
 
 @pytest.mark.parametrize("clips", [3, 6, 9])

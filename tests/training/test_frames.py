@@ -4,8 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from merjax.config import make_config
 from merjax.system.errors import MerjaxError
-from merjax.training.frames import select_frames
+from merjax.training.frames import counted_at, select_frames
 
 
 def index(n_frames=41, fps=200.0, onset=100, apex=118) -> pd.DataFrame:
@@ -47,3 +48,27 @@ def test_impossible_requests_name_the_clip():
         select_frames("apex:5", index(apex=None))
     with pytest.raises(MerjaxError, match="casme2/sub01/EP01 has 25 fps"):
         select_frames("fps:50", index(fps=25.0))
+
+
+def test_an_apex_among_skipped_numbers_is_the_frame_that_it_is_in():
+    """Frames 100, 103, 104, 105 and 106: the apex 104 is the third frame, not the fifth."""
+    skipped = index(n_frames=5, onset=100, apex=104).assign(skipped=2)
+    assert select_frames("apex:1", skipped)[0].tolist() == [2]
+    assert select_frames("apex:1", index(n_frames=5, onset=100, apex=104))[0].tolist() == [4]
+
+
+@pytest.mark.parametrize(
+    ("settings", "counting"),
+    [
+        (["data.frames=count:8"], "data.frames: count:8"),
+        (["data.frames=apex:9"], "data.frames: apex:9"),
+        (["temporal.length=50"], "temporal.length: 50"),
+        (["data.frames=fps:30", "temporal.length=50"], ""),
+        ([], ""),
+    ],
+)
+def test_a_setting_that_counts_frames_is_named_where_frame_rates_are_far_apart(settings, counting):
+    config = make_config(*settings)
+    mixed = pd.concat([index(fps=fps) for fps in (200.0, 30.0, 100.0, 30.0)])
+    assert counted_at(config, mixed) == (((30.0, 100.0, 200.0), counting) if counting else ((), ""))
+    assert counted_at(config, pd.concat([index(fps=100.0), index(fps=200.0)])) == ((), "")

@@ -18,9 +18,9 @@ from merjax.methods.local_regions import jobs, spatial_job, temporal_job
 from merjax.methods.registry import METHODS
 from merjax.methods.runs import RunId, Trained, training_labels
 from merjax.protocols import make_folds
+from merjax.protocols.tasks import Task
 from merjax.report.comparison import compare
 from merjax.report.section import Section
-from merjax.scoring.metrics import accuracy, uf1
 from merjax.scoring.shuffled import over_permutations, shuffled_notes
 from merjax.sweeps.plan import Plan
 from merjax.sweeps.result import open_sweep
@@ -129,7 +129,9 @@ def test_an_oracle_lifts_answers_at_random_far_above_chance():
     for subject in range(68):
         tested_N = subject_N == subject
         for rule, answer_N in answer.items():
-            _, probability_NxK = chosen_snapshot(rule, "retrain", snapshots, None, target_N, tested_N, None)
+            _, probability_NxK = chosen_snapshot(
+                rule, "retrain", snapshots, None, target_N, tested_N, None, Task(("a", "b", "c"))
+            )
             answer_N[tested_N] = probability_NxK[tested_N].argmax(1)
     fixed, oracle = (f1_score(target_N, answer[rule], average="macro") for rule in ("fixed", "oracle"))
     assert fixed == pytest.approx(1 / 3, abs=0.06)
@@ -263,7 +265,7 @@ def test_a_shuffled_control_shuffles_what_inner_subjects_are_asked_too(engine):
         asked_N = inside.folds[spec.fold].test_N
         shuffled_N, _ = training_labels(experiment, spec)
         best, true_best = (
-            best_snapshot(snapshots_LxNxK[:, asked_N], labels[asked_N], uf1)
+            best_snapshot(snapshots_LxNxK[:, asked_N], labels[asked_N], experiment.task, "UF1")
             for labels in (shuffled_N, experiment.target_N)
         )
         own = table[table["fold"] == experiment.folds[spec.fold].name]
@@ -279,17 +281,17 @@ def test_the_best_snapshot_against_scikit_learn():
     marks = [
         (f1_score(truth, snapshot.argmax(-1), average="macro"), -log_loss(truth, snapshot)) for snapshot in snapshots
     ]
-    assert best_snapshot(snapshots, truth, uf1) == marks.index(max(marks))
-    assert best_snapshot(np.concatenate([snapshots, snapshots]), truth, uf1) == 40 + marks.index(
-        max(marks)
-    )  # the last of equals
+    assert best_snapshot(snapshots, truth, Task(("a", "b", "c")), "UF1") == marks.index(max(marks))
+    assert best_snapshot(
+        np.concatenate([snapshots, snapshots]), truth, Task(("a", "b", "c")), "UF1"
+    ) == 40 + marks.index(max(marks))  # the last of equals
 
 
 def test_snapshots_of_a_diverged_run_are_the_last_choice():
     snapshots = np.full((4, 2, 2), np.nan)
-    assert best_snapshot(snapshots, np.array([0, 1]), accuracy) == 3
+    assert best_snapshot(snapshots, np.array([0, 1]), Task(("a", "b")), "accuracy") == 3
     snapshots[1] = [[0.1, 0.9], [0.9, 0.1]]  # all wrong, but finite
-    assert best_snapshot(snapshots, np.array([0, 1]), accuracy) == 1
+    assert best_snapshot(snapshots, np.array([0, 1]), Task(("a", "b")), "accuracy") == 1
 
 
 def test_selection_is_no_part_of_a_trials_identity_but_splits_groups():

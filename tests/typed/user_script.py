@@ -16,6 +16,13 @@ def releases(root: Path) -> list[Release]:
         merjax.read_casme2("data/casme2", annotations="coding.xlsx", classes=Path("classes.xlsx")),
         merjax.read_samm(made, overrides={"samm": {"006/006_1_2": {"apex": 5566}}}),
         merjax.read_smic(root / "smic", overrides="corrections.yaml"),
+        merjax.read_casme1(root / "casme1", annotations="casme.xlsx"),
+        merjax.read_casme_squared(root / "casme_squared", kind="all", offsets="mirrored"),
+        merjax.read_casme3("data/casme3", annotations=["JpgIndex_v2.xlsx", Path("part_A_v2.xls")], kind="macro"),
+        merjax.read_samm_long("data/samm_long", emotions="SAMM_Micro_FACS_Codes_v2.xlsx"),
+        merjax.read_dfme("data/dfme", annotations=["train.xlsx", "testA.xlsx"]),
+        merjax.read_mmew(root / "mmew", overrides={"mmew": {"all": {"fps": 60}}}),
+        *merjax.read_own("clips.csv"),
     ]
 
 

@@ -92,12 +92,17 @@ def identities(data: TrainingData, spec: RunId) -> tuple[Job]:
     return (make_job(SVM, data, spec.config, spec.seed, spec.fold, target_N),)
 
 
-def refuse(data: TrainingData) -> None:
-    """Refuse a store without frames, and an installation without scikit-learn.
+def refuse(data: TrainingData, config: Config) -> None:
+    """Refuse a store without frames, clips with several classes, and an installation without scikit-learn.
 
     Raises:
         MerjaxError: one of these; the message says what to do.
     """
+    if data.task.several:
+        raise MerjaxError(
+            f"a handcrafted method tells one class per clip, but the clips of {data.scheme.name} may have several; choose "
+            "another method or protocol"
+        )
     require_frames(data.store, "a handcrafted descriptor")
     if find_spec("sklearn") is None:
         raise MerjaxError("handcrafted methods need scikit-learn; run `pip install 'merjax[peers]'`")

@@ -26,8 +26,8 @@ import pandas as pd
 from filelock import Timeout
 
 from merjax.config import identity, trained_settings
-from merjax.scoring.metrics import SCORES
-from merjax.scoring.predictions import confusion_of
+from merjax.scoring.counts import log_loss, scores_of
+from merjax.scoring.predictions import counts_of
 from merjax.scoring.scores import seed_scores
 from merjax.sweeps.entries import entries_of
 from merjax.sweeps.folder import open_folder, read_plan, read_predictions
@@ -108,7 +108,7 @@ def inner_sweep(points: dict[str, dict[str, Any]], sweep: SweepFile) -> SweepFil
 def inner_scores(plan: Plan, predictions: pd.DataFrame, metric: str) -> dict[str, float]:
     """Each proposal's score, pooled over all folds; the mean over seeds."""
     entries = entries_of(plan, predictions)
-    return {e.trial: float(seed_scores(e.predictions, e.classes)[metric].mean()) for e in entries}
+    return {e.trial: float(seed_scores(e.predictions, e.task)[metric].mean()) for e in entries}
 
 
 def fold_scores(plan: Plan, predictions: pd.DataFrame, metric: str) -> pd.DataFrame:
@@ -118,14 +118,13 @@ def fold_scores(plan: Plan, predictions: pd.DataFrame, metric: str) -> pd.DataFr
         A row per (proposal, fold): number, fold (the outer one), score (the metric on the clips pooled over seeds), and loss,
         their mean log-loss (infinite if a run diverged).
     """
-    classes = plan.groups[0].classes
+    task = plan.groups[0].task
     outer = {fold.name: fold.inside for group in plan.groups for fold in group.folds}
     rows = []
     for (trial, fold), own in predictions.groupby(["trial", "fold"], sort=False):
-        probability_NxK = own[[f"p_{name}" for name in classes]].to_numpy()
-        right_N = probability_NxK[np.arange(len(own)), own["label"]]
-        loss = -np.log(np.maximum(right_N, 1e-12)).mean()
-        score = float(SCORES[metric](confusion_of(own, len(classes))))
+        probability_NxK = own[[f"p_{name}" for name in task.classes]].to_numpy()
+        loss = log_loss(task, own["label"].to_numpy(), probability_NxK)
+        score = float(scores_of(task)[metric](counts_of(own, task)))
         rows.append((_number(str(trial)), outer[str(fold)], score, loss if np.isfinite(loss) else np.inf))
     return pd.DataFrame(rows, columns=["number", "fold", "score", "loss"])
 

@@ -168,6 +168,7 @@ def _selected(
             target_N,
             data.folds[fold].test_N,
             group.inside.folds[fold].test_N if group.inside else None,
+            data.task,
         )
         yield rule, snapshot, _held_out(data, fold, tested_N, probability_NxK)
 
@@ -201,7 +202,7 @@ def _held_out(data: TrainingData, fold: int, target_N: np.ndarray, probability_N
     table = data.index.loc[test_N, ["database", "subject", "clip"]].reset_index(drop=True)
     table["fold"] = data.folds[fold].name
     table["label"] = target_N[test_N].astype(np.int64)
-    table["prediction"] = np.where(sound_N, np.nan_to_num(probability_NxK).argmax(1), -1)
+    table["prediction"] = np.where(sound_N, data.task.answers(np.nan_to_num(probability_NxK)), -1)
     for k, name in enumerate(data.classes):
         table[f"p_{name}"] = probability_NxK[:, k]
     return table

@@ -189,7 +189,7 @@ def test_a_sweep_mixes_methods_and_lists_what_it_cannot_run(store, tmp_path):
 
 def test_stores_without_frames_and_installations_without_scikit_learn_are_refused(experiment, monkeypatch):
     with pytest.raises(MerjaxError, match="no frames"):
-        method.refuse(replace(experiment, store=replace(experiment.store, crops={})))
+        method.refuse(replace(experiment, store=replace(experiment.store, crops={})), make_config())
     monkeypatch.setattr(method, "find_spec", lambda name: None)
     with pytest.raises(MerjaxError, match=r"merjax\[peers\]"):
-        method.refuse(experiment)
+        method.refuse(experiment, make_config())

@@ -6,7 +6,7 @@ import numpy as np
 import optax
 import pytest
 
-from merjax.nn.layers.losses import binary_focal_loss, focal_loss
+from merjax.nn.layers.losses import binary_focal_loss, focal_loss, several_focal_loss, several_right
 
 LOGITS_BxK = jnp.array([[2.0, -1.0, 0.5], [0.0, 3.0, -2.0], [-1.0, 0.2, 0.1], [5.0, 5.0, 5.0]])
 LABEL_B = jnp.array([0, 2, 1, 1])
@@ -103,3 +103,52 @@ def test_binary_focal_loss_has_a_finite_gradient_where_the_model_is_certain(gamm
     value_B, transpose = jax.vjp(lambda z: binary_focal_loss(z, jnp.zeros(3, int), jnp.ones(3), gamma), logits_BxK)
     assert jnp.isfinite(value_B).all()
     assert jnp.isfinite(transpose(jnp.ones(3))[0]).all()
+
+
+SEVERAL_B = jnp.array([0, 5, 2, 7])
+ALPHA_KX2 = jnp.array([[0.5, 1.5], [1.0, 2.0], [1.0, 0.0]])
+
+
+def plain_several_focal_loss(logits, label, alpha, gamma, smoothing):
+    """One class after another, in float64."""
+    loss_B = np.zeros(len(label))
+    for k in range(logits.shape[1]):
+        p = 1 / (1 + np.exp(-np.float64(logits[:, k])))
+        y = (np.asarray(label) // 2**k % 2) * (1 - smoothing) + smoothing / 2
+        loss_B -= alpha[k, 1] * y * (1 - p) ** gamma * np.log(p)
+        loss_B -= alpha[k, 0] * (1 - y) * p**gamma * np.log(1 - p)
+    return loss_B / logits.shape[1]
+
+
+@pytest.mark.parametrize("gamma", [0.0, 0.5, 2.0])
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_several_classes_have_a_focal_loss_each(gamma, smoothing):
+    ours = several_focal_loss(LOGITS_BxK, SEVERAL_B, ALPHA_KX2, gamma, smoothing)
+    plain = plain_several_focal_loss(LOGITS_BxK, SEVERAL_B, np.asarray(ALPHA_KX2), gamma, smoothing)
+    np.testing.assert_allclose(ours, plain, rtol=1e-5)
+
+
+def test_without_focus_it_is_the_binary_cross_entropy_of_optax():
+    truth_BxK = (np.asarray(SEVERAL_B)[:, None] // 2 ** np.arange(3) % 2).astype(np.float32)
+    expected = optax.sigmoid_binary_cross_entropy(LOGITS_BxK, truth_BxK).mean(1)
+    np.testing.assert_allclose(several_focal_loss(LOGITS_BxK, SEVERAL_B, jnp.ones((3, 2)), 0.0), expected, rtol=1e-6)
+
+
+def test_a_class_switched_off_changes_no_loss_of_several_and_certainty_has_a_gradient():
+    off_BxK = jnp.concatenate([LOGITS_BxK, jnp.full((4, 1), -jnp.inf)], axis=1)
+    alpha = jnp.concatenate([ALPHA_KX2, jnp.zeros((1, 2))])
+    np.testing.assert_allclose(
+        several_focal_loss(off_BxK, SEVERAL_B, alpha, 2.0), several_focal_loss(LOGITS_BxK, SEVERAL_B, ALPHA_KX2, 2.0)
+    )
+    certain_BxK = jnp.array([[1e4, -1e4], [-1e4, 1e4]])
+    for gamma in (0.0, 0.5, 2.0):
+        gradient = jax.grad(lambda z, g=gamma: several_focal_loss(z, jnp.array([1, 1]), jnp.ones((2, 2)), g).sum())
+        assert jnp.isfinite(gradient(certain_BxK)).all()
+
+
+def test_the_share_of_classes_that_are_answered_right():
+    """Answers 101, 010, 011 and 111, the first class first, against 000, 101, 010 and 111; a class switched off does not
+    count."""
+    off_BxK = jnp.concatenate([LOGITS_BxK, jnp.full((4, 1), -jnp.inf)], axis=1)
+    for logits_BxK in (LOGITS_BxK, off_BxK):
+        np.testing.assert_allclose(several_right(logits_BxK, SEVERAL_B), [1 / 3, 0, 2 / 3, 1], rtol=1e-6)
