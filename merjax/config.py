@@ -38,7 +38,7 @@ class DataConfig:
     # test on the last), "lodo" (each database once), "group:K" (K groups of whole subjects), "parts" (DFME's own split)
     folds: str = "loso"
     # the frame; the frame minus its clip's onset frame; or "flow", its motion against the onset frame: u, v and optical
-    # strain (of a store that was prepared with `--flow every`)
+    # strain (of a store with the feature motion)
     input: Literal["gray", "difference", "flow"] = "gray"
     standardise: bool = False  # also divide by the standard deviation of the training frames, per region and channel
     frames: str = "all"  # "all" from onset to offset; "count:N" uniform; "fps:F" equalised; "apex:N" around the apex
@@ -123,11 +123,8 @@ class TemporalConfig:
 
 @dataclass(frozen=True)
 class PeerConfig:
-    """The network of a baseline that is trained on each clip's flow image; see `merjax.methods.flow_networks`. The method
-    "local_regions" does not use it.
-
-    sweeps/ststnet.yaml and the files of the other baselines hold the values of their papers.
-    """
+    """The network of a baseline that is trained on one picture of each clip; see `merjax.methods.flow_networks`. The files
+    of the baselines in sweeps/ hold the values of their papers."""
 
     epochs: float = 500.0  # passes over the training clips
     batch: int = 64  # clips
@@ -136,10 +133,17 @@ class PeerConfig:
     optimiser: Literal["adam", "sgd"] = "adam"
     learning_rate: float = traced(1e-4)
     halve_every: float = traced(0.0)  # epochs after each of which the learning rate halves again; 0: never
+    fall: float = added(0.5, before=0.5)  # what the rate is multiplied by then, if it is not halved
     weight_decay: float = traced(0.0)
+    decay: Literal["decoupled", "in the gradient"] = added("decoupled", before="decoupled")  # AdamW, or PyTorch's Adam
     beta1: float = traced(0.9)  # the momentum, with "sgd"
     beta2: float = traced(0.999)
     dropout: float = traced(0.5)
+    maps: int = added(64, before=64)  # of every layer of the RCN family, a multiple of 4
+    pool: int = added(7, before=7)  # cells along a side of the RCN family's last map
+    dim: int = added(56, before=56)  # channels of HTNet's first level
+    repeats: int = added(10, before=10)  # layers of HTNet's last level
+    flaws: tuple[str, ...] = added((), before=())  # of published code, to switch on by name: see docs/methods.md
 
 
 @dataclass(frozen=True)
@@ -186,9 +190,8 @@ class EngineConfig:
 class Config:
     """All settings of one trial and their defaults, such as `Config().loss.gamma`; this file explains each beside it."""
 
-    # local_regions, the paper's method; a baseline of its Tables 8 and 9, which is one network on each clip's flow image:
-    # ststnet, off_apexnet, dual_inception, rcn_a, or a network from elsewhere as `package.module:NAME`; or a handcrafted
-    # method: lbp_top, hoof, mdmo, bi_woof (merjax.methods.registry lists them all and refuses others)
+    # local_regions, the paper's method; a network on one picture of each clip, or a handcrafted method (docs/methods.md); or a
+    # network from elsewhere as `package.module:NAME`
     method: str = "local_regions"
     data: DataConfig = field(default_factory=DataConfig)
     # region kinds or names whose features reach the classifier: [eyes, nose, mouth] is Table 5's "no cheeks"
@@ -269,9 +272,10 @@ def with_only(config: Config, keys: Iterable[str]) -> Config:
 
 RULES = ("fixed", "inner", "oracle")
 _RANGES = Ranges(
-    positive=("epochs", "batch", "units", "learning_rate", "epsilon", "cost", "steps_per_call", "looks"),
+    positive=("epochs", "batch", "units", "learning_rate", "epsilon", "cost", "steps_per_call", "looks")
+    + ("maps", "pool", "dim", "repeats"),
     not_negative=("gamma", "weight_decay", "halve_every", "chunk", "workers", "checkpoint_minutes", "length", "l1"),
-    share=("dropout", "dropout_lstm", "dropout_fc", "beta1", "beta2", "label_smoothing"),
+    share=("dropout", "fall", "dropout_lstm", "dropout_fc", "beta1", "beta2", "label_smoothing"),
 )
 
 

@@ -116,12 +116,9 @@ def small_store(small_release, tmp_path_factory, worker_id) -> Path:
 @pytest.fixture
 def prepared_here(monkeypatch) -> None:
     """Stores are prepared in this process: a worker process needs seconds to start, more than a few short clips take."""
-    from merjax.stores import preparation
+    from merjax.stores import workers
 
-    def run(jobs, folder, settings, model, workers):
-        return (preparation._prepare_job(job, folder, settings, model) for job in jobs)
-
-    monkeypatch.setattr(preparation, "_run", run)
+    monkeypatch.setattr(workers, "spread", lambda work, tasks, processes: map(work, tasks))
 
 
 @pytest.fixture

@@ -4,13 +4,14 @@ import argparse
 import shlex
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
 
 from merjax.cli.check import release_words
+from merjax.cli.features import EXAMPLES, add_feature_flag, features_asked
 from merjax.cli.parser import Parser, positive
 from merjax.cli.releases import FILE, FOLDER, add_release_flags, named_databases, read_releases
 from merjax.system.at_work import at_work
@@ -19,7 +20,6 @@ from merjax.system.errors import MerjaxError, command
 from merjax.system.paths import user_path
 
 if TYPE_CHECKING:
-    from merjax.stores.clip_motion import FlowSettings
     from merjax.stores.store import Store
 
 _ABOUT = """\
@@ -57,7 +57,7 @@ examples:
         crops as in the authors' published code, for trials with data.geometry: authors
   merjax prepare --flow-images megc2019/images --clips megc2019.csv --out stores/megc_flow
         published flow images as they are, for the methods that take flow; the store holds no frames
-
+{features}
 To see whether the releases are complete, run `merjax check` with the same flags first. Clips that cannot be used are listed
 with their reasons, here and in the store's discrepancies.parquet, and all others are prepared. A preparation that was stopped
 goes on where it stopped when the same line is run again.
@@ -84,12 +84,17 @@ def main(argv: Sequence[str] | None = None) -> None:
             "--out is missing: name the folder of the clip store to make, or write `merjax check` to only count"
         )
     console = TextConsole()
-    store = _from_flow_images(asked) if asked.flow_images or asked.clips else _from_releases(asked, console)
+    if asked.flow_images or asked.clips:
+        store = _from_flow_images(asked)
+    else:
+        adds = asked.features is not None and not named_databases(asked)
+        store = _added(asked, console) if adds else _from_releases(asked, console)
     with at_work("telling what is in", store.path):
         print_store(store, console)
 
 
 def _from_releases(asked: argparse.Namespace, console: Console) -> "Store":
+    features = features_asked(asked)
     releases = read_releases(asked)
 
     from merjax.stores.preparation import prepare_store
@@ -102,7 +107,7 @@ def _from_releases(asked: argparse.Namespace, console: Console) -> "Store":
             colour=asked.colour,
             align=asked.align,
             geometry=asked.geometry,
-            flow=flow_settings(asked),
+            features=features,
             faces=asked.faces,
             workers=asked.workers,
             model=asked.landmark_model,
@@ -110,25 +115,18 @@ def _from_releases(asked: argparse.Namespace, console: Console) -> "Store":
         )
 
 
-def flow_settings(asked: argparse.Namespace) -> "FlowSettings | None":
-    """The motion that a command line asks for.
+def _added(asked: argparse.Namespace, console: Console) -> "Store":
+    if asked.colour or (asked.geometry, asked.align, asked.faces) != ("ours", "first", "picture"):
+        raise MerjaxError(
+            "--features without a release adds to a store whose crops are cut: leave out --colour, --geometry, --align and "
+            "--faces, or name the release"
+        )
 
-    Raises:
-        MerjaxError: there are details of it without `--flow`.
-    """
-    if asked.flow is None:
-        for flag in ("flow_algorithm", "flow_size"):
-            if getattr(asked, flag) is not None:
-                raise MerjaxError(f"--{flag.replace('_', '-')} says how motion is computed; add --flow")
-        return None
+    from merjax.stores.adding_features import add_features
+    from merjax.system.console import counted
 
-    from merjax.stores.clip_motion import FlowSettings
-
-    return replace(
-        FlowSettings.of_word(asked.flow),
-        algorithm=asked.flow_algorithm or FlowSettings.algorithm,
-        side=asked.flow_size or FlowSettings.side,
-    )
+    with counted("computing features", console) as progress:
+        return add_features(asked.out, features_asked(asked), workers=asked.workers, progress=progress)
 
 
 def _from_flow_images(asked: argparse.Namespace) -> "Store":
@@ -136,13 +134,13 @@ def _from_flow_images(asked: argparse.Namespace) -> "Store":
         raise MerjaxError(
             "--flow-images DIR and --clips CSV must be given together: the pictures, and the list of what they show"
         )
-    if named_databases(asked) or asked.flow or asked.geometry != "ours":
-        raise MerjaxError("--flow-images makes a store of its own: leave out the releases, --flow and --geometry")
+    if named_databases(asked) or asked.geometry != "ours":
+        raise MerjaxError("--flow-images makes a store of its own: leave out the releases and --geometry")
 
     from merjax.stores.from_flow_images import prepare_flow_images
 
     with at_work("reading", f"{asked.flow_images} and {asked.clips}"):
-        return prepare_flow_images(asked.flow_images, asked.clips, asked.out)
+        return prepare_flow_images(asked.flow_images, asked.clips, asked.out, features_asked(asked))
 
 
 def print_store(store: "Store", console: Console) -> None:
@@ -156,8 +154,8 @@ def print_store(store: "Store", console: Console) -> None:
         f"{store.path}: {len(index)} of {len(index) + len(store.dropped)} clips, {subjects} subjects, "
         + (f"{index['n_frames'].sum()} frames; " if store.crops else "no frames; ")
         + ("the authors' geometry; " if store.geometry == "authors" else "")
-        + (f"flow of {store.flow.shape[2]}x{store.flow.shape[1]} pixels; " if store.flow is not None else "")
-        + f"look at {' and '.join(str(path) for path in sorted(store.path.glob('*_sheet.png')))}",
+        + (f"{', '.join(store.features)}; " if store.features else "")
+        + f"look at {' and '.join(str(path) for path in _sheets(store))}",
     )
     protocols = {name: own for name, own in counts["protocols"].items() if own}
     table = Table("database", "clips", "dropped", *protocols, title="used / published", title_justify="left")
@@ -167,19 +165,23 @@ def print_store(store: "Store", console: Console) -> None:
     console.print(table)
     for sentence in (*store.class_sources, *_pictures_told(store)):
         console.print(sentence, markup=False, highlight=False, soft_wrap=True)
-    if "flow_frame" in index:
-        without = int((index["apex"].isna() | (index["apex"] <= index["onset"])).sum())
-        if store.meta["settings"]["flow"]["to"] == "apex" and without:
-            say(console, f"motion goes to the middle frame in {without} clips, which have no apex after the onset")
-        if store.meta.get("flow_cut_off", 0) > 5e-5:
-            say(
-                console,
-                f"{store.meta['flow_cut_off']:.2%} of the motion in frames is larger than the store can hold and was cut off",
-            )
+    without = int((index["apex"].isna() | (index["apex"] <= index["onset"])).sum())
+    if without and any(held.settings.get("to") == "apex" for held in store.features.values()):
+        say(console, f"motion goes to the middle frame in {without} clips, which have no apex after the onset")
+    for name, held in store.features.items():
+        if held.cut_off > 5e-5:
+            say(console, f"{held.cut_off:.2%} of {name} is larger than the store can hold and was cut off")
+        if held.enlarged:
+            say(console, f"{name} is enlarged from {held.settings['from']}, which adds pixels and no detail")
     for row in store.discrepancies.to_dict("records"):
         name = "/".join(row[key] for key in ("database", "subject", "clip") if row[key])
         say(console, f"{'dropped ' if row['dropped'] else ''}{name}: {row['reason']}")
     say(console, store.statement, "yellow")
+
+
+def _sheets(store: "Store") -> list[Path]:
+    """The pictures to look at."""
+    return sorted([*store.path.glob("*_sheet.png"), *store.path.glob("features/*/sheet.png")])
 
 
 def _pictures_told(store: "Store") -> Iterator[str]:
@@ -203,7 +205,7 @@ def _ratio(numbers: dict[str, int | None]) -> str:
 
 
 def _parser() -> Parser:
-    parser = Parser("merjax prepare", _ABOUT, _EXAMPLES)
+    parser = Parser("merjax prepare", _ABOUT, _EXAMPLES.replace("{features}\n", EXAMPLES + "\n"))
     add_release_flags(parser)
     ready = parser.add_argument_group("ready flow images, in place of a release")
     ready.add_argument("--flow-images", **FOLDER, help="folder of PNG files {subject}_{clip}.png, one per clip, whose red,"
@@ -226,17 +228,7 @@ def _parser() -> Parser:
         " picture; subject: also at the place of the subject's other clips, if all of these were found there; picture"
         " (default): also, in a release of face crops, at the place that faces have in its pictures. The store notes each"
         " clip's step, and points that cannot be a face are refused at every step")  # fmt: skip
-    motion = parser.add_argument_group("motion")
-    motion.add_argument("--flow", nargs="?", const="apex", choices=("apex", "mid", "every"), help="also a picture of each"
-        " clip's motion (u, v and optical strain of the face) for the methods that take flow: from the onset to the apex, or"
-        " to the middle frame if the release gives no apex (apex, default), or always to the middle frame (mid);"
-        " every: as apex, and also, for data.input: flow, the motion of each crop from the onset to every frame; this takes"
-        " three times the crops' size on disk (200 KB per frame, 6 GB for 30,000) and 25 ms per frame and core")  # fmt: skip
-    motion.add_argument("--flow-algorithm", choices=("dis", "tvl1"), help="dense inverse search (dis, default), or TV-L1,"
-        " which needs OpenCV's contrib modules")  # fmt: skip
-    motion.add_argument(
-        "--flow-size", type=positive, metavar="PX", help="height and width of the picture (default: 28)"
-    )
+    add_feature_flag(parser)
     what.add_argument("--workers", type=positive, metavar="N", help="processes (default: one per core)")
     what.add_argument("--landmark-model", **FILE, help="dlib's 68-point model (default: found)")
     for flag in ("--check", "--audit-aus"):

@@ -67,7 +67,7 @@ def require(algorithm: Algorithm) -> None:
     if algorithm == "tvl1" and not hasattr(cv2, "optflow"):
         raise MerjaxError(
             "this OpenCV has no TV-L1 flow: it comes with the contrib modules, whose wheel must replace the one that merjax "
-            f"requires. Run `{CONTRIB}` after everything else, or use --flow-algorithm dis"
+            f"requires. Run `{CONTRIB}` after everything else, or leave :tvl1 out"
         )
 
 

@@ -1,22 +1,21 @@
-"""Baselines that are one network on each clip's flow image, trained clip by clip in one stage."""
+"""Baselines that are one network on one picture of each clip, such as its flow image, trained clip by clip in one stage."""
 
 import functools
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from flax import linen as nn
-from jaxtyping import Array, Float, Int
 
 from merjax.config import Config
-from merjax.engine import Batch, Jobs, Outcome, Samples, Stage, StageJob, Variables
-from merjax.methods.numbers import Count, InModel, Real, traced_numbers
-from merjax.methods.optimisers import adamw, halved, momentum
+from merjax.engine import Jobs, StageJob
+from merjax.methods.flow_stage import FlowNetwork, FlowNumbers, flow_samples, flow_stage
+from merjax.methods.numbers import traced_numbers
 from merjax.methods.runs import (
     Pictures,
     RunId,
@@ -29,12 +28,18 @@ from merjax.methods.runs import (
     training_steps,
 )
 from merjax.methods.stage_identity import Job, StageReads, make_job
-from merjax.nn import ststnet
+from merjax.nn import rcn, ststnet
 from merjax.nn.dual_inception import DualInception
-from merjax.nn.layers.losses import focal_loss, is_right, several_focal_loss, several_right
+from merjax.nn.htnet import HEADS, HTNet
+from merjax.nn.inception_cbam import DualATME, InceptionCBAM
+from merjax.nn.learnet import LEARNet
+from merjax.nn.linear import Linear
 from merjax.nn.off_apexnet import OFFApexNet
-from merjax.nn.rcn import RCNA
-from merjax.nn.ststnet import SIDE
+from merjax.nn.off_tanet import OffTANet
+from merjax.nn.rcn_merjax import RCNAMerjax
+from merjax.nn.sssnet import SSSNet, stretched
+from merjax.stores.asked_crops import feature_of
+from merjax.stores.features import CHANNELS, side_of
 from merjax.system.errors import MerjaxError
 from merjax.training.data import TrainingData
 from merjax.training.fitted import label_weights
@@ -46,28 +51,9 @@ FLOW = StageReads(
     settings=(
         *("method", "data.protocol", "control", "loss.gamma", "loss.alpha", "loss.label_smoothing"),
         *("peer.epochs", "peer.batch", "peer.shuffle", "peer.optimiser", "peer.learning_rate", "peer.halve_every"),
-        *("peer.weight_decay", "peer.beta1", "peer.beta2", "peer.dropout"),
+        *("peer.fall", "peer.weight_decay", "peer.decay", "peer.beta1", "peer.beta2", "peer.dropout"),
     ),
 )
-
-
-class FlowNetwork(NamedTuple):
-    """A baseline's network.
-
-    Attributes:
-        module: classes -> a module that is called with (inputs, weight_B, dropout_rate, key) and gives scores `[B, K]`; the
-            key None means inference mode.
-        prepare: images of K batches `[K, 3, 28, 28, B]` of uint8 (u, v, strain) -> what the runs take their inputs from.
-        inputs: (what `prepare` gave, k, how many samples batch k holds) -> the module's inputs.
-        cost: multiply-adds of one clip's forward pass, in thousands.
-        runs_per_pass: see `Stage`.
-    """
-
-    module: Callable[[int], nn.Module]
-    prepare: Callable[[jax.Array], Any]
-    inputs: Callable[[Any, jax.Array, jax.Array], Any]
-    cost: float
-    runs_per_pass: int = 1
 
 
 def as_images(x_KxCxHxWxB: jax.Array) -> jax.Array:
@@ -75,21 +61,45 @@ def as_images(x_KxCxHxWxB: jax.Array) -> jax.Array:
     return x_KxCxHxWxB.astype(jnp.float32) / 255
 
 
+def as_bytes(x_KxCxHxWxB: jax.Array) -> jax.Array:
+    """Images of K batches with their own values, 0 to 255."""
+    return x_KxCxHxWxB.astype(jnp.float32)
+
+
+def symmetric(x_KxCxHxWxB: jax.Array) -> jax.Array:
+    """Images of K batches with values between -1 and 1."""
+    return x_KxCxHxWxB.astype(jnp.float32) / 127.5 - 1
+
+
 def batch_of_images(x_KxCxHxWxB: jax.Array, k: jax.Array, filled: jax.Array) -> jax.Array:
     """Batch k of K batches of images."""
     return x_KxCxHxWxB[k]
 
 
-def _whole_call(prepared: Any, k: jax.Array) -> tuple[Any, jax.Array]:
-    """All K batches and the number k: STSTNet takes the windows of batch k block by block, without a copy of the batch."""
-    return prepared, k
+def _rcn(name: str, cost: float, **own: Any) -> FlowNetwork:
+    module = functools.partial(rcn.RCN, form=rcn.FORMS[name])
+    return FlowNetwork(module, as_images, batch_of_images, cost, settings=("maps", "pool"), **own)
 
 
 NETWORKS = {
     "ststnet": FlowNetwork(ststnet.STSTNet, ststnet.prepare, ststnet.Windows, 390, runs_per_pass=2),
     "off_apexnet": FlowNetwork(OFFApexNet, as_images, batch_of_images, 3850),
     "dual_inception": FlowNetwork(DualInception, as_images, batch_of_images, 12400),
-    "rcn_a": FlowNetwork(RCNA, as_images, batch_of_images, 19000),
+    "rcn_a": _rcn("rcn_a", 14000, version=2),
+    "rcn_s": _rcn("rcn_s", 19300),
+    "rcn_w": _rcn("rcn_w", 8000),
+    "rcn_p": _rcn("rcn_p", 12800),
+    "rcn_c": _rcn("rcn_c", 11600),
+    "rcn_f": _rcn("rcn_f", 11600, flaws=rcn.FLAWS),
+    "htnet": FlowNetwork(HTNet, as_bytes, batch_of_images, 5600, feature="mosaic", settings=("dim", "repeats")),
+    "sssnet": FlowNetwork(SSSNet, stretched, batch_of_images, 16000, feature="flow64"),
+    "inception_cbam": FlowNetwork(InceptionCBAM, symmetric, batch_of_images, 13500),
+    "dual_atme": FlowNetwork(DualATME, symmetric, batch_of_images, 8500),
+    "logistic_regression": FlowNetwork(Linear, symmetric, batch_of_images, 7),
+    # what was called rcn_a before that was its authors'; its randomness and its saved models keep the name
+    "rcn_a_merjax": FlowNetwork(RCNAMerjax, as_images, batch_of_images, 19000, stage="rcn_a"),
+    "off_tanet": FlowNetwork(OffTANet, as_images, batch_of_images, 29000, feature="flow112"),
+    "learnet": FlowNetwork(LEARNet, as_images, batch_of_images, 27000, feature="dynamic"),
 }
 
 
@@ -118,84 +128,6 @@ def network_of(name: str) -> FlowNetwork:
     return network
 
 
-class FlowNumbers(NamedTuple):
-    """What the stage of a flow network takes as data.
-
-    Attributes:
-        learning_rate, beta1, beta2, weight_decay: of the optimiser.
-        halve_steps: the learning rate halves each time this many steps are done; 0: never.
-        dropout: its rate.
-        gamma, smoothing: of the focal loss.
-        alpha_K: class weights; where a clip may have several classes, `[K, 2]`.
-        target_N: labels of every clip; 0 for those that are not trained on.
-    """
-
-    learning_rate: InModel[Real]
-    beta1: InModel[Real]
-    beta2: InModel[Real]
-    weight_decay: InModel[Real]
-    halve_steps: InModel[Count]
-    dropout: InModel[Real]
-    gamma: InModel[Real]
-    smoothing: InModel[Real]
-    alpha_K: InModel[Float[Array | np.ndarray, "K *weights"]]
-    target_N: Int[Array | np.ndarray, "N"]
-
-
-@functools.cache
-def flow_stage(name: str, classes: int, optimiser: str, several: bool = False) -> Stage:
-    """The stage of a flow network; with `several`, a clip may have several classes or none."""
-    loss_of, right_of = (several_focal_loss, several_right) if several else (focal_loss, is_right)
-    network = network_of(name)
-    model = network.module(classes)
-
-    def scores(variables: Variables, batch: Batch, weight_B, rate, key):
-        prepared, k = batch.inputs
-        inputs = network.inputs(prepared, k, (batch.unit_B >= 0).sum())
-        tree = {"params": variables.params, "batch_stats": variables.statistics}
-        logits_BxK, changed = model.apply(tree, inputs, weight_B, rate, key, mutable=["batch_stats"])
-        return logits_BxK, changed.get("batch_stats", {})
-
-    def init(key, numbers: FlowNumbers):
-        x_KxCxHxWxB = jnp.zeros((1, ststnet.CHANNELS, ststnet.SIDE, ststnet.SIDE, 1), jnp.uint8)
-        inputs = network.inputs(network.prepare(x_KxCxHxWxB), jnp.asarray(0), jnp.asarray(1))
-        tree = model.init(key, inputs, jnp.ones(1), 0.0, None)
-        return Variables(tree["params"], tree.get("batch_stats", {}))
-
-    def loss(variables, batch: Batch, weight_B, numbers: FlowNumbers, key):
-        logits_BxK, statistics = scores(variables, batch, weight_B, numbers.dropout, key)
-        target_B = numbers.target_N[batch.unit_B]
-        loss_B = loss_of(logits_BxK, target_B, numbers.alpha_K, numbers.gamma, numbers.smoothing)
-        share_B = weight_B / jnp.maximum(weight_B.sum(), 1e-9)
-        right_B = right_of(logits_BxK, target_B)
-        return Outcome(loss_B @ share_B, {"loss": loss_B @ share_B, "accuracy": right_B @ share_B}, statistics)
-
-    def apply(variables, batch: Batch, numbers: FlowNumbers):
-        return scores(variables, batch, jnp.ones(len(batch.unit_B)), 0.0, None)[0]
-
-    def optimise(numbers: FlowNumbers):
-        of_name = {"adam": adamw, "sgd": momentum}[optimiser]
-        return of_name(numbers, halved(numbers.learning_rate, numbers.halve_steps))
-
-    return Stage(name, init, loss, apply, optimise, network.prepare, _whole_call, network.runs_per_pass)
-
-
-def flow_samples(flow_NxHxWxC: np.ndarray) -> Samples:
-    """Samples of a flow network's stage: each is a clip.
-
-    Args:
-        flow_NxHxWxC: each clip's flow image, uint8.
-
-    Inputs of K batches are `[K, C, H, W, B]`.
-    """
-    flow_CxHxWxN = np.ascontiguousarray(flow_NxHxWxC.transpose(3, 1, 2, 0))
-
-    def gather(clip_KxB: np.ndarray) -> np.ndarray:
-        return np.ascontiguousarray(np.moveaxis(flow_CxHxWxN[..., clip_KxB], -2, 0))
-
-    return Samples(np.arange(len(flow_NxHxWxC)), gather)
-
-
 def jobs(data: TrainingData, specs: Sequence[RunId]) -> Jobs[Trained]:
     """The one stage of runs of one group and one seed.
 
@@ -215,30 +147,66 @@ def jobs(data: TrainingData, specs: Sequence[RunId]) -> Jobs[Trained]:
 
 def flow_job(data: TrainingData, specs: Sequence[RunId]) -> StageJob:
     """The stage, its runs, and the clips that they train on."""
-    config = FLOW.of(specs[0].config)
-    stage = flow_stage(config.method, len(data.classes), config.peer.optimiser, data.task.several)
-    runs = stacked([make_run(data, spec, FLOW, flow_numbers(data, spec)) for spec in specs])
-    budget = with_snapshots(budget_of(config.peer, len(data.index)), specs[0].config.selection)
-    return StageJob(stage, runs, flow_samples(data.flow_NxHxWx3), budget)
+    config = specs[0].config
+    reads, seen = reads_of(config), reads_of(config).of(config)
+    network, name = network_of(config.method), stage_name(config)
+    stage = flow_stage(network, name, len(data.classes), seen.peer, data.task.several)
+    runs = [make_run(data, _as_known(spec), reads, flow_numbers(data, spec)) for spec in specs]
+    budget = with_snapshots(budget_of(seen.peer, len(data.index)), config.selection)
+    return StageJob(stage, stacked(runs), flow_samples(data.pictures_NxHxWx3(feature(config))), budget)
 
 
 def refuse(data: TrainingData, config: Config) -> None:
-    """Refuse a store that holds no flow images, or flow images of another size than the networks take.
+    """Refuse what the network cannot be trained on: a store without its feature or with pictures of another size, a single
+    class, a flaw that its published code does not have.
 
     Raises:
-        MerjaxError: the store is refused; the message says how to make one that fits.
+        MerjaxError: one of these; the message says what to do.
     """
-    height, width = data.flow_NxHxWx3.shape[1:3]
-    if (height, width) != (SIDE, SIDE):
+    network = network_of(config.method)
+    side = side_of(network.feature)  # a network from elsewhere may name no feature that there is
+    shape = feature_of(data.store, network.feature).pictures.shape[1:]
+    if shape != (side, side, CHANNELS):
         raise MerjaxError(
-            f"{data.store.path} holds flow images of {width}x{height} pixels; the flow networks take "
-            f"{SIDE}x{SIDE}: prepare them again in that size"
+            f"{data.store.path} holds {network.feature} as pictures of {'x'.join(map(str, shape))}, but {config.method} takes "
+            f"{side}x{side}x{CHANNELS}; prepare the store again"
         )
+    if len(data.classes) < 2:
+        raise MerjaxError(
+            f"{config.method} tells classes apart, but {data.store.path} has clips of one class; add others"
+        )
+    if "maps" in network.settings and config.peer.maps % 4:
+        raise MerjaxError(f"peer.maps is {config.peer.maps}, but {config.method} takes a multiple of 4")
+    if "dim" in network.settings and config.peer.dim < HEADS:
+        raise MerjaxError(
+            f"peer.dim is {config.peer.dim}, but {config.method} has {HEADS} heads, each of a channel at least"
+        )
+    if other := [flaw for flaw in config.peer.flaws if flaw not in network.flaws]:
+        known = f"write any of {', '.join(network.flaws)}" if network.flaws else "leave peer.flaws out"
+        raise MerjaxError(f'{config.method} has no flaw "{other[0]}" to switch on; {known}')
+
+
+def feature(config: Config) -> str:
+    """The feature whose pictures the network reads."""
+    return network_of(config.method).feature
+
+
+def reads_of(config: Config) -> StageReads:
+    """What the stage of a config's network reads: the settings of all networks and its own."""
+    network = network_of(config.method)
+    own = (*network.settings, *["flaws"] * bool(network.flaws))
+    return FLOW._replace(version=network.version, settings=(*FLOW.settings, *(f"peer.{name}" for name in own)))
+
+
+def stage_name(config: Config) -> str:
+    """The name of the one stage. What a network from elsewhere once trained is read without it."""
+    network = NETWORKS.get(config.method)
+    return (network.stage if network else "") or config.method
 
 
 def stage_steps(config: Config, frames: int, clips: int) -> dict[str, int]:
     """Optimiser steps of the one stage."""
-    return {config.method: training_steps(config.peer, clips)}
+    return {stage_name(config): training_steps(config.peer, clips)}
 
 
 def last_epochs(config: Config) -> float:
@@ -247,19 +215,19 @@ def last_epochs(config: Config) -> float:
 
 
 def pictures(config: Config) -> Pictures:
-    """Each clip's flow image."""
+    """One picture of each clip."""
     return "clip flow"
 
 
 def stage_cost(data: TrainingData, config: Config) -> dict[str, float]:
     """Rough multiply-adds of one run, in units of 1e9."""
     passes = 3 * config.peer.epochs + extra_snapshots(config.selection)
-    return {config.method: passes * len(data.index) * network_of(config.method).cost / 1e6}
+    return {stage_name(config): passes * len(data.index) * network_of(config.method).cost / 1e6}
 
 
 def flow_numbers(data: TrainingData, spec: RunId) -> FlowNumbers:
     """What one run's stage takes as data."""
-    fold, config = data.folds[spec.fold], FLOW.of(spec.config)
+    fold, config = data.folds[spec.fold], reads_of(spec.config).of(spec.config)
     target_N, _ = training_labels(data, spec)
     traced = traced_numbers(config.peer)
     del traced["halve_every"]  # a stage counts steps, not epochs
@@ -277,4 +245,10 @@ def flow_numbers(data: TrainingData, spec: RunId) -> FlowNumbers:
 def identities(data: TrainingData, spec: RunId) -> tuple[Job]:
     """The identity of a run's one stage."""
     target_N, _ = training_labels(data, spec)
-    return (make_job(FLOW, data, spec.config, spec.seed, spec.fold, target_N),)
+    inputs, known = data.feature_hashes(feature(spec.config)), _as_known(spec)
+    return (make_job(reads_of(spec.config), data, known.config, spec.seed, spec.fold, target_N, inputs=inputs),)
+
+
+def _as_known(spec: RunId) -> RunId:
+    """The run under the name by which its network is known in random keys and hashes."""
+    return spec._replace(config=replace(spec.config, method=stage_name(spec.config)))

@@ -22,6 +22,7 @@ from merjax.methods.temporal_stage import (
 )
 from merjax.nn.patch_cnn import COLUMNS, ROWS
 from merjax.nn.region_cnn import network_of
+from merjax.stores.features import MOTION
 from merjax.system.errors import MerjaxError
 from merjax.training.data import TrainingData
 from merjax.training.fitted import fitted_moments, label_weights, region_mask
@@ -144,12 +145,13 @@ def identities(data: TrainingData, spec: RunId) -> tuple[Job, Job]:
     target_N, _ = training_labels(data, spec)
     seen, frames_S = _seen(data, spec.config), _half(data, spec)
     reaches = [data.row_S, data.clip_S, training_labels(seen, spec)[1], *([] if frames_S is None else [frames_S])]
-    spatial = make_job(SPATIAL, seen, *run[1:], *reaches)
+    spatial = make_job(SPATIAL, seen, *run[1:], *reaches, inputs=data.feature_hashes(feature(spec.config)))
     return spatial, make_job(TEMPORAL, *run, data.clip_S, target_N, inputs=(spatial.hash,))
 
 
 def refuse(data: TrainingData, config: Config) -> None:
-    """Refuse a store without frames, and a loss that needs one class per clip for clips that may have several.
+    """Refuse a store without frames, or without their motion where that is asked for, and a loss that needs one class per clip
+    for clips that may have several.
 
     Raises:
         MerjaxError: one of these; the message says what to do.
@@ -160,6 +162,11 @@ def refuse(data: TrainingData, config: Config) -> None:
             f"temporal.loss: {config.temporal.loss} needs one class per clip, but the clips of {data.scheme.name} may have "
             "several, each with a focal loss of its own; leave it out"
         )
+
+
+def feature(config: Config) -> str | None:
+    """The motion of every frame, if that is asked for."""
+    return MOTION if config.data.input == "flow" else None
 
 
 def stage_steps(config: Config, frames: int, clips: int) -> dict[str, int]:

@@ -37,6 +37,16 @@ def momentum(numbers: OptimiserNumbers, schedule: Schedule | None = None) -> opt
     return optax.chain(optax.trace(numbers.beta1), decay, optax.scale_by_learning_rate(rate))
 
 
-def halved(learning_rate: Real, halve_steps: Count) -> Schedule:
-    """The learning rate, halved after every `halve_steps` steps (0: never)."""
-    return lambda step: jnp.where(halve_steps > 0, 0.5 ** (step // jnp.maximum(halve_steps, 1)), 1.0) * learning_rate
+def decayed_gradient(optimiser: optax.GradientTransformation, weight_decay: Real) -> optax.GradientTransformation:
+    """An optimiser of the loss and half the weight decay times the sum of squared weights, as PyTorch's `weight_decay`.
+
+    Args:
+        optimiser: without any weight decay of its own.
+        weight_decay: may be traced.
+    """
+    return optax.chain(optax.add_decayed_weights(weight_decay), optimiser)
+
+
+def halved(learning_rate: Real, halve_steps: Count, fall: float = 0.5) -> Schedule:
+    """The learning rate, halved, or multiplied by another `fall`, after every `halve_steps` steps (0: never)."""
+    return lambda step: jnp.where(halve_steps > 0, fall ** (step // jnp.maximum(halve_steps, 1)), 1.0) * learning_rate

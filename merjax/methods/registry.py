@@ -1,7 +1,7 @@
 """Every method that a config can name: the stages that it trains, and what must be known about it before training."""
 
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from merjax.config import Config
 from merjax.engine import Jobs
@@ -25,6 +25,7 @@ class Method(NamedTuple):
         shared: what the stage reads whose output trials may share, the first of two; None if there is one stage only.
         refuse: (data, config) -> nothing; raises MerjaxError for data whose store lacks what the method needs, or whose clips
             have several classes where it can tell one.
+        feature: config -> the feature of the store that it reads, see `merjax.stores.features`; None if it reads crops alone.
         steps: (config, frames, clips) -> optimiser steps by stage, in the order in which they train.
         epochs: config -> the epochs of the last stage, whose end or an earlier moment is tested.
         pictures: config -> what it looks at.
@@ -38,6 +39,7 @@ class Method(NamedTuple):
     jobs: Callable[[TrainingData, Sequence[RunId]], Jobs[Trained]]
     identities: Callable[[TrainingData, RunId], tuple[Job, ...]]
     refuse: Callable[[TrainingData, Config], None]
+    feature: Callable[[Config], str | None]
     steps: Callable[[Config, int, int], dict[str, int]]
     epochs: Callable[[Config], float]
     pictures: Callable[[Config], Pictures]
@@ -53,6 +55,7 @@ def _of(module, *, shared: StageReads | None = None, compiles: bool = True) -> M
         jobs=module.jobs,
         identities=module.identities,
         refuse=module.refuse,
+        feature=module.feature,
         steps=module.stage_steps,
         epochs=module.last_epochs,
         pictures=module.pictures,
@@ -99,3 +102,13 @@ def method_of(name: str) -> Method:
         near = meant(name, METHODS) or f"; write any of {', '.join(METHODS)}"
         raise MerjaxError(f'there is no method "{name}"{near}')
     return _FLOW_NETWORK
+
+
+def as_named_today(settings: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Settings of a model or plan that an earlier version wrote, by dotted key, with the name that their method has today.
+
+    What was called rcn_a until `peer.maps` was a setting is rcn_a_merjax: it differs from the network of its authors' code.
+    """
+    if settings.get("method") == "rcn_a" and "peer.maps" not in settings:
+        return {**settings, "method": "rcn_a_merjax"}
+    return settings

@@ -13,7 +13,7 @@ from merjax.methods.stage_identity import StageReads, drawn, stage_key
 from merjax.training.data import TrainingData
 
 # What a method looks at: its streams' regions of the frames in use, as they are or as the motion up to each frame; or one
-# picture of each clip's optical flow.
+# picture of each clip, of its optical flow in most networks.
 Pictures = Literal["frames", "motion", "clip flow"]
 
 

@@ -12,6 +12,7 @@ from merjax.protocols import FoldId
 from merjax.protocols.folds import subjects_of
 from merjax.scoring.entry import KNOWN, KNOWN_NOTE, GroupData, features_know
 from merjax.scoring.parts import TOGETHER, Part
+from merjax.stores.features import DYNAMIC, MOSAIC, side_of
 from merjax.stores.store import Store
 from merjax.system.errors import MerjaxError
 from merjax.system.files import write_json
@@ -76,8 +77,10 @@ def make_card(facts: RunFacts, data: TrainingData, numbers: Mapping[str, Mapping
 def _pictures(config: Config, data: TrainingData) -> dict[str, Any]:
     """What the method takes from a clip, and the height and width of its pictures in pixels."""
     if method_of(config.method).pictures(config) == "clip flow":
-        height, width = data.flow_NxHxWx3.shape[1:3]
-        return {"input": "one picture of the clip's optical flow: u, v, strain", "sizes": {"flow": [height, width]}}
+        feature = method_of(config.method).feature(config) or ""
+        shown = _ONE_PICTURE.get(feature, "optical flow: u, v, strain")
+        side = side_of(feature)
+        return {"input": f"one picture of the clip's {shown}", "sizes": {_kind(feature): [side, side]}}
     seen = {
         "gray": "frames as they are",
         "difference": "frames minus the clip's onset frame",
@@ -94,15 +97,25 @@ def preparation(config: Config, store: Store) -> dict[str, Any]:
     motion of each frame.
     """
     settings = store.meta.get("settings", {})
-    flow = settings.get("flow", {})
     made = {key: settings[key] for key in ("colour", "align", "geometry") if key in settings}
     pictures = method_of(config.method).pictures(config)
     if pictures == "frames":
         return made
     made.pop("colour", None)
-    if pictures == "motion":
-        flow = {key: flow[key] for key in flow if key == "algorithm"}
-    return made | {f"flow {key}": value for key, value in flow.items() if key != "every"}
+    feature = method_of(config.method).feature(config) or ""
+    held = store.features[feature].settings if feature in store.features else {}
+    return made | {f"{_kind(feature)} {key}": value for key, value in held.items()}
+
+
+_ONE_PICTURE = {
+    MOSAIC: "optical flow at the eyes and the corners of the mouth: u, v, strain",
+    DYNAMIC: "frames, added up",
+}
+
+
+def _kind(feature: str) -> str:
+    """What a card calls a feature; earlier cards know only flow."""
+    return DYNAMIC if feature == DYNAMIC else "flow"
 
 
 def refuse_other_preparation(card: dict[str, Any], config: Config, store: Store) -> None:

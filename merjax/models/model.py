@@ -24,7 +24,7 @@ import pandas as pd
 
 from merjax.config import Config, make_config
 from merjax.engine import Engine, walk
-from merjax.methods.registry import method_of
+from merjax.methods.registry import as_named_today, method_of
 from merjax.methods.runs import RunId
 from merjax.models.card import DAMAGED_MODEL, read_card, refuse_other_preparation
 from merjax.models.learned import Learned, from_names, recall
@@ -117,7 +117,7 @@ def load_model(path: str | Path) -> Model:
     folder = user_path(path).absolute()
     card = read_card(folder)
     with reading(folder / "card.json", DAMAGED_MODEL):
-        config = make_config(card["config"], source=str(path))
+        config = make_config(as_named_today(card["config"]), source=str(path))
         numbers = {
             stage: {name: np.array(v) for name, v in own.items()} for stage, own in dict(card["numbers"]).items()
         }

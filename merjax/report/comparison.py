@@ -1,7 +1,7 @@
 """Which trials of sweeps, finished or not, can be compared."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from merjax.scoring.entry import Entry
 from merjax.scoring.parts import Part, parts_of
@@ -19,6 +19,7 @@ class Comparison:
         parts: see `merjax.scoring.parts.parts_of`.
         bases: the entries that the others are compared with.
         chosen: the entries whose settings were chosen on inner subjects, by a search.
+        named: by run and name, the trials of the ensembles that the sweeps' files ask for.
     """
 
     protocol: str
@@ -27,6 +28,7 @@ class Comparison:
     parts: tuple[Part, ...]
     bases: tuple[Entry, ...]
     chosen: tuple[Entry, ...] = ()
+    named: Mapping[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def base(self) -> Entry:
@@ -52,6 +54,7 @@ def compare(results: Sequence[SweepResult], bases: Sequence[str] = ()) -> list[C
     for result in results:
         for entry in result.entries:
             found.setdefault((entry.data.protocol, entry.data.split_hash), []).append(entry)
+    ensembles = {(r.name, name): trials for r in results for name, trials in r.plan.ensembles.items()}
     comparisons, searched = [], {result.name for result in results if result.tried is not None}
     for (protocol, split_hash), entries in found.items():
         if len({entry.run for entry in entries}) > 1:
@@ -60,7 +63,8 @@ def compare(results: Sequence[SweepResult], bases: Sequence[str] = ()) -> list[C
         parts = parts_of(protocol, largest.data.folds, largest.predictions)
         named = tuple(base for name in dict.fromkeys(bases) if (base := _named(name, entries)))
         chosen = tuple(entry for entry in entries if entry.run in searched and not entry.leaks)
-        comparisons.append(Comparison(protocol, split_hash, tuple(entries), parts, named or (entries[0],), chosen))
+        bases_of = named or (entries[0],)
+        comparisons.append(Comparison(protocol, split_hash, tuple(entries), parts, bases_of, chosen, ensembles))
     every = [entry for comparison in comparisons for entry in comparison.entries]
     for name in bases:
         if _named(name, every) is None:

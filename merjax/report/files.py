@@ -8,6 +8,7 @@ import pandas as pd
 from merjax.report.audit import audit_figure, audit_texts
 from merjax.report.beside import published_texts
 from merjax.report.comparison import compare
+from merjax.report.ensembles import ensemble_texts
 from merjax.report.figures import confusion_figure, pdf, score_figure, subject_figure
 from merjax.report.page import render_page, separate_sentence
 from merjax.report.section import Section, warnings_of
@@ -72,6 +73,7 @@ def write_report(
     for name in (
         "scores_and_controls",
         "audit",
+        "ensembles",
         "inflation",
         "budgets",
         "differences",
@@ -149,6 +151,7 @@ def _named_tables(section: Section, runs: Sequence[SweepResult]) -> Iterator[tup
     differences = [part if base is bases[0] else f"{safe_name(base.label)}-{part}" for base in bases for part in parts]
     for kind, tables, names in (
         ("scores", score_texts(section), parts),
+        ("ensembles", ensemble_texts(section), parts),
         ("inflation", inflation_texts(section), parts),
         ("budgets", budget_texts(section), parts),
         ("differences", difference_texts(section), differences),

@@ -60,8 +60,9 @@ def target_crops(store: Store, database: str, subject: str, clip: str, *, whole_
     index = store.index
     of_clip = (index["database"] == database) & (index["subject"] == subject) & (index["clip"] == clip)
     row = index[of_clip].iloc[0]
-    if not store.crops and store.flow is not None:
-        flow_HxWx3 = store.flow[int(np.flatnonzero(of_clip)[0])]
+    if not store.crops:
+        (ready, *_) = store.features.values()
+        flow_HxWx3 = ready.pictures[int(np.flatnonzero(of_clip)[0])]
         picture = np.kron(np.hstack([*np.moveaxis(flow_HxWx3, -1, 0)]), np.ones((4, 4), np.uint8))
         return _png(picture), "u, v and strain"
     late = target_frame(row)

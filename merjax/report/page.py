@@ -12,6 +12,7 @@ from merjax.report.beside import published_texts
 from merjax.report.charts import choice_chart, said, score_chart
 from merjax.report.choices import choice_texts, first_sentence
 from merjax.report.details import detail, on_request
+from merjax.report.ensembles import ensemble_texts
 from merjax.report.figures import score_figure
 from merjax.report.gaps import gaps_of, repeated
 from merjax.report.pictures import Picture, charted, drawn
@@ -98,6 +99,7 @@ def _section(section: Section, runs: Sequence[SweepResult], crops: bool) -> dict
         "choice": choice_texts(section),
         "choice_figure": _choice_picture(section, warnings),
         "published": [table for run in runs for table in published_texts(section, run)],
+        "ensembles": ensemble_texts(section),
         "inflation": shortened(section, inflation_texts(section)),
         "inflation_figure": _difference_picture(
             section, section.inflation, "Oracle (leaks) minus fixed, paired 95 % intervals.", leading, warnings

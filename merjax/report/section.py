@@ -15,6 +15,7 @@ from merjax.scoring.answers import answers_of, counted
 from merjax.scoring.audit import Audit, audits_of
 from merjax.scoring.choosing import AtChance, Choice, choose, highest_at_chance
 from merjax.scoring.counts import scores_of
+from merjax.scoring.ensembles import seeds_together, trials_together
 from merjax.scoring.entry import KNOWN_NOTE, LEAKS, SHUFFLED_ALL, Entry, features_know
 from merjax.scoring.metrics import Score
 from merjax.scoring.parts import Part
@@ -82,15 +83,28 @@ class Section:
         return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
 
     @cached_property
+    def together(self) -> tuple[Entry, ...]:
+        """The ensembles: of the seeds of each shown entry that has several, and of the trials that a sweep file names."""
+        entries = [entry for entry in self.comparison.entries if entry.label in self.shown]
+        return (*seeds_together(entries), *trials_together(self.comparison.entries, self.comparison.named))
+
+    @cached_property
+    def ensembles(self) -> pd.DataFrame:
+        """Scores of the ensembles, the columns of `scores`."""
+        return score_entries(self.together, self.comparison.parts)
+
+    @cached_property
     def budgets(self) -> pd.DataFrame:
-        """The budgets that were chosen, for entries that chose one: entry, runs, median, least and most steps, and the steps
-        of the whole budget (NaN if no entry of the trial was tested after it)."""
+        """The budgets that were chosen, for entries that chose one: entry, runs (an oracle's choices: one for each held-out
+        subject), median, least and most steps, and the steps of the whole budget (NaN if no entry of the trial was tested
+        after it)."""
         told = [entry for entry in self.comparison.entries if "step" in entry.predictions]
         whole = {(e.run, e.trial): e.predictions["step"].max() for e in told if e.selection == "fixed"}
         rows = []
         for entry in told:
             if entry.snapshots > 1:
-                step = entry.predictions.drop_duplicates(["seed", "fold"])["step"]
+                each = ["database", "subject"] if entry.selection == "oracle" else []
+                step = entry.predictions.drop_duplicates(["seed", "fold", *each])["step"]
                 median, least, most = step.median(), step.min(), step.max()
                 rows.append(
                     {"entry": entry.label, "runs": len(step), "median": median, "least": least, "most": most}

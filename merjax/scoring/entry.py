@@ -46,6 +46,8 @@ class GroupData:
         cut: clips whose sequences are cut at `length` frames, which is 0 if there is no limit.
         rates: the frames per second of its clips, each once, where they are far apart and a setting counts frames; else empty.
         counting: that setting, such as "data.frames: count:8".
+        feature_hash: of the feature of the store that the method reads; "" if it reads none, or if the store's own hash covers
+            it.
         cost: by stage, about how many 1e9 multiply-adds one run takes, in the order in which stages train.
         several: whether a clip may have several classes, or none, see `merjax.protocols.tasks.Task`.
     """
@@ -67,6 +69,7 @@ class GroupData:
     length: int = 0
     rates: tuple[float, ...] = ()
     counting: str = ""
+    feature_hash: str = ""
     cost: Mapping[str, float] = field(default_factory=dict)
     several: bool = False
 
@@ -117,6 +120,8 @@ class GroupData:
             del content["rates"], content["counting"]
         if not self.several:
             del content["several"]
+        if not self.feature_hash:
+            del content["feature_hash"]
         return content | {
             "classes": list(self.classes),
             "folds": [fold.name for fold in self.folds],

@@ -11,14 +11,12 @@ from merjax.datasets.clip import Clip
 from merjax.faces import landmarks
 from merjax.faces.crops import Warp
 from merjax.faces.face_boxes import padding_of
-from merjax.faces.flow import require
 from merjax.faces.geometries import Geometry, cutter
 from merjax.faces.head_motion import head_motion
 from merjax.faces.landmarks import STEPS, FoundFace, Step
 from merjax.faces.pictures import Colour, Image, first_of_clip, read_image
-from merjax.stores.clip_motion import FlowSettings
+from merjax.stores.arrays import CROPS, crop_shape
 from merjax.stores.face_places import Place
-from merjax.stores.store import CROPS, crop_shape
 from merjax.system.errors import MerjaxError
 
 Align = Literal["first", "frame"]
@@ -32,14 +30,12 @@ class CropSettings:
         colour: "gray", or "rgb" for three channels.
         align: "first" keeps the boxes of the first frame's landmarks for all frames; "frame" lets them follow the head's
             rotation, scaling and translation (see `merjax.faces.head_motion`).
-        flow: the motion to be computed from the crops, if any.
         faces: the lowest step of finding a face that may be taken (see `merjax.faces.landmarks.FoundFace`).
         geometry: whose boxes the regions have (see `merjax.faces.geometries`).
     """
 
     colour: Colour = "gray"
     align: Align = "first"
-    flow: FlowSettings | None = None
     faces: Step = "picture"
     geometry: Geometry = "ours"
 
@@ -49,9 +45,9 @@ class CropSettings:
 
     @property
     def as_dict(self) -> dict[str, Any]:
-        """The settings of the pixels, as the store keeps them: motion only if it is computed, and the geometry only if it is
-        the authors', so that a store of merjax's own has the hash that it always had."""
-        said = {key: value for key, value in asdict(self).items() if value is not None and key != "faces"}
+        """The settings of the pixels, as the store keeps them: the geometry only if it is the authors', so that a store of
+        merjax's own has the hash that it always had."""
+        said = {key: value for key, value in asdict(self).items() if key != "faces"}
         return {key: value for key, value in said.items() if (key, value) != ("geometry", "ours")}
 
 
@@ -59,8 +55,7 @@ def refuse_unknown_settings(settings: CropSettings) -> None:
     """Refuse settings with unknown values.
 
     Raises:
-        MerjaxError: a value is unknown (the message names the known ones), two do not go together, or this OpenCV lacks the
-            flow algorithm.
+        MerjaxError: a value is unknown (the message names the known ones), or two do not go together.
     """
     known = {"colour": get_args(Colour), "align": get_args(Align), "faces": STEPS, "geometry": get_args(Geometry)}
     for name, values in known.items():
@@ -74,8 +69,6 @@ def refuse_unknown_settings(settings: CropSettings) -> None:
         raise MerjaxError(
             "the authors' geometry keeps one box for the whole clip; leave --align frame out, or add --geometry ours"
         )
-    if settings.flow:
-        require(settings.flow.algorithm)
 
 
 class NoFaceError(MerjaxError):

@@ -11,7 +11,7 @@ import hashlib
 import json
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,8 @@ from merjax.datasets.coded_units import coded_units
 from merjax.faces.pictures import first_of_clip, holds_colours, read_image
 from merjax.protocols import SCHEMES, label_clips
 from merjax.protocols.completeness import CheckReport, DatabaseCheck, check_schemes, counts_of
+from merjax.stores.adding_features import compute_features
+from merjax.stores.features import Feature, features_of
 from merjax.stores.sheets import write_flow_sheet
 from merjax.stores.store import STORE_FORMAT, Store, open_store
 from merjax.stores.writing import clip_hash, content_hash, refuse_occupied, write_array
@@ -35,8 +37,8 @@ from merjax.system.tables import whole_cell
 from merjax.system.versions import __version__
 
 
-def prepare_flow_images(folder: Path, clips: Path, out: Path) -> Store:
-    """Make a clip store from ready flow images.
+def prepare_flow_images(folder: Path, clips: Path, out: Path, features: str | Iterable[str] = ()) -> Store:
+    """Make a clip store from ready flow images, which are its feature "flow28" if they have 28 x 28 pixels.
 
     Args:
         folder: holds the images, `{subject}_{clip}.png`: PNG files of three channels, in the order that the module's text
@@ -44,6 +46,8 @@ def prepare_flow_images(folder: Path, clips: Path, out: Path) -> Store:
         clips: CSV file or workbook, a row per clip: data (smic, casme2, samm), subject, clip, label (a class of megc3 or au5 by
             name, or one of megc3 by number); emotion, onset, apex, offset and au where they are known.
         out: folder of the store; must not exist.
+        features: what else to make of the images, see `merjax.stores.features`: flow images of other sizes, shrunk or enlarged
+            from them, and the mosaic.
 
     Raises:
         MerjaxError: a folder or file is missing, the list cannot be understood, there is no usable image, or the output
@@ -51,6 +55,7 @@ def prepare_flow_images(folder: Path, clips: Path, out: Path) -> Store:
             is noted in the store.
     """
     refuse_occupied(out)
+    asked = features_of(features)
     if lacking := lacks_folder(folder):
         raise MerjaxError(f"{folder} {lacking}; --flow-images names the folder of the PNG files")
     index = read_clip_list(clips)
@@ -74,7 +79,7 @@ def prepare_flow_images(folder: Path, clips: Path, out: Path) -> Store:
     index = index[used].reset_index(drop=True).assign(bits=bits)
     flow = np.stack([image for image, use in zip(images, used, strict=True) if use and isinstance(image, np.ndarray)])
     discrepancies += _unlisted(folder, set(names)) + _against_rules(index)
-    _write(out, folder, clips, index, flow, discrepancies)
+    _write(out, folder, clips, index, flow, discrepancies, asked)
     return open_store(out)
 
 
@@ -210,7 +215,13 @@ def _keys(index: pd.DataFrame) -> list[str]:
 
 
 def _write(
-    out: Path, folder: Path, clips: Path, index: pd.DataFrame, flow: np.ndarray, discrepancies: Sequence[Discrepancy]
+    out: Path,
+    folder: Path,
+    clips: Path,
+    index: pd.DataFrame,
+    flow: np.ndarray,
+    discrepancies: Sequence[Discrepancy],
+    features: Sequence[Feature],
 ) -> None:
     settings = {"flow": {"images": "ready", "height": flow.shape[1], "width": flow.shape[2]}}
     hashes = [clip_hash([image]) for image in flow]
@@ -238,6 +249,7 @@ def _write(
             "files": noted_files(aside, ["index.parquet", "discrepancies.parquet"]),
         }
         write_json(aside / "store.json", sealed(meta))
+        compute_features(open_store(aside), features, 1, lambda done, total: None)
         aside.chmod(0o755)
         aside.rename(out)
     except BaseException:

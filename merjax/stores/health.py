@@ -5,7 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
-from merjax.stores.store import CROPS, Store, damaged_store, open_store
+from merjax.stores.adding_features import feature_hash
+from merjax.stores.held_features import FOLDER, PICTURES, RECORD, HeldFeature, damaged_feature
+from merjax.stores.store import Store, damaged_store, open_store
 from merjax.stores.writing import clip_hash, content_hash
 from merjax.system.errors import MerjaxError
 from merjax.system.health import Finding
@@ -37,6 +39,8 @@ def examine_store(path: Path, *, full: bool = False) -> Iterator[Finding]:
     yield Finding("pixels", f"{index['n_frames'].sum()} frames, {gigabytes:.2f} GiB{said}")
     yield from _noted(store)
     yield _hash(store, full=full)
+    for name in store.features:
+        yield _feature(store, name, full=full)
 
 
 def _noted(store: Store) -> Iterator[Finding]:
@@ -61,17 +65,51 @@ def _hash(store: Store, *, full: bool) -> Finding:
 
 
 def _hash_of_clip(store: Store, clip: int) -> str:
-    """The hash of a clip, as `preparation` and `from_flow_images` computed it when they wrote the clip."""
-    if not store.crops:
-        assert store.flow is not None
-        return clip_hash([store.flow[clip]])
+    """The hash of a clip, as `preparation` and `from_flow_images` computed it when they wrote the clip.
+
+    Of what a store was made with, the crops come first, then the motion of every frame, then the flow image.
+    """
+    made_with = [held for held in store.features.values() if not held.hash]
+    crops = [array[_frames(store, clip)] for array in store.crops.values()]
+    motion = [
+        array[_frames(store, clip)] for held in made_with for name, array in held.arrays.items() if name != PICTURES
+    ]
+    picture = [held.pictures[clip][None] for held in made_with if PICTURES in held.arrays]
+    return clip_hash([*crops, *motion, *picture])
+
+
+def _frames(store: Store, clip: int) -> slice:
     row = store.index.iloc[clip]
-    frames = slice(int(row["first_row"]), int(row["first_row"] + row["n_frames"]))
-    arrays = [store.crops[region.name][frames] for region in CROPS]
-    arrays += [store.frame_flow[region.name][frames] for region in CROPS if region.name in store.frame_flow]
-    return clip_hash([*arrays, store.flow[clip][None]] if store.flow is not None else arrays)
+    return slice(int(row["first_row"]), int(row["first_row"] + row["n_frames"]))
+
+
+def _feature(store: Store, name: str, *, full: bool) -> Finding:
+    """What a feature is, and whether its content is the one that it was made with."""
+    held = store.features[name]
+    size = (
+        f"{held.pictures.shape[2]}x{held.pictures.shape[1]} pixels a clip" if PICTURES in held.arrays else "every frame"
+    )
+    found = ", ".join([size, *(f"{key} {value}" for key, value in held.settings.items() if key not in _SIZES)])
+    if not held.hash:
+        return Finding(name, f"{found}; made with the store")
+    if not full and sum(array.nbytes for array in held.arrays.values()) > CHEAP:
+        return Finding(name, f"{found}; hash not computed: it is large", "add --full to read all of it", needed=False)
+    hashes = [_hash_of_part(store, held, clip) for clip in range(len(store.index))]
+    broken = broken_seal(store.path / FOLDER / name / RECORD)
+    if not broken and feature_hash(store.index, hashes, dict(held.settings)) == held.hash:
+        return Finding(name, f"{found}; hash {held.hash[:8]}, as it was when it was made")
+    return Finding(name, f"{found}; it changed since it was made", damaged_feature(store.path, name))
+
+
+_SIZES = ("side", "height", "width")
+
+
+def _hash_of_part(store: Store, held: HeldFeature, clip: int) -> str:
+    """The hash of a clip's part of a feature, as `adding_features` computed it."""
+    place = slice(clip, clip + 1) if PICTURES in held.arrays else _frames(store, clip)
+    return clip_hash(array[place] for array in held.arrays.values())
 
 
 def _arrays(store: Store) -> list[np.ndarray]:
-    flow = [store.flow] if store.flow is not None else []
-    return [*store.crops.values(), *store.frame_flow.values(), *flow]
+    made_with = [held for held in store.features.values() if not held.hash]
+    return [*store.crops.values(), *(array for held in made_with for array in held.arrays.values())]

@@ -1,34 +1,32 @@
-"""From releases' clips to a clip store: landmarks, boxes, crops and motion, in parallel and restartable."""
+"""From releases' clips to a clip store: landmarks, boxes, crops and features, in parallel and restartable."""
 
+import functools
 import hashlib
 import json
-import os
-import threading
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from multiprocessing import connection, get_context, parent_process
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
-import cv2
 import numpy as np
 
 from merjax.datasets import index_of
-from merjax.datasets.clip import Clip, Discrepancy, Release, discrepancy_table, target_frame
+from merjax.datasets.clip import Clip, Discrepancy, Release, discrepancy_table
 from merjax.faces import landmarks
 from merjax.faces.geometries import Geometry
 from merjax.faces.landmarks import STEPS, Step
 from merjax.faces.pictures import Colour
-from merjax.faces.regions import FACE
 from merjax.protocols.completeness import check_releases, counts_of
+from merjax.stores import workers as worker_processes
+from merjax.stores.adding_features import compute_features
+from merjax.stores.arrays import CROPS
 from merjax.stores.clip_crops import Align, CropSettings, NoFaceError, crop_clip, refuse_unknown_settings
-from merjax.stores.clip_motion import FlowSettings, clip_picture, frame_flows
 from merjax.stores.face_places import Place, further_faces, places_of
-from merjax.stores.sheets import write_contact_sheet, write_flow_sheet
-from merjax.stores.store import CROPS, STORE_FORMAT, Store, frame_flow_name, open_store
-from merjax.stores.unfinished import PICTURES, Prepared, add_to_journal, close_partial, open_partial, read_journal
+from merjax.stores.features import Feature, features_of
+from merjax.stores.sheets import write_contact_sheet
+from merjax.stores.store import STORE_FORMAT, Store, open_store, read_meta
+from merjax.stores.unfinished import Prepared, add_to_journal, close_partial, open_partial, read_journal
+from merjax.stores.unfinished_features import remove_features_of_other_clips
 from merjax.stores.writing import clip_hash, content_hash, refuse_occupied, write_array, write_rows
 from merjax.system.at_work import at_work
 from merjax.system.console import told
@@ -37,8 +35,7 @@ from merjax.system.files import write_json, write_table
 from merjax.system.locks import alone_at
 from merjax.system.own_files import noted_files, sealed
 from merjax.system.paths import user_path
-from merjax.system.processes import callers_script_hidden, cores
-from merjax.system.signals import unheard_by_children
+from merjax.system.processes import cores
 from merjax.system.versions import __version__
 
 
@@ -49,7 +46,7 @@ def prepare_store(
     colour: Colour | None = None,
     align: Align = "first",
     geometry: Geometry = "ours",
-    flow: Literal["apex", "mid", "every"] | FlowSettings | None = None,
+    features: str | Iterable[str] = (),
     faces: Step = "picture",
     workers: int | None = None,
     model: str | Path | None = None,
@@ -60,8 +57,8 @@ def prepare_store(
     The store is written to `<out>.partial` and gets its name when it is whole, so a call that was stopped can be continued. A
     clip that cannot be used (no face found, an unreadable image) is listed in the store with its reason.
 
-    >>> store = merjax.prepare_store(merjax.read_samm("data/samm"), "stores/samm", flow="apex")
-    >>> store.crops["mouth"].dtype.name, store.crops["mouth"].shape, store.flow.shape
+    >>> store = merjax.prepare_store(merjax.read_samm("data/samm"), "stores/samm", features="flow28")
+    >>> store.crops["mouth"].dtype.name, store.crops["mouth"].shape, store.features["flow28"].pictures.shape
     ('uint8', (50, 60, 160), (1, 28, 28, 3))
 
     Args:
@@ -71,10 +68,8 @@ def prepare_store(
         align: "first" keeps the boxes of the first frame's landmarks; "frame" lets them follow the head.
         geometry: "ours", a box for each region around its landmarks; or "authors", the fixed boxes on a white canvas of the
             code that the authors published in 2022 (see `merjax.faces.authors_crops`).
-        flow: the motion to store beside the crops. None: no motion. "apex": a picture of each clip's motion (u, v and optical
-            strain) from the onset to the apex, or to the middle frame if the release gives no apex. "mid": such a picture, but
-            always to the middle frame. "every": as "apex", with the motion of every frame as well. See also
-            `merjax.stores.clip_motion.FlowSettings`.
+        features: what to compute from the crops, names with settings where they are not the usual ones, such as
+            "flow28,dynamic" or `["flow28:mid:tvl1", "motion"]`: see `merjax.stores.features`. They can also be added later.
         faces: the lowest step that may be taken to find a clip's face. "sure": dlib's detector. "faint": the detector at lower
             thresholds, on a larger picture. "subject": where the pictures are plainly crops of faces, the box of the subject's
             other clips. "picture": in a release of face crops, the box that faces have in its pictures. The store's index says
@@ -92,15 +87,15 @@ def prepare_store(
     """
     releases, out = [releases] if isinstance(releases, Release) else list(releases), user_path(out)
     colour = colour or ("rgb" if geometry == "authors" else "gray")
-    motion = FlowSettings.of_word(flow) if isinstance(flow, str) else flow
-    settings = CropSettings(colour, align, motion, faces, geometry)
+    asked = features_of(features)
+    settings = CropSettings(colour, align, faces, geometry)
     refuse_unknown_settings(settings)
     if not any(release.clips for release in releases):
         raise MerjaxError(f"there is no usable clip in {', '.join(str(r.root) for r in releases) or 'no release'}")
     refuse_occupied(out)
     landmark_model = landmarks.find_model(model)
     with alone_at(out, "preparing"), told("preparing clips", progress) as heard:
-        _prepare(releases, out, settings, landmark_model, workers or len(cores()), heard)
+        _prepare(releases, out, settings, asked, landmark_model, workers or len(cores()), heard)
     return open_store(out)
 
 
@@ -117,6 +112,7 @@ def _prepare(
     releases: Sequence[Release],
     out: Path,
     settings: CropSettings,
+    features: Sequence[Feature],
     model: Path,
     workers: int,
     progress: Callable[[int, int], None],
@@ -125,12 +121,13 @@ def _prepare(
     first_rows = np.cumsum([0, *(len(clip.frames) for clip in clips)]).tolist()
     partial = out.with_name(out.name + ".partial")
     open_partial(partial, clips, settings)
-    done = read_journal(partial, clips, first_rows, settings)
+    done = read_journal(partial, clips, first_rows)
     progress(len(done), len(clips))
     places: dict[int, list[Place]] = {i: [] for i in range(len(clips)) if i not in done}
     while places:
         jobs = [_Job(i, clips[i], first_rows[i], places[i]) for i in places]
-        for result in _run(jobs, partial, settings, model, workers):
+        work = functools.partial(_prepare_job, folder=partial, settings=settings, model=model)
+        for result in worker_processes.spread(work, jobs, workers):
             add_to_journal(partial, result)
             done[result.clip] = result
             progress(len(done), len(clips))
@@ -140,52 +137,9 @@ def _prepare(
         places = places_of(releases, seen, settings.faces) if first_search else {}
     with at_work("writing the store", out):
         _finish(partial, releases, settings, first_rows, [done[i] for i in range(len(clips))])
-        close_partial(partial, out)
-
-
-def _run(
-    jobs: Sequence[_Job],
-    folder: Path,
-    settings: CropSettings,
-    model: Path,
-    workers: int,
-) -> Iterator[Prepared]:
-    if not jobs:
-        return
-    # spawned, not forked: the caller may hold threads (JAX does), and a forked child of those can hang
-    with ProcessPoolExecutor(min(workers, len(jobs)), get_context("spawn"), initializer=_start_worker) as pool:
-        with callers_script_hidden(), unheard_by_children():
-            futures = [pool.submit(_prepare_job, job, folder, settings, model) for job in jobs]
-        waiting = set(futures)
-        try:
-            for future in as_completed(futures):
-                waiting.discard(future)
-                yield future.result()
-        except KeyboardInterrupt:  # the clips that are being prepared are finished, and kept
-            for future in [future for future in waiting if not future.cancel()]:
-                yield future.result()
-            raise
-        except BrokenProcessPool:
-            raise MerjaxError(
-                "a worker was killed, perhaps because memory ran out; run the same line again, with fewer --workers"
-            ) from None
-        finally:
-            pool.shutdown(cancel_futures=True)
-
-
-def _start_worker() -> None:
-    cv2.setNumThreads(1)
-    # an unreadable image is reported in the store, as the reason for leaving out its clip
-    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
-    threading.Thread(target=_die_with_parent, daemon=True).start()
-
-
-def _die_with_parent() -> None:
-    # a parent that is killed cannot stop its workers, and they would wait for more jobs for ever
-    parent = parent_process()
-    if parent is not None:
-        connection.wait([parent.sentinel])
-        os._exit(1)
+        remove_features_of_other_clips(partial, read_meta(partial)["hash"])
+    compute_features(open_store(partial), features, workers, progress)
+    close_partial(partial, out)
 
 
 def _prepare_job(job: _Job, folder: Path, settings: CropSettings, model: Path) -> Prepared:
@@ -209,20 +163,10 @@ def _prepared(
     except MerjaxError as error:
         return Prepared(number, reason=str(error))
     arrays = {region.name: crops[region.name] for region in CROPS}
-    cut_off = 0.0
-    flow = settings.flow
-    if flow and flow.every:
-        flows = frame_flows(crops, flow)
-        arrays |= {frame_flow_name(region): flows[region.name] for region in CROPS}
-        cut_off = float(np.mean([np.mean(np.abs(values) == 127) for values in flows.values()]))
     for name, rows in arrays.items():
         write_rows(folder, name, first_row, rows)
-    pixels = [*arrays.values()]
-    if flow:
-        pixels.append(clip_picture(crops[FACE.name], target_frame(clip, flow.to), flow)[None])
-        write_rows(folder, PICTURES, number, pixels[-1])
     points = np.asarray(face.points, float).round(3).tolist()
-    return Prepared(number, "", points, clip_hash(pixels), cut_off, face.step, face.box, face.others, size, bits)
+    return Prepared(number, "", points, clip_hash(arrays.values()), face.step, face.box, face.others, size, bits)
 
 
 def _finish(
@@ -245,12 +189,6 @@ def _finish(
         face=[results[i].face for i in used],
         bits=[results[i].bits for i in used],
     )
-    flow = settings.flow
-    if flow:
-        index = index.assign(flow_frame=[target_frame(clip, flow.to) for clip in clips])
-        pictures = np.load(partial / f"{PICTURES}.npy", mmap_mode="r")[used]
-        write_array(partial / "flow.npy", pictures)
-        write_flow_sheet(partial / "flow_sheet.png", index, pictures)
     points = [results[i].points for i in used]
     write_table(partial / "index.parquet", index)
     write_table(partial / "discrepancies.parquet", discrepancy_table(discrepancies))
@@ -269,8 +207,6 @@ def _finish(
         "clips": len(used),
         "hash": content_hash(index, [results[i].hash for i in used], settings.as_dict),
     }
-    if flow and flow.every:
-        meta["flow_cut_off"] = float(np.mean([results[i].cut_off for i in used]))
     meta["files"] = noted_files(partial, ["index.parquet", "discrepancies.parquet", "landmarks.npy"])
     write_json(partial / "store.json", sealed(meta))
 

@@ -1,7 +1,7 @@
 """Pictures to check a store by eye, with one clip per subject: a contact sheet of its first frame with landmarks and region
-boxes, and its crops below; and a sheet of its motion."""
+boxes, and its crops below; and sheets of features."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import cv2
@@ -112,11 +112,32 @@ def write_flow_sheet(path: Path, index: pd.DataFrame, flow_NxHxWx3: np.ndarray) 
         flow_NxHxWx3: the clips' pictures, u, v and strain, each scaled over 0..255. Pictures do not keep which value of that
             scale means no motion, so a channel's median is taken for it.
     """
-    tiles = [_labelled("colours", [_key()])]
-    for n in np.flatnonzero(~index.duplicated(["database", "subject"])):
-        label = "/".join(index.iloc[n][["database", "subject", "clip"]])
-        tiles.append(_labelled(label, _pictures(flow_NxHxWx3[n])))
-    tiles += [np.full_like(tiles[0], 255)] * (-len(tiles) % _COLUMNS)
+    _write_tiles(path, [_labelled("colours", [_key()]), *_tiles(index, flow_NxHxWx3, _pictures)])
+
+
+def write_dynamic_sheet(path: Path, index: pd.DataFrame, dynamic_NxHxWx3: np.ndarray) -> None:
+    """Write a PNG that shows the dynamic image of one clip per subject.
+
+    Args:
+        path: the PNG file.
+        index: a row per clip: database, subject, clip.
+        dynamic_NxHxWx3: the clips' pictures.
+    """
+    _write_tiles(path, _tiles(index, dynamic_NxHxWx3, lambda picture: [picture]))
+
+
+def _tiles(
+    index: pd.DataFrame, pictures_NxHxWx3: np.ndarray, shown: Callable[[np.ndarray], list[np.ndarray]]
+) -> list[np.ndarray]:
+    """A tile for the first clip of each subject."""
+    return [
+        _labelled("/".join(index.iloc[n][["database", "subject", "clip"]]), shown(pictures_NxHxWx3[n]))
+        for n in np.flatnonzero(~index.duplicated(["database", "subject"]))
+    ]
+
+
+def _write_tiles(path: Path, tiles: list[np.ndarray]) -> None:
+    tiles = tiles + [np.full_like(tiles[0], 255)] * (-len(tiles) % _COLUMNS)
     sheet = np.vstack([np.hstack(tiles[i : i + _COLUMNS]) for i in range(0, len(tiles), _COLUMNS)])
     path.write_bytes(cv2.imencode(".png", cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR))[1].tobytes())
 

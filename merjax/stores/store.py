@@ -1,4 +1,4 @@
-"""The clip store: crops, optical flow and annotations of prepared clips on disk, read by memory map.
+"""The clip store: crops, features and annotations of prepared clips on disk, read by memory map.
 
 A store is a folder with
 
@@ -6,15 +6,14 @@ A store is a folder with
 - one `<region>.npy` per region and `face.npy`: `frames x height x width` of gray values or `frames x height x width x 3`
   of RGB values, uint8;
 - `landmarks.npy`: `clips x 68 x 2`, the points (x, y) on each clip's first frame, in pixels of the image;
-- `flow.npy`, where it was asked for: `clips x height x width x 3`, uint8, a picture of each clip's motion with the channels
-  u, v and optical strain (see `merjax.stores.clip_motion` and `merjax.stores.from_flow_images`);
-- `flow_<region>.npy` and `flow_face.npy`, where they were asked for: `frames x height x width x 3`, int8, u, v and strain of
-  each crop against its clip's onset (see `merjax.faces.flow.fixed_point`);
+- `features`: a folder of what was computed from the crops, such as flow images (see `merjax.stores.held_features`);
 - `discrepancies.parquet`: everything on which sheets, folders and images do not agree, and every clip that was dropped;
 - `store.json`: version, sources, settings, overrides, counts and content hash. It is written last: a folder without it is
   not a store.
 
-A store that was made from ready flow images holds no crops and no landmarks: its `store.json` says `"crops": false`.
+A store that was made from ready flow images holds no crops and no landmarks: its `store.json` says `"crops": false`. The images
+are `flow.npy`: `clips x height x width x 3`, uint8, with the channels u, v and optical strain (see
+`merjax.stores.from_flow_images`).
 """
 
 from collections.abc import Iterator, Mapping
@@ -28,13 +27,14 @@ import pandas as pd
 from merjax.datasets.clip import database_of
 from merjax.datasets.shown import as_html, as_text, clips_by, several
 from merjax.faces.geometries import Geometry
-from merjax.faces.regions import FACE, REGIONS, Region
+from merjax.faces.regions import FACE
+from merjax.stores.arrays import CROPS, Form, crop_shape, memory_map
+from merjax.stores.held_features import HeldFeature, arrays_made_with, features_made_with, read_features
 from merjax.system.errors import MerjaxError
 from merjax.system.own_files import read_json, read_table, reading, refuse_other_sizes
 from merjax.system.paths import lacks_file, lacks_folder, user_path
 
 STORE_FORMAT = 2
-CROPS: tuple[Region, ...] = (*REGIONS, FACE)
 RECORDS = ("face", "bits")  # columns of the index that tell how a clip's pictures were read; earlier stores lack them
 
 
@@ -55,10 +55,8 @@ class Store:
         discrepancies: database, subject, clip, reason, and whether the clip was dropped for it; subject and clip are "" if it
             concerns the whole release.
         meta: the contents of `store.json`.
-        flow: a read-only memory map `clips x height x width x 3` of uint8, in the order of `index`: u, v and optical
-            strain; None if the store holds none.
-        frame_flow: by region name, a read-only memory map `frames x height x width x 3` of int8: u, v and strain against
-            the onset; empty if the store holds none.
+        features: by name, what was computed from the crops, such as `features["flow28"].pictures` (see
+            `merjax.stores.features`).
     """
 
     path: Path
@@ -66,12 +64,11 @@ class Store:
     crops: dict[str, np.ndarray]
     discrepancies: pd.DataFrame
     meta: dict[str, Any]
-    flow: np.ndarray | None = None
-    frame_flow: dict[str, np.ndarray] = field(default_factory=dict)
+    features: dict[str, HeldFeature] = field(default_factory=dict)
 
     @property
     def hash(self) -> str:
-        """Hash of all crops, annotations and settings: equal hashes mean equal data."""
+        """Hash of all crops, annotations and settings: equal hashes mean equal clips. Features have their own."""
         return self.meta["hash"]
 
     @property
@@ -107,8 +104,7 @@ class Store:
         kind = {"gray": "gray", "rgb": "RGB"}.get(self.colour)
         where = " in the authors' geometry" if self.geometry == "authors" else ""
         held = [f"crops of {kind} values{where}"] if kind else []
-        held += [f"flow pictures of {self.flow.shape[2]}x{self.flow.shape[1]} pixels"] if self.flow is not None else []
-        held += ["the motion of every frame"] if self.frame_flow else []
+        held += [f"the features {', '.join(self.features)}"] if self.features else []
         said = (
             f"{self.path}: {several(len(index), 'clip')} of {several(subjects, 'subject')}, {len(self.dropped)} dropped; "
             f"holds {', '.join(held)}"
@@ -134,7 +130,7 @@ def open_store(path: str | Path) -> Store:
         path: its folder.
 
     Returns:
-        The index of its clips, crops and motion as memory maps `frames x height x width` of uint8, and what was dropped.
+        The index of its clips, crops as memory maps `frames x height x width` of uint8, features, and what was dropped.
 
     Raises:
         MerjaxError: there is no store, or it is unfinished, of another version, or damaged: a file of it is missing, cut off,
@@ -149,12 +145,12 @@ def open_store(path: str | Path) -> Store:
     if len(index) != meta.get("clips", len(index)):
         raise MerjaxError(f"{path / 'index.parquet'} has {len(index)} clips, store.json says {meta['clips']}; {todo}")
     with reading(path / "store.json", todo):
-        arrays = {name: _memory_map(path / f"{name}.npy", *form, todo) for name, form in _arrays(meta, index)}
+        arrays = {name: memory_map(path / f"{name}.npy", form, todo) for name, form in _arrays(meta, index)}
     if meta.get("crops", True):
         _refuse_other_rows(path, index, arrays)
     crops = {region.name: arrays[region.name] for region in CROPS if region.name in arrays}
-    frame_flow = {r.name: arrays[frame_flow_name(r)] for r in CROPS if frame_flow_name(r) in arrays}
-    return Store(path, index, crops, discrepancies, meta, arrays.get("flow"), frame_flow)
+    features = features_made_with(meta, arrays) | read_features(path, meta, index)
+    return Store(path, index, crops, discrepancies, meta, features)
 
 
 def read_meta(path: Path) -> dict[str, Any]:
@@ -205,10 +201,9 @@ _INDEX = (
     "n_frames",
     "first_row",
 )
-_Form = tuple[tuple[int | None, ...], str]  # shape, None for an axis that may have any length; type
 
 
-def _arrays(meta: Mapping[str, Any], index: pd.DataFrame) -> Iterator[tuple[str, _Form]]:
+def _arrays(meta: Mapping[str, Any], index: pd.DataFrame) -> Iterator[tuple[str, Form]]:
     """The arrays that a store has, and their shapes and types, by what its `store.json` and its index say."""
     settings = meta.get("settings", {})
     if meta.get("crops", True):
@@ -217,30 +212,7 @@ def _arrays(meta: Mapping[str, Any], index: pd.DataFrame) -> Iterator[tuple[str,
             yield region.name, ((None, *crop_shape(region, channels)), "|u1")
         if settings:  # a store made by hand does not say how
             yield "landmarks", ((len(index), 68, 2), "<f4")
-    flow = settings.get("flow")
-    if flow is not None:
-        yield (
-            "flow",
-            ((len(index), flow.get("side", flow.get("height")), flow.get("side", flow.get("width")), 3), "|u1"),
-        )
-        if flow.get("every"):
-            for region in CROPS:
-                yield frame_flow_name(region), ((None, *crop_shape(region, 3)), "|i1")
-
-
-def _memory_map(path: Path, shape: tuple[int | None, ...], kind: str, todo: str) -> np.ndarray:
-    """An array whose file has the size that its header says, and whose header has this shape and type."""
-    with reading(path, todo):
-        try:
-            array = np.load(path, mmap_mode="r")
-        except ValueError as error:
-            raise ValueError("it is cut off" if "mmap length" in str(error) else str(error)) from error
-        if not isinstance(array, np.memmap) or path.stat().st_size != array.offset + array.nbytes:
-            raise ValueError("its size is not the one that its header says")
-        fits = len(array.shape) == len(shape) and all(b in (None, a) for a, b in zip(array.shape, shape, strict=True))
-        if not fits or array.dtype.str != kind or not array.flags.c_contiguous:
-            raise ValueError(f"it holds {array.dtype.str} of the shape {array.shape}, which this store does not have")
-        return array
+    yield from arrays_made_with(settings, len(index))
 
 
 def _refuse_other_rows(path: Path, index: pd.DataFrame, arrays: Mapping[str, np.ndarray]) -> None:
@@ -257,18 +229,3 @@ def _refuse_other_rows(path: Path, index: pd.DataFrame, arrays: Mapping[str, np.
     for name, array in arrays.items():
         if name not in ("flow", "landmarks") and len(array) < rows:
             raise MerjaxError(f"{path / name}.npy has {len(array)} frames, but the index says {rows}; {todo}")
-
-
-def crop_shape(region: Region, channels: int) -> tuple[int, ...]:
-    """Shape of a region's crop; gray values have no axis of channels."""
-    return (region.height, region.width) if channels == 1 else (region.height, region.width, channels)
-
-
-def frame_flow_name(region: Region) -> str:
-    """Name, without its ending, of the file that holds a crop's motion."""
-    return f"flow_{region.name}"
-
-
-def read_rows(folder: Path, name: str, first_row: int, n_rows: int) -> np.ndarray:
-    """Consecutive rows of a file, by memory map."""
-    return np.load(folder / f"{name}.npy", mmap_mode="r")[first_row : first_row + n_rows]

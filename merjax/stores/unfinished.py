@@ -1,8 +1,7 @@
 """An unfinished clip store: what has been done so far, on disk, so that a stopped preparation can go on.
 
 A folder `<store>.partial` holds the crop files; `partial.json`, which says what is being prepared; and `journal.jsonl` with a
-line for each clip that is done, written after the clip's crops. `pictures.npy` holds a picture of motion for every clip until
-it is known which clips the store has.
+line for each clip that is done, written after the clip's crops.
 """
 
 import hashlib
@@ -17,18 +16,17 @@ import numpy as np
 from merjax.datasets.clip import Clip
 from merjax.faces.face_boxes import FaceBox
 from merjax.faces.landmarks import STEPS
+from merjax.stores.arrays import CROPS, read_rows
 from merjax.stores.clip_crops import CropSettings
-from merjax.stores.clip_motion import FlowSettings
 from merjax.stores.face_places import Seen
-from merjax.stores.store import CROPS, STORE_FORMAT, frame_flow_name, read_rows
-from merjax.stores.writing import allocate_rows, clip_hash, frame_arrays, is_allocated
+from merjax.stores.store import STORE_FORMAT
+from merjax.stores.writing import allocate_rows, clip_hash, crop_arrays, is_allocated
 from merjax.system.console import warn
 from merjax.system.errors import MerjaxError
 from merjax.system.files import write_json
 from merjax.system.own_files import read_json
 from merjax.system.paths import holds_something, lacks_file, make_folder
 
-PICTURES = "pictures"
 _MARKER = "partial.json"
 _JOURNAL = "journal.jsonl"
 
@@ -37,16 +35,14 @@ _JOURNAL = "journal.jsonl"
 class Prepared:
     """The result of preparing one clip: its landmarks and the hash of its crops, or the reason why it was dropped.
 
-    `cut_off` is the share of the motion in every frame that was too large for the steps in which it is kept. `face` is the step
-    that found the face in `box`, `others` are further faces; `size` is the first frame's rows and columns, `bits` how many bits
-    of its values are in use.
+    `face` is the step that found the face in `box`, `others` are further faces; `size` is the first frame's rows and columns,
+    `bits` how many bits of its values are in use.
     """
 
     clip: int
     reason: str = ""
     points: list[list[float]] | None = None
     hash: str = ""
-    cut_off: float = 0.0
     face: str = "sure"
     box: tuple[int, ...] | None = None
     others: Sequence[tuple[int, ...]] = ()
@@ -99,13 +95,8 @@ def _noted_fingerprint(marker: Path) -> str:
 
 def _allocate(partial: Path, clips: Sequence[Clip], settings: CropSettings, *, warned: bool) -> None:
     """Make the files to be filled that are not there yet."""
-    flow, frames = settings.flow, sum(len(clip.frames) for clip in clips)
-    arrays = [
-        (name, frames, shape, dtype)
-        for name, shape, dtype in frame_arrays(settings.channels, frame_flow=flow is not None and flow.every)
-    ]
-    if flow:
-        arrays.append((PICTURES, len(clips), (flow.side, flow.side, 3), np.uint8))
+    frames = sum(len(clip.frames) for clip in clips)
+    arrays = [(name, frames, shape, dtype) for name, shape, dtype in crop_arrays(settings.channels)]
     for array in arrays:
         if not is_allocated(partial, *array):
             if warned:
@@ -119,9 +110,7 @@ def add_to_journal(partial: Path, result: Prepared) -> None:
         journal.write(json.dumps(asdict(result)) + "\n")
 
 
-def read_journal(
-    partial: Path, clips: Sequence[Clip], first_rows: Sequence[int], settings: CropSettings
-) -> dict[int, Prepared]:
+def read_journal(partial: Path, clips: Sequence[Clip], first_rows: Sequence[int]) -> dict[int, Prepared]:
     """The clips that are done, by number.
 
     A clip whose crops on disk differ from those that were noted, perhaps after a loss of power, does not count as done.
@@ -136,7 +125,7 @@ def read_journal(
         if result is None or result.points is None or not 0 <= result.clip < len(clips):
             continue
         place = (first_rows[result.clip], len(clips[result.clip].frames))
-        if _hash_on_disk(partial, result.clip, place, settings) == result.hash:
+        if _hash_on_disk(partial, place) == result.hash:
             done[result.clip] = result
     # a killed process may have left half a line: end it, so that the next record starts on its own line
     with path.open("a") as journal:
@@ -147,32 +136,30 @@ def read_journal(
 def _result_of(line: str) -> Prepared | None:
     """What a line of the journal says; None if it was cut short when the process was killed, or is damaged."""
     try:
-        result = Prepared(**json.loads(line))
+        noted = json.loads(line)
+        noted.pop("cut_off", None)  # of motion, which earlier versions computed with the crops
+        result = Prepared(**noted)
         whole = result.points is None or np.shape(result.points) == (68, 2)
         return result if whole and isinstance(result.clip, int) else None
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, AttributeError):
         return None
 
 
-def _hash_on_disk(partial: Path, clip: int, place: tuple[int, int], settings: CropSettings) -> str:
-    names = [region.name for region in CROPS]
-    if settings.flow and settings.flow.every:
-        names += [frame_flow_name(region) for region in CROPS]
-    arrays = [read_rows(partial, name, *place) for name in names]
-    return clip_hash([*arrays, read_rows(partial, PICTURES, clip, 1)] if settings.flow else arrays)
+def _hash_on_disk(partial: Path, place: tuple[int, int]) -> str:
+    return clip_hash([read_rows(partial, region.name, *place) for region in CROPS])
 
 
 def close_partial(partial: Path, out: Path) -> None:
     """Give a filled folder, with its `store.json`, the name of the store."""
     partial.rename(out)
-    for name in (_JOURNAL, _MARKER, f"{PICTURES}.npy"):
+    for name in (_JOURNAL, _MARKER):
         (out / name).unlink(missing_ok=True)
 
 
 def _fingerprint(clips: Sequence[Clip], settings: CropSettings) -> str:
     """Identifies what is being prepared and how, so that a partial store of something else is not continued."""
     # spelled out, since a class that is given another name must not change it: what was begun before would be lost
-    made = f"Settings(colour={settings.colour!r}, align={settings.align!r}, flow={_spelled(settings.flow)})"
+    made = f"Settings(colour={settings.colour!r}, align={settings.align!r}, flow=None)"
     if settings.faces != STEPS[-1]:
         made += f", faces={settings.faces!r}"
     if settings.geometry != "ours":
@@ -181,9 +168,3 @@ def _fingerprint(clips: Sequence[Clip], settings: CropSettings) -> str:
     lines = [f"format {STORE_FORMAT}, version 0.1.0, {made}"]
     lines += [f"{clip.key} {frame}" for clip in clips for frame in clip.frames]
     return hashlib.blake2b("\n".join(lines).encode(errors="surrogateescape"), digest_size=16).hexdigest()
-
-
-def _spelled(flow: FlowSettings | None) -> str:
-    if flow is None:
-        return "None"
-    return f"FlowSettings(to={flow.to!r}, every={flow.every!r}, algorithm={flow.algorithm!r}, side={flow.side!r})"

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from merjax.stores.store import CROPS, RECORDS, crop_shape, frame_flow_name
+from merjax.stores.arrays import CROPS, crop_shape
+from merjax.stores.store import RECORDS
 from merjax.system.errors import MerjaxError
 from merjax.system.paths import lacks_folder, refuse_unwritable
 
@@ -23,16 +24,15 @@ def refuse_occupied(out: Path) -> None:
     """
     if os.path.lexists(out):
         lacking = lacks_folder(out)
-        raise MerjaxError(f"{out} {lacking or 'exists'}; remove it or choose another output folder")
+        added = "" if lacking else " (features are added to a store by a line that names no release)"
+        raise MerjaxError(f"{out} {lacking or 'exists'}; remove it or choose another output folder{added}")
     refuse_unwritable(out.parent)
 
 
-def frame_arrays(channels: int, *, frame_flow: bool) -> Iterator[tuple[str, tuple[int, ...], type]]:
-    """The files of a store that hold a row per frame: name, shape of a row, type."""
+def crop_arrays(channels: int) -> Iterator[tuple[str, tuple[int, ...], type]]:
+    """The files of a store that hold its crops: name, shape of a row, type."""
     for region in CROPS:
         yield region.name, crop_shape(region, channels), np.uint8
-        if frame_flow:
-            yield frame_flow_name(region), crop_shape(region, 3), np.int8
 
 
 def is_allocated(folder: Path, name: str, rows: int, shape: tuple[int, ...], dtype: type) -> bool:
@@ -66,7 +66,7 @@ def write_rows(folder: Path, name: str, first_row: int, rows: np.ndarray) -> Non
 
 
 def clip_hash(arrays: Iterable[np.ndarray]) -> str:
-    """Hash of all pixels that a store holds for one clip: its crops in the order of `CROPS`, then its motion."""
+    """Hash of all pixels of one clip: its crops in the order of `CROPS`, or its part of a feature."""
     digest = hashlib.blake2b(digest_size=16)
     for array in arrays:
         digest.update(np.ascontiguousarray(array).data)

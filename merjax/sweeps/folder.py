@@ -40,7 +40,13 @@ def open_folder(folder: Path, plan: Plan) -> Plan:
             refuse_another(there, plan, folder)
             _clear_finished(folder, there)
             # equal except for how the work is done and what is printed beside it
-            plan = replace(there, trials=plan.trials, not_run=plan.not_run, published=plan.published)
+            plan = replace(
+                there,
+                trials=plan.trials,
+                not_run=plan.not_run,
+                published=plan.published,
+                ensembles=plan.ensembles,
+            )
             if plan == there:
                 return there
         write_json(folder / "plan.json", sealed(plan.to_json()))
@@ -233,6 +239,14 @@ def _write_table(path: Path, table: pd.DataFrame) -> None:
     write_aside(path, lambda aside: write_table(aside, table))
 
 
+_DATA_HASHES = {
+    "store_hash": "the clips",
+    "feature_hash": "the features",
+    "split_hash": "the folds",
+    "label_hash": "the labels",
+}
+
+
 def refuse_another(there: Plan, here: Plan, folder: Any) -> None:
     """Refuse to go on in a folder that another sweep wrote.
 
@@ -243,7 +257,7 @@ def refuse_another(there: Plan, here: Plan, folder: Any) -> None:
         raise MerjaxError(f"{folder} was started by merjax {there.version}, but this is {here.version}; {_ADVICE}")
     refuse_other_trials(there, here.trials, here.seeds, folder)
     for old, new in zip(there.groups, here.groups, strict=True):
-        for key, what in (("store_hash", "the clips"), ("split_hash", "the folds"), ("label_hash", "the labels")):
+        for key, what in _DATA_HASHES.items():
             if getattr(old, key) != getattr(new, key):
                 raise MerjaxError(f"{folder} was trained on other data ({what} differ: {key}); {_ADVICE}")
 

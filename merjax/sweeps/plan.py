@@ -1,14 +1,14 @@
 """From trials to work: groups that share compiled programs, runs, and chunks of runs that train together."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from merjax.config import Config, EngineConfig, make_config, program_group
-from merjax.methods.registry import method_of
+from merjax.methods.registry import as_named_today, method_of
 from merjax.scoring.entry import GroupData, SkippedClip
 from merjax.scoring.published.tables import published_before
 from merjax.sweeps.chunks import Chunk, GroupRuns, chunk_from_json, chunk_to_json, cut
@@ -53,6 +53,7 @@ class Plan:
         inner: share of the training subjects that is tested in place of the held-out subjects; 0 tests the held-out ones.
         not_run: trials whose method needs something that their store lacks.
         published: the published table that the sweep repeats, see `merjax.sweeps.sweep_file.SweepFile`; "" for none.
+        ensembles: by name, the trials whose probabilities a report averages.
     """
 
     name: str
@@ -66,6 +67,7 @@ class Plan:
     inner: float = 0.0
     not_run: tuple[NotRun, ...] = ()
     published: str = ""
+    ensembles: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def runs(self) -> int:
@@ -116,6 +118,7 @@ class Plan:
             "inner": self.inner,
             "not_run": [trial._asdict() for trial in self.not_run],
             "published": self.published,
+            **({"ensembles": {name: list(own) for name, own in self.ensembles.items()}} if self.ensembles else {}),
             "chunks": [chunk_to_json(chunk) for chunk in self.chunks],
             **({"stages": [chunk_to_json(chunk) for chunk in self.stages]} if self.stages else {}),
         }
@@ -140,7 +143,7 @@ def plan_from_json(content: dict[str, Any]) -> Plan:
             Trial(
                 t["name"],
                 t["overrides"],
-                make_config(t["config"]),
+                make_config(as_named_today(t["config"])),
                 tuple(t.get("folds", ())),
                 t.get("published", rows.get(t["name"], "")),
             )
@@ -155,6 +158,7 @@ def plan_from_json(content: dict[str, Any]) -> Plan:
         content.get("inner", 0.0),
         tuple(NotRun(**{"published": rows.get(t["trial"], "")} | t) for t in content.get("not_run", ())),
         published,
+        {name: tuple(own) for name, own in content.get("ensembles", {}).items()},
     )
 
 
@@ -199,6 +203,7 @@ def make_plan(sweep: SweepFile, workers: int, capacity: Capacity = lambda data, 
         inner=sweep.inner,
         not_run=not_run,
         published=sweep.published,
+        ensembles=sweep.ensembles,
     )
 
 
@@ -231,13 +236,12 @@ def _opened(sweep: SweepFile) -> tuple[dict[tuple, TrainingData], tuple[NotRun, 
         if key in opened or key in lacks:
             continue
         data = open_data(config, sweep.inner)
-        method = method_of(config.method)
-        if config.engine.save_models and not method.compiles:
+        if config.engine.save_models and not method_of(config.method).compiles:
             raise MerjaxError(
                 f"engine.save_models keeps what networks learn, but {config.method} has no network; leave it out"
             )
         try:
-            method.refuse(data, config)
+            method_of(config.method).refuse(data, config)
         except MerjaxError as error:
             lacks[key] = str(error)
         else:
@@ -272,6 +276,7 @@ def describe(data: TrainingData, config: Config) -> GroupData:
     return GroupData(
         store=str(data.store.path),
         store_hash=data.store.hash,
+        feature_hash="".join(data.feature_hashes(method_of(config.method).feature(config))),
         split_hash=data.split_hash,
         label_hash=data.label_hash,
         protocol=data.scheme.name,

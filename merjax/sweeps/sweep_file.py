@@ -14,6 +14,7 @@ synthesize:                             # make the store from portraits first, i
 small: ../configs/small.yaml            # what --scale small changes: settings of the base, seeds, synthesize
 published: table7                       # a table of `merjax.scoring.published` whose scores reports print beside these; each
                                         # trial names its row: cross-entropy: {loss.gamma: 0, published: CE}
+ensembles: {both: [focal, cross-entropy]}  # trials whose probabilities reports average, with all their seeds
 
 In place of trials and axes, a file may hold a search (`merjax.sweeps.running.search`; needs `pip install 'merjax[search]'`):
 
@@ -43,7 +44,7 @@ from merjax.sweeps.axes import points_of
 from merjax.sweeps.leaking import refuse_with_leak, told_name
 from merjax.sweeps.search_space import SearchSpec, read_search
 from merjax.sweeps.shipped import find_config, find_sweep
-from merjax.sweeps.sweep_keys import refuse_misplaced, refuse_unknown_keys
+from merjax.sweeps.sweep_keys import read_ensembles, refuse_misplaced, refuse_unknown_keys
 from merjax.system import values
 from merjax.system.errors import MerjaxError
 from merjax.system.files import safe_name
@@ -52,7 +53,7 @@ from merjax.system.settings import Layer, flatten
 Scale = Literal["full", "small"]
 SCALES: tuple[Scale, ...] = get_args(Scale)
 _SMALL_KEYS = ("base", "seeds", "synthesize")
-_MAY_BE_EMPTY = ("base", "trials", "axes", "synthesize", "small", "published")
+_MAY_BE_EMPTY = ("base", "trials", "axes", "synthesize", "small", "published", "ensembles")
 _MOST_SEEDS = 1000  # a larger number is meant as a seed
 
 
@@ -90,6 +91,7 @@ class SweepFile:
         inner: share of the training subjects to test on in place of the held-out subjects; 0 tests on the held-out ones.
         small: settings of the base that the small scale changed, by dotted key; empty at full scale.
         published: the published table that it repeats, by its name in `merjax.scoring.published.tables.TABLES`; "" for none.
+        ensembles: by name, the trials whose probabilities reports average.
     """
 
     name: str
@@ -100,6 +102,7 @@ class SweepFile:
     inner: float = 0.0
     small: dict[str, Any] = field(default_factory=dict)
     published: str = ""
+    ensembles: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def searched(self) -> SearchSpec:
@@ -186,7 +189,8 @@ def make_sweep(
     refuse_unknown_rows(published, {trial.name: trial.published for trial in trials}, source)
     search = read_search(content, trials[0].config, source) if "search" in content else None
     seeds, synthesize = _seeds(content.get("seeds", 1), source), values.plain(content.get("synthesize"))
-    return SweepFile(name, trials, seeds, synthesize, search, small=small, published=published)
+    ensembles = read_ensembles(content, [trial.name for trial in trials], source)
+    return SweepFile(name, trials, seeds, synthesize, search, small=small, published=published, ensembles=ensembles)
 
 
 def _small(content: Mapping[str, Any], source: str) -> Mapping[str, Any]:

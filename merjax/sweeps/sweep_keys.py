@@ -1,14 +1,15 @@
 """The keys of a sweep file, and what is said of keys and settings that stand in each other's place."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
 from merjax.config import Config
 from merjax.system.errors import MerjaxError, meant
 from merjax.system.settings import Layer, split_word
+from merjax.system.values import shown
 
-_KEYS = ("base", "trials", "axes", "combine", "seeds", "search", "synthesize", "small", "published")
+_KEYS = ("base", "trials", "axes", "combine", "seeds", "search", "synthesize", "small", "published", "ensembles")
 
 
 def refuse_unknown_keys(content: Mapping[str, Any], source: str) -> None:
@@ -49,3 +50,24 @@ def refuse_misplaced(layer: Layer, source: str) -> None:
         for key in layer:
             if str(key).partition(".")[0] in _KEYS:
                 raise MerjaxError(f"{source}: `{key}` is not a setting; it belongs at the top of the sweep file")
+
+
+def read_ensembles(content: Mapping[str, Any], trials: Sequence[str], source: str) -> dict[str, tuple[str, ...]]:
+    """The ensembles of a sweep file: by name, the trials whose probabilities a report averages.
+
+    Raises:
+        MerjaxError: one is not a list of several different trials of the file.
+    """
+    said = content.get("ensembles", {})
+    if not isinstance(said, Mapping):
+        raise MerjaxError(f"{source}: ensembles is {shown(said)}; write `name: [trial, trial]` lines")
+    for name, own in said.items():
+        members = list(map(str, own)) if isinstance(own, Sequence) and not isinstance(own, str) else []
+        if len({*members}) < max(len(members), 2):
+            raise MerjaxError(
+                f"{source}: ensembles: {name} is {shown(own)}; write a list of two or more different trials"
+            )
+        if unknown := [member for member in members if member not in trials]:
+            near = meant(unknown[0], trials) or f"; write any of {', '.join(trials)}"
+            raise MerjaxError(f"{source}: ensembles: {name} names the trial `{unknown[0]}`, which there is not{near}")
+    return {str(name): tuple(map(str, own)) for name, own in said.items()}

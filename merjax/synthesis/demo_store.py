@@ -63,7 +63,7 @@ def make_demo_store(data: DataConfig, synthesize: Mapping[str, Any], name: str, 
         with counted("preparing clips", console) as progress:
             releases = [getattr(datasets, f"read_{layout}")(folder / layout) for layout in wanted]
             colour = None if data.colour == "any" else data.colour
-            prepare_store(releases, store, colour=colour, geometry=data.geometry, flow="apex", progress=progress)
+            prepare_store(releases, store, colour=colour, geometry=data.geometry, features="flow28", progress=progress)
 
 
 def releases_of(synthesize: Mapping[str, Any], source: str) -> "dict[LayoutName, dict[str, Any]]":

@@ -16,7 +16,8 @@ from merjax.protocols import Fold, LabelScheme, label_clips, make_folds, scheme_
 from merjax.protocols.folds import leaking_folds, subjects_of
 from merjax.protocols.inner_subjects import inner_folds
 from merjax.protocols.tasks import Task
-from merjax.stores.asked_crops import refuse_other_crops
+from merjax.stores.asked_crops import feature_of, refuse_other_crops
+from merjax.stores.features import MOTION
 from merjax.stores.store import Store, open_store
 from merjax.system.errors import MerjaxError
 from merjax.training.frames import select_frames
@@ -79,12 +80,7 @@ class TrainingData:
                 f"{self.store.path} holds flow images and no frames, which this method needs; prepare the clips with "
                 "`merjax prepare --casme2 RELEASE --out STORE`"
             )
-        if self.input == "flow" and not self.store.frame_flow:
-            raise MerjaxError(
-                f"{self.store.path} holds no motion of its frames, which data.input: flow needs; prepare the clips again "
-                "with `merjax prepare --casme2 RELEASE --flow every --out STORE`"
-            )
-        held = self.store.frame_flow if self.input == "flow" else self.store.crops
+        held = feature_of(self.store, MOTION).arrays if self.input == "flow" else self.store.crops
         return tuple(held[region.name] for region in self.streams)
 
     @property
@@ -96,19 +92,22 @@ class TrainingData:
         """
         return 3 if self.frames[0].ndim == 4 else 1
 
-    @property
-    def flow_NxHxWx3(self) -> np.ndarray:
-        """Each clip's motion, uint8: u, v and optical strain.
+    def pictures_NxHxWx3(self, feature: str) -> np.ndarray:
+        """Each clip's picture of a feature, uint8; see `merjax.stores.features`.
 
         Raises:
-            MerjaxError: the store holds no flow.
+            MerjaxError: the store does not hold it; the message says how to add it.
         """
-        if self.store.flow is None:
-            raise MerjaxError(
-                f"{self.store.path} holds no optical flow; prepare it again with --flow, or from ready pictures with "
-                "`merjax prepare --flow-images DIR --clips CSV --out STORE`"
-            )
-        return np.asarray(self.store.flow[self.index["position"].to_numpy()])
+        return np.asarray(feature_of(self.store, feature).pictures[self.index["position"].to_numpy()])
+
+    def feature_hashes(self, feature: str | None) -> tuple[str, ...]:
+        """The hash of a feature, which tells it from one made in another way; none if the store's hash covers it, or for None.
+
+        Raises:
+            MerjaxError: as `pictures_NxHxWx3`.
+        """
+        own = feature_of(self.store, feature).hash if feature else ""
+        return (own,) if own else ()
 
     @property
     def onset_row_S(self) -> np.ndarray:

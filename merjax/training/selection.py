@@ -10,8 +10,9 @@ Three rules choose a snapshot of each run:
   trains on all subjects (`after: retrain`), or from that second run itself (`after: keep`). Best means the highest UF1 pooled
   over the inner clips, since UF1 is reported in the end; log-loss decides between equal scores, which are common with few
   clips.
-- oracle: the snapshot that is best on the held-out subject's own clips, as in much published code. It leaks: its scores do
-  not estimate those on new people, and their distance to the scores of the fixed budget shows how much the leak gains.
+- oracle: the snapshot that is best on the held-out subject's own clips, as in much published code; where a fold holds several
+  subjects out, one for each of them. It leaks: its scores do not estimate those on new people, and their distance to the
+  scores of the fixed budget shows how much the leak gains.
 """
 
 from typing import Any, NamedTuple
@@ -123,8 +124,11 @@ def chosen_snapshot(
     tested_N: np.ndarray,
     asked_N: np.ndarray | None,
     task: Task,
-) -> tuple[int, Float[np.ndarray, "N K"]]:
-    """The number of the snapshot that a rule chooses for a run, and the class probabilities that count.
+    subject_N: np.ndarray,
+) -> tuple[Int[np.ndarray, "N"], Float[np.ndarray, "N K"]]:
+    """For each clip, the number of the snapshot that a rule chooses for a run, and the class probabilities that count.
+
+    Only the oracle chooses for each held-out subject; the other rules choose one snapshot for all clips.
 
     Args:
         rule, after: see `merjax.config.SelectionConfig`.
@@ -134,17 +138,19 @@ def chosen_snapshot(
         tested_N: whether the fold holds a clip out.
         asked_N: whether a clip belongs to the inner subjects.
         task: what is answered about a clip.
+        subject_N: the subjects of the clips.
     """
     model_LxNxK = inner_LxNxK if rule == "inner" and after == "keep" else outer_LxNxK
     assert model_LxNxK is not None
+    chosen_N = np.full(len(target_N), len(model_LxNxK) - 1)
     if rule == "inner":
         assert inner_LxNxK is not None
-        chosen = best_snapshot(inner_LxNxK[:, asked_N], target_N[asked_N], task, "UF1")
+        chosen_N[:] = best_snapshot(inner_LxNxK[:, asked_N], target_N[asked_N], task, "UF1")
     elif rule == "oracle":
-        chosen = best_snapshot(model_LxNxK[:, tested_N], target_N[tested_N], task, "accuracy")
-    else:
-        chosen = len(model_LxNxK) - 1
-    return chosen, model_LxNxK[chosen]
+        for subject in np.unique(subject_N[tested_N]):
+            own_N = tested_N & (subject_N == subject)
+            chosen_N[own_N] = best_snapshot(model_LxNxK[:, own_N], target_N[own_N], task, "accuracy")
+    return chosen_N, model_LxNxK[chosen_N, np.arange(len(target_N))]
 
 
 _INNER_FILES = "inner-"

@@ -99,15 +99,16 @@ def test_a_changed_pixel_a_short_file_and_a_lost_file_are_found(store, monkeypat
 
 
 @pytest.mark.long
-def test_a_store_with_motion_and_one_of_flow_images_have_the_hash_they_were_made_with(small_release, tmp_path):
+def test_a_store_with_features_has_the_hashes_it_was_made_with(small_release, tmp_path):
     from merjax.datasets import read_casme2
-    from merjax.stores.clip_motion import FlowSettings
     from merjax.stores.preparation import prepare_store
 
     release = read_casme2(small_release)
     short = release.__class__("casme2", release.root, release.clips[:2], (), release.synthetic)
-    prepare_store(short, tmp_path / "store", flow=FlowSettings(every=True, side=8), workers=1)
-    assert "as it was when the store was made" in doctor(tmp_path / "store", code=0)
+    prepare_store(short, tmp_path / "store", features="flow8,motion", workers=1)
+    said = doctor(tmp_path / "store", code=0)
+    assert "as it was when the store was made" in said
+    assert said.count("as it was when it was made") == 2
 
 
 def test_a_sweeps_folder_tells_what_is_finished_missing_and_damaged(tmp_path):

@@ -215,7 +215,7 @@ def test_the_flag_that_became_a_word_answers_with_the_whole_new_line(say):
         (["mine.yaml", "base.loss.gamma=1"], "words on the command line change the base, so write loss.gamma=1"),
         (["mine.yaml", "name=mine"], "a sweep is named after its file; --out DIR names the folder"),
         (["mine.yaml", "--scale", "tiny"], "invalid choice: 'tiny'"),
-        (["ststnte"], "neither a sweep file nor the name of one; did you mean ststnet?"),
+        (["quikstart"], "neither a sweep file nor the name of one; did you mean quickstart?"),
         (["--show", "quikstart"], "did you mean quickstart?"),
     ],
 )

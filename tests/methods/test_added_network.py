@@ -65,7 +65,7 @@ def test_a_toy_network_outside_of_merjax_is_trained_tested_saved_and_loaded(toy,
 
 
 def test_what_is_no_method_is_refused_with_what_may_have_been_meant(toy, tmp_path):
-    with pytest.raises(merjax.MerjaxError, match=r'there is no method "stsnet"; did you mean ststnet\?'):
+    with pytest.raises(merjax.MerjaxError, match=r'there is no method "stsnet"; did you mean ststnet or sssnet\?'):
         merjax.run_sweep({"base": {"method": "stsnet"}}, out=tmp_path / "run")
     for method, sentence in (
         ("mylab_toy:NOTHING", "cannot be imported"),

@@ -20,6 +20,7 @@ from merjax.methods.spatial_stage import normalised
 from merjax.methods.temporal_stage import clip_samples
 from merjax.nn import patch_cnn
 from merjax.protocols import SCHEMES, make_folds
+from merjax.stores.held_features import HeldFeature
 from merjax.stores.store import Store
 from merjax.system.errors import MerjaxError
 from merjax.training.data import TrainingData
@@ -51,6 +52,10 @@ AUTHORS = {
 }
 
 
+def features_of(motion) -> dict[str, HeldFeature]:
+    return {"motion": HeldFeature(motion, {"algorithm": "dis"})}
+
+
 @pytest.fixture(scope="module")
 def data() -> TrainingData:
     """Four subjects; a clip's class shows in the brightness of its later frames."""
@@ -80,7 +85,7 @@ def data() -> TrainingData:
     }  # fmt: skip
     nothing = pd.DataFrame()
     return TrainingData(
-        store=Store(Path("nowhere"), index, crops, nothing, {"hash": "", "sources": []}, frame_flow=frame_flow),
+        store=Store(Path("nowhere"), index, crops, nothing, {"hash": "", "sources": []}, features_of(frame_flow)),
         scheme=SCHEMES["megc3"],
         index=index,
         left_out=pd.DataFrame(),
@@ -169,12 +174,14 @@ def held_out_pixels_and_labels_do_not_reach_training(data, engine, seen):
     test_N = data.folds[1].test_N
     rng = np.random.default_rng(1)
     store = data.store
-    crops, motion = ({n: array.copy() for n, array in held.items()} for held in (store.crops, store.frame_flow))
+    crops, motion = (
+        {n: array.copy() for n, array in held.items()} for held in (store.crops, store.features["motion"].arrays)
+    )
     for array in (*crops.values(), *motion.values()):
         array.view(np.uint8)[test_N[data.clip_S]] ^= rng.integers(1, 256, array.shape[1:], dtype=np.uint8)
     changed = replace(
         data,
-        store=replace(store, crops=crops, frame_flow=motion),
+        store=replace(store, crops=crops, features=features_of(motion)),
         target_N=np.where(test_N, (data.target_N + 1) % 3, data.target_N),
         target_NxR=np.where(test_N[:, None], 0, data.target_NxR),
     )
@@ -276,19 +283,19 @@ def test_motion_is_normalised_by_channel(data):
     mean_RxC, scale_RxC = fitted_moments(motion, fold, make_config("data.standardise=true"))
     rows = fold.train_N[data.clip_S]
     for r, region in enumerate(STREAMS):
-        seen = data.store.frame_flow[region.name][rows].reshape(-1, 3) / 255
+        seen = data.store.features["motion"].arrays[region.name][rows].reshape(-1, 3) / 255
         np.testing.assert_allclose(mean_RxC[r], seen.mean(0), rtol=1e-4)
         np.testing.assert_allclose(scale_RxC[r], seen.std(0), rtol=1e-4)
     frames = spatial_job(motion, [RunId(make_config(), 0, 1)]).samples
     (eye, _) = frames.gather(np.array([[3, 5]]))
-    expected = data.store.frame_flow["eye_right"][data.row_S[[3, 5]]]
+    expected = data.store.features["motion"].arrays["eye_right"][data.row_S[[3, 5]]]
     np.testing.assert_array_equal(eye[0].transpose(3, 1, 2, 0), expected)
 
 
 def test_a_store_without_motion_of_frames_says_how_to_get_it(data):
-    still = replace(data, store=replace(data.store, frame_flow={}))
+    still = replace(data, store=replace(data.store, features={}))
     assert still.channels == 1
-    with pytest.raises(MerjaxError, match="--flow every"):
+    with pytest.raises(MerjaxError, match="holds no motion, .* --features motion --out nowhere"):
         _ = replace(still, input="flow").channels
 
 

@@ -7,19 +7,21 @@ from dataclasses import replace
 import jax
 import numpy as np
 import pytest
+from support.flow_experiment import experiment_of, flow_images
 from support.placeholder_store import placeholder_store
 from support.small_experiment import BASE, networks_in_use, small_experiment
 
 from merjax.config import Config, added, identity, make_config, with_only
 from merjax.engine import Engine, StageResult, train
 from merjax.methods import flow_networks, local_regions
-from merjax.methods.flow_networks import FLOW
+from merjax.methods.flow_networks import FLOW, NETWORKS, reads_of, stage_name
 from merjax.methods.handcrafted import svm
 from merjax.methods.handcrafted.svm import SVM
-from merjax.methods.runs import RunId
+from merjax.methods.runs import RunId, training_labels
 from merjax.methods.spatial_stage import SPATIAL
-from merjax.methods.stage_identity import StageReads, stage_key
+from merjax.methods.stage_identity import StageReads, make_job, stage_key
 from merjax.methods.temporal_stage import TEMPORAL
+from merjax.stores.held_features import HeldFeature
 from merjax.stores.store import open_store
 from merjax.system.settings import flatten
 from merjax.training.data import TrainingData, data_of
@@ -85,10 +87,17 @@ OTHERS = {
     "peer.optimiser": "sgd",
     "peer.learning_rate": 2e-3,
     "peer.halve_every": 2.0,
+    "peer.fall": 0.3,
     "peer.weight_decay": 0.1,
     "peer.beta1": 0.8,
     "peer.beta2": 0.99,
     "peer.dropout": 0.1,
+    "peer.decay": "in the gradient",
+    "peer.maps": 32,
+    "peer.pool": 5,
+    "peer.dim": 64,
+    "peer.repeats": 8,
+    "peer.flaws": ["second stream twice"],
     "svm.cost": 10.0,
     "control": "shuffle",
     "selection.rules": ["fixed", "oracle"],
@@ -108,6 +117,7 @@ OTHERS = {
 }
 # what a setting needs to mean anything
 NEEDS = {
+    "peer.fall": {"peer.halve_every": 1.0},
     "data.class_iv": {"data.protocol": "au5"},
     "temporal.padding": {"temporal.mask": False, "temporal.length": 3},
 }
@@ -124,7 +134,8 @@ def opened(tmp_path_factory):
     rows = len(store.index) * 2
     crops = {name: np.random.default_rng(0).integers(0, 255, (rows, 4, 4), np.uint8) for name in store.crops}
     flow = np.random.default_rng(0).integers(0, 255, (len(store.index), 28, 28, 3), np.uint8)
-    return replace(store, crops=crops, flow=flow)
+    feature = HeldFeature({"pictures": flow}, {})
+    return replace(store, crops=crops, features={network.feature: feature for network in NETWORKS.values()})
 
 
 @pytest.fixture(scope="module")
@@ -180,6 +191,8 @@ def svm_content(data, spec) -> tuple[str, ...]:
     [
         (local_regions, local_content, "local_regions", {}),
         (flow_networks, flow_content, "off_apexnet", {"method": "rcn_a"}),
+        (flow_networks, flow_content, "rcn_f", {"method": "rcn_w"}),
+        (flow_networks, flow_content, "htnet", {"method": "rcn_w"}),
         (svm, svm_content, "lbp_top", {}),
     ],
 )
@@ -203,12 +216,13 @@ def test_every_setting_changes_a_stages_training_and_its_hash_or_neither(data_fo
 
 def test_every_setting_is_declared_or_known_to_be_read_by_no_stage():
     """A setting that no stage declares has its default everywhere, so that it would be accepted and then ignored."""
-    declared = {key for reads in STAGES for key in reads.settings}
+    own = [reads_of(make_config({"method": name})) for name in NETWORKS]
+    declared = {key for reads in (*STAGES, *own) for key in reads.settings}
     assert set(OTHERS) == set(flatten(Config()))
     for key, value in OTHERS.items():
         assert (key in declared) != key.startswith(READ_BY_NO_STAGE), key
         assert flatten(Config())[key] != value, key
-    for reads in STAGES:
+    for reads in (*STAGES, *own):
         assert len(set(reads.settings)) == len(reads.settings)
 
 
@@ -242,6 +256,16 @@ def test_keys_are_for_good(name):
     subjects = ["casme2/sub01", "samm/006"]
     keys = [stage_key(reads, make_config(GOLDEN[name]), 3, subjects).tobytes().hex() for reads in STAGES]
     assert keys == KEYS[name]
+
+
+def test_what_was_rcn_a_keeps_its_randomness_and_its_hash_and_the_network_of_that_name_has_another():
+    data, subjects = experiment_of(flow_images()), ["casme2/sub00", "casme2/sub02", "casme2/sub03"]
+    before, after = (make_config({"method": name}) for name in ("rcn_a", "rcn_a_merjax"))
+    (kept,), (new,) = (flow_networks.identities(data, RunId(config, 3, 1)) for config in (after, before))
+    assert (kept.key == stage_key(FLOW, before, 3, subjects)).all()
+    target_N, _ = training_labels(data, RunId(before, 3, 1))
+    assert kept.hash == make_job(FLOW, data, before, 3, 1, target_N).hash != new.hash
+    assert stage_name(after) == "rcn_a"
 
 
 def test_a_setting_that_is_added_changes_no_identity_until_it_differs_from_before(monkeypatch):

@@ -19,7 +19,7 @@ import merjax.models.model
 import merjax.sweeps.plan
 from merjax.config import make_config
 from merjax.engine import State, Variables
-from merjax.methods.flow_networks import FlowNumbers
+from merjax.methods.flow_stage import FlowNumbers
 from merjax.methods.numbers import kept_fields
 from merjax.methods.spatial_stage import SpatialNumbers
 from merjax.methods.temporal_stage import TemporalNumbers
@@ -28,6 +28,7 @@ from merjax.models.learned import Learned, by_name, from_names
 from merjax.models.model import Model
 from merjax.protocols import Fold
 from merjax.protocols.folds import subjects_of
+from merjax.stores.held_features import HeldFeature
 from merjax.stores.store import open_store
 from merjax.sweeps.folder import open_folder, read_predictions
 from merjax.sweeps.plan import make_plan
@@ -35,6 +36,8 @@ from merjax.sweeps.running.take_chunks import take_chunks
 from merjax.sweeps.saved_models import add_scores, model_folder, runs_without_model
 from merjax.sweeps.sweep_file import make_sweep
 from merjax.system.errors import MerjaxError
+from merjax.system.files import write_json
+from merjax.system.own_files import sealed
 
 COLUMNS = ["p_negative", "p_positive", "p_surprise"]
 SETTINGS = {
@@ -97,6 +100,31 @@ def test_a_flow_networks_model_predicts_as_the_sweep_did(tmp_path, monkeypatch):
         assert model.card["pictures"]["sizes"] == {"flow": [28, 28]}
 
 
+@pytest.mark.long
+def test_a_model_that_was_saved_as_rcn_a_opens_as_the_network_that_it_was(tmp_path, monkeypatch):
+    """Its card has another method and none of the settings that came with the authors' network."""
+    experiment = experiment_of(flow_images())
+    monkeypatch.setattr(merjax.sweeps.plan, "data_of", lambda data: experiment)
+    base = BASE | {"method": "rcn_a_merjax", "engine": {"steps_per_call": 2, "chunk": 4, "save_models": True}}
+    base |= {"peer": {"epochs": 1, "batch": 16}}
+    plan = open_folder(tmp_path, make_plan(make_sweep({"base": base}, "peer"), 1))
+    take_chunks(tmp_path)
+    saved = read_predictions(tmp_path, plan.chunks).set_index("fold")
+    fold = experiment.folds[1]
+    path = model_folder(tmp_path, "base", 0, fold.name) / "card.json"
+    card = json.loads(path.read_text())
+    assert list(card["numbers"]) == ["rcn_a"]
+    config = {key: value for key, value in card["config"].items() if key not in LATER} | {"method": "rcn_a"}
+    write_json(path, sealed(card | {"method": "rcn_a", "config": config}))
+    model = merjax.load_model(path.parent)
+    assert model.config.method == "rcn_a_merjax"
+    own = model(experiment.store)[fold.test_N]
+    np.testing.assert_allclose(own[COLUMNS], saved.loc[fold.name, COLUMNS], atol=1e-5)
+
+
+LATER = ("peer.decay", "peer.maps", "peer.pool", "peer.dim", "peer.repeats", "peer.flaws")
+
+
 def prepared(store, **settings):
     """A store of the same clips, prepared with other settings."""
     return replace(store, meta=store.meta | {"settings": store.meta["settings"] | settings})
@@ -115,13 +143,12 @@ def motion_run(tmp_path_factory):
         r.name: np.random.default_rng(i).integers(-90, 90, (rows, SIDE, SIDE, 3), np.int8)
         for i, r in enumerate(STREAMS)
     }
-    settings = {
-        "colour": "gray",
-        "align": "first",
-        "flow": {"to": "apex", "every": True, "algorithm": "dis", "side": 28},
-    }
+    settings = {"colour": "gray", "align": "first"}
     store = replace(
-        experiment.store, index=index, frame_flow=motion, meta=experiment.store.meta | {"settings": settings}
+        experiment.store,
+        index=index,
+        features={"motion": HeldFeature(motion, {"algorithm": "dis"})},
+        meta=experiment.store.meta | {"settings": settings},
     )
     folds = tuple(
         Fold(f"{a}->{b}", (index["database"] == a).to_numpy(), (index["database"] == b).to_numpy())
@@ -176,13 +203,16 @@ def test_clips_prepared_in_another_way_are_refused(motion_run, models, small_sto
     monkeypatch.setattr(merjax.models.model, "every_clip", lambda store, data: experiment)
     model = merjax.load_model(model_folder(folder, "base", 0, experiment.folds[0].name))
     assert model.card["preparation"] == {"align": "first", "flow algorithm": "dis"}
-    store, flow = experiment.store, experiment.store.meta["settings"]["flow"]
+    store, motion = experiment.store, experiment.store.features["motion"]
+    other = {"flow64": HeldFeature({}, {"side": 64, "to": "mid"})}
     same = model(store)
-    assert model(prepared(store, flow=flow | {"side": 64, "to": "mid"}, colour="rgb")).equals(same)  # not of its frames
+    assert model(replace(prepared(store, colour="rgb"), features=store.features | other)).equals(
+        same
+    )  # not of its frames
     with pytest.raises(
         MerjaxError, match="flow algorithm dis, but those of nowhere were prepared with flow algorithm tvl1"
     ):
-        model(prepared(store, flow=flow | {"algorithm": "tvl1"}))
+        model(replace(store, features={"motion": replace(motion, settings={"algorithm": "tvl1"})}))
     with pytest.raises(MerjaxError, match="align first, .* align frame; prepare them in the same way"):
         model(prepared(store, align="frame"))
     model, store = next(iter(models.values())), open_store(small_store)

@@ -12,7 +12,7 @@ from scipy.signal import correlate
 from merjax.nn.dual_inception import DualInception
 from merjax.nn.layers.convolution import convolve
 from merjax.nn.off_apexnet import OFFApexNet
-from merjax.nn.rcn import RCNA
+from merjax.nn.rcn_merjax import RCNAMerjax
 from merjax.system.jax_setup import compiler_options
 
 BATCH = 4
@@ -95,7 +95,7 @@ def dual_inception(variables, x_CxHxW):
     return dense(relu(dense(np.concatenate(streams), p["fc"]["Dense_0"])), p["fc"]["Dense_1"])
 
 
-def rcn_a(variables, x_CxHxW):
+def rcn_a_merjax(variables, x_CxHxW):
     p, stats = variables["params"], variables["batch_stats"]["norm"]
     y = conv(x_CxHxW, p["conv"])
     scale = p["norm"]["scale"] / np.sqrt(stats["variance"] + 1e-5)
@@ -110,7 +110,7 @@ def rcn_a(variables, x_CxHxW):
     return np.array([(attended * p["kernel"][..., k]).sum() for k in range(CLASSES)]) + p["bias"]
 
 
-PLAIN = {OFFApexNet: off_apexnet, DualInception: dual_inception, RCNA: rcn_a}
+PLAIN = {OFFApexNet: off_apexnet, DualInception: dual_inception, RCNAMerjax: rcn_a_merjax}
 
 
 @pytest.mark.parametrize("network", PLAIN)
@@ -128,7 +128,7 @@ def test_a_network_equals_its_layers_said_plainly(network):
         (OFFApexNet, 2_664_475),  # as published
         # two streams of blocks on 1 and 24 channels, and FC 6272 -> 1024 -> 3
         (DualInception, 2 * ((12 + 342 + 918 + 12) + (400 + 2720 + 6816 + 400)) + 6272 * 1024 + 1024 + 1024 * 3 + 3),
-        (RCNA, (75 * 64 + 64) + 128 + (64 * 64 + 64) + (9 * 64 * 64 + 64) + 64 * 49 * 3 + 3),
+        (RCNAMerjax, (75 * 64 + 64) + 128 + (64 * 64 + 64) + (9 * 64 * 64 + 64) + 64 * 49 * 3 + 3),
     ],
 )
 def test_parameter_counts(network, count):
@@ -147,7 +147,7 @@ def test_training_drops_at_the_given_rate(network):
     np.testing.assert_array_equal(one, other)
 
 
-@pytest.mark.parametrize(("network", "uses"), [(OFFApexNet, False), (DualInception, False), (RCNA, True)])
+@pytest.mark.parametrize(("network", "uses"), [(OFFApexNet, False), (DualInception, False), (RCNAMerjax, True)])
 def test_the_two_stream_networks_see_u_and_v_alone(network, uses):
     other = X_CxHxWxB.copy()
     other[2] = 1 - other[2]

@@ -43,7 +43,7 @@ def test_a_trial_that_lacks_data_leaves_the_plan_and_the_others_stay(stores):
     assert {trial for chunk in plan.chunks for trial, _ in chunk.runs} == {0, 1}
     (absent,) = plan.not_run
     assert absent.trial == "motion"
-    assert "--flow every" in absent.reason
+    assert "--features motion" in absent.reason
     assert plan_from_json(json.loads(json.dumps(plan.to_json()))).not_run == plan.not_run
     with pytest.raises(MerjaxError, match="holds the trials gray, but this sweep has gray, low"):
         refuse_another(make_plan(make_sweep(TRIALS | {"trials": {"gray": {}, "motion": {"data.input": "flow"}}}, "m"), 1),
@@ -51,11 +51,11 @@ def test_a_trial_that_lacks_data_leaves_the_plan_and_the_others_stay(stores):
 
 
 def test_a_sweep_that_can_run_nothing_is_refused(stores):
-    with pytest.raises(MerjaxError, match="--flow every"):
+    with pytest.raises(MerjaxError, match="--features motion"):
         make_plan(make_sweep({"base": BASE | {"data": {"input": "flow"}}}, "mine"), 1)
     sweep = make_sweep(TRIALS, "mine")
     points = {trial.name: trial.overrides for trial in sweep.trials}
-    with pytest.raises(MerjaxError, match="--flow every"):  # a search cannot leave proposals without a score
+    with pytest.raises(MerjaxError, match="--features motion"):  # a search cannot leave proposals without a score
         make_plan(sweep.with_trials(points, inner=0.5), 1)
 
 

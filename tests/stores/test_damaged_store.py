@@ -13,7 +13,6 @@ from support.tiny_store import CLIPS, tiny_store
 
 from merjax.datasets.clip import Clip
 from merjax.stores.clip_crops import CropSettings
-from merjax.stores.clip_motion import FlowSettings
 from merjax.stores.store import CROPS, open_store
 from merjax.stores.unfinished import Prepared, add_to_journal, open_partial, read_journal
 from merjax.stores.writing import clip_hash, write_rows
@@ -33,7 +32,7 @@ FILES = (
 
 def test_a_whole_store_opens_and_the_doctor_finds_every_hash_as_it_was(whole):
     store = open_store(whole)
-    assert (len(store.index), store.crops.keys(), store.flow.shape) == (
+    assert (len(store.index), store.crops.keys(), store.features["flow28"].pictures.shape) == (
         CLIPS,
         {r.name for r in CROPS},
         (CLIPS, 28, 28, 3),
@@ -122,7 +121,7 @@ FRAMES = (Path("a/img1.jpg"), Path("a/img2.jpg"))
 CLIPS_TO_PREPARE = [
     Clip("casme2", "sub01", f"EP{i:02d}", FRAMES, 1, None, 2, "happiness", "", None, 200.0) for i in range(3)
 ]
-SETTINGS = CropSettings(flow=FlowSettings(side=8))
+SETTINGS = CropSettings()
 ROWS = [0, 2, 4]
 
 
@@ -135,15 +134,13 @@ def partial(tmp_path) -> Path:
         arrays = [np.full((2, region.height, region.width), i + 1, np.uint8) for region in CROPS]
         for region, rows in zip(CROPS, arrays, strict=True):
             write_rows(folder, region.name, first, rows)
-        picture = np.full((1, 8, 8, 3), i + 1, np.uint8)
-        write_rows(folder, "pictures", i, picture)
-        add_to_journal(folder, Prepared(i, points=[[0.0, 0.0]] * 68, hash=clip_hash([*arrays, picture])))
+        add_to_journal(folder, Prepared(i, points=[[0.0, 0.0]] * 68, hash=clip_hash(arrays)))
     return folder
 
 
 def continued(partial: Path) -> set[int]:
     open_partial(partial, CLIPS_TO_PREPARE, SETTINGS)
-    return set(read_journal(partial, CLIPS_TO_PREPARE, ROWS, SETTINGS))
+    return set(read_journal(partial, CLIPS_TO_PREPARE, ROWS))
 
 
 def test_a_stopped_preparation_goes_on_with_what_is_whole(partial, capsys):
@@ -165,7 +162,7 @@ def test_a_damaged_note_of_what_is_prepared_begins_it_anew_with_a_warning(partia
     assert json.loads((partial / "partial.json").read_text())["fingerprint"]
 
 
-@pytest.mark.parametrize("name", ["nose.npy", "pictures.npy"])
+@pytest.mark.parametrize("name", ["nose.npy", "face.npy"])
 @pytest.mark.parametrize("kept", [None, 0, 60])
 def test_a_lost_or_cut_file_of_a_stopped_preparation_is_filled_again_with_a_warning(partial, capsys, name, kept):
     (partial / name).unlink() if kept is None else os.truncate(partial / name, kept)

@@ -6,8 +6,10 @@ import pandas as pd
 import pytest
 
 from merjax.cli.prepare import main
+from merjax.faces.mosaic import mosaic
 from merjax.protocols import SCHEMES, label_clips
 from merjax.report.mistakes import target_crops
+from merjax.stores.adding_features import add_features
 from merjax.stores.from_flow_images import prepare_flow_images, read_clip_list
 from merjax.stores.store import open_store
 from merjax.system.errors import MerjaxError
@@ -42,8 +44,10 @@ def make(material, tmp_path, name="store"):
 def test_pictures_and_classes_are_those_of_files_and_list(material, tmp_path):
     store = make(material, tmp_path)
     assert store.crops == {}
-    assert store.flow.shape == (5, 6, 4, 3)
-    for row, flow in zip(store.index.itertuples(), store.flow, strict=True):
+    assert list(store.features) == ["flow4x6"]
+    flow_NxHxWx3 = store.features["flow4x6"].pictures
+    assert flow_NxHxWx3.shape == (5, 6, 4, 3)
+    for row, flow in zip(store.index.itertuples(), flow_NxHxWx3, strict=True):
         strain, v, u = cv2.split(cv2.imread(str(material[0] / f"{row.subject}_{row.clip}.png")))
         np.testing.assert_array_equal(flow, np.stack([u, v, strain], -1))
     labelled = label_clips(store.index, SCHEMES["megc3"])
@@ -57,7 +61,7 @@ def test_an_experiment_finds_each_clips_picture(material, tmp_path):
     store = make(material, tmp_path)
     experiment = load_data(store, protocol="au5")
     assert experiment.index["clip"].tolist() == ["EP02_01f", "EP01_11f", "006_1_2"]
-    np.testing.assert_array_equal(experiment.flow_NxHxWx3, store.flow[2:])
+    np.testing.assert_array_equal(experiment.pictures_NxHxWx3("flow4x6"), store.features["flow4x6"].pictures[2:])
     with pytest.raises(MerjaxError, match="no frames"):
         _ = experiment.channels
 
@@ -67,12 +71,70 @@ def test_reports_show_the_pictures_of_mistaken_clips(material, tmp_path):
     png, what = target_crops(store, "samm", "006", "006_1_2", whole_face=False)
     shown = cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_GRAYSCALE)
     assert what == "u, v and strain"
-    np.testing.assert_array_equal(shown[::4, ::4], np.hstack([*np.moveaxis(store.flow[4], -1, 0)]))
+    np.testing.assert_array_equal(
+        shown[::4, ::4], np.hstack([*np.moveaxis(store.features["flow4x6"].pictures[4], -1, 0)])
+    )
 
 
 def test_a_store_of_crops_says_that_it_has_no_flow(small_store):
-    with pytest.raises(MerjaxError, match="--flow-images DIR --clips CSV"):
-        _ = load_data(small_store).flow_NxHxWx3
+    with pytest.raises(MerjaxError, match="holds no flow28, .* add it with `merjax prepare --features flow28 --out "):
+        _ = load_data(small_store).pictures_NxHxWx3("flow28")
+
+
+@pytest.fixture
+def larger(tmp_path):
+    """A folder of 56 x 56 images, and the list of what they show."""
+    folder, clips = tmp_path / "larger", tmp_path / "list.csv"
+    folder.mkdir()
+    clips.write_text(LIST)
+    for seed, line in enumerate(LIST.splitlines()[1:]):
+        _, subject, clip, *_ = line.split(",")
+        image = np.random.default_rng(seed).integers(0, 256, (56, 56, 3), np.uint8)
+        cv2.imwrite(str(folder / f"{subject}_{clip}.png"), image)
+    return folder, clips
+
+
+def spread(image_HxWxC):
+    """Each channel over 0 to 255."""
+    low, high = image_HxWxC.min((0, 1)), image_HxWxC.max((0, 1))
+    return 255 * (image_HxWxC - low) / (high - low)
+
+
+def bilinear(image_HxWxC, rows):
+    """More rows, between the centres of the image's pixels; beyond an edge, those of the edge."""
+    at = np.clip((np.arange(rows) + 0.5) * len(image_HxWxC) / rows - 0.5, 0, len(image_HxWxC) - 1)
+    low = np.minimum(at.astype(int), len(image_HxWxC) - 2)
+    share = (at - low)[:, None, None]
+    return image_HxWxC[low] * (1 - share) + image_HxWxC[low + 1] * share
+
+
+def test_other_sizes_and_the_mosaic_are_made_of_the_images(larger, tmp_path):
+    store = prepare_flow_images(*larger, tmp_path / "store", "flow28,flow112,mosaic,flow56")
+    assert list(store.features) == ["flow56", "flow112", "flow28", "mosaic"]
+    own = store.features["flow56"].pictures[3].astype(float)
+    halves = own.reshape(28, 2, 28, 2, 3).mean((1, 3))
+    shrunk = store.features["flow28"].pictures[3]
+    assert np.abs(shrunk - spread(halves)).max() <= 0.5 + 1e-3
+    np.testing.assert_array_equal(store.features["mosaic"].pictures[3], mosaic(shrunk))
+    large = spread(bilinear(bilinear(own, 112).swapaxes(0, 1), 112).swapaxes(0, 1))
+    assert np.abs(store.features["flow112"].pictures[3] - large).max() <= 0.5 + 1e-3
+    assert store.features["flow28"].settings == {"images": "ready", "height": 28, "width": 28, "from": "56x56"}
+    assert [name for name, held in store.features.items() if held.enlarged] == ["flow112"]
+    again = add_features(prepare_flow_images(*larger, tmp_path / "again").path, "mosaic,flow28")
+    assert again.features["mosaic"].hash == store.features["mosaic"].hash
+    assert again.hash == store.hash
+    with pytest.raises(
+        MerjaxError, match="holds no frames, from which dynamic is computed; .* --features dynamic --out STORE"
+    ):
+        add_features(again.path, "dynamic")
+    with pytest.raises(MerjaxError, match="which have no settings; ask for flow64 alone"):
+        add_features(again.path, "flow64:mid")
+
+
+def test_what_cannot_be_made_of_flow_images_leaves_nothing_behind(larger, tmp_path):
+    with pytest.raises(MerjaxError, match="holds no frames, from which motion is computed"):
+        prepare_flow_images(*larger, tmp_path / "store", "motion")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["larger", "list.csv"]
 
 
 def test_the_hash_follows_pixels_and_labels_and_not_the_order(material, tmp_path):
@@ -126,8 +188,9 @@ def test_a_faulty_picture_costs_its_clip_alone(material, tmp_path):
         f"{names[1]} has one channel, where u, v and strain are three",
     ]
     assert store.index["bits"].tolist() == [8, 12, 8]
-    np.testing.assert_array_equal(store.flow[0], plain[names[2]][..., ::-1])
-    np.testing.assert_array_equal(store.flow[1], deep[..., ::-1] >> 4)
+    flow_NxHxWx3 = store.features["flow4x6"].pictures
+    np.testing.assert_array_equal(flow_NxHxWx3[0], plain[names[2]][..., ::-1])
+    np.testing.assert_array_equal(flow_NxHxWx3[1], deep[..., ::-1] >> 4)
 
 
 @pytest.mark.parametrize(
@@ -164,8 +227,12 @@ def test_the_command_line_makes_a_store_and_says_what_is_missing(material, tmp_p
     line = ["--flow-images", str(material[0]), "--clips", str(material[1]), "--out", str(tmp_path / "store")]
     main(line)
     out = capsys.readouterr().out
-    assert "5 of 5 clips, 5 subjects, no frames; flow of 4x6 pixels" in out
+    assert "5 of 5 clips, 5 subjects, no frames; flow4x6; look at" in out
     assert "flow_sheet.png" in out
+    main(["--features", "flow28", "--out", str(tmp_path / "store")])
+    out = " ".join(capsys.readouterr().out.split())
+    assert "no frames; flow4x6, flow28; look at" in out
+    assert "flow28 is enlarged from 4x6, which adds pixels and no detail" in out
     for wrong, sentence in ((line[:2], "must be given together"), ([*line, "--smic", "x"], "a store of its own")):
         with pytest.raises(SystemExit):
             main([*wrong, "--out", str(tmp_path / "other")])
@@ -176,9 +243,15 @@ def test_megc_2019_is_complete(shared, tmp_path):
     """442 published images, 68 subjects, 250/109/83; and the channel called strain is the strain of the other two."""
     main(
         ["--flow-images", str(shared / "flow/megc2019/images"), "--out", str(tmp_path / "store")]
-        + ["--clips", str(shared / "annotations/protocol_megc2019_442.csv")]
+        + ["--clips", str(shared / "annotations/protocol_megc2019_442.csv"), "--features", "flow64,mosaic"]
     )
     store = open_store(tmp_path / "store")
+    assert {name: held.pictures.shape for name, held in store.features.items()} == {
+        name: (442, side, side, 3) for name, side in (("flow28", 28), ("flow64", 64), ("mosaic", 28))
+    }
+    np.testing.assert_array_equal(
+        store.features["mosaic"].pictures[:, :14, :14], store.features["flow28"].pictures[:, 2:16, 4:18]
+    )
     assert store.discrepancies.empty
     labelled = label_clips(store.index, SCHEMES["megc3"])
     assert np.bincount(labelled.target_N).tolist() == [250, 109, 83]
@@ -187,7 +260,7 @@ def test_megc_2019_is_complete(shared, tmp_path):
     rules = label_clips(store.index.drop(columns="label"), SCHEMES["megc3"])
     pd.testing.assert_frame_equal(rules.index, labelled.index.drop(columns="label"))
     np.testing.assert_array_equal(rules.target_NxR, labelled.target_NxR)
-    u, v, strain = np.moveaxis(store.flow.astype(float), -1, 0)
+    u, v, strain = np.moveaxis(store.features["flow28"].pictures.astype(float), -1, 0)
     assert _median_correlation(u, v, strain) > 0.85 > _median_correlation(v, u, strain)
     assert _median_correlation(u, strain, v) < 0.1
 

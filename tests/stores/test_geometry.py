@@ -16,7 +16,7 @@ from merjax.datasets import read_casme2
 from merjax.faces import landmarks
 from merjax.faces.pictures import read_image
 from merjax.faces.regions import REGIONS
-from merjax.stores import preparation, sheets
+from merjax.stores import sheets, workers
 from merjax.stores.preparation import prepare_store
 from merjax.stores.store import open_store
 from merjax.system.errors import MerjaxError
@@ -44,9 +44,10 @@ def stores(release, tmp_path_factory):
     """Stores of the same clips in both geometries, in RGB, prepared in this process."""
     folder = tmp_path_factory.mktemp("geometries")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(preparation, "_run", lambda jobs, *how: (preparation._prepare_job(job, *how[:3]) for job in jobs))
-        authors = prepare_store(release, folder / "authors", geometry="authors", flow="every")
-        return {"authors": authors, "ours": prepare_store(release, folder / "ours", colour="rgb", flow="every")}
+        patch.setattr(workers, "spread", lambda work, tasks, processes: map(work, tasks))
+        asked = "flow28,motion"
+        authors = prepare_store(release, folder / "authors", geometry="authors", features=asked)
+        return {"authors": authors, "ours": prepare_store(release, folder / "ours", colour="rgb", features=asked)}
 
 
 def canvas_of(path, points) -> PIL.Image.Image:
@@ -74,9 +75,10 @@ def test_the_landmarks_the_face_and_its_motion_are_those_of_the_other_geometry(s
     ours, authors = stores["ours"], stores["authors"]
     np.testing.assert_array_equal(*(np.load(s.path / "landmarks.npy") for s in (ours, authors)))
     np.testing.assert_array_equal(ours.crops["face"], authors.crops["face"])
-    np.testing.assert_array_equal(ours.flow, authors.flow)
+    np.testing.assert_array_equal(*(s.features["flow28"].pictures for s in (ours, authors)))
     assert (ours.crops["mouth"] != authors.crops["mouth"]).any()
-    assert (ours.frame_flow["mouth"] != authors.frame_flow["mouth"]).any()
+    motion = [s.features["motion"].arrays["mouth"] for s in (ours, authors)]
+    assert (motion[0] != motion[1]).any()
 
 
 def test_a_store_says_its_geometry_and_one_of_ours_says_what_it_always_said(stores):
@@ -84,11 +86,7 @@ def test_a_store_says_its_geometry_and_one_of_ours_says_what_it_always_said(stor
     assert stores["authors"].meta["settings"]["geometry"] == "authors"
     assert "crops of RGB values in the authors' geometry" in repr(stores["authors"])
     assert stores["ours"].geometry == "ours"
-    assert stores["ours"].meta["settings"] == {
-        "colour": "rgb",
-        "align": "first",
-        "flow": {"to": "apex", "every": True, "algorithm": "dis", "side": 28},
-    }
+    assert stores["ours"].meta["settings"] == {"colour": "rgb", "align": "first"}
     assert stores["ours"].hash != stores["authors"].hash
 
 
@@ -131,9 +129,11 @@ def test_rgb_asked_of_a_gray_store_is_refused_in_a_sentence(small_store):
 @pytest.mark.usefixtures("prepared_here")
 def test_the_command_line_makes_such_a_store_and_says_so(release, stores, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(prepare, "read_releases", lambda asked: [release])
-    prepare.main(["--casme2", "nowhere", "--geometry", "authors", "--flow", "every", "--out", str(tmp_path / "store")])
+    prepare.main(
+        ["--casme2", "nowhere", "--geometry", "authors", "--features", "flow28", "--out", str(tmp_path / "store")]
+    )
     said = " ".join(capsys.readouterr().out.split())
-    assert "frames; the authors' geometry; flow of" in said
+    assert "frames; the authors' geometry; flow28; look at" in said
     assert "CASME II: objective classes from " in said
     assert open_store(tmp_path / "store").hash == stores["authors"].hash
 

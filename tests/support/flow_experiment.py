@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from merjax.protocols import SCHEMES, make_folds
+from merjax.stores.held_features import HeldFeature
 from merjax.stores.store import Store
 from merjax.training.data import TrainingData
 
@@ -27,7 +28,11 @@ def flow_images(side: int = 28) -> np.ndarray:
     return flow.clip(0, 255).astype(np.uint8)
 
 
-def experiment_of(flow: np.ndarray | None) -> TrainingData:
+def experiment_of(flow: np.ndarray | None, feature: str | None = None) -> TrainingData:
+    """Clips with these pictures, which are flow images of their size or another feature; None: with none."""
+    features = {}
+    if flow is not None:
+        features[feature or f"flow{flow.shape[1]}"] = HeldFeature({"pictures": flow}, {"images": "ready"})
     n = SUBJECTS * CLIPS
     subject_N = np.repeat([f"sub{s:02d}" for s in range(SUBJECTS)], CLIPS)
     clip_N = [f"EP{i:02d}" for i in range(n)]
@@ -35,7 +40,7 @@ def experiment_of(flow: np.ndarray | None) -> TrainingData:
     index["position"] = np.arange(n)
     nothing = pd.DataFrame(columns=["database", "subject", "clip", "reason"])
     return TrainingData(
-        store=Store(Path("nowhere"), index, {}, nothing.assign(dropped=False), {"hash": "s", "sources": []}, flow),
+        store=Store(Path("nowhere"), index, {}, nothing.assign(dropped=False), {"hash": "s", "sources": []}, features),
         scheme=SCHEMES["megc3"],
         index=index,
         left_out=nothing,

@@ -7,7 +7,8 @@ import pandas as pd
 from support.crop_files import allocate
 
 from merjax.datasets.clip import discrepancy_table
-from merjax.stores.store import CROPS, STORE_FORMAT, frame_flow_name
+from merjax.stores.arrays import CROPS, frame_flow_name
+from merjax.stores.store import STORE_FORMAT
 from merjax.stores.writing import clip_hash, content_hash, write_rows
 from merjax.system.files import write_json, write_table
 from merjax.system.own_files import noted_files, sealed
@@ -20,7 +21,7 @@ def tiny_store(path: Path, *, motion: bool = False) -> Path:
 
     Args:
         path: its folder.
-        motion: whether it also holds a picture of each clip's motion, and the motion of every frame.
+        motion: whether it was made with a flow image of each clip and the motion of every frame, as by earlier versions.
     """
     path.mkdir(parents=True)
     rng, rows = np.random.default_rng(0), CLIPS * FRAMES

@@ -130,12 +130,38 @@ def test_an_oracle_lifts_answers_at_random_far_above_chance():
         tested_N = subject_N == subject
         for rule, answer_N in answer.items():
             _, probability_NxK = chosen_snapshot(
-                rule, "retrain", snapshots, None, target_N, tested_N, None, Task(("a", "b", "c"))
+                rule, "retrain", snapshots, None, target_N, tested_N, None, Task(("a", "b", "c")), subject_N
             )
             answer_N[tested_N] = probability_NxK[tested_N].argmax(1)
     fixed, oracle = (f1_score(target_N, answer[rule], average="macro") for rule in ("fixed", "oracle"))
     assert fixed == pytest.approx(1 / 3, abs=0.06)
     assert oracle > fixed + 0.25
+
+
+def test_the_oracle_chooses_one_moment_for_each_subject_of_a_fold():
+    """As if each subject had a fold of its own; the other rules choose one moment for the whole fold."""
+    rng = np.random.default_rng(1)
+    target_N, subject_N = rng.integers(0, 3, 60), np.repeat([f"sub{i}" for i in range(10)], 6)
+    snapshots = rng.dirichlet(np.ones(3), (30, 60))
+    tested_N = np.isin(subject_N, ["sub1", "sub4", "sub7"])
+    chosen_N, probability_NxK = chosen_snapshot(
+        "oracle", "retrain", snapshots, None, target_N, tested_N, None, Task(("a", "b", "c")), subject_N
+    )
+    for subject in ("sub1", "sub4", "sub7"):
+        own_N = subject_N == subject
+        right_L = (snapshots[:, own_N].argmax(-1) == target_N[own_N]).sum(1)
+        (chosen,) = set(chosen_N[own_N])
+        assert right_L[chosen] == right_L.max()
+        np.testing.assert_array_equal(probability_NxK[own_N], snapshots[chosen, own_N])
+    assert len(set(chosen_N[tested_N])) == 3
+    one_N, _ = chosen_snapshot(
+        "inner", "retrain", snapshots, snapshots, target_N, tested_N, ~tested_N, Task(("a", "b", "c")), subject_N
+    )
+    last_N, _ = chosen_snapshot(
+        "fixed", "retrain", snapshots, None, target_N, tested_N, None, Task(("a", "b", "c")), subject_N
+    )
+    assert len(set(one_N)) == 1
+    assert set(last_N) == {29}
 
 
 def noisy_jobs(experiment, specs):

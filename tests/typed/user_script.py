@@ -29,7 +29,7 @@ def releases(root: Path) -> list[Release]:
 def store_of(found: Sequence[Release], out: str) -> Store:
     if Path(out).exists():
         return merjax.open_store(out)
-    return merjax.prepare_store(found, out, colour="rgb", align="frame", flow="every", workers=4)
+    return merjax.prepare_store(found, out, colour="rgb", align="frame", features=["flow28", "motion"], workers=4)
 
 
 def clips_per_subject(data: TrainingData) -> pd.Series:

@@ -1,4 +1,5 @@
-"""Handcrafted baselines as methods: a linear support vector machine per run, on features that all runs share."""
+"""Handcrafted baselines as methods: a linear support vector machine per run, on features that all runs share; and the same
+machine on the pixels of the clips' flow images."""
 
 import functools
 import time
@@ -15,12 +16,14 @@ from merjax.engine import HostJob, Jobs, Progress, StageResult, Variables
 from merjax.methods.handcrafted.features import DESCRIPTORS, clip_features, require_frames
 from merjax.methods.runs import Pictures, RunId, Trained, training_labels
 from merjax.methods.stage_identity import Job, StageReads, make_job
+from merjax.stores.asked_crops import feature_of
 from merjax.system.errors import MerjaxError
 from merjax.system.processes import cores
 from merjax.training.data import TrainingData
 from merjax.training.fitted import class_weights
 
-NAMES = tuple(DESCRIPTORS)
+PIXELS, _FLOW_IMAGE = "linear_svm", "flow28"
+NAMES = (*DESCRIPTORS, PIXELS)
 _STAGE = "svm"
 SVM = StageReads(_STAGE, version=1, settings=("method", "data.protocol", "control", "loss.alpha", "svm.cost"))
 
@@ -60,8 +63,7 @@ def jobs(data: TrainingData, specs: Sequence[RunId]) -> Jobs[Trained]:
 
 def _fit_all(data: TrainingData, specs: Sequence[RunId], on_call: Callable[[Progress], None]) -> StageResult:
     """The outputs are class probabilities `[P, N, K]`; `on_call` is called after every machine."""
-    position_N = data.index["position"].to_numpy()
-    features_NxD = clip_features(data.store, specs[0].config.method)[position_N].astype(float)
+    features_NxD = _features(data, specs[0].config)
     # a chunk is filled up with copies of its first run
     distinct = {(id(spec.config), spec.fold): spec for spec in specs}
     began, fitted = time.perf_counter(), {}
@@ -89,21 +91,31 @@ def _fit_all(data: TrainingData, specs: Sequence[RunId], on_call: Callable[[Prog
 def identities(data: TrainingData, spec: RunId) -> tuple[Job]:
     """The identity of a run's one fit."""
     target_N, _ = training_labels(data, spec)
-    return (make_job(SVM, data, spec.config, spec.seed, spec.fold, target_N),)
+    inputs = data.feature_hashes(feature(spec.config))
+    return (make_job(SVM, data, spec.config, spec.seed, spec.fold, target_N, inputs=inputs),)
+
+
+def feature(config: Config) -> str | None:
+    """The flow images, if the machine sees their pixels; descriptors read crops alone."""
+    return _FLOW_IMAGE if config.method == PIXELS else None
 
 
 def refuse(data: TrainingData, config: Config) -> None:
-    """Refuse a store without frames, clips with several classes, and an installation without scikit-learn.
+    """Refuse a store without frames, or without flow images for their pixels, clips with several classes, and an installation
+    without scikit-learn.
 
     Raises:
         MerjaxError: one of these; the message says what to do.
     """
     if data.task.several:
         raise MerjaxError(
-            f"a handcrafted method tells one class per clip, but the clips of {data.scheme.name} may have several; choose "
-            "another method or protocol"
+            f"{config.method} tells one class per clip, but the clips of {data.scheme.name} may have several; choose another "
+            "method or protocol"
         )
-    require_frames(data.store, "a handcrafted descriptor")
+    if of_store := feature(config):
+        feature_of(data.store, of_store)
+    else:
+        require_frames(data.store, "a handcrafted descriptor")
     if find_spec("sklearn") is None:
         raise MerjaxError("handcrafted methods need scikit-learn; run `pip install 'merjax[peers]'`")
 
@@ -119,8 +131,8 @@ def last_epochs(config: Config) -> float:
 
 
 def pictures(config: Config) -> Pictures:
-    """The frames."""
-    return "frames"
+    """The frames, or each clip's flow image."""
+    return "clip flow" if config.method == PIXELS else "frames"
 
 
 def stage_cost(data: TrainingData, config: Config) -> dict[str, float]:
@@ -142,6 +154,12 @@ def decision_probabilities(scores_NxC: np.ndarray, present_C: np.ndarray, classe
     probability_NxK = np.zeros((len(scores_NxC), classes))
     probability_NxK[:, present_C] = raised_NxC / raised_NxC.sum(1, keepdims=True)
     return probability_NxK
+
+
+def _features(data: TrainingData, config: Config) -> np.ndarray:
+    if of_store := feature(config):
+        return data.pictures_NxHxWx3(of_store).reshape(len(data.index), -1).astype(float)
+    return clip_features(data.store, config.method)[data.index["position"].to_numpy()].astype(float)
 
 
 def _fit(data: TrainingData, features_NxD: np.ndarray, spec: RunId) -> Fit:

@@ -21,6 +21,14 @@ def dropout(x: Float[Array, "*shape"], rate: Float[Array, ""] | float, key: PRNG
     return jnp.where(kept, x * scale.astype(x.dtype), 0)
 
 
+def map_dropout(
+    x_CxHxWxB: Float[Array, "C H W B"], rate: Float[Array, ""] | float, key: PRNGKeyArray
+) -> Float[Array, "C H W B"]:
+    """Dropout of whole maps: all places of a channel of a sample are zeroed together."""
+    channels, _, _, batch = x_CxHxWxB.shape
+    return x_CxHxWxB * dropout(jnp.ones((channels, batch), x_CxHxWxB.dtype), rate, key)[:, None, None]
+
+
 def _bits(key: PRNGKeyArray, shape: tuple[int, ...]) -> Array:
     """Sixteen random bits per element; drawn as 32-bit words, since drawing uint16 costs a whole word each."""
     size = math.prod(shape)

@@ -17,6 +17,24 @@ def fan_in_uniform(fan_in: int) -> nn.initializers.Initializer:
     return init
 
 
+class LayerStart(NamedTuple):
+    """The initial weights and biases of a layer."""
+
+    kernel: nn.initializers.Initializer
+    bias: nn.initializers.Initializer
+
+
+def as_pytorch(fan_in: int) -> LayerStart:
+    """PyTorch's defaults for a layer whose outputs have `fan_in` inputs."""
+    return LayerStart(fan_in_uniform(fan_in), fan_in_uniform(fan_in))
+
+
+def as_keras(fan_in: int) -> LayerStart:
+    """Keras's defaults: Glorot's uniform weights, zero biases."""
+    del fan_in
+    return LayerStart(nn.initializers.glorot_uniform(), nn.initializers.zeros)
+
+
 class Start(NamedTuple):
     """The initial weights of a network's convolutions, of its FC layers and of the last of these; all biases start at 0."""
 

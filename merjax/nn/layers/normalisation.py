@@ -1,4 +1,4 @@
-"""Batch normalisation for runs that must not see all of a batch (Ioffe and Szegedy 2015)."""
+"""Batch normalisation for runs that must not see all of a batch (Ioffe and Szegedy 2015), and layer normalisation."""
 
 from typing import NamedTuple
 
@@ -6,8 +6,6 @@ import jax.numpy as jnp
 from flax import linen as nn
 from jax import lax
 from jaxtyping import Array, Float
-
-_EPSILON, _MOMENTUM = 1e-5, 0.1
 
 
 class Moments(NamedTuple):
@@ -35,10 +33,12 @@ class BatchNorm(nn.Module):
     """Brings each channel to mean 0 and variance 1, then scales and shifts it.
 
     Conventions are PyTorch's: epsilon 1e-5, and running averages (collection "batch_stats") in which a batch counts a
-    tenth, with the unbiased variance.
+    tenth, with the unbiased variance. Networks from elsewhere have another epsilon and share.
     """
 
     channels: int
+    epsilon: float = 1e-5
+    share: float = 0.1
 
     def setup(self):
         self.scale = self.param("scale", nn.initializers.ones, (self.channels,))
@@ -52,7 +52,29 @@ class BatchNorm(nn.Module):
         if moments is not None and not self.is_initializing():
             unbiased_C = moments.variance_C * moments.values / jnp.maximum(moments.values - 1, 1)
             for average, value_C in ((self.mean, moments.mean_C), (self.variance, unbiased_C)):
-                average.value = (1 - _MOMENTUM) * average.value + _MOMENTUM * lax.stop_gradient(value_C)
-        factor_C = self.scale * lax.rsqrt(variance_C + _EPSILON)
+                average.value = (1 - self.share) * average.value + self.share * lax.stop_gradient(value_C)
+        factor_C = self.scale * lax.rsqrt(variance_C + self.epsilon)
         each = (-1, *[1] * (x.ndim - 1))
         return (x - mean_C.reshape(each)) * factor_C.reshape(each) + self.bias.reshape(each)
+
+
+def normalised(
+    norm: BatchNorm, x: Float[Array, "C *places B"], weight_B: Float[Array, "B"], training: bool
+) -> Float[Array, "C *places B"]:
+    """Maps `[C, H, W, B]` or units `[C, B]`: in training by the batch's weighted moments, else by the running averages."""
+    maps = x if x.ndim == 4 else x[:, None, None]
+    return norm(x, weighted_moments(maps, weight_B) if training else None)
+
+
+class LayerNorm(nn.Module):
+    """Brings the channels of each place of each sample to mean 0 and variance 1, then scales and shifts each channel."""
+
+    @nn.compact
+    def __call__(self, x_CxHxWxB: Float[Array, "C H W B"]) -> Float[Array, "C H W B"]:
+        scale_C, bias_C = (self.param(name, start, x_CxHxWxB.shape[:1]) for name, start in _AFFINE)
+        centred_CxHxWxB = x_CxHxWxB - x_CxHxWxB.mean(0)
+        y_CxHxWxB = centred_CxHxWxB * lax.rsqrt(jnp.square(centred_CxHxWxB).mean(0) + 1e-5)
+        return y_CxHxWxB * scale_C[:, None, None, None] + bias_C[:, None, None, None]
+
+
+_AFFINE = (("scale", nn.initializers.ones), ("bias", nn.initializers.zeros))

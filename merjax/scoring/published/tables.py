@@ -1,6 +1,6 @@
 """All published tables by their names in sweep files: `published: table7`."""
 
-from merjax.scoring.published.baselines import BASELINES, FURTHER
+from merjax.scoring.published.baselines import BASELINES, FURTHER, LATER
 from merjax.scoring.published.paper import PAPER
 from merjax.scoring.published.rows import PublishedTable
 from merjax.system.errors import MerjaxError, meant
@@ -9,6 +9,7 @@ TABLES: dict[str, PublishedTable] = {
     **PAPER,
     "table8": PAPER["table8"]._replace(rows=(*PAPER["table8"].rows, *FURTHER)),
     **BASELINES,
+    **LATER,
 }
 
 

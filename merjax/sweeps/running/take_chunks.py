@@ -139,7 +139,8 @@ def _full_device_told() -> Iterator[None]:
 def _signature(plan: Plan, chunk: Chunk, engine: Engine) -> str:
     """What a checkpoint depends on besides the plan's trials, which are the same for the whole folder."""
     data = plan.groups[chunk.group]
-    parts = (plan.version, data.store_hash, data.split_hash, chunk.seed, chunk.runs, chunk.width)
+    hashes = (data.store_hash, *filter(None, [data.feature_hash]), data.split_hash)
+    parts = (plan.version, *hashes, chunk.seed, chunk.runs, chunk.width)
     return hashlib.blake2b(
         repr((*parts, engine.steps_per_call, len(engine.devices))).encode(), digest_size=8
     ).hexdigest()

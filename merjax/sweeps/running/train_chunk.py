@@ -13,6 +13,7 @@ from merjax.engine import Checkpointer, Engine, Job, Progress, StageJob, StageRe
 from merjax.methods.registry import method_of
 from merjax.methods.runs import RunId, Trained, label_source, training_labels
 from merjax.models.learned import Learned, remember
+from merjax.protocols.folds import subjects_of
 from merjax.sweeps.plan import Chunk, Plan, open_data
 from merjax.system.errors import MerjaxError
 from merjax.training.data import TrainingData
@@ -82,9 +83,9 @@ def train_chunk(
     assert trained is not None
     names = [(plan.trials[trial].name, group.data.folds[fold].name) for trial, fold in chunk.runs]
     predictions = [
-        table.assign(selection=rule, step=int(trained.step_L[snapshot]), trial=name, seed=chunk.seed)
+        table.assign(selection=rule, step=trained.step_L[chosen_N].astype(int), trial=name, seed=chunk.seed)
         for p, (spec, (name, _)) in enumerate(zip(specs, names, strict=True))
-        for rule, snapshot, table in _selected(group, spec, p, outer, inner)
+        for rule, chosen_N, table in _selected(group, spec, p, outer, inner)
     ]
     return TrainedChunk(pd.concat(predictions, ignore_index=True), _curves(names, chunk.seed, trained), learned)
 
@@ -153,14 +154,14 @@ def _widened(result: StageResult, runs: int) -> StageResult:
 
 def _selected(
     group: Group, spec: RunId, p: int, outer: Trained | None, inner: Trained | None
-) -> Iterator[tuple[str, int, pd.DataFrame]]:
-    """By rule of selection, the snapshot that it chose of run p, and the predictions for the clips that the run held out."""
+) -> Iterator[tuple[str, np.ndarray, pd.DataFrame]]:
+    """By rule of selection, the predictions for the clips that run p held out, and the snapshot that each is from."""
     selection, data, fold = group.config.selection, group.data, spec.fold
     tested_N = data.target_N[label_source(data, spec)]
     for rule in selection.rules:
         # inner subjects are training subjects: if a control shuffles labels, it shuffles theirs too
         target_N = training_labels(data, spec)[0] if rule == "inner" else tested_N
-        snapshot, probability_NxK = chosen_snapshot(
+        chosen_N, probability_NxK = chosen_snapshot(
             rule,
             selection.after,
             outer and outer.snapshots_PxLxNxK[p],
@@ -169,8 +170,9 @@ def _selected(
             data.folds[fold].test_N,
             group.inside.folds[fold].test_N if group.inside else None,
             data.task,
+            subjects_of(data.index),
         )
-        yield rule, snapshot, _held_out(data, fold, tested_N, probability_NxK)
+        yield rule, chosen_N[data.folds[fold].test_N], _held_out(data, fold, tested_N, probability_NxK)
 
 
 def open_group(plan: Plan, number: int) -> Group:

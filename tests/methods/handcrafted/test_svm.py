@@ -12,6 +12,7 @@ import pytest
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
+from support.flow_experiment import experiment_of, flow_images
 
 import merjax
 from merjax.config import make_config
@@ -193,3 +194,19 @@ def test_stores_without_frames_and_installations_without_scikit_learn_are_refuse
     monkeypatch.setattr(method, "find_spec", lambda name: None)
     with pytest.raises(MerjaxError, match=r"merjax\[peers\]"):
         method.refuse(experiment, make_config())
+
+
+def test_the_machine_on_pixels_is_scikit_learns_on_flow_images():
+    data = experiment_of(flow_images())
+    specs = [
+        RunId(make_config({"method": "linear_svm", "loss.alpha": "none", "svm.cost": 0.01}), 0, fold) for fold in (0, 1)
+    ]
+    pixels = flow_images().reshape(len(data.index), -1).astype(float)
+    for spec, probability_NxK in zip(specs, fitted(data, specs).probability_PxNxK, strict=True):
+        train_N = data.folds[spec.fold].train_N
+        pipeline = make_pipeline(StandardScaler(), LinearSVC(C=0.01, dual=False))
+        pipeline.fit(pixels[train_N], data.target_N[train_N])
+        np.testing.assert_array_equal(probability_NxK.argmax(1), pipeline.predict(pixels))
+    method.refuse(data, specs[0].config)
+    with pytest.raises(MerjaxError, match="holds no flow28, which this method reads"):
+        method.refuse(experiment_of(None), specs[0].config)

@@ -9,6 +9,7 @@ from support.places import CHECKOUT
 
 from merjax.protocols import SCHEMES
 from merjax.scoring.parts import Part
+from merjax.scoring.published.baselines import LATER
 from merjax.scoring.published.paper import PAPER
 from merjax.scoring.published.tables import TABLES, published_before
 from merjax.sweeps.plan import NotRun
@@ -16,6 +17,7 @@ from merjax.sweeps.result import open_sweep
 from merjax.sweeps.sweep_file import make_sweep, read_sweep
 from merjax.system.errors import MerjaxError
 
+LATER_FILES = ("rcn_a_merjax",)  # that a later merjax ships, beside those that "authors" names and those of `LATER`
 SHIPPED = sorted((CHECKOUT / "sweeps").glob("*.yaml"))
 
 
@@ -78,7 +80,7 @@ def test_a_published_row_is_no_setting_and_part_of_no_identity():
     ("content", "sentence"),
     [
         ({"published": "tabel7"}, "mine.yaml: there is no published table `tabel7`, only table5, table6"),
-        ({"published": "tabel7"}, "rcn_a; did you mean table7"),
+        ({"published": "tabel7"}, "inception_cbam; did you mean table7"),
         ({"published": "mine"}, "no published table `mine`, only table5, table6"),
         (
             {"published": "table8", "trials": {"a": {"published": "LBP TOP"}}},
@@ -101,13 +103,15 @@ def test_the_shipped_files_name_what_plans_of_before_were_known_by():
     """A folder that an earlier merjax wrote from a shipped file shows the table and the rows that the file names today."""
     named = {}
     for path in SHIPPED:
-        if "authors" in path.stem:  # of a later merjax
-            continue
         sweep = read_sweep(path)
         rows = {trial.name: trial.published for trial in sweep.trials if trial.published}
+        named |= {sweep.name: sweep.published} if sweep.published else {}
+        if published_before(sweep.name) == ("", {}) and (sweep.name in LATER or sweep.name in LATER_FILES):
+            continue
+        if "authors" in path.stem:
+            continue
         assert published_before(sweep.name) == (sweep.published, rows)
         assert published_before(f"{sweep.name}-small") == (sweep.published, rows)
-        named |= {sweep.name: sweep.published} if sweep.published else {}
     assert set(named.values()) == set(TABLES)
     assert published_before("my_table5") == ("", {})
 
