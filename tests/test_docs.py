@@ -19,7 +19,10 @@ from support.places import CHECKOUT
 
 PAGES = (
     "README.md",
-    *(f"docs/{name}.md" for name in ("data", "methods", "sweeps", "reports", "models", "audit", "clusters", "faults")),
+    *(
+        f"docs/{name}.md"
+        for name in ("data", "methods", "sweeps", "reports", "spotting", "models", "audit", "clusters", "faults")
+    ),
 )
 
 

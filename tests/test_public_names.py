@@ -16,7 +16,7 @@ import merjax
 TYPES = {"Config", "MerjaxError", "Model", "Release", "Store", "SweepResult", "TrainingData"}
 FUNCTIONS = {
     *("read_casme2", "read_samm", "read_smic", "prepare_store", "open_store", "load_data", "synthesize_release"),
-    *("run_sweep", "open_sweep", "make_report", "rescore", "load_model"),
+    *("run_sweep", "open_sweep", "make_report", "rescore", "rescore_intervals", "load_model"),
 }
 BY_PLACE = {"prepare_store": 2, "make_report": 2}  # parameters without a keyword, where there is more than one
 

@@ -30,12 +30,12 @@ def confusion_matrix(truth: Int[np.ndarray, "N"], prediction: Int[np.ndarray, "N
 def f1_per_class(confusion: Confusion) -> Float[np.ndarray, "*batch classes"]:
     """F1 of each class, 2 TP / (2 TP + FP + FN); NaN for a class in neither truth nor predictions."""
     hits = np.diagonal(confusion, axis1=-2, axis2=-1)
-    return _ratio(2 * hits, confusion.sum(-1) + confusion.sum(-2))
+    return ratio(2 * hits, confusion.sum(-1) + confusion.sum(-2))
 
 
 def recall_per_class(confusion: Confusion) -> Float[np.ndarray, "*batch classes"]:
     """Share of each class's clips that is found, TP / N; NaN for a class that does not occur."""
-    return _ratio(np.diagonal(confusion, axis1=-2, axis2=-1), confusion.sum(-1))
+    return ratio(np.diagonal(confusion, axis1=-2, axis2=-1), confusion.sum(-1))
 
 
 def uf1(confusion: Confusion) -> Float[np.ndarray, "*batch"]:
@@ -50,7 +50,7 @@ def uar(confusion: Confusion) -> Float[np.ndarray, "*batch"]:
 
 def accuracy(confusion: Confusion) -> Float[np.ndarray, "*batch"]:
     """Share of clips that are predicted right; NaN without clips."""
-    return _ratio(np.trace(confusion, axis1=-2, axis2=-1), confusion.sum((-2, -1)))
+    return ratio(np.trace(confusion, axis1=-2, axis2=-1), confusion.sum((-2, -1)))
 
 
 SCORES: dict[str, Score] = {"UF1": uf1, "UAR": uar, "accuracy": accuracy}
@@ -112,11 +112,12 @@ def interval(scores: Float[np.ndarray, "draws"], level: float = 0.95) -> tuple[f
     return float(low), float(high)
 
 
-def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+def ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    """Shares; NaN where there is no whole to share."""
     with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(whole > 0, part / np.maximum(whole, 1), np.nan)
+        return np.where(whole > 0, part / np.where(whole > 0, whole, 1), np.nan)
 
 
 def _mean_of_defined(values: np.ndarray) -> np.ndarray:
     defined = ~np.isnan(values)
-    return _ratio(np.where(defined, values, 0.0).sum(-1), defined.sum(-1))
+    return ratio(np.where(defined, values, 0.0).sum(-1), defined.sum(-1))
