@@ -7,12 +7,12 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
-from scipy.signal import butter, sosfiltfilt
+from scipy.signal import butter, detrend, sosfiltfilt
 
 Signal = Float[np.ndarray, "T"]
 
-_ORDER = 4  # of the Butterworth filters; forwards and backwards it counts twice
-_PADDING = 3 * (_ORDER + 1)  # frames by which a signal is mirrored beyond its ends
+_ORDER = 4  # of the Butterworth filter; forwards and backwards it counts twice
+_PADDING = 3  # periods of the cut-off by which a signal is mirrored beyond its ends
 
 
 class Spot(NamedTuple):
@@ -44,12 +44,15 @@ def residual(motion_TxRx2: Float[np.ndarray, "T R 2"], nose_Tx2: Float[np.ndarra
 
 def low_pass(signal_T: Signal, fps: float, hertz: float) -> Signal:
     """A signal without what is faster than a cut-off, not shifted in time; unchanged where the video is too slow to show it."""
-    return _filtered(signal_T, fps, hertz, "lowpass")
+    if len(signal_T) < 2 or hertz >= fps / 2:
+        return np.asarray(signal_T, float)
+    sections = butter(_ORDER, hertz, fs=fps, output="sos")
+    return sosfiltfilt(sections, signal_T, padlen=min(frames(_PADDING / hertz, fps), len(signal_T) - 1))
 
 
-def without_trend(signal_T: Signal, fps: float, hertz: float) -> Signal:
-    """A signal without what is slower than a cut-off, not shifted in time."""
-    return _filtered(signal_T, fps, hertz, "highpass")
+def without_trend(signal_T: Signal) -> Signal:
+    """A signal less the straight line that fits it best."""
+    return detrend(signal_T) if len(signal_T) > 1 else np.zeros(len(signal_T))
 
 
 def runs(picked_T: Bool[np.ndarray, "T"], gap: int = 1) -> Int[np.ndarray, "N 2"]:
@@ -59,10 +62,3 @@ def runs(picked_T: Bool[np.ndarray, "T"], gap: int = 1) -> Int[np.ndarray, "N 2"
         return np.zeros((0, 2), int)
     breaks = np.flatnonzero(np.diff(picked) > gap)
     return np.stack([picked[[0, *(breaks + 1)]], picked[[*breaks, len(picked) - 1]]], axis=1)
-
-
-def _filtered(signal_T: Signal, fps: float, hertz: float, kind: str) -> Signal:
-    if len(signal_T) < 2 or hertz >= fps / 2:
-        return np.asarray(signal_T, float)
-    sections = butter(_ORDER, hertz, kind, fs=fps, output="sos")
-    return sosfiltfilt(sections, signal_T, padlen=min(_PADDING * 2, len(signal_T) - 1))

@@ -6,7 +6,7 @@ several regions and windows are put together where they overlap.
 
 The constants are those of shengjianda/micro-expression-spot (main_casme2.py), which were set by hand on the databases on which
 it is scored: scores of this spotter on CAS(ME)^2 and SAMM Long Videos are of a tuned method. It differs from that code in three
-points: a Butterworth filter in place of zeroed Fourier bins; what is slower than `trend_hertz` taken off in place of the last
+points: a Butterworth filter in place of zeroed Fourier bins; a straight line taken off as the trend, in place of the last
 component of an empirical mode decomposition; and both ends of an interval treated alike.
 """
 
@@ -38,7 +38,6 @@ class ValleyRule:
 
     Attributes:
         hertz: what is faster is noise.
-        trend_hertz: what is slower is no expression.
         least: how far above the window's lowest value motion must be.
         rise: how far above the lowest value of the second before and after, by part of the face.
         trend_rise: the same for the motion without its trend.
@@ -56,7 +55,6 @@ class ValleyRule:
     """
 
     hertz: float = 5.0
-    trend_hertz: float = 0.25
     least: float = 1.4
     rise: Mapping[str, float] = field(default_factory=lambda: {"brow": 1.8, "mouth": 1.85, "nose": 2.1})
     trend_rise: float = 0.8
@@ -97,14 +95,14 @@ def spot_rises(motion_T: Signal, fps: float, rise: float, rule: ValleyRule) -> l
     """The intervals of one region in one window, before they are put together; their kind is not decided."""
     signal_T = low_pass(motion_T, fps, rule.hertz)
     signal_T = signal_T - signal_T.min()
-    trendless_T = without_trend(signal_T, fps, rule.trend_hertz)
+    trendless_T = without_trend(signal_T)
     around, gap = frames(rule.around, fps), max(1, frames(rule.join, fps) - 1)
     stands_out_T = (_over_valleys(signal_T, around) > rise) & (_over_valleys(trendless_T, around) > rule.trend_rise)
     candidate_T = np.zeros(len(signal_T), bool)
     for first, last in runs(signal_T >= rule.least, gap):
         candidate_T[first : last + 1] = stands_out_T[first : last + 1]
     spots = []
-    for first, last in runs(candidate_T, gap):
+    for first, last in runs(candidate_T, gap).tolist():
         for onset, offset in split(signal_T, *_grown(signal_T, first, last, fps, rule), fps, rule):
             apex = onset + int(np.argmax(signal_T[onset : offset + 1]))
             spots.append(Spot(onset, offset, apex, "", float(signal_T[apex])))
