@@ -6,6 +6,7 @@ and light that changes: what spotters take for expressions. All of it is a scrip
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Literal, NamedTuple, get_args
 
 import numpy as np
@@ -112,9 +113,9 @@ def script_video(plan: LongPlan, fps: float, rng: np.random.Generator, *, empty:
     expressions = () if empty else tuple(_expressions(plan, fps, frames, rng))
     tracks = [Track(e.movements, e.peak, _rise(frames, e.onset, e.apex, e.apex, e.offset)) for e in expressions]
     events: list[Event] = []
-    for what in plan.beside:
-        if what in ("blink", "gaze", "speech"):
-            track, own = {"blink": _blinks, "gaze": _gaze, "speech": _speech}[what](frames, fps, expressions, rng)
+    for what, made in (("blink", _blinks), ("gaze", _gaze), ("speech", partial(_speech, expressions=expressions))):
+        if what in plan.beside:
+            track, own = made(frames, fps, rng)
             tracks.append(track)
             events += own
     head_Tx3, nods = _head(frames, fps, rng) if "head" in plan.beside else (np.zeros((frames, 3)), [])
@@ -168,9 +169,7 @@ def _times(
         times.append((round(onset), round(frame)))
 
 
-def _blinks(
-    frames: int, fps: float, expressions: Sequence[Expression], rng: np.random.Generator
-) -> tuple[Track, list[Event]]:
+def _blinks(frames: int, fps: float, rng: np.random.Generator) -> tuple[Track, list[Event]]:
     times = _times(frames, fps, _BLINK_EVERY, _BLINK, rng)
     strength_T = np.zeros(frames)
     for onset, offset in times:
@@ -178,24 +177,18 @@ def _blinks(
     return Track((Movement(45, "both", 1.0),), _BLINK_PEAK, strength_T), [Event("blink", *time) for time in times]
 
 
-def _gaze(
-    frames: int, fps: float, expressions: Sequence[Expression], rng: np.random.Generator
-) -> tuple[Track, list[Event]]:
+def _gaze(frames: int, fps: float, rng: np.random.Generator) -> tuple[Track, list[Event]]:
     times = _times(frames, fps, _GAZE_EVERY, (_GAZE, _GAZE), rng)
-    to = np.cumsum([0.0, *np.diff([0.0, *rng.uniform(-1, 1, len(times))])])
+    looked_at = np.repeat([0.0, *rng.uniform(-1, 1, len(times))], 2)[1:-1]  # before and after each jump
     at = [frame for time in times for frame in time]
-    strength_T = (
-        np.interp(np.arange(frames), [0, *at], [0.0, *np.repeat(to, 2)[1:-1], to[-1]]) if times else np.zeros(frames)
-    )
-    both = (
-        Movement(61, "left", 1.0),
-        Movement(62, "right", 1.0),
-    )  # both eyes to the subject's left, or the right below 0
+    strength_T = np.interp(np.arange(frames), at, looked_at) if times else np.zeros(frames)
+    # both eyes to the subject's left; to the right where the strength is below 0
+    both = (Movement(61, "left", 1.0), Movement(62, "right", 1.0))
     return Track(both, _GAZE_PEAK, strength_T), [Event("gaze", *time) for time in times]
 
 
 def _speech(
-    frames: int, fps: float, expressions: Sequence[Expression], rng: np.random.Generator
+    frames: int, fps: float, rng: np.random.Generator, expressions: Sequence[Expression]
 ) -> tuple[Track, list[Event]]:
     """Never while an expression lasts, which would not be known from it then."""
     free = [
