@@ -229,25 +229,30 @@ def test_symmetric_scaling_maps_all_gray_values_to_minus_one_to_one(data):
 
 
 @pytest.mark.long
-def test_patches_train_on_the_folds_training_subjects_alone(data, monkeypatch):
-    """The successor's networks, padding and losses, trained per fold: what the held-out subject shows reaches no weight."""
+def test_patches_train_on_the_folds_training_clips_alone(data, monkeypatch):
+    """The successor's networks, padding and losses, trained per fold under every protocol: what held-out clips show reaches
+    no weight."""
     monkeypatch.setattr(patch_cnn, "ROWS", 21)
     monkeypatch.setattr(patch_cnn, "COLUMNS", 15)
+    database_N = np.where(data.index["subject"].isin(["sub00", "sub02"]), "casme2", "samm")
+    two = replace(data, index=data.index.assign(database=database_N))
     with networks_in_use("paper"):
         engine = engine_for.__wrapped__("paper")  # one of its own, since the size above is changed
-        patches_train_on_the_folds_training_subjects_alone(data, engine)
+        for kind in ("loso", "group:2", "cross_database:casme2:samm"):
+            folds = make_folds(two.index, kind, data.target_N)
+            patches_train_on_a_folds_training_clips_alone(replace(two, folds=folds), len(folds) // 2, engine)
 
 
-def patches_train_on_the_folds_training_subjects_alone(data, engine):
-    specs = [RunId(make_config(SETTINGS, AUTHORS), 0, 1)]
+def patches_train_on_a_folds_training_clips_alone(data, fold, engine):
+    specs = [RunId(make_config(SETTINGS, AUTHORS), 0, fold)]
     one = trained_by(jobs, data, specs, engine)
-    held_out_S = data.folds[1].test_N[data.clip_S]
+    held_out_S = data.folds[fold].test_N[data.clip_S]
     crops = {
         name: np.where(held_out_S[:, None, None], 255 - crop, crop).astype(np.uint8)
         for name, crop in data.store.crops.items()
     }
     other = trained_by(jobs, replace(data, store=replace(data.store, crops=crops)), specs, engine)
-    train_N = data.folds[1].train_N
+    train_N = data.folds[fold].train_N
     np.testing.assert_array_equal(one.probability_PxNxK[:, train_N], other.probability_PxNxK[:, train_N])
     assert (one.probability_PxNxK != other.probability_PxNxK).any()
     for stage, curves in one.curves.items():

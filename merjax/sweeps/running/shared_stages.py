@@ -32,14 +32,26 @@ Warn = Callable[[str], None]
 def next_work(folder: Path, plan: Plan, chunks: Sequence[Chunk]) -> Iterator[Chunk]:
     """Unfinished chunks, each after the shared chunks that it waits for; one that still waits when they were offered is passed
     over, since another process trains them. One that another process has finished meanwhile is passed over, too: what it took
-    may be gone."""
+    may be gone.
+
+    The next shared chunks are offered before a chunk that could train, so that no process is left waiting for the last of
+    them while one trains it; `_AHEAD` bounds what lies on the disk at a time.
+    """
+    order = list(dict.fromkeys(number for chunk in chunks for number in chunk.needs))
+    place = {number: i for i, number in enumerate(order)}
     for chunk in chunks:
         if is_finished(folder, chunk):
             continue
         needed = plan.needed_by([chunk])
         yield from (shared for shared in needed if not are_there(folder, shared))
         if all(are_there(folder, shared) for shared in needed):
+            for number in order[place[chunk.needs[0]] :][:_AHEAD] if chunk.needs else ():
+                if not are_there(folder, plan.chunk(number)):
+                    yield plan.chunk(number)
             yield chunk
+
+
+_AHEAD = 4  # shared chunks whose outputs may be kept at a time, if fewer processes than these train
 
 
 def train_and_keep(

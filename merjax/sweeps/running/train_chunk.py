@@ -14,6 +14,7 @@ from merjax.methods.registry import method_of
 from merjax.methods.runs import RunId, Trained, label_source, training_labels
 from merjax.models.learned import Learned, remember
 from merjax.sweeps.plan import Chunk, Plan, open_data
+from merjax.system.errors import MerjaxError
 from merjax.training.data import TrainingData
 from merjax.training.selection import InnerCheckpointer, chosen_snapshot, trains_inner, trains_outer
 
@@ -172,9 +173,18 @@ def _selected(
 
 
 def open_group(plan: Plan, number: int) -> Group:
-    """A group of a plan, with its data opened and an engine on the local devices that has not compiled anything yet."""
+    """A group of a plan, with its data opened and an engine on the local devices that has not compiled anything yet.
+
+    Raises:
+        MerjaxError: the store is not the one that the sweep was planned with.
+    """
     config = plan.trials[plan.group_of_trial.index(number)].config
     data, selection = open_data(config, plan.inner), config.selection
+    if data.store.hash != plan.groups[number].store_hash:
+        raise MerjaxError(
+            f"{data.store.path} was replaced since this sweep was planned; put the planned store back, or start the sweep "
+            "again with another --out"
+        )
     inside = data.held_out_inside(selection.inner) if trains_inner(selection) else None
     mapping = None if config.engine.mapping == "auto" else config.engine.mapping
     return Group(config, data, inside, Engine(mapping, config.engine.steps_per_call))

@@ -283,6 +283,20 @@ def finish_elsewhere(folder: Path, plan: Plan) -> None:
     remove_unneeded(folder, plan, plan.stages)
 
 
+def test_the_next_shared_chunks_train_before_runs_that_could_train_but_not_all_of_them(tmp_path):
+    """So nobody waits at the end while one process trains the last of them, and the disk holds a few at a time."""
+    plan = plan_of(tmp_path / "run", engine={"chunk": 1}, seeds=2)
+    assert len(plan.stages) == 8
+    for entry in plan.stages[0].shared.entries:
+        (tmp_path / "run" / "stages" / entry).mkdir(parents=True)
+        (tmp_path / "run" / "stages" / entry / "entry.json").write_text("{}")
+    work = [*next_work(tmp_path / "run", plan, plan.chunks)]
+    offered = [chunk.number for chunk in work]
+    first = offered.index(next(n for n in offered if n < len(plan.chunks)))
+    assert offered[:first] == [stage.number for stage in plan.stages[1:4]]
+    assert work[first].needs == (plan.stages[0].number,)
+
+
 def test_what_another_process_has_trained_used_and_removed_meanwhile_is_not_trained_again(tmp_path, monkeypatch):
     plan, told = plan_of(tmp_path / "run"), Trainings()
     work = next_work(tmp_path / "run", plan, plan.chunks)

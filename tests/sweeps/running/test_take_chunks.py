@@ -46,6 +46,13 @@ def test_who_waits_for_other_processes_says_so_once(tmp_path, monkeypatch, untra
     assert told.told == [("finished", 1), ("waiting", 1)]
 
 
+def test_a_store_that_was_replaced_while_a_sweep_trains_is_told_of(tmp_path):
+    plan = small_plan(tmp_path)
+    other = replace(plan.groups[0], store_hash="of another store")
+    with pytest.raises(MerjaxError, match="was replaced since this sweep was planned; put the planned store back"):
+        open_group(replace(plan, groups=(other,)), 0)
+
+
 def test_workers_of_one_sweep_wait_for_each_other_in_silence():
     plan, told = small_plan(), Recorded()
     progress = Progress("spatial", 2, 4, 4, (0.5, 1.0), 1.0, 0)
