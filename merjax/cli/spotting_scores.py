@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from merjax.system.console import say
+from merjax.system.paths import make_folder
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,7 +30,7 @@ def print_spotting(scores: "SpottingScores", title: str, console: Console) -> No
     notes = ["TP, FP and FN are summed over all videos; empty videos have no true interval of the kind."]
     if scores.spotted.has_subjects:
         notes.append(f"In brackets 95 % of {DRAWS} bootstrap samples of the subjects.")
-    columns = ("part", *shown, "TP", "FP", "FN", "videos", "empty", "subjects")
+    columns = ("part", *shown, "TP/FP/FN", "videos", "empty", "subjects")
     print_table(TextTable(title, columns, tuple(rows), tuple(notes)), console)
 
 
@@ -40,6 +41,7 @@ def write_curve(scores: "SpottingScores", path: Path, console: Console) -> None:
     from merjax.system.files import write_aside
 
     curve = scores.curve()
+    make_folder(path.parent)
     write_aside(path, lambda aside: curve.to_csv(aside, index=False))
     means = ", ".join(f"{kind} {number(average_precision(own), 4)}" for kind, own in curve.groupby("kind", sort=False))
     say(console, f"{path}: precision and recall over confidence; average precision: {means or 'none'}")
@@ -50,6 +52,7 @@ def write_log(scores: "SpottingScores", path: Path, console: Console) -> None:
     from merjax.system.files import write_aside
 
     text = scores.log()
+    make_folder(path.parent)
     write_aside(path, lambda aside: aside.write_text(text))
     say(console, f"{path}: the intervals in the format of MEGC 2020 and 2021")
 
@@ -63,4 +66,5 @@ def _score(row: "pd.Series", name: str) -> str:
 
 
 def _counts(row: "pd.Series") -> tuple[str, ...]:
-    return tuple(str(row[name]) for name in ("hits", "false", "missed", "videos", "empty", "subjects"))
+    counted = "/".join(str(row[name]) for name in ("hits", "false", "missed"))
+    return counted, *(str(row[name]) for name in ("videos", "empty", "subjects"))

@@ -47,10 +47,10 @@ def test_the_curve_and_the_challenges_log_are_written_and_the_log_scores_alike(t
         path = tmp_path / f"{name}.csv"
         header, *rows = path.read_text().splitlines()
         path.write_text("\n".join([f"database,{header}", *(f"samm_long,{row}" for row in rows)]) + "\n")
-    result = word("rescore", *tables, "--curve", tmp_path / "curve.csv", "--log-megc", tmp_path / "log.txt")
+    result = word("rescore", *tables, "--curve", tmp_path / "new/curve.csv", "--log-megc", tmp_path / "log.txt")
     assert result.returncode == 0, result.stderr
     assert "average precision: micro 1.0000, macro 1.0000, overall 1.0000" in result.stdout
-    assert (tmp_path / "curve.csv").read_text().startswith("kind,confidence,hits,false,missed,precision,recall,F1")
+    assert (tmp_path / "new/curve.csv").read_text().startswith("kind,confidence,hits,false,missed,precision,recall,F1")
     again = word("rescore", tmp_path / "log.txt")
     assert "0.8000" in again.stdout
     assert "does not tell micro- from macro-expressions" in again.stdout

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from merjax.protocols.folds import subjects_of
 from merjax.scoring.spotting.matching import Matched
 from merjax.scoring.spotting.rules import Rule
 from merjax.scoring.spotting.spotted import Spotted
@@ -57,7 +58,7 @@ def one_by_one(spotted: Spotted, rule: Rule) -> Iterator[OneVideo]:
         if rule.ranked:
             found = found.sort_values("confidence", ascending=False, kind="stable")
         found_by, truth_by = dict(list(found.groupby("video"))), dict(list(truth.groupby("video")))
-        person_V = (spotted.videos["database"] + "/" + spotted.videos["subject"]).to_numpy()
+        person_V = subjects_of(spotted.videos)
         people = set(person_V[found["video"].to_numpy()])
         for video in spotted.videos.index:
             left_out = (rule.needs_truth and video not in truth_by) or (

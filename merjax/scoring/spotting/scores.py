@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float, Int, Num
 
+from merjax.protocols.folds import subjects_of
 from merjax.scoring.metrics import interval, ratio, times_drawn
 from merjax.scoring.parts import TOGETHER
 from merjax.scoring.resamples import DRAWS
@@ -79,7 +80,7 @@ def _parts(spotted: Spotted) -> Iterator[tuple[str, np.ndarray]]:
     if len(databases) != 1:
         yield TOGETHER.name, np.ones(len(database_V), bool)
     for name in databases:
-        yield name or TOGETHER.name, database_V == name
+        yield name or (TOGETHER.name if len(databases) == 1 else "no database"), database_V == name
 
 
 def _row(spotted: Spotted, counted: Counted, classes: Sequence[str], within_V: np.ndarray, kind: str) -> dict[str, Any]:
@@ -87,7 +88,7 @@ def _row(spotted: Spotted, counted: Counted, classes: Sequence[str], within_V: n
     counts = counts if kind == OVERALL else counts[counts["kind"] == kind]
     videos, true = counts["video"].nunique(), counts.groupby("video")["true"].sum()
     sums = counts[["found", "true", "hits", "false", "missed"]].sum()
-    people_V = (spotted.videos["database"] + "/" + spotted.videos["subject"]).to_numpy(object)
+    people_V = subjects_of(spotted.videos)
     people, person_M = np.unique(people_V[counts["video"].to_numpy(int)].astype(str), return_inverse=True)
     counts_Qx3 = np.zeros((len(people), 3), int)
     np.add.at(counts_Qx3, person_M, counts[["hits", "false", "missed"]].to_numpy(int))

@@ -98,25 +98,27 @@ def put_together(
 def _named(table: pd.DataFrame, path: Path, tables: Mapping[Path, pd.DataFrame]) -> pd.DataFrame:
     """A table with all columns of `VIDEO`: what it lacks is taken from the tables that say it of the same video."""
     table = table.copy()
-    if "database" in table:
-        table["database"] = table["database"].map(_plain_database)
     for column in ("database", "subject"):
         if column not in table:
-            saying = [other for other in tables.values() if column in other]
-            table[column] = [_said(column, video, saying, path) for video in table["video"]]
+            saying = [other[["video", column]] for other in tables.values() if column in other]
+            said = pd.concat(saying).groupby("video")[column].agg(set).to_dict() if saying else {}
+            table[column] = [_only(said.get(video, set()), column, video, path) for video in table["video"]]
+        if column == "database":
+            table[column] = table[column].map(_plain_database)
     return table
 
 
-def _said(column: str, video: str, saying: Iterable[pd.DataFrame], path: Path) -> str:
-    """What other tables say of a video by its name alone; "" if they do not know it."""
-    said = {value for table in saying for value in table.loc[table["video"] == video, column]}
-    if column == "database":
-        said = set(map(_plain_database, said))
-    if len(said) > 1:
+def _only(said: Iterable[str], column: str, video: str, path: Path) -> str:
+    """What is said of a video by its name alone; "" if nothing is."""
+    different = (
+        {_plain_database(value): value for value in sorted(said)} if column == "database" else {v: v for v in said}
+    )
+    if len(different) > 1:
         raise MerjaxError(
-            f"{path}: there are several videos {video}, of the {column}s {', '.join(sorted(said))}; add a column {column}"
+            f"{path}: there are several videos {video}, of the {column}s {', '.join(sorted(different.values()))}; add a "
+            f"column {column}"
         )
-    return next(iter(said), "")
+    return next(iter(different.values()), "")
 
 
 def _plain_database(written: str) -> str:
