@@ -13,15 +13,23 @@ RULE = ValleyRule()
 
 @pytest.mark.parametrize("fps", [30, 60, 200])
 def test_expressions_are_found_where_they_are_and_called_by_their_length(fps):
-    true = {(2.0, 2.5): "micro", (4.5, 6.5): "macro"}
+    true = ((2.0, 2.5), (4.5, 6.5))
     noise = np.random.default_rng(0).normal(size=9 * fps) * 0.1
     brow = sum(bump(9 * fps, a * fps, b * fps, 4.0) for a, b in true) + noise
     spots = spot_valleys([Window(100, {"brow": [brow, brow * 0.9], "mouth": [np.abs(noise)]})], fps)
-    assert [spot.kind for spot in spots] == list(true.values())
     for spot, (onset, offset) in zip(spots, true, strict=True):
         assert iou((spot.onset - 100, spot.offset - 100), (round(onset * fps), round(offset * fps))) > 0.55
         assert abs(spot.apex - 100 - (onset + offset) / 2 * fps) <= 0.1 * fps
         assert spot.confidence == pytest.approx(4.0, abs=0.5)
+        assert spot.kind == ("micro" if spot.offset - spot.onset <= fps / 2 else "macro")
+    assert spots[1].kind == "macro"
+
+
+def test_half_a_second_is_the_longest_micro_expression():
+    (spot,) = spot_valleys([Window(0, {"brow": [bump(300, 60, 75, 4.0)]})], 30)
+    assert (spot.kind, spot.offset - spot.onset <= 15) == ("micro", True)
+    (spot,) = spot_valleys([Window(0, {"brow": [bump(300, 60, 90, 4.0)]})], 30)
+    assert (spot.kind, spot.offset - spot.onset > 15) == ("macro", True)
 
 
 def test_weak_motion_fast_noise_and_slow_drifts_are_no_expressions():
