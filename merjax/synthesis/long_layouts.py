@@ -12,6 +12,7 @@ from merjax.synthesis.long_scripts import Expression, LongScript
 from merjax.synthesis.movements import coded
 
 LongLayoutName = Literal["casme_squared", "samm_long"]
+_Sheets = dict[str, Sequence[Sequence[Any]]]  # rows by a sheet's title
 
 
 class MadeVideo(NamedTuple):
@@ -102,7 +103,8 @@ def _casme_sheet(root: Path, videos: Sequence[MadeVideo]) -> None:
         for n, e in enumerate(v.script.expressions, 1)
     ]
     folders = [(folder, f"s{folder}", index) for index, folder in enumerate(_FOLDERS, 1)]
-    sheets = {"CASFEcode_final": rows, "naming rule1": folders, "naming rule2": [film[:2] for film in _FILMS]}
+    films = [film[:2] for film in _FILMS]
+    sheets: _Sheets = {"CASFEcode_final": rows, "naming rule1": folders, "naming rule2": films}
     _save(root / "CAS(ME)^2code_final.xlsx", sheets)
 
 
@@ -140,7 +142,7 @@ def _units(expression: Expression) -> int | str:
     return int(written) if written.isdecimal() else written
 
 
-def _save(path: Path, sheets: dict[str, Sequence[Sequence[Any]]]) -> None:
+def _save(path: Path, sheets: _Sheets) -> None:
     book = Workbook(write_only=True)
     for title, rows in sheets.items():
         page = book.create_sheet(title)

@@ -91,7 +91,7 @@ def synthesize_long_videos(
         for n in range(1, videos + 1)
     ]
     faces = _faces(files, invented, seed, find_model(model))
-    settings = {"layout": layout, "invented": invented, "videos": videos, "empty": empty, "seed": seed}
+    settings: dict[str, Any] = {"layout": layout, "invented": invented, "videos": videos, "empty": empty, "seed": seed}
     settings |= {"plan": asdict(plan), "camera": asdict(camera)}
     made_of = {"version": __version__, "settings": settings, "portraits": portrait_sums(files)}
     with unfinished_release(out, made_of) as root, told("making videos", progress) as heard:

@@ -29,7 +29,8 @@ def render_long(
         places = cv2.warpAffine(
             still_HxWx2 - backward, _head(face, script, t), face.shape[::-1], borderMode=cv2.BORDER_REPLICATE
         )
-        frame = cv2.remap(portrait, places, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+        columns, rows = cv2.split(places)
+        frame = cv2.remap(portrait, columns, rows, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
         light = script.light_T[t] * (1 + camera.flicker * rng.standard_normal())
         gain_HxW = np.float32(light) * (1 - crease_HxW)
         frame = cv2.multiply(frame, cv2.cvtColor(gain_HxW, cv2.COLOR_GRAY2BGR))
@@ -46,15 +47,15 @@ class _Moving:
 
     def at(self, t: int) -> tuple[Float32[np.ndarray, "H W 2"], Float32[np.ndarray, "H W"]]:
         """Where the skin of a frame comes from, as displacement to it, and how much it is darkened."""
-        backward = np.zeros((*self._face.shape, 2), np.float32)
-        dark_HxW = np.zeros(self._face.shape, np.float32)
+        backward: np.ndarray = np.zeros((*self._face.shape, 2), np.float32)
+        dark_HxW: np.ndarray = np.zeros(self._face.shape, np.float32)
         for n, track in enumerate(self._tracks):
             if t > self._last[n]:
                 self._fields.pop(n, None)
             elif strength := np.float32(track.strength_T[t]):
                 field, crease_HxW = self._field(n, track)
-                backward += strength * field
-                dark_HxW += abs(strength) * crease_HxW
+                backward = backward + strength * field
+                dark_HxW = dark_HxW + abs(strength) * crease_HxW
         return backward, np.minimum(dark_HxW, 1)
 
     def _field(self, n: int, track: Track) -> tuple[np.ndarray, np.ndarray]:
@@ -68,6 +69,5 @@ def _head(face: Face, script: LongScript, t: int) -> np.ndarray:
     """Where the head of the first frame is in frame t: turned about the nose's bridge, and shifted; 2 x 3."""
     x, y, degrees = script.head_Tx3[t]
     centre = face.points_68x2[27]
-    matrix_2x3 = cv2.getRotationMatrix2D((float(centre[0]), float(centre[1])), float(degrees), 1.0)
-    matrix_2x3[:, 2] += np.array([x, y]) * face.d / INTER_OCULAR
-    return matrix_2x3
+    turn_2x3 = np.array(cv2.getRotationMatrix2D((float(centre[0]), float(centre[1])), float(degrees), 1.0), float)
+    return turn_2x3 + np.array([[0, 0, x], [0, 0, y]]) * face.d / INTER_OCULAR

@@ -160,7 +160,8 @@ def _times(
     frames: int, fps: float, every: tuple[float, float], lasting: tuple[float, float], rng: np.random.Generator
 ) -> list[tuple[int, int]]:
     """First and last frames of events that come after pauses of some seconds."""
-    times, frame = [], 0.0
+    times: list[tuple[int, int]] = []
+    frame = 0.0
     while True:
         onset = frame + rng.uniform(*every) * fps
         frame = onset + max(2.0, rng.uniform(*lasting) * fps)
@@ -210,7 +211,8 @@ def _head(frames: int, fps: float, rng: np.random.Generator) -> tuple[Float[np.n
     nods = _times(frames, fps, _NOD_EVERY, _NOD, rng)
     for onset, offset in nods:
         way = rng.uniform(-1, 1, 3) * [_NOD_PIXELS, _NOD_PIXELS, _SWAY_DEGREES]
-        head_Tx3 += _rise(frames, onset, (onset + offset) // 2, (onset + offset) // 2, offset)[:, None] * way
+        nod_T = _rise(frames, onset, (onset + offset) // 2, (onset + offset) // 2, offset)
+        head_Tx3 = head_Tx3 + nod_T[:, None] * way
     return head_Tx3, [Event("head", *nod) for nod in nods]
 
 
