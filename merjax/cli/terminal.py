@@ -17,6 +17,7 @@ from merjax.sweeps.plan import Chunk, Plan, splitting_keys
 from merjax.sweeps.result import SweepResult
 from merjax.sweeps.running.progress import seconds_left
 from merjax.sweeps.running.shards import Shard
+from merjax.sweeps.search_space import SearchSpec
 from merjax.sweeps.sweep_file import SweepFile
 from merjax.system.console import duration, say
 from merjax.system.settings import flatten
@@ -130,8 +131,8 @@ def print_search_plan(sweep: SweepFile, plan: Plan, batch: int, folder: Path, co
     folds = len(plan.groups[0].folds)
     say(
         console,
-        f"search: {spec.trials} proposals by {spec.sampler}, {batch} at a time, each scored by {spec.metric} on "
-        f"{100 * spec.inner:g} % of each fold's training subjects"
+        f"search: {spec.trials} proposals by {spec.sampler}, {_together(spec, batch)}, each scored by "
+        f"{spec.metric} on {100 * spec.inner:g} % of each fold's training subjects"
         + (f" ({scored} of them are scored already)" if scored else "")
         + f"; then each of the {folds} folds is trained with what it chose, {folds * len(plan.seeds)} further runs. The "
         "trials below are examples, drawn at random.",
@@ -152,6 +153,15 @@ def _again(selection: SelectionConfig) -> str:
     return " and again without the inner subjects" if trains_outer(selection) else " without the inner subjects"
 
 
+def _together(spec: SearchSpec, batch: int) -> str:
+    from merjax.sweeps.samplers import drawn_without_scores  # needs Optuna, as the search does
+
+    first = drawn_without_scores(spec.sampler, spec.trials)
+    if first == spec.trials:
+        return "all at a time"
+    return f"{batch} at a time" + (f" after {first}, which are drawn without scores," if first > batch else "")
+
+
 def print_search(tried: pd.DataFrame, console: Console) -> None:
     """Print the best proposals of a search, what they were scored on, and which ones the folds chose."""
     metric = tried.columns[2]
@@ -163,7 +173,8 @@ def print_search(tried: pd.DataFrame, console: Console) -> None:
         table.add_column(column)
     for row in shown.head(_SHOWN).itertuples(index=False):
         cells = (f"{value:.4g}" if isinstance(value, float) else str(value) for value in row)
-        table.add_row(*cells, f"{folds.get(row[0], 0)} folds")
+        n = folds.get(row[0], 0)
+        table.add_row(*cells, f"{n} fold" + "s" * (n != 1))
     console.print(table)
     say(
         console,

@@ -12,7 +12,9 @@ try:
 except ImportError:
     raise MerjaxError("sweep files with `search:` need Optuna: pip install 'merjax[search]'") from None
 
-__all__ = ["JournalFileBackend", "make_sampler", "optuna", "with_fixed"]
+__all__ = ["JournalFileBackend", "drawn_without_scores", "make_sampler", "optuna", "with_fixed"]
+
+STARTUP = 10  # proposals that tpe draws at random before it looks at scores; Optuna's own number
 
 
 def make_sampler(name: str, seed: int) -> "optuna.samplers.BaseSampler":
@@ -22,7 +24,9 @@ def make_sampler(name: str, seed: int) -> "optuna.samplers.BaseSampler":
         MerjaxError: there is no sampler of that name, or it needs a package that is not installed.
     """
     if name == "tpe":
-        return optuna.samplers.TPESampler(seed=seed, constant_liar=True)  # keeps the proposals of one batch apart
+        return optuna.samplers.TPESampler(
+            n_startup_trials=STARTUP, seed=seed, constant_liar=True
+        )  # the liar keeps the proposals of one batch apart
     known = _known()
     sampler = known.get("RandomSampler" if name == "random" else name)
     if sampler is None:
@@ -31,6 +35,15 @@ def make_sampler(name: str, seed: int) -> "optuna.samplers.BaseSampler":
         return sampler(seed=seed)
     except ImportError as error:
         raise MerjaxError(f"search: sampler {name}: {str(error).splitlines()[0]}") from None
+
+
+def drawn_without_scores(name: str, trials: int) -> int:
+    """How many of a search's proposals, from the first, a sampler draws without looking at scores; they can train together.
+
+    >>> drawn_without_scores("tpe", 40), drawn_without_scores("random", 40), drawn_without_scores("GPSampler", 40)
+    (10, 40, 0)
+    """
+    return {"tpe": min(STARTUP, trials), "random": trials}.get(name, 0)
 
 
 def with_fixed(sampler: "optuna.samplers.BaseSampler", fixed: dict[str, Any]) -> "optuna.samplers.BaseSampler":

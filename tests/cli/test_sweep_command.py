@@ -131,7 +131,7 @@ def test_the_plan_of_a_search_tells_how_it_goes_and_that_its_trials_are_examples
     code, out, _ = say("mine.yaml", "engine.chunk=8", "engine.workers=1", "--plan", text=SEARCH)
     assert code == 0
     assert (
-        "search: 5 proposals by random, 2 at a time, each scored by UF1 on 20 % of each fold's training subjects;"
+        "search: 5 proposals by random, all at a time, each scored by UF1 on 20 % of each fold's training subjects;"
         in out
     )
     assert "then each of the 4 folds is trained with what it chose, 4 further runs" in out
@@ -181,7 +181,7 @@ def test_a_search_tells_its_best_proposals_and_how_many_folds_chose_each(capsys)
     rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in lines if line.startswith("│")]
     assert rows == [
         ["trial 2", "0.5", "['eyes', 'mouth']", "2 folds"],
-        ["trial 0", "0.25", "['eyes']", "1 folds"],
+        ["trial 0", "0.25", "['eyes']", "1 fold"],
     ]
     assert lines[-1].endswith("tested once: trial 2 in 2, trial 0 in 1 of 3 folds")
 

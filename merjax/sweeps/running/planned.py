@@ -24,11 +24,12 @@ def plan_sweep(sweep: SweepFile, shard: Shard = WHOLE) -> Plan:
 
 
 def batch_of(sweep: SweepFile) -> int:
-    """How many proposals fill the chunks that train at the same time on this machine."""
+    """How many proposals fill the chunks that train at the same time on this machine; as many as share spatial settings, at
+    least."""
     config = sweep.trials[0].config
     data = open_data(config, sweep.searched.inner)
     together = worker_count(config.engine.workers) * most_runs_together(data, config, capacity)
-    return max(1, together // len(data.folds))
+    return max(sweep.searched.inner_trials, together // len(data.folds))
 
 
 def planned(sweep: SweepFile, shard: Shard, folder: Path) -> tuple[Plan, list[Chunk]]:

@@ -33,7 +33,7 @@ from merjax.sweeps.entries import entries_of
 from merjax.sweeps.folder import open_folder, read_plan, read_predictions
 from merjax.sweeps.plan import Plan
 from merjax.sweeps.running.proposals import propose, settings
-from merjax.sweeps.samplers import JournalFileBackend, make_sampler, optuna
+from merjax.sweeps.samplers import JournalFileBackend, drawn_without_scores, make_sampler, optuna
 from merjax.sweeps.stage_library import trim
 from merjax.sweeps.sweep_file import SweepFile
 from merjax.system.errors import MerjaxError
@@ -54,7 +54,7 @@ def search(sweep: SweepFile, folder: Path, batch: int, make: Make, train: Train)
     Args:
         sweep: the sweep with its `search`; its only trial is the base.
         folder: of the results.
-        batch: number of proposals to train together.
+        batch: number of proposals to train together, or more as long as the sampler does not look at scores.
         make: plans a batch.
         train: carries out the plan of a batch in a folder.
 
@@ -237,7 +237,8 @@ def _next_batch(study: "optuna.Study", sweep: SweepFile, batch: int, place: Path
     if waiting and _plan_of(waiting, place):
         return waiting
     complete = len(study.get_trials(deepcopy=False, states=(state.COMPLETE,)))
-    for _ in range(min(batch, sweep.searched.trials - complete) - len(waiting)):
+    unlearned = drawn_without_scores(sweep.searched.sampler, sweep.searched.trials) - complete
+    for _ in range(min(max(batch, unlearned), sweep.searched.trials - complete) - len(waiting)):
         # the sampler's randomness depends on the trial's number alone, so that a resumed search proposes the same
         number = len(study.get_trials(deepcopy=False))
         waiting.append(propose(study, sweep, make_sampler(sweep.searched.sampler, number)))

@@ -10,8 +10,9 @@ import pytest
 from sklearn.metrics import f1_score, log_loss
 from support.small_experiment import BASE, small_experiment, use_small_experiment
 
-import merjax
+import merjax.sweeps.running.search
 from merjax.protocols.folds import subjects_of
+from merjax.sweeps import samplers
 from merjax.sweeps.folder import read_plan, read_predictions, write_chunk
 from merjax.sweeps.kept_stages import stages_of
 from merjax.sweeps.plan import Plan, make_plan, plan_from_json
@@ -35,6 +36,7 @@ SPACE = {
 @pytest.fixture(autouse=True)
 def _small(monkeypatch):
     use_small_experiment(monkeypatch.setattr)
+    monkeypatch.setattr(samplers, "STARTUP", 1)  # so that small searches have several batches
 
 
 def sweep(trials=8, seeds=1, **said):
@@ -96,6 +98,22 @@ def test_a_search_trains_batches_of_proposals_and_chooses_the_best(tmp_path):
     assert trial.folds == FOLDS
     assert chosen.inner == 0  # it is tested on the clips that the folds hold out
     assert trial.config.regions in (("eyes",), ("eyes", "mouth"))
+
+
+@pytest.mark.parametrize(
+    ("sampler", "sizes"), [("random", [9]), ("tpe", [4, 2, 2, 1]), ("NSGAIISampler", [2, 2, 2, 2, 1])]
+)
+def test_proposals_that_are_drawn_without_scores_train_together_and_are_the_same(tmp_path, monkeypatch, sampler, sizes):
+    """Workers start once for all of them, and the sampler would have drawn the same one after another."""
+    monkeypatch.setattr(samplers, "STARTUP", 4)
+    with monkeypatch.context() as alone:
+        alone.setattr(merjax.sweeps.running.search, "drawn_without_scores", lambda *_: 0)
+        _, apart = search(sweep(9, sampler=sampler), tmp_path / "apart", 1, plan_one, Trainer())
+    trainer = Trainer()
+    _, together = search(sweep(9, sampler=sampler), tmp_path / "together", 2, plan_one, trainer)
+    assert [len(plan.trials) for plan in trainer.plans] == sizes
+    if sampler != "NSGAIISampler":
+        assert together["loss.gamma"].head(sizes[0]).tolist() == apart["loss.gamma"].head(sizes[0]).tolist()
 
 
 def test_every_fold_is_trained_with_what_its_own_inner_subjects_choose(tmp_path):
@@ -372,7 +390,7 @@ def test_several_proposals_in_a_row_may_share_their_spatial_settings(tmp_path, i
 
 
 def test_a_search_that_shares_settings_goes_on_after_a_kill_as_if_it_had_not_been(tmp_path):
-    said = {"inner_trials": 3, "sampler": "random"}
+    said = {"inner_trials": 3}
     _, whole = search(sweep(8, **said), tmp_path / "whole", 4, plan_one, Trainer())
     with pytest.raises(KeyboardInterrupt):
         search(sweep(8, **said), tmp_path / "killed", 4, plan_one, Trainer(killed_at=1))
