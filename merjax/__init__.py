@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from merjax.models.model import Model, load_model
     from merjax.report.files import make_report
     from merjax.scoring.megc_log import rescore
+    from merjax.scoring.spotting.rescored import rescore_intervals
     from merjax.stores.preparation import prepare_store
     from merjax.stores.store import Store, open_store
     from merjax.sweeps.result import SweepResult, open_sweep
@@ -65,6 +66,7 @@ __all__ = [
     "read_samm_long",
     "read_smic",
     "rescore",
+    "rescore_intervals",
     "run_sweep",
     "synthesize_release",
 ]
@@ -86,6 +88,7 @@ _MODULES = {
     "models.model": ("Model", "load_model"),
     "report.files": ("make_report",),
     "scoring.megc_log": ("rescore",),
+    "scoring.spotting.rescored": ("rescore_intervals",),
     "stores.preparation": ("prepare_store",),
     "stores.store": ("Store", "open_store"),
     "sweeps.result": ("SweepResult", "open_sweep"),

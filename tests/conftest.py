@@ -31,6 +31,7 @@ _MARKERS = {
     "cli/test_scores.py": "",
     "engine": "compiles",
     "methods": "compiles",
+    "methods/spotting": "",
     "models": "trains",
     "nn": "compiles",
     "nn/layers/test_losses.py": "",

@@ -21,7 +21,18 @@ PAGES = (
     "README.md",
     *(
         f"docs/{name}.md"
-        for name in ("data", "protocols", "methods", "sweeps", "reports", "models", "audit", "clusters", "faults")
+        for name in (
+            "data",
+            "protocols",
+            "methods",
+            "sweeps",
+            "reports",
+            "spotting",
+            "models",
+            "audit",
+            "clusters",
+            "faults",
+        )
     ),
 )
 

@@ -18,7 +18,7 @@ FUNCTIONS = {
     *("read_casme1", "read_casme2", "read_dfme", "read_mmew", "read_own", "read_samm", "read_smic"),
     *("prepare_store", "open_store", "load_data", "synthesize_release"),
     *("read_casme3", "read_casme_squared", "read_samm_long"),
-    *("run_sweep", "open_sweep", "make_report", "rescore", "load_model"),
+    *("run_sweep", "open_sweep", "make_report", "rescore", "rescore_intervals", "load_model"),
 }
 BY_PLACE = {"prepare_store": 2, "make_report": 2}  # parameters without a keyword, where there is more than one
 

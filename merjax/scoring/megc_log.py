@@ -25,6 +25,7 @@ from merjax.protocols import SCHEMES, LabelScheme
 from merjax.scoring.metrics import SCORES, interval
 from merjax.scoring.parts import of_part, parts_of
 from merjax.scoring.scores import CLIP, LEVEL, resampled, seed_scores
+from merjax.scoring.spotting.challenge_log import is_challenge_log
 from merjax.system.columns import Column, read_sheet
 from merjax.system.errors import MerjaxError
 from merjax.system.paths import user_path
@@ -79,13 +80,15 @@ def rescore(log: str | Path, *, clips: str | Path | None = None, protocol: str =
         Pooled UF1, UAR and accuracy of the whole log and of each database, with intervals over subjects.
 
     Raises:
-        MerjaxError: the log cannot be read, a clip occurs twice, clips are missing or do not belong there, or the protocol is
-            unknown.
+        MerjaxError: the log cannot be read or is one of spotted intervals, a clip occurs twice, clips are missing or do not
+            belong there, or the protocol is unknown.
     """
     if protocol not in SCHEMES:
         raise MerjaxError(f'there is no protocol "{protocol}"; write any of {", ".join(SCHEMES)}')
     scheme, absent = SCHEMES[protocol], ""
     log = user_path(log)
+    if is_challenge_log(log):
+        raise MerjaxError(f"{log} is a log of spotted intervals; use merjax.rescore_intervals, or `merjax rescore`")
     predictions = read_log(log, scheme)
     if clips is None:
         check_against_counts(predictions, scheme, str(log))

@@ -87,7 +87,7 @@ def interval(scores: Float[np.ndarray, "draws"], level: float = 0.95) -> tuple[f
 def ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
     """Part / whole, NaN where the whole is 0."""
     with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(whole > 0, part / np.maximum(whole, 1), np.nan)
+        return np.where(whole > 0, part / np.where(whole > 0, whole, 1), np.nan)
 
 
 def mean_of_defined(values: np.ndarray) -> np.ndarray:

@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Float, Float32, Shaped, UInt8
 
 from merjax.faces.crops import inter_ocular_distance
-from merjax.synthesis.movements import ACTION_UNITS, Movement, Point
+from merjax.synthesis.movements import Movement, Point, unit_of
 
 # Index of each landmark's mirror image among the 68 (the order of iBUG 300-W).
 # fmt: off
@@ -60,7 +60,7 @@ def displacement_field(face: Face, movements: Iterable[Movement], peak: float) -
     control = control_points(face.points_68x2)
     vectors_by_reach: dict[float, np.ndarray] = {}
     for movement in movements:
-        reach, vectors_Px2 = ACTION_UNITS[movement.unit].reach, movement.intensity * _vectors(control, movement)
+        reach, vectors_Px2 = unit_of(movement.unit).reach, movement.intensity * _vectors(control, movement)
         vectors_by_reach[reach] = vectors_by_reach.get(reach, 0) + vectors_Px2
     points_Px2 = np.array(list(control.values()))
     names = [name for name, _ in control]
@@ -163,7 +163,7 @@ def _spread(
 
 def _vectors(control: Iterable[tuple[Point, str]], movement: Movement) -> Float[np.ndarray, "P 2"]:
     """Displacement (x, y) of every control point by one unit at intensity 1."""
-    displacements = ACTION_UNITS[movement.unit].displacements
+    displacements = unit_of(movement.unit).displacements
     return np.array([_displacement(displacements, movement.side, *key) for key in control])
 
 

@@ -100,6 +100,16 @@ ACTION_UNITS: dict[int, ActionUnit] = {
          58: (0, 0.9), 57: (0, 1), "chin": (0, 0.6), 8: (0, 0.35), 7: (0, 0.3)}
     ),
 }
+# What a face does besides: its units in FACS, 26 jaw drop, 45 blink, 61 and 62 an eye that turns outwards and inwards.
+BESIDE: dict[int, ActionUnit] = {
+    26: ActionUnit(
+        {57: (0, 0.9), 58: (0, 0.8), 66: (0, 1), 67: (0, 0.9), 59: (0, 0.5), 48: (-0.05, 0.3), 60: (0, 0.3), "chin": (0, 1),
+         8: (0, 0.9), 7: (0, 0.8), 6: (0, 0.5), "cheek_low": (0, 0.25)}
+    ),
+    45: ActionUnit({37: (0, 1), 38: (0, 1), 40: (0, -0.15), 41: (0, -0.15)}, _LIDS),
+    61: ActionUnit({"iris": (1, 0)}, _LIDS),
+    62: ActionUnit({"iris": (-1, 0)}, _LIDS),
+}
 # fmt: on
 
 # Units that coders also report on one side; the others move the midline.
@@ -133,6 +143,11 @@ def draw_movements(units: Iterable[int], rng: np.random.Generator, *, one_sided:
         Movement(unit, side if unit in ONE_SIDED else "both", float(intensity))
         for unit, intensity in zip(units, intensities, strict=True)
     )
+
+
+def unit_of(number: int) -> ActionUnit:
+    """How a unit moves the face, of an expression or beside."""
+    return ACTION_UNITS.get(number) or BESIDE[number]
 
 
 def coded(movements: Iterable[Movement]) -> str:

@@ -115,7 +115,7 @@ def synthesize_release(
         layout, clips_per_subject, tuple(emotions), invent, subjects, peak, camera or Camera(), seed
     )
     out, groups = user_path(out), _groups(settings)
-    _refuse_occupied(out)
+    refuse_occupied(out)
     given = (
         default_portraits() if portraits is None else [portraits] if isinstance(portraits, str | Path) else portraits
     )
@@ -123,7 +123,12 @@ def synthesize_release(
     faces = _faces(files, settings, find_model(model))
     how = LAYOUTS[layout]
     plans = plan_clips(groups, how.fps, len(faces), clips_per_subject, peak, seed)
-    made_of = {"version": __version__, "fields": fields, "settings": asdict(settings), "portraits": _portraits(files)}
+    made_of = {
+        "version": __version__,
+        "fields": fields,
+        "settings": asdict(settings),
+        "portraits": portrait_sums(files),
+    }
     with unfinished_release(out, made_of) as root, told("making clips", progress) as heard:
         _write_clips(root, how, plans, faces, settings, workers or len(cores()), fields, heard)
         how.write_sheets(root, plans)
@@ -178,7 +183,12 @@ def _read_face(file: Path, model: Path) -> Face:
         return read_face(file, model)
 
 
-def _refuse_occupied(out: Path) -> None:
+def refuse_occupied(out: Path) -> None:
+    """Refuse a folder that cannot be written or holds something.
+
+    Raises:
+        MerjaxError: the message says what is there and what to do.
+    """
     refuse_unwritable(out)
     if holds_something(out):
         made = "a synthesised release already" if (out / MARKER).is_file() else "files"
@@ -229,7 +239,7 @@ def _write_frames(
     rng = generator(RENDER, settings.seed, plan.subject, plan.number)
     for number, frame in enumerate(render(face, plan.script, settings.camera, rng), plan.first):
         if layout.margins or plan.onset <= number <= plan.offset:
-            _write_image(folder / layout.frame(plan, number), frame, layout.gray)
+            write_image(folder / layout.frame(plan, number), frame, layout.gray)
     if fields:
         file = root / FIELDS / layout.clip(plan).with_suffix(".npz")
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -237,7 +247,8 @@ def _write_frames(
     folder.replace(place)
 
 
-def _write_image(path: Path, frame_HxWx3: np.ndarray, gray: bool) -> None:
+def write_image(path: Path, frame_HxWx3: np.ndarray, gray: bool) -> None:
+    """Write a frame (BGR) as the path's ending says, as gray levels or in colour."""
     image = cv2.cvtColor(frame_HxWx3, cv2.COLOR_BGR2GRAY) if gray else frame_HxWx3
     options = [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY] if path.suffix == ".jpg" else []
     _, encoded = cv2.imencode(path.suffix, image, options)
@@ -245,7 +256,8 @@ def _write_image(path: Path, frame_HxWx3: np.ndarray, gray: bool) -> None:
     path.write_bytes(encoded.tobytes())
 
 
-def _portraits(files: Sequence[Path]) -> list[dict[str, str]]:
+def portrait_sums(files: Sequence[Path]) -> list[dict[str, str]]:
+    """Names and contents of the photographs that a release was made from."""
     return [{"file": file.name, "sha256": sha256(file.read_bytes()).hexdigest()} for file in files]
 
 
@@ -258,7 +270,7 @@ def _statement(
         "version": __version__,
         "statement": STATEMENT + (f" {INVENTED}" if settings.invent else ""),
         "invented_identities": settings.invent > 0,
-        "portraits": _portraits(files),
+        "portraits": portrait_sums(files),
         "settings": asdict(settings),
         "clips": [
             {

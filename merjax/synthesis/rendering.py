@@ -64,7 +64,7 @@ def apex_field(face: Face, script: Script) -> Float32[np.ndarray, "H W 2"]:
     """True displacement (x, y) in pixels from onset to apex of what each pixel shows at the onset, without drift."""
     backward = _backward_field(face, script)
     forward = backward
-    rows_HxW, columns_HxW = _grid(*face.shape)
+    rows_HxW, columns_HxW = grid(*face.shape)
     # A pixel of the apex frame at y shows the onset's y - w(y): solve u(x) = w(x + u(x)).
     for _ in range(8):
         forward = cv2.remap(backward, columns_HxW + forward[..., 0], rows_HxW + forward[..., 1], cv2.INTER_LINEAR)
@@ -76,12 +76,12 @@ def render(
 ) -> Iterator[UInt8[np.ndarray, "H W 3"]]:
     """The clip's frames, BGR, in order; the same generator state gives the same bytes."""
     backward = _backward_field(face, script)
-    crease_HxW = _crease(backward, face.d)
+    crease_HxW = crease(backward, face.d)
     portrait = face.image_HxWx3.astype(np.float32)
-    noise_frames = _noise(face.image_HxWx3, camera.noise, rng)
+    noise_frames = noise(face.image_HxWx3, camera.noise, rng)
     drift_Tx2 = _drift(script, rng) * (camera.drift * face.d / INTER_OCULAR)
     light_T = 1 + camera.flicker * _flicker(script, rng)
-    rows_HxW, columns_HxW = _grid(*face.shape)
+    rows_HxW, columns_HxW = grid(*face.shape)
     for strength, (dx, dy), light in zip(envelope(script).astype(np.float32), drift_Tx2, light_T, strict=True):
         columns = columns_HxW - strength * backward[..., 0] - np.float32(dx)
         rows = rows_HxW - strength * backward[..., 1] - np.float32(dy)
@@ -95,19 +95,19 @@ def _backward_field(face: Face, script: Script) -> Float32[np.ndarray, "H W 2"]:
     return displacement_field(face, script.movements, script.peak * face.d / INTER_OCULAR)
 
 
-def _grid(height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
+def grid(height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
     rows, columns = np.indices((height, width), np.float32)
     return rows, columns
 
 
-def _crease(backward_HxWx2: np.ndarray, d: float) -> Float32[np.ndarray, "H W"]:
+def crease(backward_HxWx2: np.ndarray, d: float) -> Float32[np.ndarray, "H W"]:
     """Relative darkening at the apex: skin pushed together folds and shades itself."""
     divergence = np.gradient(backward_HxWx2[..., 0], axis=1) + np.gradient(backward_HxWx2[..., 1], axis=0)
     compression = cv2.GaussianBlur(np.maximum(0, -divergence), (0, 0), 0.02 * d)
     return np.minimum(_CREASE * compression, _DARKEST_CREASE).astype(np.float32)
 
 
-def _noise(
+def noise(
     image_HxWx3: np.ndarray, at_mid_gray: float, rng: np.random.Generator
 ) -> Iterator[Float32[np.ndarray, "H W"]]:
     """Poisson-Gaussian noise of the luminance, frame after frame: its variance grows with the light.

@@ -1,0 +1,1 @@
+"""Scores of spotting: which found intervals of long videos are expressions, and which expressions were missed."""
