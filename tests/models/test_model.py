@@ -122,7 +122,7 @@ def test_a_model_that_was_saved_as_rcn_a_opens_as_the_network_that_it_was(tmp_pa
     np.testing.assert_allclose(own[COLUMNS], saved.loc[fold.name, COLUMNS], atol=1e-5)
 
 
-LATER = ("peer.decay", "peer.maps", "peer.pool", "peer.dim", "peer.repeats", "peer.flaws")
+LATER = ("peer.fall", "peer.decay", "peer.maps", "peer.pool", "peer.dim", "peer.repeats", "peer.flaws")
 
 
 def prepared(store, **settings):

@@ -13,7 +13,7 @@ from merjax import datasets
 from merjax.models.insight import networks_of
 from merjax.protocols import SCHEMES
 from merjax.report.files import make_report
-from merjax.stores import preparation
+from merjax.stores import workers as worker_processes
 from merjax.stores.store import Store
 from merjax.sweeps.folder import open_folder
 from merjax.sweeps.plan import make_plan
@@ -39,11 +39,7 @@ BASE = {
 def store(tmp_path_factory) -> Store:
     place, releases = tmp_path_factory.mktemp("nine"), []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(
-            preparation, "_run", lambda jobs, folder, settings, model, workers: (
-                preparation._prepare_job(job, folder, settings, model) for job in jobs
-            )
-        )  # fmt: skip
+        patch.setattr(worker_processes, "spread", lambda work, tasks, workers: map(work, tasks))  # in this process
         for seed, layout in enumerate(LAYOUTS):
             settings = {"invent": PEOPLE.get(layout, 2), "clips_per_subject": 4 if layout == "casme3" else 2}
             merjax.synthesize_release(

@@ -11,7 +11,7 @@ from support.small_experiment import networks_in_use
 import merjax
 from merjax.faces.pictures import read_image
 from merjax.report.files import make_report
-from merjax.stores import preparation
+from merjax.stores import workers as worker_processes
 from merjax.sweeps.folder import open_folder
 from merjax.sweeps.plan import make_plan
 from merjax.sweeps.result import finish
@@ -37,11 +37,7 @@ BASE = {
 
 def prepare(releases, out):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(
-            preparation, "_run", lambda jobs, folder, settings, model, workers: (
-                preparation._prepare_job(job, folder, settings, model) for job in jobs
-            )
-        )  # fmt: skip
+        patch.setattr(worker_processes, "spread", lambda work, tasks, workers: map(work, tasks))  # in this process
         return merjax.prepare_store(releases, out, workers=1)
 
 
@@ -114,7 +110,8 @@ def test_own_recordings_train_under_an_own_scheme_and_a_video_gives_what_its_fra
     assert "lab " in page
 
     model = merjax.load_model(next((tmp_path / "own" / "models").glob("base/seed0/*")))
-    assert set(model(store)["prediction"]) <= {"smiling", "other"}
+    with networks_in_use("tiny"):
+        assert set(model(store)["prediction"]) <= {"smiling", "other"}
     (lab / "scheme.yaml").write_text(SCHEME.replace("[cheeks, mouth]", "[cheeks]"))
     with pytest.raises(MerjaxError, match="the labels"), networks_in_use("tiny"):
         open_folder(tmp_path / "own", make_plan(make_sweep({"base": base}, "own"), 1))
