@@ -5,6 +5,7 @@ predicts the clips that it held out. Ours goes through the engine as a sweep doe
 at weight 0 in them, chunks of two folds.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -21,19 +22,25 @@ from merjax.stores.store import Store
 from merjax.system.jax_setup import prepare_backend
 from merjax.training.data import TrainingData
 
+Pixels = Callable[[tuple[int, ...]], np.ndarray]
+
 SUBJECTS, CLIPS, FRAMES, FOLDS = 18, 2, 8, 2  # per subject, per clip, per turn
 CONFIG = make_config({"spatial": {"epochs": 3, "batch": 32}, "temporal": {"epochs": 10, "batch": 12}})
 
 
 def experiment(
-    subjects: int = SUBJECTS, clips: int = CLIPS, frames: int = FRAMES, folder: Path | None = None
+    subjects: int = SUBJECTS, clips: int = CLIPS, frames: int = FRAMES, pixels: Path | Pixels | None = None
 ) -> TrainingData:
     """Clips of noise with labels of the three-class scheme; their pixels in memory, or in a folder, written where they are
-    not there yet."""
+    not there yet, or whatever a function gives for a shape."""
     n, rng, scheme = subjects * clips, np.random.default_rng(0), SCHEMES["megc3"]
     index = pd.DataFrame({"database": "casme2", "subject": np.repeat([f"sub{s:02d}" for s in range(subjects)], clips)})
     index = index.assign(clip=[f"EP{i:02d}" for i in range(n)], first_row=np.arange(n) * frames, n_frames=frames)
-    crops = {r.name: noise(rng, (n * frames, r.height, r.width), folder and folder / f"{r.name}.npy") for r in REGIONS}
+    shapes = {r.name: (n * frames, r.height, r.width) for r in REGIONS}
+    if callable(pixels):
+        crops = {name: pixels(shape) for name, shape in shapes.items()}
+    else:
+        crops = {name: noise(rng, shape, pixels and pixels / f"{name}.npy") for name, shape in shapes.items()}
     classes_R = tuple(len(scheme.region_classes[r.kind]) for r in REGIONS)
     nothing = pd.DataFrame(columns=["database", "subject", "clip", "reason"])
     return TrainingData(

@@ -172,10 +172,12 @@ class SelectionConfig:
 
 @dataclass(frozen=True)
 class EngineConfig:
-    """How the work is done. Results do not depend on these settings, up to float tolerance."""
+    """How the work is done. Results do not depend on these settings, up to float tolerance, but for `precision`."""
 
     mapping: Literal["auto", "vmap", "map"] = "auto"  # runs side by side, or one after another; auto: by backend
     chunk: int = 0  # runs on the devices together; 0: as many as fit
+    precision: Literal["highest", "high", "bfloat16"] = "highest"  # on a GPU or TPU; see docs/clusters.md
+    convolution: Literal["products", "grouped"] = "products"  # its form there; see docs/clusters.md
     steps_per_call: int = 8  # optimiser steps of one jitted call; stops and checkpoints wait for its end
     checkpoint_minutes: float = 5.0  # least time between two checkpoints of a running chunk
     save_models: bool = False  # keep what each run learnt, with a card; see merjax.models
@@ -190,8 +192,7 @@ class EngineConfig:
 class Config:
     """All settings of one trial and their defaults, such as `Config().loss.gamma`; this file explains each beside it."""
 
-    # local_regions, the paper's method; a network on one picture of each clip, or a handcrafted method (docs/methods.md); or a
-    # network from elsewhere as `package.module:NAME`
+    # local_regions, the paper's; another one of docs/methods.md; or a network from elsewhere as `package.module:NAME`
     method: str = "local_regions"
     data: DataConfig = field(default_factory=DataConfig)
     # region kinds or names whose features reach the classifier: [eyes, nose, mouth] is Table 5's "no cheeks"
@@ -217,9 +218,8 @@ def make_config(*layers: Layer, source: str = "config") -> Config:
     merged: dict[str, Any] = {}
     for layer in layers:
         merged |= read_settings(layer, source)
-    for key in ("data.store", "data.protocol"):
-        if str(merged.get(key, "")).startswith("~"):
-            merged[key] = str(user_path(merged[key]))
+    at_home = [key for key in ("data.store", "data.protocol") if str(merged.get(key, "")).startswith("~")]
+    merged |= {key: str(user_path(merged[key])) for key in at_home}
     config = build(Config, merged)
     _check_ranges(config, source)
     return config

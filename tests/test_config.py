@@ -136,6 +136,7 @@ def test_zip_and_named_trials(tmp_path):
         ("search: {space: {loss.gamma: [1]}, trials: true}", "trials is true; write how many"),
         ("search: {space: {loss.gamma: [1]}, trials: 2, storage: 3}", "write a URL"),
         ("search: {space: {loss.gamma: [1]}, trials: 2, sampler: best}", "write tpe, random, or one of"),
+        ("trials: {a: {loss.gamma: 1}, b: {engine.precision: high}}", "trials differ in engine.precision"),
         ("search: {space: {engine.chunk: [1, 2]}, trials: 2}", "engine.chunk does not change the training"),
         ("search: {space: {data.folds: [loso]}, trials: 2}", "data.folds does not change the training"),
         ("search: {space: {temporal.mask: {low: 0, high: 1}}, trials: 2}", r"write temporal.mask: \[true, false\]"),

@@ -11,6 +11,7 @@ from rich.console import Console
 
 from merjax.cli.parser import Parser, is_setting, whole_number
 from merjax.system import values
+from merjax.system.accelerators import ACCELERATORS, Machine, read_machine
 from merjax.system.at_work import at_work
 from merjax.system.console import TextConsole, say
 from merjax.system.errors import MerjaxError, command
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 QUICKSTART = "quickstart"
 SCALES = ("full", "small")
 LOGS = ("jsonl", "tensorboard")
-_FLAGS_WITH_VALUES = ("out", "scale", "sort", "shard", "log", "slurm", "show")  # which people write as settings
+_FLAGS_WITH_VALUES = ("out", "scale", "sort", "shard", "log", "slurm", "show", "for")  # which people write as settings
 
 _ABOUT = "Train the trials of a sweep file over all folds and seeds, and print their pooled scores."
 _EPILOG = """\
@@ -33,6 +34,7 @@ examples:
   python -m merjax.sweep sweeps/mine.yaml                  a sweep of your own
   python -m merjax.sweep sweeps/mine.yaml loss.gamma=1.5   with one setting of its base changed
   python -m merjax.sweep sweeps/mine.yaml --plan           what it would do
+  python -m merjax.sweep sweeps/mine.yaml --plan --for 4xa100   and what it would take on four GPUs that are not here
   python -m merjax.sweep table7_loss data.store=stores/all a table of the paper, on your own store
   python -m merjax.sweep table7_loss --scale small         the same on made clips, in minutes
   python -m merjax.sweep --list                            the sweeps in sweeps/ and those that come with merjax
@@ -76,15 +78,28 @@ def main(argv: Sequence[str] | None = None, prog: str = "merjax sweep") -> None:
             raise MerjaxError(f"{key} is a flag, not a setting; write --{key} {value}")
     if asked.merge:
         raise MerjaxError(f"--merge is now a word of its own; write: merjax merge {_line(file, asked, asked.merge)}")
+    machine = _machine(asked)
     if asked.list:
         _print_list(TextConsole())
     elif asked.show:
         _show(asked.show)
     else:
-        _run(file, asked, typed, TextConsole())
+        _run(file, asked, machine, typed, TextConsole())
 
 
-def _run(file: str, asked: argparse.Namespace, typed: Sequence[str], console: Console) -> None:
+def _machine(asked: argparse.Namespace) -> Machine | None:
+    """The machine to plan for, if it is not this one."""
+    if not asked.machines:
+        return None
+    machine = read_machine(",".join(asked.machines))
+    if not asked.plan:
+        raise MerjaxError(
+            f"--for {asked.machines[0]} plans for a machine that is not here and trains nothing; add --plan, or leave it out"
+        )
+    return machine
+
+
+def _run(file: str, asked: argparse.Namespace, machine: Machine | None, typed: Sequence[str], console: Console) -> None:
     shard = _shard(asked, console)
 
     from merjax.cli.scores import refuse_unknown
@@ -99,7 +114,7 @@ def _run(file: str, asked: argparse.Namespace, typed: Sequence[str], console: Co
         sweep = read_sweep(user_path(file), asked.words, asked.scale)
     folder = asked.out or Path("runs") / sweep.name
     if asked.plan:
-        _print_plan(sweep, folder, shard, console)
+        _print_plan(sweep, folder, shard, machine, console)
     elif asked.slurm is not None:
         _submit(sweep, file, asked, folder, console)
     else:
@@ -128,7 +143,7 @@ def _shard(asked: argparse.Namespace, console: Console) -> "Shard":
     return own_shard(say=lambda sentence: say(console, sentence))
 
 
-def _print_plan(sweep: "SweepFile", folder: Path, shard: "Shard", console: Console) -> None:
+def _print_plan(sweep: "SweepFile", folder: Path, shard: "Shard", machine: Machine | None, console: Console) -> None:
     from merjax.cli.terminal import print_plan, print_scale, print_search_plan
     from merjax.sweeps.kept_stages import is_there, stages_of
     from merjax.sweeps.running.planned import batch_of, memory_of, planned
@@ -137,6 +152,10 @@ def _print_plan(sweep: "SweepFile", folder: Path, shard: "Shard", console: Conso
     from merjax.sweeps.stage_library import open_library
     from merjax.system.jax_setup import prepare_backend
 
+    if machine:
+        from merjax.engine.topology import allow_absent
+
+        allow_absent(machine.accelerator)
     prepare_backend()
     make_missing_store(sweep, console)
     with at_work("planning the sweep in", folder):
@@ -152,6 +171,20 @@ def _print_plan(sweep: "SweepFile", folder: Path, shard: "Shard", console: Conso
 
     print_plan(plan, shard, workers, memory, console, finished, is_ready)
     print_scale(sweep, console)
+    if machine:
+        _print_elsewhere(sweep, machine, console)
+
+
+def _print_elsewhere(sweep: "SweepFile", machine: Machine, console: Console) -> None:
+    from merjax.cli.elsewhere import print_elsewhere
+    from merjax.methods.absent import AbsentMachine
+    from merjax.sweeps.running.elsewhere import sweep_here, sweep_there
+
+    absent = AbsentMachine(machine)
+    if not absent.lacking:
+        say(console, f"compiling the programs for {machine}, which takes minutes ...")
+    with at_work("planning for", str(machine)):
+        print_elsewhere(sweep_there(sweep, absent), sweep_here(sweep), absent, console)
 
 
 def _submit(sweep: "SweepFile", file: str, asked: argparse.Namespace, folder: Path, console: Console) -> None:
@@ -253,6 +286,14 @@ def _parser(prog: str) -> Parser:
         action="store_true",
         help="print what would be done, and train nothing; this makes the clips of a sweep that makes its own, and compiles the"
         " programs to measure their memory (the sweep then finds them compiled)",
+    )
+    parser.add_argument(
+        "--for",
+        dest="machines",
+        action="append",
+        metavar="MACHINE",
+        help=f"with --plan: also for a machine that is not here, {', '.join(ACCELERATORS)} or a number of them as 4xa100: its"
+        " program memory, chunks and time, all estimated",
     )
     parser.add_argument(
         "--shard",

@@ -15,7 +15,7 @@ from merjax.sweeps.costs import stage_jobs
 from merjax.sweeps.folder import read_tried
 from merjax.sweeps.plan import Chunk, Plan, splitting_keys
 from merjax.sweeps.result import SweepResult
-from merjax.sweeps.running.progress import seconds_left
+from merjax.sweeps.running.rates import seconds_left
 from merjax.sweeps.running.shards import Shard
 from merjax.sweeps.search_space import SearchSpec
 from merjax.sweeps.sweep_file import SweepFile

@@ -1,8 +1,9 @@
 """The engine: it trains a chunk of runs together through compiled programs."""
 
+import contextlib
 import functools
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Mapping as MappingOf
 from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
@@ -86,14 +87,21 @@ class Engine:
         mapping: how the runs of one device share it; None chooses by backend.
         steps_per_call: optimiser steps per jitted call.
         devices: the devices to use; None means all local ones.
+        precision: of products, as `jax.default_matmul_precision` has it.
+        traced_for: platform -> the context in which stages take the form for it.
     """
 
     def __init__(
-        self, mapping: Mapping | None = None, steps_per_call: int = 8, devices: Sequence[jax.Device] | None = None
+        self,
+        mapping: Mapping | None = None,
+        steps_per_call: int = 8,
+        devices: Sequence[jax.Device] | None = None,
+        precision: str = "highest",
+        traced_for: Callable[[str], contextlib.AbstractContextManager] = contextlib.nullcontext,
     ) -> None:
         self.devices = list(devices or jax.local_devices())
-        self.mapping = mapping or default_mapping(self.devices[0].platform)
-        self.steps_per_call = steps_per_call
+        self.mapping = mapping or default_mapping(self.platform)
+        self.steps_per_call, self.precision, self.traced_for = steps_per_call, precision, traced_for
         self.programs: dict[tuple, jax.stages.Compiled] = {}
         self._outputs: dict[tuple, tuple[int, ...]] = {}
         self._identity = jax.pmap(lambda x: x, devices=self.devices)
@@ -205,9 +213,14 @@ class Engine:
         return Saved(jax.tree.map(np.asarray, join(state)), history, done, stream)
 
     @property
+    def platform(self) -> str:
+        """What programs are compiled for: "cpu", "gpu" or "tpu"."""
+        return self.devices[0].platform
+
+    @property
     def _threads(self) -> int:
         # on a CPU the cores are busy computing; beside a GPU a thread prepares the next call's batches
-        return 0 if self.devices[0].platform == "cpu" else 2
+        return 0 if self.platform == "cpu" else 2
 
     def _place(self, tree: Any) -> Any:
         return self._identity(split(tree, len(self.devices)))
@@ -216,16 +229,26 @@ class Engine:
         """`f` of the stage, compiled for arguments of these shapes; the first `per_run` of them have a leading axis of runs."""
         shapes = tuple((x.shape, str(x.dtype)) for x in jax.tree.leaves(args))
         if (stage, name, shapes) not in self.programs:
-            mapped = _on_prepared(
-                stage, over_runs(functools.partial(f, stage), self.mapping, per_run, stage.runs_per_pass), per_run
-            )
+            mapped = self.of_one_device(stage, f, per_run)
             in_axes = (0,) * per_run + (None,) * (len(args) - per_run)
             # only a state's memory is reused for its successor; parameters and runs are needed again
             donate = (0,) if name == "advance" else ()
             pmapped = jax.pmap(mapped, in_axes=in_axes, devices=self.devices, donate_argnums=donate)
-            options = compiler_options() | (_QUICK if name == "start" and self.devices[0].platform == "cpu" else {})
-            self.programs[stage, name, shapes] = pmapped.lower(*args).compile(compiler_options=options)
+            options = compiler_options(self.platform) | (_QUICK if name == "start" and self.platform == "cpu" else {})
+            with self.tracing():
+                self.programs[stage, name, shapes] = pmapped.lower(*args).compile(compiler_options=options)
         return self.programs[stage, name, shapes]
+
+    @contextlib.contextmanager
+    def tracing(self) -> Iterator[None]:
+        """What programs are traced and compiled in."""
+        with self.traced_for(self.platform), jax.default_matmul_precision(self.precision):
+            yield
+
+    def of_one_device(self, stage: Stage, f: Callable, per_run: int) -> Callable:
+        """`f` of the stage for the runs of one device, as the devices' programs have it."""
+        mapped = over_runs(functools.partial(f, stage), self.mapping, per_run, stage.runs_per_pass)
+        return _on_prepared(stage, mapped, per_run)
 
 
 def _progress(

@@ -2,7 +2,7 @@
 
 A method is a generator: it yields a `StageJob` for each stage, is sent the `StageResult` that a visit made of it, and returns
 what all of its stages gave together. What a method computes without the devices is a `HostJob`. A visit decides what is done
-at each job: train it (`train` below), weigh the memory that it takes (`merjax.engine.rehearsal`), record what it learnt or
+at each job: train it (`train` below), measure what it would take (`merjax.engine.rehearsal`), record what it learnt or
 recall what it learnt before (`merjax.models.learned`).
 
 >>> trained = walk(local_regions.jobs(data, specs), train(engine, seed=0))
@@ -37,7 +37,7 @@ class StageJob(NamedTuple):
 
 
 class HostJob(NamedTuple):
-    """One computation of a method that does not use the devices, so that it has no program and no memory to weigh.
+    """One computation of a method that does not use the devices, so that it has no program to measure.
 
     Attributes:
         name: as of a stage.

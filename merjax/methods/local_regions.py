@@ -10,7 +10,14 @@ from merjax.engine import Jobs, Samples, StageJob
 from merjax.faces.regions import REGIONS
 from merjax.methods.numbers import traced_numbers
 from merjax.methods.runs import Pictures, RunId, Trained, budget_of, make_run, stacked, training_labels, training_steps
-from merjax.methods.spatial_stage import SPATIAL, SpatialNumbers, frame_samples, spatial_form, spatial_stage
+from merjax.methods.spatial_stage import (
+    SPATIAL,
+    SpatialNumbers,
+    computing_of,
+    frame_samples,
+    spatial_form,
+    spatial_stage,
+)
 from merjax.methods.stage_identity import Job, drawn, make_job
 from merjax.methods.temporal_stage import (
     TEMPORAL,
@@ -47,7 +54,8 @@ def jobs(data: TrainingData, specs: Sequence[RunId]) -> Jobs[Trained]:
 def spatial_job(data: TrainingData, specs: Sequence[RunId]) -> StageJob:
     """The spatial stage, its runs, and the frames that they train on."""
     config = SPATIAL.of(specs[0].config).spatial
-    stage = spatial_stage(data.classes_R, data.channels, spatial_form(config), config.epsilon, data.task.several)
+    form = spatial_form(config, computing_of(specs[0].config.engine))
+    stage = spatial_stage(data.classes_R, data.channels, form, config.epsilon, data.task.several)
     seen = _seen(data, specs[0].config)
     runs = stacked([make_run(seen, spec, SPATIAL, spatial_numbers(data, spec)) for spec in specs])
     frames_S = _half(data, specs[0])

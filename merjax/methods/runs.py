@@ -7,9 +7,10 @@ import jax
 import numpy as np
 
 from merjax.config import Config, PeerConfig
-from merjax.engine import Budget, RunArrays
+from merjax.engine import Budget, Engine, RunArrays
 from merjax.methods.numbers import StageConfig
 from merjax.methods.stage_identity import StageReads, drawn, stage_key
+from merjax.nn.layers.backend import traced_for
 from merjax.training.data import TrainingData
 
 # What a method looks at: its streams' regions of the frames in use, as they are or as the motion up to each frame; or one
@@ -65,6 +66,13 @@ def shuffles(stage: StageConfig) -> bool:
 def budget_of(stage: StageConfig, samples: int) -> Budget:
     """How long a stage trains."""
     return Budget(stage.batch, training_steps(stage, samples), shuffle=shuffles(stage))
+
+
+def engine_of(config: Config, devices: Sequence[jax.Device] | None = None) -> Engine:
+    """An engine as a config has it, which has not compiled anything yet; on all local devices, if none are given."""
+    own = config.engine
+    mapping = None if own.mapping == "auto" else own.mapping
+    return Engine(mapping, own.steps_per_call, devices, own.precision, traced_for)
 
 
 def make_run(data: TrainingData, spec: RunId, reads: StageReads, numbers: Any) -> RunArrays:

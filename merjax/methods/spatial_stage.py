@@ -9,11 +9,13 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from merjax.config import SpatialConfig
+from merjax.config import EngineConfig, SpatialConfig
 from merjax.engine import Batch, Outcome, Samples, Stage, Variables
 from merjax.methods.numbers import InModel, Real
 from merjax.methods.optimisers import adamw
 from merjax.methods.stage_identity import StageReads
+from merjax.nn.layers.backend import on_cpu
+from merjax.nn.layers.convolution_runs import EXACT, Computing, Pixels
 from merjax.nn.layers.losses import focal_loss, is_right, several_focal_loss, several_right
 from merjax.nn.region_cnn import apply_regions, features_regions, init_regions
 from merjax.nn.shallow_cnn import PAPERS_SPATIAL, SpatialForm
@@ -58,9 +60,14 @@ class SpatialNumbers(NamedTuple):
     target_NxR: Int[Array | np.ndarray, "N R"]
 
 
-def spatial_form(config: SpatialConfig) -> SpatialForm:
+def spatial_form(config: SpatialConfig, computing: Computing = EXACT) -> SpatialForm:
     """What the networks look like."""
-    return SpatialForm(config.network, config.pooling, config.initial, config.drop_features, config.patches)
+    return SpatialForm(config.network, config.pooling, config.initial, config.drop_features, config.patches, computing)
+
+
+def computing_of(config: EngineConfig) -> Computing:
+    """How the networks are computed where runs lie side by side."""
+    return Computing(config.convolution, "bfloat16" if config.precision == "bfloat16" else "float32")
 
 
 @functools.cache
@@ -75,11 +82,15 @@ def spatial_stage(
     region may show several of its classes or none."""
     loss_of, right_of = (several_focal_loss, several_right) if several else (focal_loss, is_right)
 
+    def images(batch: Batch, numbers: SpatialNumbers):
+        of = normalised if on_cpu() else pixels
+        return of(batch.inputs, numbers.mean_RxC, numbers.scale_RxC)
+
     def init(key, numbers: SpatialNumbers):
         return Variables(init_regions(key, classes_R, channels, form))
 
     def loss(variables, batch: Batch, weight_B, numbers: SpatialNumbers, key):
-        x = normalised(batch.inputs, numbers.mean_RxC, numbers.scale_RxC)
+        x = images(batch, numbers)
         logits_RxBxK = apply_regions(variables.params, x, numbers.dropout, key, classes_R, form)
         target_RxB = numbers.target_NxR[batch.unit_B].T
         loss_RxB = jax.vmap(loss_of, (0, 0, 0, None, None))(
@@ -92,7 +103,7 @@ def spatial_stage(
         return Outcome(total, {"loss": total, "accuracy": (right_RxB @ share_B).mean()})
 
     def apply(variables, batch: Batch, numbers: SpatialNumbers):
-        x = normalised(batch.inputs, numbers.mean_RxC, numbers.scale_RxC)
+        x = images(batch, numbers)
         return features_regions(variables.params, x, form)
 
     return Stage("spatial", init, loss, apply, functools.partial(adamw, epsilon=epsilon))
@@ -134,3 +145,14 @@ def normalised(
     channel."""
     mean_RxCx1x1x1, scale_RxCx1x1x1 = (x_RxC[..., None, None, None] for x_RxC in (mean_RxC, scale_RxC))
     return tuple((x.astype(jnp.float32) / 255 - mean_RxCx1x1x1[r]) / scale_RxCx1x1x1[r] for r, x in enumerate(inputs))
+
+
+def pixels(
+    inputs: tuple[Array, ...],
+    mean_RxC: Float[Array | np.ndarray, "R C"],
+    scale_RxC: Float[Array | np.ndarray, "R C"],
+) -> tuple[Pixels, ...]:
+    """What `normalised` gives, for networks that take the input as it is stored, with its mean and scale beside it."""
+    return tuple(
+        Pixels(x, jnp.asarray(255 * mean_RxC[r]), jnp.asarray(255 * scale_RxC[r])) for r, x in enumerate(inputs)
+    )

@@ -5,7 +5,8 @@ setting has its default, so a setting that is not declared cannot change anythin
 
 A job is one training of one stage. Its random key comes from the seed, the stage, the settings that the stage reads and the
 training subjects, and never from pixels, labels or the store's hash: what is held out cannot reach it. Its sharing hash is of
-everything that reaches the training, those included. Jobs with one hash are one training, whatever asks for them.
+everything that reaches the training, those included, and of the precision that it is computed in. Jobs with one hash are one
+training, whatever asks for them.
 """
 
 import functools
@@ -92,6 +93,7 @@ def make_job(
         data.store.hash,
         data.clip_names,
         inputs,
+        *([config.engine.precision] if config.engine.precision != "highest" else []),
     ]
     arrays = [data.folds[fold].train_N, *reaches]
     content = [json.dumps(about).encode(), *(np.ascontiguousarray(x).astype("<i8").tobytes() for x in arrays)]

@@ -16,7 +16,9 @@ from flax import linen as nn
 from jax import lax
 from jaxtyping import Array, Float
 
+from merjax.nn.layers.backend import on_cpu
 from merjax.nn.layers.conv_layers import Conv
+from merjax.nn.layers.convolution_runs import Pixels
 from merjax.nn.shallow_cnn import RegionCNN, ShallowCNN, SpatialForm
 
 ROWS, COLUMNS = 200, 140
@@ -74,7 +76,7 @@ class PatchCNN(RegionCNN):
         self.trunks = Trunks(self.form)
         self.gate_in, self.gate_out, self.merge = conv(joined // 4), conv(joined), conv(162)
 
-    def pooled(self, x_CxHxWxB: Float[Array, "C H W B"]) -> Float[Array, "B 162"]:
+    def pooled(self, x_CxHxWxB: Float[Array, "C H W B"] | Pixels) -> Float[Array, "B 162"]:
         """The 162 channels that are made of all patches, averaged over the positions of a patch."""
         maps_MxDxhxwxB = self.trunks(cut(resized(x_CxHxWxB), self.form.patches))
         joined_DxhxwxB = maps_MxDxhxwxB.reshape(-1, *maps_MxDxhxwxB.shape[2:])
@@ -86,13 +88,14 @@ class PatchCNN(RegionCNN):
         return self.fc2048, self.fc256
 
 
-def resized(x_CxHxWxB: Float[Array, "C H W B"]) -> Float[Array, "C 200 140 B"]:
+def resized(x_CxHxWxB: Float[Array, "C H W B"] | Pixels) -> Float[Array, "C 200 140 B"]:
     """Images of any size in 200 rows and 140 columns: bilinear, pixels' centres at halves, not smoothed where they shrink.
 
     200 is 4 times half of the regions' mean width, 140 of their mean height: the code takes width for rows, so shapes change.
     """
-    channels, _, _, batch = x_CxHxWxB.shape
-    return jax.image.resize(x_CxHxWxB, (channels, ROWS, COLUMNS, batch), "bilinear", antialias=False)
+    numbers = x_CxHxWxB.numbers() if isinstance(x_CxHxWxB, Pixels) else x_CxHxWxB
+    channels, _, _, batch = numbers.shape
+    return jax.image.resize(numbers, (channels, ROWS, COLUMNS, batch), "bilinear", antialias=False)
 
 
 def cut(x_CxHxWxB: Float[Array, "C H W B"], patches: int) -> Float[Array, "M C h w B"]:
@@ -107,6 +110,6 @@ def cut(x_CxHxWxB: Float[Array, "C H W B"], patches: int) -> Float[Array, "M C h
 def over(f: Callable) -> Callable[..., Any]:
     """`f` over a leading axis of its arguments: side by side, but on a CPU one after another, so that what one of them works
     on stays in the cache of the core."""
-    if jax.default_backend() == "cpu":
+    if on_cpu():
         return lambda *args: lax.map(lambda own: f(*own), args)
     return jax.vmap(f)

@@ -1,7 +1,7 @@
 """The networks of all regions together: the paper's CNN, a simple one, or the successor's on patches."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import cast
 
 import jax
@@ -10,10 +10,13 @@ import numpy as np
 from flax import linen as nn
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from merjax.nn.layers.backend import on_cpu
+from merjax.nn.layers.convolution_runs import Pixels
 from merjax.nn.patch_cnn import PatchCNN, over, resized
 from merjax.nn.shallow_cnn import PAPERS_SPATIAL, RegionCNN, ShallowCNN, SimpleCNN, SpatialForm
 
 Params = dict
+Image = Float[Array, "C _ _ B"] | Pixels
 
 NETWORKS: dict[str, type[RegionCNN]] = {"shallow": ShallowCNN, "simple": SimpleCNN, "patches": PatchCNN}
 
@@ -43,7 +46,7 @@ def init_regions(
 
 def apply_regions(
     params: Params,
-    x: tuple[Float[Array, "C _ _ B"], ...],
+    x: tuple[Image, ...],
     dropout_rate: Float[Array, ""] | np.float32 | float,
     key: PRNGKeyArray | None,
     classes_R: tuple[int, ...],
@@ -53,7 +56,7 @@ def apply_regions(
 
     Args:
         params: from `init_regions`.
-        x: one array of images per region, [C, H_r, W_r, B].
+        x: one array of images per region, [C, H_r, W_r, B]; on accelerators it may be `Pixels`.
         dropout_rate: may be traced; without a key nothing is dropped.
         key: dropout's randomness.
         classes_R, form: as given to `init_regions`.
@@ -70,21 +73,37 @@ def apply_regions(
     return jnp.where(live_RxK[:, None], logits_RxBxK, -jnp.inf)
 
 
-def features_regions(
-    params: Params, x: tuple[Float[Array, "C _ _ B"], ...], form: SpatialForm = PAPERS_SPATIAL
-) -> Float[Array, "B R D"]:
+def features_regions(params: Params, x: tuple[Image, ...], form: SpatialForm = PAPERS_SPATIAL) -> Float[Array, "B R D"]:
     """The spatial features SF(r) of Eq. 2 of every region, in inference mode: 20 a region, of patches 256."""
     reduce = _method(network_of(form), "reduce")
     b_RxBxD = _pooled_regions(params, x, form)
     return jax.vmap(lambda params, b_BxD: reduce({"params": params}, b_BxD, 0.0, None), out_axes=1)(params, b_RxBxD)
 
 
-def _pooled_regions(params: Params, x: tuple[Float[Array, "C _ _ B"], ...], form: SpatialForm) -> Float[Array, "R B D"]:
+def _pooled_regions(params: Params, x: tuple[Image, ...], form: SpatialForm) -> Float[Array, "R B D"]:
     pooled = _method(network_of(form), "pooled")
     if form.network == "patches":  # resized regions have one size, so that one program serves them all
         x_RxCxHxWxB = jnp.stack([resized(image) for image in x])
         return over(lambda region, image: pooled({"params": region}, image))(params, x_RxCxHxWxB)
-    return jnp.stack([pooled({"params": region}, image) for region, image in zip(_unstack(params), x, strict=True)])
+    networks = [{"params": region} for region in _unstack(params)]
+    if on_cpu():
+        return jnp.stack([pooled(network, image) for network, image in zip(networks, x, strict=True)])
+    return _one_body_per_size(pooled, networks, x)
+
+
+def _one_body_per_size(
+    pooled: Callable[..., Array], networks: Sequence[Params], x: Sequence[Image]
+) -> Float[Array, "R B D"]:
+    """Regions of one size, such as both eyes, go through the convolutions side by side: fewer and larger kernels, and fewer of
+    them to compile."""
+    of_size: dict[tuple[int, ...], list[int]] = {}
+    for r, image in enumerate(x):
+        of_size.setdefault(image.shape, []).append(r)
+    found: dict[int, Array] = {}
+    for members in of_size.values():
+        stacked = [jax.tree.map(lambda *leaves: jnp.stack(leaves), *(of[r] for r in members)) for of in (networks, x)]
+        found |= dict(zip(members, jax.vmap(pooled)(*stacked), strict=True))
+    return jnp.stack([found[r] for r in range(len(x))])
 
 
 def _method(model: nn.Module, name: str) -> Callable[..., Array]:

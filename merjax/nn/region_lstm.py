@@ -9,8 +9,9 @@ from flax.linen.initializers import Initializer
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from merjax.nn.layers.dropout import dropout
+from merjax.nn.layers.gates import Gates
 from merjax.nn.layers.initialisers import Initial
-from merjax.nn.layers.recurrent import Gates, lstm
+from merjax.nn.layers.recurrent import lstm
 
 _SLOPE = 0.01  # of LeakyReLU
 

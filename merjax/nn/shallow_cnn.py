@@ -9,8 +9,10 @@ import jax.numpy as jnp
 from flax import linen as nn
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from merjax.nn.layers.cells import Pooling
 from merjax.nn.layers.conv_layers import ConvReluPool
-from merjax.nn.layers.convolution import Pooling, max_pool
+from merjax.nn.layers.convolution import max_pool
+from merjax.nn.layers.convolution_runs import EXACT, Computing, Pixels
 from merjax.nn.layers.dropout import dropout
 from merjax.nn.layers.initialisers import STARTS, Initial, Start
 
@@ -26,6 +28,7 @@ class SpatialForm(NamedTuple):
         initial: the initial weights.
         drop_features: whether dropout follows the features, too.
         patches: the number of patches of "patches".
+        computing: how accelerators compute the convolutions; it changes nothing of what they look like.
     """
 
     network: Literal["shallow", "simple", "patches"] = "shallow"
@@ -33,6 +36,7 @@ class SpatialForm(NamedTuple):
     initial: Initial = "he"
     drop_features: bool = False
     patches: int = 16
+    computing: Computing = EXACT
 
 
 PAPERS_SPATIAL = SpatialForm()
@@ -61,7 +65,10 @@ class RegionCNN(nn.Module):
         return STARTS[self.form.initial]
 
     def __call__(
-        self, x_CxHxWxB: Float[Array, "C H W B"], dropout_rate: Float[Array, ""] | float, key: PRNGKeyArray | None
+        self,
+        x_CxHxWxB: Float[Array, "C H W B"] | Pixels,
+        dropout_rate: Float[Array, ""] | float,
+        key: PRNGKeyArray | None,
     ) -> Float[Array, "B K"]:
         """Scores before the softmax. `dropout_rate` may be traced; without a key nothing is dropped."""
         return self.classify(self.pooled(x_CxHxWxB), dropout_rate, key)
@@ -74,7 +81,7 @@ class RegionCNN(nn.Module):
         """Make the convolutions."""
         raise NotImplementedError
 
-    def pooled(self, x_CxHxWxB: Float[Array, "C H W B"]) -> Float[Array, "B D"]:
+    def pooled(self, x_CxHxWxB: Float[Array, "C H W B"] | Pixels) -> Float[Array, "B D"]:
         """The last convolutions' channels (72 of both networks here), averaged over the region."""
         raise NotImplementedError
 
@@ -101,7 +108,7 @@ class RegionCNN(nn.Module):
 
     def conv_relu_pool(self, filters: int, size: int) -> ConvReluPool:
         """A convolution with its pool, as the form has them."""
-        return ConvReluPool(filters, size, self.form.pooling, self.start.convolution)
+        return ConvReluPool(filters, size, self.form.pooling, self.start.convolution, self.form.computing)
 
 
 class ShallowCNN(RegionCNN):
@@ -111,14 +118,14 @@ class ShallowCNN(RegionCNN):
         self.conv5, self.conv3 = self.conv_relu_pool(4, 5), self.conv_relu_pool(8, 3)
         self.branches = [self.conv_relu_pool(16, size) for size in (1, 3, 5, 7)]
 
-    def maps(self, x_CxHxWxB: Float[Array, "C H W B"]) -> list[Float[Array, "_ h w B"]]:
+    def maps(self, x_CxHxWxB: Float[Array, "C H W B"] | Pixels) -> list[Float[Array, "_ h w B"]]:
         """The maps of the five branches of Eq. 2 (identity, 1, 3, 5, 7): 8 channels and four times 16."""
         a_CxHxWxB = self.conv3(self.conv5(x_CxHxWxB))
         return [max_pool(a_CxHxWxB, self.form.pooling), *(branch(a_CxHxWxB) for branch in self.branches)]
 
-    def pooled(self, x_CxHxWxB: Float[Array, "C H W B"]) -> Float[Array, "B 72"]:
+    def pooled(self, x_CxHxWxB: Float[Array, "C H W B"] | Pixels) -> Float[Array, "B 72"]:
         """B of Eq. 2: the branches' channels averaged over the region."""
-        return jnp.concatenate([b.mean((1, 2)) for b in self.maps(x_CxHxWxB)]).T
+        return jnp.concatenate([b.astype(jnp.float32).mean((1, 2)) for b in self.maps(x_CxHxWxB)]).T
 
 
 class SimpleCNN(RegionCNN):
@@ -133,8 +140,10 @@ class SimpleCNN(RegionCNN):
     def convolutions(self) -> None:
         self.stack = [self.conv_relu_pool(filters, 3) for filters in (4, 16, 72)]
 
-    def pooled(self, x_CxHxWxB: Float[Array, "C H W B"]) -> Float[Array, "B 72"]:
+    def pooled(self, x_CxHxWxB: Float[Array, "C H W B"] | Pixels) -> Float[Array, "B 72"]:
         """The last map's channels averaged over the region."""
-        for layer in self.stack:
-            x_CxHxWxB = layer(x_CxHxWxB)
-        return x_CxHxWxB.mean((1, 2)).T
+        first, *others = self.stack
+        y_CxHxWxB = first(x_CxHxWxB)
+        for layer in others:
+            y_CxHxWxB = layer(y_CxHxWxB)
+        return y_CxHxWxB.astype(jnp.float32).mean((1, 2)).T

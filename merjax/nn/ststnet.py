@@ -21,6 +21,7 @@ from flax import linen as nn
 from jax import lax
 from jaxtyping import Array, Float, Int, PRNGKeyArray, UInt8
 
+from merjax.nn.layers.backend import on_cpu
 from merjax.nn.layers.dropout import dropout
 from merjax.nn.layers.initialisers import fan_in_uniform
 from merjax.nn.layers.normalisation import BatchNorm, Moments, weighted_moments
@@ -94,7 +95,7 @@ def prepare(x_KxCxHxWxB: UInt8[Array, "K C H W B"]) -> UInt8[Array, "K J taps M"
     """The windows of K batches; a block that lacks samples is filled up with zeros."""
     batch = x_KxCxHxWxB.shape[-1]
     # on accelerators, a block is a whole batch, since each launch costs time there
-    block = _BLOCK if jax.default_backend() == "cpu" else batch
+    block = _BLOCK if on_cpu() else batch
     x = jnp.pad(x_KxCxHxWxB, ((0, 0), (0, 0), (2, 2), (2, 2), (0, -batch % block)))
     x_KxJxPxB = jnp.moveaxis(x.reshape(len(x), CHANNELS * (_WIDE + 2) ** 2, -1, block), 2, 1)
     x_KxJxPxB = jnp.pad(x_KxJxPxB, ((0, 0), (0, 0), (0, 1), (0, 0)), constant_values=1)

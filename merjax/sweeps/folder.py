@@ -277,7 +277,7 @@ def refuse_other_trials(there: Plan, trials: Sequence[Trial], seeds: Sequence[in
             raise MerjaxError(f'{folder}: trial "{old.name}" had other folds; {_ADVICE}')
         was, now = (
             # a store may be mounted anywhere: the data's hashes show whether it is the same
-            {k: v for k, v in flatten(t.config).items() if not k.startswith("engine.") and k != "data.store"}
+            {k: v for k, v in flatten(t.config).items() if k == "engine.precision" or not k.startswith(_FREE)}
             for t in (old, new)
         )
         for key, value in was.items():
@@ -287,6 +287,7 @@ def refuse_other_trials(there: Plan, trials: Sequence[Trial], seeds: Sequence[in
         raise MerjaxError(f"{folder} holds the seeds {list(there.seeds)}, but this sweep has {list(seeds)}; {_ADVICE}")
 
 
+_FREE = ("engine.", "data.store")  # what a sweep that goes on may have otherwise, but for the precision
 _ADVICE = "choose another --out, or remove the folder"
 
 

@@ -186,6 +186,8 @@ def make_sweep(
     trials, published = _trials(content, settings, source), str(content.get("published", ""))
     _refuse_unknown_methods(trials, source)
     _refuse_duplicates(trials, source)
+    if len({trial.config.engine.precision for trial in trials}) > 1:
+        raise MerjaxError(f"{source}: trials differ in engine.precision, which a sweep has one of; write it under base")
     refuse_unknown_rows(published, {trial.name: trial.published for trial in trials}, source)
     search = read_search(content, trials[0].config, source) if "search" in content else None
     seeds, synthesize = _seeds(content.get("seeds", 1), source), values.plain(content.get("synthesize"))

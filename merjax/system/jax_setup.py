@@ -1,6 +1,8 @@
 """The settings of JAX in every process that trains."""
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import Enum
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ from merjax.system.errors import MerjaxError
 put_aside_once()  # before the next line, since JAX reads them when it is imported
 
 import jax  # noqa: E402
+from jax.experimental.compilation_cache import compilation_cache  # noqa: E402
 
 # What merjax trains with. A process that imports merjax may have set JAX otherwise before, and may have let it read variables
 # that are otherwise put aside (merjax/system/environment.py).
@@ -96,11 +99,27 @@ def _pin() -> list[str]:
     return sentences
 
 
+@contextmanager
+def programs_not_kept() -> Iterator[None]:
+    """Keep no compiled programs on disk meanwhile: those for a device that is not here are written and can't be read back."""
+    before = jax.config.values["jax_enable_compilation_cache"]
+    jax.config.update("jax_enable_compilation_cache", False)
+    compilation_cache.reset_cache()  # JAX looks only once whether it is to keep any
+    try:
+        yield
+    finally:
+        jax.config.update("jax_enable_compilation_cache", before)
+        compilation_cache.reset_cache()
+
+
 _TRIED = ((0, 10), (0, 11))  # from and below: the versions of jax in which both options were seen to have these effects
 
 
-def compiler_options() -> dict[str, str | int]:
+def compiler_options(platform: str = "") -> dict[str, str | int]:
     """Options for `jax.jit(f, compiler_options=...)` and `lowered.compile(compiler_options=...)`; none off CPU.
+
+    Args:
+        platform: what is compiled for; "" means what this process trains on.
 
     They change how fast XLA:CPU is, never what it computes. Versions of jax that were not tried get none of them.
 
@@ -111,6 +130,6 @@ def compiler_options() -> dict[str, str | int]:
       time in matrix products that are already compiled.
     """
     version = tuple(int(part) for part in jax.__version__.split(".")[:2])
-    if jax.default_backend() != "cpu" or not _TRIED[0] <= version < _TRIED[1]:
+    if (platform or jax.default_backend()) != "cpu" or not _TRIED[0] <= version < _TRIED[1]:
         return {}
     return {"xla_disable_hlo_passes": "cse_barrier_expander", "xla_backend_optimization_level": 1}

@@ -107,6 +107,9 @@ def test_a_plan_counts_what_is_finished(say, tmp_path):
     code, _, err = say("mine.yaml", "loss.gamma=1", "--plan")
     assert code == 2
     assert "had loss.gamma 2.0, now it has 1.0" in err
+    code, _, err = say("mine.yaml", "engine.precision=bfloat16", "--plan")
+    assert code == 2
+    assert "had engine.precision highest, now it has bfloat16" in err
 
 
 def test_a_plan_tells_what_trials_share_and_what_is_there_already(say, tmp_path):

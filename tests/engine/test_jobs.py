@@ -7,7 +7,7 @@ from support.small_stage import RUNS, N, make_run, samples, small_stage, stacked
 
 from merjax.engine import Budget, Engine, StageJob, StageResult, train, walk
 from merjax.engine.engine import SNAPSHOTS
-from merjax.engine.rehearsal import weigh
+from merjax.engine.rehearsal import counted, counted_roughly, rehearse, weighed
 
 JOB = StageJob(small_stage(), stacked(RUNS), samples(), Budget(8, 11))
 
@@ -71,17 +71,29 @@ def test_training_gives_what_the_engine_gives():
     assert train(engine, 3)(JOB).snapshots is None
 
 
-def test_weighing_trains_nothing_and_counts_every_stage():
+def test_a_rehearsal_trains_nothing_and_measures_every_stage_for_all_widths():
     """Its zeros have the shapes of a training's results, so that the method can go on; more runs take more bytes."""
-    engine, weight = Engine("map", 4, jax.devices()[:1]), {}
-    one, two, _ = walk(doubled_targets(), weigh(engine, weight))
-    assert weight.keys() == {"small", "second"}
+    engine, taken = Engine("map", 4, jax.devices()[:1]), {}
+    one, two, _ = walk(doubled_targets(), rehearse(engine, weighed, {"small": [1, 4], "second": [3]}, taken))
+    assert {stage: [*of_stage] for stage, of_stage in taken.items()} == {"small": [1, 4], "second": [3]}
     assert not any(x.any() for x in jax.tree.leaves((one.variables, one.outputs)))
     trained = train(engine, 0)(JOB)
     for zeros, real in zip(jax.tree.leaves(one[:2]), jax.tree.leaves(trained[:2]), strict=True):
         assert zeros.shape == real.shape
         assert zeros.dtype == real.dtype
     assert two.outputs.shape == (4, N, 3)
-    alone = {}
-    weigh(engine, alone)(JOB._replace(runs=stacked(RUNS[:1])))
-    assert 0 < alone["small"] < weight["small"]
+    assert 0 < taken["small"][1].bytes < taken["small"][4].bytes
+    # all outputs of 4 batches of 8 need a third of the work of as many training steps
+    assert taken["small"][1].steps == JOB.budget.steps + -(-N // JOB.budget.batch) / 3
+
+
+def test_counts_before_and_after_compilation_agree_on_products_and_arguments():
+    engine, exact, rough = Engine("vmap", 4, jax.devices()[:1]), {}, {}
+    for measure, taken in ((counted, exact), (counted_roughly, rough)):
+        rehearse(engine, measure, {"small": [2]}, taken)(JOB)
+    exact, rough = exact["small"][2], rough["small"][2]
+    assert rough.program.flops == pytest.approx(exact.program.flops, rel=0.2)
+    assert rough.arguments == exact.arguments
+    taken = {}
+    rehearse(engine, counted_roughly, {}, taken)(JOB)  # a stage that is not asked for
+    assert taken == {"small": {}}

@@ -107,6 +107,8 @@ OTHERS = {
     "engine.mapping": "vmap",
     "engine.chunk": 3,
     "engine.steps_per_call": 4,
+    "engine.precision": "high",
+    "engine.convolution": "grouped",
     "engine.checkpoint_minutes": 1.0,
     "engine.save_models": True,
     "engine.workers": 3,
@@ -124,6 +126,8 @@ NEEDS = {
 # where clips lie and what crops they must have, how they are split (which reaches a stage as the clips that it trains on),
 # when runs are tested, how the work is done
 READ_BY_NO_STAGE = ("data.store", "data.geometry", "data.colour", "data.folds", "selection.", "engine.")
+# they choose programs, which what enters a training does not show; see the test of them below
+CHOOSE_PROGRAMS = ("engine.precision", "engine.convolution")
 FOLD = 2
 
 
@@ -205,13 +209,30 @@ def test_every_setting_changes_a_stages_training_and_its_hash_or_neither(data_fo
     bases = {key: both(make_config(flatten(base), needed)) for key, needed in NEEDS.items()}
     alone, changed = both(base), {}
     for key, value in (OTHERS | others).items():
-        if key == "method" and method == "local_regions":
+        if key in CHOOSE_PROGRAMS or (key == "method" and method == "local_regions"):
             continue
         before, hashes = bases.get(key, alone)
         after, told = both(make_config(flatten(base), NEEDS.get(key, {}), {key: value}))
         changed[key] = [one != other for one, other in zip(before, after, strict=True)]
         assert changed[key] == [one != other for one, other in zip(hashes, told, strict=True)], key
     assert sum(any(stages) for stages in changed.values()) > 4
+
+
+def test_what_another_precision_gave_is_never_taken_for_the_same_but_has_the_same_randomness(data_for):
+    """The form of convolutions changes results up to float tolerance only."""
+    base = make_config({})
+
+    def jobs(config):
+        return local_regions.identities(data_for(config), RunId(config, 0, FOLD))
+
+    for key, value, is_same in (
+        ("precision", "high", False),
+        ("precision", "bfloat16", False),
+        ("convolution", "grouped", True),
+    ):
+        for job, other in zip(jobs(base), jobs(make_config({f"engine.{key}": value})), strict=True):
+            assert (job.hash == other.hash) is is_same
+            np.testing.assert_array_equal(job.key, other.key)
 
 
 def test_every_setting_is_declared_or_known_to_be_read_by_no_stage():

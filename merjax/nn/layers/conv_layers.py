@@ -4,7 +4,9 @@ from flax import linen as nn
 from flax.linen.initializers import Initializer
 from jaxtyping import Array, Float
 
-from merjax.nn.layers.convolution import Pooling, conv_relu_pool, convolve
+from merjax.nn.layers.cells import Pooling
+from merjax.nn.layers.convolution import conv_relu_pool, convolve
+from merjax.nn.layers.convolution_runs import EXACT, Computing, Pixels
 
 _he = nn.initializers.he_normal()
 
@@ -31,9 +33,10 @@ class ConvReluPool(nn.Module):
     size: int
     pooling: Pooling = "floor"
     initial: Initializer = _he
+    computing: Computing = EXACT
 
     @nn.compact
-    def __call__(self, x_CxHxWxB: Float[Array, "C H W B"]) -> Float[Array, "O h w B"]:
+    def __call__(self, x_CxHxWxB: Float[Array, "C H W B"] | Pixels) -> Float[Array, "O h w B"]:
         kernel_HWIO = self.param("kernel", self.initial, (self.size, self.size, x_CxHxWxB.shape[0], self.filters))
         bias_O = self.param("bias", nn.initializers.zeros, (self.filters,))
-        return conv_relu_pool(x_CxHxWxB, kernel_HWIO, bias_O, self.pooling)
+        return conv_relu_pool(x_CxHxWxB, kernel_HWIO, bias_O, self.pooling, self.computing)

@@ -11,8 +11,9 @@ slices of one array. This spends 1.3 to 1.8 times the multiplications, all of th
 costs one pass. The gradient is written by hand: in each pooled cell only the winning position has one, and one byte per
 cell names that position.
 
-On a CPU the image is processed in strips of a few rows of cells. A strip's windows stay in the cache of the core. They are
-never written to memory, so the backward pass gathers them again.
+This is a CPU's form; accelerators take those of `merjax.nn.layers.convolution_runs`. The image is processed in strips of a few
+rows of cells. A strip's windows stay in the cache of the core. They are never written to memory, so the backward pass gathers
+them again.
 
 Arrays are [C, H, W, B] with the batch varying fastest, so that every step works on long contiguous rows. In names, N is
 (position, O), J the blocks of a window, K its blocks and channels, M the cells of a strip and of the batch.
@@ -22,37 +23,40 @@ The barriers keep XLA from fusing the gathering of an array into the loops and p
 import functools
 import itertools
 import math
-from typing import Literal
 
 import jax
 import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
 
-_COLUMNS = 1024  # M of a strip: with up to 512 pixels and channels, its windows fill 2 MiB, a core's second-level cache
-_NOBODY = 4  # positions in a cell are 0 to 3; a cell that ReLU switched off has no winner
+from merjax.nn.layers.backend import on_cpu
+from merjax.nn.layers.cells import NOBODY, Pooling, first_maximum, grid_of, inside, pack, reach_of, to_winner
+from merjax.nn.layers.convolution_runs import EXACT, Computing, Pixels, conv_relu_pool_runs, max_pool_runs
 
-# What becomes of an odd last row or column: "floor" takes it into the convolution and not into the pooling, h = H // 2;
-# "ceil" makes cells of one row or column of it, h = (H + 1) // 2, which is what TensorFlow calls SAME.
-Pooling = Literal["floor", "ceil"]
+_COLUMNS = 1024  # M of a strip: with up to 512 pixels and channels, its windows fill 2 MiB, a core's second-level cache
 
 
 def conv_relu_pool(
-    x_CxHxWxB: Float[Array, "C H W B"],
+    x_CxHxWxB: Float[Array, "C H W B"] | Pixels,
     kernel_HWIO: Float[Array, "k k C O"],
     bias_O: Float[Array, "O"],
     pooling: Pooling = "floor",
+    computing: Computing = EXACT,
 ) -> Float[Array, "O h w B"]:
     """Convolve (stride 1, SAME, odd kernel size k), add the bias, apply ReLU, take the maximum of each 2x2 block.
 
     Where values tie, the first in row-major order gets the gradient, as in `conv_relu_pool_reference`, to which this
-    is equal up to the rounding of sums.
+    is equal up to the rounding of sums. `computing` and `Pixels` are for accelerators: a CPU has one form, of numbers.
     """
+    if not on_cpu():
+        return conv_relu_pool_runs(x_CxHxWxB, kernel_HWIO, bias_O, pooling, computing)
     return _conv_relu_pool(x_CxHxWxB, kernel_HWIO, bias_O, pooling)
 
 
 def max_pool(x_CxHxWxB: Float[Array, "C H W B"], pooling: Pooling = "floor") -> Float[Array, "C h w B"]:
     """The maximum of each 2x2 block; the first of equal values gets the gradient."""
+    if not on_cpu():
+        return max_pool_runs(x_CxHxWxB, pooling)
     odd = [size % 2 if pooling == "ceil" else 0 for size in x_CxHxWxB.shape[1:3]]
     if any(odd):
         edges = ((0, 0), (0, odd[0]), (0, odd[1]), (0, 0))
@@ -99,10 +103,10 @@ def _conv_relu_pool(x_CxHxWxB, kernel_HWIO, bias_O, pooling):
 
 def _conv_forward(x_CxHxWxB, kernel_HWIO, bias_O, pooling):
     size, _, _, outputs = kernel_HWIO.shape
-    reach = _reach(size)
+    reach = reach_of(size)
     pixels = x_CxHxWxB.shape[1:3]
-    grid_CxHxWxB, grid_transpose = jax.vjp(functools.partial(_grid, size=size, pooling=pooling), x_CxHxWxB)
-    grid_CxHxWxB, weights_KxN = lax.optimization_barrier((grid_CxHxWxB, _pack(kernel_HWIO)))
+    grid_CxHxWxB, grid_transpose = jax.vjp(functools.partial(grid_of, size=size, pooling=pooling), x_CxHxWxB)
+    grid_CxHxWxB, weights_KxN = lax.optimization_barrier((grid_CxHxWxB, pack(kernel_HWIO)))
     _, height, width, batch = grid_CxHxWxB.shape
     height, width = height - reach + 1, width - reach + 1
     strip = _strip(height, width * batch)
@@ -114,10 +118,10 @@ def _conv_forward(x_CxHxWxB, kernel_HWIO, bias_O, pooling):
         y_NxM = lax.optimization_barrier(lax.dot_general(weights_KxN, windows_KxM, (((0,), (0,)), ((), ()))))
         y_4xOxHxWxB = y_NxM.reshape(4, outputs, strip, width, batch)
         if pooling == "ceil" and (pixels[0] % 2 or pixels[1] % 2):
-            y_4xOxHxWxB = jnp.where(_inside(pixels, i * strip, strip, width), y_4xOxHxWxB, -jnp.inf)
-        best_OxHxWxB, winner_OxHxWxB = _first_maximum(y_4xOxHxWxB)
+            y_4xOxHxWxB = jnp.where(inside(pixels, i * strip, strip, width), y_4xOxHxWxB, -jnp.inf)
+        best_OxHxWxB, winner_OxHxWxB = first_maximum(y_4xOxHxWxB)
         best_OxHxWxB = best_OxHxWxB + bias_O[:, None, None, None]
-        winner_OxHxWxB = jnp.where(best_OxHxWxB > 0, winner_OxHxWxB, jnp.uint8(_NOBODY))
+        winner_OxHxWxB = jnp.where(best_OxHxWxB > 0, winner_OxHxWxB, jnp.uint8(NOBODY))
         new = jnp.maximum(best_OxHxWxB, 0), winner_OxHxWxB
         pooled = [lax.dynamic_update_slice_in_dim(old, x, i * strip, 1) for old, x in zip(pooled, new, strict=True)]
         return windows_JxCxHxWxB, *pooled
@@ -131,7 +135,7 @@ def _conv_forward(x_CxHxWxB, kernel_HWIO, bias_O, pooling):
 def _conv_backward(pooling, residuals, dy_OxHxWxB):
     del pooling  # the winners lie inside the image
     grid_CxHxWxB, winner_OxHxWxB, kernel_HWIO, grid_transpose = residuals
-    weights_KxN, kernel_transpose = jax.vjp(_pack, kernel_HWIO)
+    weights_KxN, kernel_transpose = jax.vjp(pack, kernel_HWIO)
     dy_OxHxWxB = lax.optimization_barrier(dy_OxHxWxB)
     _, height, width, batch = winner_OxHxWxB.shape
     reach = grid_CxHxWxB.shape[1] - height + 1
@@ -141,7 +145,7 @@ def _conv_backward(pooling, residuals, dy_OxHxWxB):
     def work_on_strip(i, carry):
         windows_JxCxHxWxB, dgrid_CxHxWxB, dweights_KxN = carry
         dy, winner = (lax.dynamic_slice_in_dim(x, i * strip, strip, 1) for x in (dy_OxHxWxB, winner_OxHxWxB))
-        dy_NxM = lax.optimization_barrier(_to_winner(dy, winner)).reshape(weights_KxN.shape[1], -1)
+        dy_NxM = lax.optimization_barrier(to_winner(dy, winner)).reshape(weights_KxN.shape[1], -1)
         windows_JxCxHxWxB = _gather_windows(windows_JxCxHxWxB, grid_CxHxWxB, i * strip)
         windows_KxM = windows_JxCxHxWxB.reshape(len(weights_KxN), -1)
         # The barrier keeps XLA from computing the transposed product, which runs at two thirds of the speed.
@@ -155,7 +159,7 @@ def _conv_backward(pooling, residuals, dy_OxHxWxB):
     nothing = _no_windows(grid_CxHxWxB, reach, strip), jnp.zeros_like(grid_CxHxWxB), jnp.zeros_like(weights_KxN)
     _, dgrid_CxHxWxB, dweights_KxN = lax.fori_loop(0, height // strip, work_on_strip, nothing)
     (dkernel_HWIO,) = kernel_transpose(dweights_KxN)
-    dbias_O = jnp.where(winner_OxHxWxB < _NOBODY, dy_OxHxWxB, 0).sum((1, 2, 3))
+    dbias_O = jnp.where(winner_OxHxWxB < NOBODY, dy_OxHxWxB, 0).sum((1, 2, 3))
     (dx_CxHxWxB,) = grid_transpose(dgrid_CxHxWxB)
     return lax.optimization_barrier(dx_CxHxWxB), dkernel_HWIO, dbias_O
 
@@ -169,54 +173,23 @@ def _max_pool(x_CxHxWxB):
 
 
 def _pool_forward(x_CxHxWxB):
-    grid_CxHxWxB, grid_transpose = jax.vjp(functools.partial(_grid, size=1), x_CxHxWxB)
-    best_CxHxWxB, winner_CxHxWxB = _first_maximum(grid_CxHxWxB.reshape(4, -1, *grid_CxHxWxB.shape[1:]))
+    grid_CxHxWxB, grid_transpose = jax.vjp(functools.partial(grid_of, size=1), x_CxHxWxB)
+    best_CxHxWxB, winner_CxHxWxB = first_maximum(grid_CxHxWxB.reshape(4, -1, *grid_CxHxWxB.shape[1:]))
     return lax.optimization_barrier(best_CxHxWxB), (lax.optimization_barrier(winner_CxHxWxB), grid_transpose)
 
 
 def _pool_backward(residuals, dy_CxHxWxB):
     winner_CxHxWxB, grid_transpose = residuals
-    dgrid_4xCxHxWxB = lax.optimization_barrier(_to_winner(lax.optimization_barrier(dy_CxHxWxB), winner_CxHxWxB))
+    dgrid_4xCxHxWxB = lax.optimization_barrier(to_winner(lax.optimization_barrier(dy_CxHxWxB), winner_CxHxWxB))
     return lax.optimization_barrier(grid_transpose(dgrid_4xCxHxWxB.reshape(-1, *dy_CxHxWxB.shape[1:])))
 
 
 _max_pool.defvjp(_pool_forward, _pool_backward)
 
 
-def _reach(size):
-    """Blocks along the window that a cell needs: size + 1 pixels in twos."""
-    return (size + 1) // 2
-
-
-def _grid(x_CxHxWxB, size, pooling="floor"):
-    """The image as blocks of 2x2 pixels, [2, 2, C] as channels, with the zeros that SAME asks for.
-
-    The first window begins size // 2 pixels before the image, the last is that of the last cell.
-    """
-    channels, *pixels, batch = x_CxHxWxB.shape
-    before = size // 2
-    more = 1 if pooling == "ceil" else 0
-    rows, columns = ((length + more) // 2 + _reach(size) - 1 for length in pixels)
-    padding = [
-        (before, blocks * 2 - before - length, 0) for blocks, length in zip((rows, columns), pixels, strict=True)
-    ]
-    zero = jnp.zeros((), x_CxHxWxB.dtype)
-    x_CxHxWxB = lax.pad(x_CxHxWxB, zero, ((0, 0, 0), *padding, (0, 0, 0)))  # a negative end cuts an odd last line
-    x = x_CxHxWxB.reshape(channels, rows, 2, columns, 2, batch)
-    return x.transpose(2, 4, 0, 1, 3, 5).reshape(-1, rows, columns, batch)
-
-
-def _inside(pixels, first, rows, columns):
-    """Which of the four positions of cells lie inside the image, for the rows of cells that begin at `first`."""
-    row_2xH = 2 * (first + jnp.arange(rows)) + jnp.arange(2)[:, None]
-    column_2xW = 2 * jnp.arange(columns) + jnp.arange(2)[:, None]
-    inside = (row_2xH < pixels[0])[:, None, :, None] & (column_2xW < pixels[1])[None, :, None, :]
-    return inside.reshape(4, 1, rows, columns, 1)
-
-
 def _strip(rows, columns):
-    """How many rows of cells to work on at a time: on a CPU as many as stay within `_COLUMNS` and divide the number of rows."""
-    most = max(1, _COLUMNS // columns) if jax.default_backend() == "cpu" else rows
+    """How many rows of cells to work on at a time: as many as stay within `_COLUMNS` and divide the number of rows."""
+    most = max(1, _COLUMNS // columns)
     return next((strip for strip in range(min(rows, most), 1, -1) if rows % strip == 0), 1)
 
 
@@ -261,27 +234,3 @@ def _shifted_sum(pieces, axis):
         for first, end in itertools.pairwise(ends)
     ]
     return jnp.concatenate(runs, axis)
-
-
-def _pack(kernel_HWIO):
-    """The kernel as a matrix: rows in the order of the windows, columns (position in a cell, O)."""
-    size, _, inputs, outputs = kernel_HWIO.shape
-    reach = _reach(size)
-    starts = itertools.product((0, 1), repeat=2)
-    shifted = jnp.stack([jnp.pad(kernel_HWIO, ((y, 1 - y), (x, 1 - x), (0, 0), (0, 0))) for y, x in starts])
-    blocks = shifted.reshape(4, reach, 2, reach, 2, inputs, outputs)
-    return blocks.transpose(1, 3, 2, 4, 5, 0, 6).reshape(-1, 4 * outputs)
-
-
-def _first_maximum(y_4xOxM):
-    """The maximum over the four positions of a cell, and the first position that reaches it."""
-    upper, lower = jnp.maximum(y_4xOxM[0], y_4xOxM[1]), jnp.maximum(y_4xOxM[2], y_4xOxM[3])
-    in_upper = (y_4xOxM[1] > y_4xOxM[0]).astype(jnp.uint8)
-    in_lower = (y_4xOxM[3] > y_4xOxM[2]).astype(jnp.uint8) + jnp.uint8(2)
-    return jnp.maximum(upper, lower), jnp.where(lower > upper, in_lower, in_upper)
-
-
-def _to_winner(dy_OxM, winner_OxM):
-    """The cells' gradients at the winning positions, zeros elsewhere: [4, *cells]."""
-    position_4 = jnp.arange(4, dtype=jnp.uint8).reshape(4, *[1] * winner_OxM.ndim)
-    return jnp.where(winner_OxM == position_4, dy_OxM, 0)

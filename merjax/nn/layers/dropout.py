@@ -6,6 +6,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from merjax.nn.layers.backend import on_cpu
+
 _STEPS = 2**16
 
 
@@ -15,8 +17,10 @@ def dropout(x: Float[Array, "*shape"], rate: Float[Array, ""] | float, key: PRNG
     The rate is rounded to a multiple of 2**-16. Rate 0 returns x itself, bit by bit; rate 1 returns zeros.
     """
     threshold = jnp.round(jnp.asarray(rate, jnp.float32) * _STEPS)
-    # the barrier keeps XLA from drawing the bits again wherever they are used, the gradient included
-    kept = jnp.asarray(jax.lax.optimization_barrier(_bits(key, x.shape)), jnp.float32) >= threshold
+    bits = _bits(key, x.shape)
+    if on_cpu():  # where XLA would draw them again wherever they are used, the gradient included
+        bits = jax.lax.optimization_barrier(bits)
+    kept = jnp.asarray(bits, jnp.float32) >= threshold
     scale = _STEPS / jnp.maximum(_STEPS - threshold, 1)
     return jnp.where(kept, x * scale.astype(x.dtype), 0)
 

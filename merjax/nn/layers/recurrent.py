@@ -1,8 +1,8 @@
 """The LSTMs of the paper's Eq. 6 over sequences of unequal length, one per region.
 
-All four gates go through one tanh (sigmoid(z) = 1/2 + 1/2 tanh(z/2), the inner halves folded into the weights); a hard sigmoid
-is 1/2 + 1/2 clip(2 z/5, -1, 1). Inputs, state and bias go through one product, and the gradient is written by hand. On a CPU
-the products take two thirds of the time; the rest is saved in memory and in padding:
+Inputs, state and bias go through one product, and the gradient is written by hand. Accelerators take the form of
+`merjax.nn.layers.recurrent_scan`; this is a CPU's. There the products take two thirds of the time; the rest is saved in memory
+and in padding:
 
 - What the backward pass needs is written once, in place, into arrays of all regions and frames. The backward pass reads
   them frame by frame. The gates' gradients stay in the cache: every few frames they are added to the weights' gradient.
@@ -19,18 +19,16 @@ block's frames of n sequences. The barriers keep XLA from fusing element-wise wo
 """
 
 import functools
-from typing import Literal
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax import lax
 from jax.custom_batching import custom_vmap
 from jaxtyping import Array, Float, Int
 
-# How a gate's sum z becomes its opening: 1 / (1 + exp(-z)), or the straight line 0.2 z + 0.5 cut off at 0 and 1, which was
-# TensorFlow's default for LSTMs until 2019.
-Gates = Literal["sigmoid", "hard sigmoid"]
+from merjax.nn.layers.backend import on_cpu
+from merjax.nn.layers.gates import Gates, factors, openings, slope
+from merjax.nn.layers.recurrent_scan import last_states
 
 _BLOCK = 8  # frames whose gates' gradients go into the weights' gradient together
 
@@ -60,15 +58,12 @@ def lstm(
     units, frames = kernel_h_RxHx4H.shape[1], x_RxTxBxD.shape[1]
     said_B = jnp.asarray(length_B).astype(int)
     length_B = jnp.clip(said_B, 0, frames)
-    half = 0.5 if gates == "sigmoid" else 0.4
-    halves_4H = jnp.repeat(jnp.array([half, half, 1.0, half]), units)  # of the sigmoid gates i, f and o
-    kernel_RxKx4H = jnp.concatenate([kernel_x_RxDx4H, kernel_h_RxHx4H, bias_Rx4H[:, None]], axis=1) * halves_4H
-    longest_first_B = jnp.argsort(length_B, descending=True)
+    kernel_RxKx4H = jnp.concatenate([kernel_x_RxDx4H, kernel_h_RxHx4H, bias_Rx4H[:, None]], axis=1)
+    kernel_RxKx4H = kernel_RxKx4H * factors(gates, units)
     real_TxB = jnp.arange(frames)[:, None] < length_B
-    x_RxTxBxD = jnp.where(real_TxB[:, :, None], x_RxTxBxD, 0)[:, :, longest_first_B]
-    x_RxTxBxD = jnp.pad(x_RxTxBxD, ((0, 0), (0, -frames % _BLOCK), (0, 0), (0, 0)))
-    last_RxBxH = _lstm(kernel_RxKx4H, x_RxTxBxD, length_B[longest_first_B], gates)[:, jnp.argsort(longest_first_B)]
-    return jnp.where((said_B <= frames)[:, None], last_RxBxH, jnp.nan)
+    x_RxTxBxD = jnp.where(real_TxB[:, :, None], x_RxTxBxD, 0)
+    last = _last_states_in_phases if on_cpu() else last_states
+    return jnp.where((said_B <= frames)[:, None], last(kernel_RxKx4H, x_RxTxBxD, length_B, gates), jnp.nan)
 
 
 def lstm_reference(
@@ -92,6 +87,13 @@ def lstm_reference(
         return h_BxH
 
     return jax.vmap(region)(kernel_x_RxDx4H, kernel_h_RxHx4H, bias_Rx4H, x_RxTxBxD)
+
+
+def _last_states_in_phases(kernel_RxKx4H, x_RxTxBxD, length_B, gates):
+    """The last states of sequences in any order and of any number of frames."""
+    longest_first_B = jnp.argsort(length_B, descending=True)
+    x_RxTxBxD = jnp.pad(x_RxTxBxD[:, :, longest_first_B], ((0, 0), (0, -x_RxTxBxD.shape[1] % _BLOCK), (0, 0), (0, 0)))
+    return _lstm(kernel_RxKx4H, x_RxTxBxD, length_B[longest_first_B], gates)[:, jnp.argsort(longest_first_B)]
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(3,))
@@ -138,7 +140,7 @@ def _frame_forward(gates, kernel_Kx4H, x_RxTxBxD, length_n, r, t, carry):
     xh1_nxK = jnp.concatenate([_rows(x_RxTxBxD, r, t, n), h_nxH, jnp.ones((n, 1))], axis=1)
     xh1_nxK = lax.optimization_barrier(xh1_nxK)
     z_nx4H = lax.optimization_barrier(xh1_nxK @ kernel_Kx4H)
-    gates_nx4H = lax.optimization_barrier(jnp.tanh(z_nx4H) if gates == "sigmoid" else _hard(z_nx4H))
+    gates_nx4H = lax.optimization_barrier(openings(z_nx4H, gates))
     i, f, g, o = jnp.split(gates_nx4H, 4, axis=-1)
     new_c_nxH = lax.optimization_barrier((0.5 + 0.5 * f) * c_nxH + (0.5 + 0.5 * i) * g)
     tanh_c_nxH = lax.optimization_barrier(jnp.tanh(new_c_nxH))
@@ -147,13 +149,6 @@ def _frame_forward(gates, kernel_Kx4H, x_RxTxBxD, length_n, r, t, carry):
     if saved:
         saved = tuple(map(functools.partial(_put_rows, r=r, t=t), saved, (xh1_nxK, gates_nx4H, c_nxH, tanh_c_nxH)))
     return h_nxH, new_c_nxH, last_nxH, saved
-
-
-def _hard(z_nx4H):
-    """What stands for tanh where i, f and o are hard sigmoids."""
-    units = z_nx4H.shape[1] // 4
-    g_4H = np.repeat([False, False, True, False], units)
-    return jnp.where(g_4H, jnp.tanh(z_nx4H), jnp.clip(z_nx4H, -1, 1))
 
 
 def _lstm_backward(gates, residuals, dlast_RxBxH):
@@ -186,7 +181,6 @@ def _block_backward(gates, transposed, saved, dlast_nxH, length_n, r, last_block
     kernel_x_4HxD, kernel_h_4HxH = transposed
     xh1_RxTxBxK, gates_RxTxBx4H, c_RxTxBxH, tanh_c_RxTxBxH = saved
     n, first = len(length_n), (last_block - step) * _BLOCK
-    slope = _tanh_slope if gates == "sigmoid" else _clip_slope
 
     def frame(back, carry):
         dh_nxH, dc_nxH, dz_Sxnx4H = carry
@@ -197,8 +191,8 @@ def _block_backward(gates, transposed, saved, dlast_nxH, length_n, r, last_block
         dh_nxH = jnp.where((first + s == length_n - 1)[:, None], dlast_nxH, dh_nxH)
         dc_nxH = lax.optimization_barrier(dc_nxH + dh_nxH * (0.5 + 0.5 * o) * (1 - tanh_c_nxH**2))
         # With s = 1/2 + 1/2 tanh(z/2), ds = 1/2 (1 - tanh(z/2)^2) dz/2; the inner 1/2 is in the scaled weights.
-        through_c = 0.5 * g * slope(i), 0.5 * c_nxH * slope(f), (0.5 + 0.5 * i) * (1 - g * g)
-        dz = [*(gate * dc_nxH for gate in through_c), 0.5 * tanh_c_nxH * slope(o) * dh_nxH]
+        through_c = 0.5 * g * slope(i, gates), 0.5 * c_nxH * slope(f, gates), (0.5 + 0.5 * i) * (1 - g * g)
+        dz = [*(gate * dc_nxH for gate in through_c), 0.5 * tanh_c_nxH * slope(o, gates) * dh_nxH]
         dz_nx4H = lax.optimization_barrier(jnp.concatenate(dz, axis=1))
         dh_nxH = lax.optimization_barrier(dz_nx4H @ kernel_h_4HxH)
         return dh_nxH, dc_nxH * (0.5 + 0.5 * f), _put(dz_Sxnx4H, dz_nx4H, s)
@@ -213,14 +207,6 @@ def _block_backward(gates, transposed, saved, dlast_nxH, length_n, r, last_block
         dx_1xSxnxD = (dz_Mx4H @ kernel_x_4HxD).reshape(1, _BLOCK, n, -1)
         dx_RxTxBxD = lax.dynamic_update_slice(dx_RxTxBxD, dx_1xSxnxD, (r, first, 0, 0))
     return dh_nxH, dc_nxH, dkernel_Kx4H, dx_RxTxBxD
-
-
-def _tanh_slope(y):
-    return 1 - y * y
-
-
-def _clip_slope(y):
-    return (jnp.abs(y) < 1).astype(y.dtype)
 
 
 _lstm.defvjp(_lstm_forward, _lstm_backward, symbolic_zeros=True)

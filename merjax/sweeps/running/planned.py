@@ -38,16 +38,23 @@ def planned(sweep: SweepFile, shard: Shard, folder: Path) -> tuple[Plan, list[Ch
     Raises:
         MerjaxError: see `plan_sweep`; or the folder holds another sweep.
     """
+    plan = plan_sweep(as_planned(sweep), shard)
     if sweep.search:
-        from merjax.sweeps.running.search import rehearse
-
-        return plan_sweep(rehearse(sweep, sweep.search.trials), shard), []
-    plan = plan_sweep(sweep, shard)
+        return plan, []
     if not (folder / "plan.json").is_file():
         return plan, []
     there = read_plan(folder)
     refuse_another(there, plan, folder)
     return there, [chunk for chunk in there.chunks if is_finished(folder, chunk)]
+
+
+def as_planned(sweep: SweepFile) -> SweepFile:
+    """The sweep itself; for a search, one of as many random proposals as it has."""
+    if not sweep.search:
+        return sweep
+    from merjax.sweeps.running.search import rehearse  # needs Optuna
+
+    return rehearse(sweep, sweep.search.trials)
 
 
 def memory_of(plan: Plan, group: int) -> int:

@@ -1,13 +1,8 @@
-"""Progress bars for a sweep in a terminal or a notebook, and estimates of how long sweeps take on this machine."""
+"""Progress bars for a sweep in a terminal or a notebook."""
 
-import contextlib
-import json
-import time
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
-import jax
 from rich.console import Console
 from rich.progress import BarColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
@@ -16,7 +11,6 @@ from merjax.sweeps.costs import costs_of, total_cost
 from merjax.sweeps.plan import Chunk, Plan
 from merjax.sweeps.running.listener import Listener
 from merjax.system.console import bars, say
-from merjax.system.files import cache_folder, write_json
 from merjax.training.selection import training_name
 
 
@@ -97,58 +91,3 @@ class SweepProgress(Listener):
     def _done(self) -> float:
         cost = {number: total_cost(self.plan, [self.plan.chunk(number)]) for number in self.share}
         return sum(cost[n] * share for n, share in self.share.items()) / max(sum(cost.values()), 1e-9)
-
-
-# 1e9 multiply-adds a second of one worker process: roughly one core of an AMD EPYC, and a guess for accelerators
-_ROUGH_RATE = {"cpu": 15.0, "gpu": 1000.0, "tpu": 1000.0}
-
-
-_LEAST_SECONDS = 2.0  # of calls: a rate from less time is mostly chance
-
-
-def seconds_left(plan: Plan, chunks: Sequence[Chunk], workers: int) -> tuple[float, bool]:
-    """Expected seconds of chunks on this machine, and whether a sweep was timed here before (if not, it is a rough guess)."""
-    workers = min(workers, max(len(chunks), 1))
-    known = _read().get(_machine())
-    rate = known if known else _ROUGH_RATE.get(jax.default_backend(), _ROUGH_RATE["gpu"])
-    return total_cost(plan, chunks) / (rate * workers), known is not None
-
-
-class Stopwatch(Listener):
-    """Takes the time of training calls. The first call of a stage is left out, since it waits for the compiler."""
-
-    def __init__(self, plan: Plan) -> None:
-        self.plan = plan
-        self.last: dict[int, tuple[str, int, float]] = {}  # by chunk: training, step and time of its last call
-        self.cost = self.seconds = 0.0
-
-    def called(self, chunk: Chunk, progress: Progress) -> None:
-        name, now = training_name(progress.stage, progress.inner), time.monotonic()
-        before = self.last.get(chunk.number)
-        if before and before[0] == name:
-            cost = costs_of(self.plan, chunk)[name]
-            self.cost += progress.runs * cost * (progress.step - before[1]) / progress.steps
-            self.seconds += now - before[2]
-        self.last[chunk.number] = name, progress.step, now
-
-    def remember(self) -> None:
-        """Note the rate in the cache folder for the next estimate; if that cannot be written, the old rate is kept."""
-        if self.seconds >= _LEAST_SECONDS:
-            with contextlib.suppress(OSError):
-                cache_folder().mkdir(parents=True, exist_ok=True)
-                write_json(_path(), _read() | {_machine(): self.cost / self.seconds})
-
-
-def _machine() -> str:
-    return jax.devices()[0].device_kind
-
-
-def _path() -> Path:
-    return cache_folder() / "rates.json"
-
-
-def _read() -> dict[str, float]:
-    try:
-        return json.loads(_path().read_text())
-    except (OSError, ValueError):
-        return {}

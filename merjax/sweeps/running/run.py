@@ -25,7 +25,8 @@ from merjax.sweeps.running.curve_logs import Log, log_chunk, refuse_missing
 from merjax.sweeps.running.listener import Listeners
 from merjax.sweeps.running.planned import batch_of, plan_sweep
 from merjax.sweeps.running.pool import carry_out, worker_count
-from merjax.sweeps.running.progress import Stopwatch, SweepProgress
+from merjax.sweeps.running.progress import SweepProgress
+from merjax.sweeps.running.rates import Stopwatch
 from merjax.sweeps.running.shards import WHOLE, Shard, refuse_idle
 from merjax.sweeps.saved_models import runs_without_model
 from merjax.sweeps.sweep_file import Scale, SweepFile, make_sweep, read_sweep

@@ -11,7 +11,7 @@ import pandas as pd
 from merjax.config import Config
 from merjax.engine import Checkpointer, Engine, Job, Progress, StageJob, StageResult, Visit, train, walk
 from merjax.methods.registry import method_of
-from merjax.methods.runs import RunId, Trained, label_source, training_labels
+from merjax.methods.runs import RunId, Trained, engine_of, label_source, training_labels
 from merjax.models.learned import Learned, remember
 from merjax.protocols.folds import subjects_of
 from merjax.sweeps.plan import Chunk, Plan, open_data
@@ -189,8 +189,7 @@ def open_group(plan: Plan, number: int) -> Group:
             "again with another --out"
         )
     inside = data.held_out_inside(selection.inner) if trains_inner(selection) else None
-    mapping = None if config.engine.mapping == "auto" else config.engine.mapping
-    return Group(config, data, inside, Engine(mapping, config.engine.steps_per_call))
+    return Group(config, data, inside, engine_of(config))
 
 
 def _told_as_inner(on_call: Callable[[Progress], None]) -> Callable[[Progress], None]:

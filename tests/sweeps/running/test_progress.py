@@ -1,25 +1,18 @@
-"""What is shown while a sweep trains, and the memory and the time of a plan."""
+"""What is shown while a sweep trains."""
 
 import io
 import re
 
-import jax
 import numpy as np
 import pytest
 from rich.console import Console
-from support.small_experiment import BASE, small_experiment, small_plan, use_small_experiment
+from support.small_experiment import BASE, small_plan, use_small_experiment
 
-import merjax.sweeps.running.progress
 from merjax.engine import Progress, RunArrays
 from merjax.engine.engine import _last_loss
-from merjax.methods.memory import bytes_per_device, capacity, runs_that_fit
-from merjax.nn.region_cnn import init_regions
-from merjax.sweeps.costs import costs_of, total_cost
+from merjax.sweeps.costs import costs_of
 from merjax.sweeps.plan import splitting_keys
-from merjax.sweeps.running.progress import Stopwatch, SweepProgress, seconds_left
-from merjax.system.errors import MerjaxError
-
-GiB = 2**30
+from merjax.sweeps.running.progress import SweepProgress
 
 
 @pytest.fixture(autouse=True)
@@ -112,51 +105,7 @@ def test_progress_is_silent_where_nobody_watches_but_for_warnings():
     assert drawn(plan, [], force_terminal=True).strip() == ""
 
 
-def test_a_cache_that_cannot_be_written_fails_no_sweep(monkeypatch, tmp_path):
-    (tmp_path / "file").write_text("")
-    monkeypatch.setenv("MERJAX_CACHE", str(tmp_path / "file" / "cache"))
-    plan = small_plan()
-    watch = Stopwatch(plan)
-    watch.cost, watch.seconds = 100.0, 10.0
-    watch.remember()
-    assert not seconds_left(plan, plan.chunks, 1)[1]
-
-
-def test_as_many_runs_fit_as_leave_a_reserve():
-    assert runs_that_fit(2 * GiB, 3 * GiB, 20 * GiB) == 16  # 2 + 15 x 1 = 17 of 20 GiB
-    assert runs_that_fit(2 * GiB, 3 * GiB, 19 * GiB) == 15
-    assert runs_that_fit(17 * GiB, 18 * GiB, 20 * GiB) == 1
-    with pytest.raises(MerjaxError, match="one run takes 18.0 GiB, but the device has 20.0 GiB"):
-        runs_that_fit(18 * GiB, 19 * GiB, 20 * GiB)
-
-
-@pytest.mark.long
-def test_programs_of_more_runs_report_more_memory_and_nothing_is_trained():
-    config = small_plan().trials[0].config
-    one, two = (bytes_per_device(small_experiment(), config, n) for n in (1, 2))
-    shapes = jax.eval_shape(lambda: init_regions(jax.random.key(0), (2, 4)))
-    parameters = sum(leaf.size for leaf in jax.tree.leaves(shapes))
-    assert two - one > 4 * 3 * parameters  # with Adam's moments, in float32: the least that a further run adds
-    assert capacity(small_experiment(), config) is None  # a CPU's memory is not the limit
-
-
 def test_the_keys_that_split_groups_are_told():
     plan = small_plan(axes={"temporal.units": [4, 8], "loss.gamma": [0, 1]})
     assert splitting_keys(plan) == ("temporal.units",)
     assert splitting_keys(small_plan(axes={"loss.gamma": [0, 1]})) == ()
-
-
-def test_time_is_a_rough_guess_until_a_sweep_was_timed(monkeypatch):
-    plan = small_plan(seeds=2)
-    _, timed = seconds_left(plan, plan.chunks, 1)
-    assert not timed
-    watch, clock = Stopwatch(plan), iter([0.0, 10.0, 14.0])
-    monkeypatch.setattr(merjax.sweeps.running.progress.time, "monotonic", lambda: next(clock))
-    for step in (2, 4, 6):  # 2 steps in 10 s, 2 in 4 s
-        watch.called(plan.chunks[0], CALL._replace(step=step, steps=24))
-    watch.remember()
-    rate = 4 * costs_of(plan, plan.chunks[0])["spatial"] * 4 / 24 / 14
-    seconds, timed = seconds_left(plan, plan.chunks, 1)
-    assert timed
-    assert seconds == pytest.approx(total_cost(plan, plan.chunks) / rate)
-    assert seconds_left(plan, plan.chunks, 2)[0] == pytest.approx(seconds / 2)
