@@ -1,6 +1,7 @@
 """The examples in the docstrings of the public names, run as they are written, in a folder that holds what they name.
 
-`data/` has made releases, `stores/mine` is the store of `data/casme2`, `runs/mine` is what the example of `run_sweep` trains.
+`data/` has made releases, `stores/mine` is the store of `data/casme2`, `runs/mine` is what the example of `run_sweep` trains;
+`found.csv`, `truth.csv` and `videos.csv` are of one video.
 An example that shows no output is only run.
 """
 
@@ -57,6 +58,9 @@ def place(small_release, small_store, tmp_path_factory) -> Path:
     (folder / "stores" / "mine").symlink_to(small_store)
     for layout in ("samm", "smic"):
         merjax.synthesize_release(folder / "data" / layout, layout=layout, subjects=1, clips_per_subject=1)
+    for name, rows in (("found", "one,10,20"), ("truth", "one,12,21"), ("videos", "one,,")):
+        header = "video,onset,offset" if rows[-1].isdigit() else "video,database,subject"
+        (folder / f"{name}.csv").write_text(f"{header}\n{rows}\n")
     return folder
 
 

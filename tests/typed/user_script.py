@@ -65,6 +65,8 @@ def main() -> None:
     print(scores, result.predictions, result.curves, result.plan, result.missing, result.report())
     page: Path = merjax.make_report([result, "runs/other"], "reports/both", base="base", crops=False)
     print(page, merjax.rescore("log.txt", clips="clips.csv"))
+    spotted: pd.DataFrame = merjax.rescore_intervals("found.csv", truth=Path("truth.csv")).table
+    print(spotted)
     print(look_into(merjax.load_model(Path("runs/mine/models/base/seed0/s01")), store))
 
 
