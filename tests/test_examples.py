@@ -58,9 +58,9 @@ def place(small_release, small_store, tmp_path_factory) -> Path:
     (folder / "stores" / "mine").symlink_to(small_store)
     for layout in ("samm", "smic"):
         merjax.synthesize_release(folder / "data" / layout, layout=layout, subjects=1, clips_per_subject=1)
-    for name, rows in (("found", "one,10,20"), ("truth", "one,12,21"), ("videos", "one,,")):
-        header = "video,onset,offset" if rows[-1].isdigit() else "video,database,subject"
-        (folder / f"{name}.csv").write_text(f"{header}\n{rows}\n")
+    (folder / "found.csv").write_text("video,onset,offset\none,10,20\n")
+    (folder / "truth.csv").write_text("video,onset,offset\none,12,21\n")
+    (folder / "videos.csv").write_text("video,frames\none,30\n")
     return folder
 
 
