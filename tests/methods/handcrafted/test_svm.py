@@ -167,7 +167,7 @@ def test_probabilities_of_decision_values():
 
 
 def test_a_sweep_mixes_methods_and_lists_what_it_cannot_run(store, tmp_path):
-    """All four descriptors and a control in one sweep; `motion` needs something that this store does not have."""
+    """All four descriptors and a control in one sweep; `linear_svm` and `motion` need features that this store does not have."""
     sweep = {
         "base": {"data": {"store": str(store.path)}, "engine": {"workers": 1}},
         "trials": {
@@ -178,11 +178,11 @@ def test_a_sweep_mixes_methods_and_lists_what_it_cannot_run(store, tmp_path):
         "seeds": 2,
     }
     result = merjax.run_sweep(sweep, out=tmp_path / "run")
-    assert [absent.trial for absent in result.plan.not_run] == ["motion"]
+    assert [absent.trial for absent in result.plan.not_run] == ["linear_svm", "motion"]
     counts = result.predictions.groupby(["trial", "seed"]).size()
     assert (counts == len(store.index)).all()
     assert len(counts) == 5 * 2
-    assert set(result.scores["trial"]) >= {*method.NAMES, "majority", "chance"}
+    assert set(result.scores["trial"]) >= {*method.NAMES, "majority", "chance"} - {"linear_svm"}
     assert result.scores["trial"].str.startswith("shuffled").any()
     again = merjax.run_sweep(sweep, out=tmp_path / "run")
     np.testing.assert_array_equal(again.predictions["p_negative"], result.predictions["p_negative"])
