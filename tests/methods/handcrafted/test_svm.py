@@ -167,7 +167,7 @@ def test_probabilities_of_decision_values():
 
 
 def test_a_sweep_mixes_methods_and_lists_what_it_cannot_run(store, tmp_path):
-    """All four descriptors and a control in one sweep; `linear_svm` and `motion` need features that this store does not have."""
+    """All four descriptors and a control in one sweep; `linear_svm` and `motion` need features that this store lacks."""
     sweep = {
         "base": {"data": {"store": str(store.path)}, "engine": {"workers": 1}},
         "trials": {
