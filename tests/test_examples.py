@@ -56,8 +56,12 @@ def place(small_release, small_store, tmp_path_factory) -> Path:
     (folder / "stores").mkdir()
     (folder / "data" / "casme2").symlink_to(small_release)
     (folder / "stores" / "mine").symlink_to(small_store)
-    for layout in ("samm", "smic"):
+    for layout in ("samm", "smic", "casme1", "casme_squared", "casme3", "samm_long", "dfme", "mmew"):
         merjax.synthesize_release(folder / "data" / layout, layout=layout, subjects=1, clips_per_subject=1)
+    (clip,) = merjax.read_samm(folder / "data" / "samm").clips
+    (folder / "data" / "own").mkdir()
+    row = f"{clip.frames[0].parent},anna,,,,tense,200"
+    (folder / "data" / "own" / "clips.csv").write_text(f"path,subject,onset,apex,offset,label,fps\n{row}\n")
     (folder / "found.csv").write_text("video,onset,offset\none,10,20\n")
     (folder / "truth.csv").write_text("video,onset,offset\none,12,21\n")
     (folder / "videos.csv").write_text("video,frames\none,30\n")

@@ -58,7 +58,6 @@ def read_casme1(
 
     >>> release = merjax.read_casme1("data/casme1")
     >>> release.clips[0].key, release.clips[0].emotion, release.clips[0].fps
-    ('casme1/sub01/EP01_12@73', 'tense', 60.0)
 
     Args:
         root: the folder of subjects (`sub01`, ...), or a folder above it.

@@ -59,7 +59,6 @@ def read_casme3(
 
     >>> release = merjax.read_casme3("data/casme3")
     >>> release.clips[0].key, release.clips[0].emotion, release.clips[0].objective_class, release.version
-    ('casme3/spNO.1/a_355', 'others', 2, 'v2')
 
     Args:
         root: the folder of subjects (`spNO.1`, ...) or of ready-made clips (`spNO.1_b_166`, ...), or a folder above it.

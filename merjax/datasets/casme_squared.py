@@ -63,7 +63,6 @@ def read_casme_squared(
 
     >>> release = merjax.read_casme_squared("data/casme_squared", kind="all")
     >>> release.clips[0].key, release.clips[0].emotion, release.clips[0].kind
-    ('casme_squared/s15/anger1_1', 'negative', 'macro')
 
     Args:
         root: the folder of subjects (`s15`, ...), or a folder above it.

@@ -49,7 +49,6 @@ def read_dfme(
 
     >>> release = merjax.read_dfme("data/dfme")
     >>> release.clips[0].key, release.clips[0].onset, release.clips[0].fps, release.clips[0].part
-    ('dfme/sub0003/sub0003_01', 0, 500.0, 'train')
 
     Args:
         root: the folder of clips, or a folder above the parts.

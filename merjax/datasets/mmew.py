@@ -54,7 +54,6 @@ def read_mmew(
 
     >>> release = merjax.read_mmew("data/mmew")
     >>> release.clips[0].key, release.clips[0].emotion, release.clips[0].fps
-    ('mmew/S01/S01-01-001', 'happiness', 90.0)
 
     Args:
         root: the folder of emotions, or of subjects, or a folder above it (`MMEW_Final`).

@@ -72,7 +72,6 @@ def read_own(clips: str | Path, *, overrides: Overrides | None = None) -> list[R
 
     >>> release, = merjax.read_own("data/own/clips.csv")
     >>> release.clips[0].key, release.clips[0].emotion, release.clips[0].n_frames
-    ('own/anna/anna_1', 'tense', 12)
 
     Args:
         clips: the list, as text (.csv, .tsv) or a workbook.

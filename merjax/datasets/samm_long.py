@@ -56,7 +56,6 @@ def read_samm_long(
 
     >>> release = merjax.read_samm_long("data/samm_long", kind="all")
     >>> release.clips[0].key, release.clips[0].kind, release.clips[0].fps
-    ('samm_long/006/006_1_1', 'macro', 200.0)
 
     Args:
         root: the folder of recordings (`006_1`, ...), or a folder above it.

@@ -4,6 +4,7 @@ import pytest
 from support.no_compiler import without_compilers
 from support.small_experiment import use_small_experiment
 
+import merjax.engine.topology
 import merjax.sweeps.running.elsewhere
 import merjax.sweeps.running.planned
 from merjax.cli import sweep
@@ -22,6 +23,7 @@ def plan(monkeypatch, tmp_path, capsys):
     """Runs `merjax sweep mine.yaml WORDS`; gives the exit code, and what was printed, its lines joined."""
     use_small_experiment(monkeypatch.setattr)
     without_compilers(monkeypatch)
+    monkeypatch.setattr(merjax.engine.topology, "allow_absent", lambda accelerator: None)  # it sets variables for good
     monkeypatch.setenv("COLUMNS", "200")
     for module in (merjax.sweeps.running.planned, merjax.sweeps.running.elsewhere):
         monkeypatch.setattr(module, "memory_of", lambda plan, group: 2**30)  # else it compiles

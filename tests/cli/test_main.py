@@ -64,7 +64,7 @@ def test_both_modules_are_doors(module):
         (["report", "runs/a", "--clips", "x.csv"], "are flags of `merjax rescore LOG`"),
         (["report", "runs/a", "--no-crop"], "there is no flag --no-crop; did you mean --no-crops?"),
         (["report", "--rescore", "log.txt", "--clips", "a b.csv"], "write: merjax rescore log.txt --clips 'a b.csv'\n"),
-        (["rescore"], "the following arguments are required: LOG"),
+        (["rescore"], "name a log, or a table of found intervals with --intervals FOUND.csv --truth TRUTH.csv"),
         (["rescore", "log.txt", "other.txt"], "`other.txt` is one word too many"),
         (["check"], "there is no release to read"),
         (["check", "--casme2-classes", "x.xlsx"], "add --casme2 DIR"),

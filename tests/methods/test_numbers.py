@@ -1,7 +1,7 @@
 """No setting is accepted and then ignored: each number reaches the programs of its stage, every other key is read by name."""
 
 import ast
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
 import jax
@@ -28,7 +28,7 @@ def numbers_of(section: str, config):
     """A run's numbers for the stage that a section of the config describes."""
     spec = RunId(config, 0, 0)
     if section == "peer":
-        return flow_numbers(experiment_of(flow_images()), spec)
+        return flow_numbers(experiment_of(flow_images()), RunId(replace(config, method="off_apexnet"), 0, 0))
     small = small_experiment()
     return spatial_numbers(small, spec) if section == "spatial" else temporal_numbers(small, spec, FEATURES)
 

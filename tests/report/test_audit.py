@@ -49,7 +49,7 @@ def test_every_place_that_shows_a_row_of_the_leak_says_that_it_leaks(reported):
         if line.lstrip().startswith("half"):
             assert KNOWN.split()[0] in line
             assert KNOWN.split()[-1] in line + next_line
-    for path in out.glob("*.csv"):
+    for path in {*out.glob("*.csv")} - {out / "ensembles.csv"}:  # a row that leaks is in no ensemble
         table = pd.read_csv(path)
         leaking = table[table["entry"].str.startswith("half")]
         assert len(leaking), path

@@ -125,7 +125,7 @@ INNER = [  # further steps: where, what is thrown there, what is called, what wa
     (
         merjax.sweeps.running.planned,
         "planned",
-        lambda: merjax.cli.sweep._print_plan(_sweep(), Path("runs/x"), None, None),
+        lambda: merjax.cli.sweep._print_plan(_sweep(), Path("runs/x"), None, None, None),
         "planning the sweep in runs/x",
     ),
     (
