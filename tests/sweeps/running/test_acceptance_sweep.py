@@ -10,6 +10,7 @@ import pytest
 from support.places import LONDON
 from support.training import CountingEngine
 
+import merjax.methods.runs
 import merjax.sweeps.running.train_chunk
 from merjax.datasets import read_casme2, read_smic
 from merjax.engine.checkpoints import Checkpoints
@@ -76,7 +77,7 @@ def swept(plan, tmp_path_factory) -> tuple[pd.DataFrame, list[tuple[str, str]], 
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(jax, "local_devices", lambda: jax.devices()[:1])
-        patch.setattr(merjax.sweeps.running.train_chunk, "Engine", counting)
+        patch.setattr(merjax.methods.runs, "Engine", counting)
         patch.setattr(Checkpoints, "_save", lambda *args: None)  # 25 MB per run, in which other tests take an interest
         jax.monitoring.register_event_duration_secs_listener(note)
         try:

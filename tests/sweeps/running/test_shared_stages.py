@@ -17,6 +17,7 @@ import pytest
 from support.commands import checkout_environment
 from support.small_experiment import BASE, SHARED, small_experiment, small_plan, use_small_experiment
 
+import merjax.methods.runs
 import merjax.sweeps.plan
 import merjax.sweeps.running.shared_stages
 import merjax.sweeps.running.take_chunks
@@ -45,7 +46,7 @@ def one_engine() -> Engine:
 
 def use_one_engine(setattr) -> None:
     use_small_experiment(setattr)
-    setattr(merjax.sweeps.running.train_chunk, "Engine", lambda *args: one_engine())
+    setattr(merjax.methods.runs, "Engine", lambda *args: one_engine())
 
 
 @pytest.fixture(autouse=True)
