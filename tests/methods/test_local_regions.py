@@ -251,7 +251,10 @@ def test_patches_train_on_the_folds_training_clips_alone(data, monkeypatch):
 
 
 def patches_train_on_a_folds_training_clips_alone(data, fold, engine):
-    specs = [RunId(make_config(SETTINGS, AUTHORS), 0, fold)]
+    config = make_config(
+        SETTINGS, AUTHORS, {"spatial.batch": 24, "temporal.batch": 8}
+    )  # none is of held-out clips alone
+    specs = [RunId(config, 0, fold)]
     one = trained_by(jobs, data, specs, engine)
     held_out_S = data.folds[fold].test_N[data.clip_S]
     crops = {
