@@ -159,7 +159,7 @@ def _together(spec: SearchSpec, batch: int) -> str:
 
     first = drawn_without_scores(spec.sampler, spec.trials)
     if first == spec.trials:
-        return "all at a time"
+        return "all together"
     return f"{batch} at a time" + (f" after {first}, which are drawn without scores," if first > batch else "")
 
 

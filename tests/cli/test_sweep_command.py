@@ -134,7 +134,7 @@ def test_the_plan_of_a_search_tells_how_it_goes_and_that_its_trials_are_examples
     code, out, _ = say("mine.yaml", "engine.chunk=8", "engine.workers=1", "--plan", text=SEARCH)
     assert code == 0
     assert (
-        "search: 5 proposals by random, all at a time, each scored by UF1 on 20 % of each fold's training subjects;"
+        "search: 5 proposals by random, all together, each scored by UF1 on 20 % of each fold's training subjects;"
         in out
     )
     assert "then each of the 4 folds is trained with what it chose, 4 further runs" in out
