@@ -116,10 +116,11 @@ def _from_releases(asked: argparse.Namespace, console: Console) -> "Store":
 
 
 def _added(asked: argparse.Namespace, console: Console) -> "Store":
-    if asked.colour or (asked.geometry, asked.align, asked.faces) != ("ours", "first", "picture"):
+    of_crops = (asked.colour, asked.kind, asked.overrides, asked.landmark_model)
+    if any(of_crops) or (asked.geometry, asked.align, asked.faces) != ("ours", "first", "picture"):
         raise MerjaxError(
-            "--features without a release adds to a store whose crops are cut: leave out --colour, --geometry, --align and "
-            "--faces, or name the release"
+            "--features without a release adds to a store whose crops are cut: leave out --colour, --geometry, --align, "
+            "--faces, --kind, --overrides and --landmark-model, or name the release"
         )
 
     from merjax.stores.adding_features import add_features

@@ -143,7 +143,18 @@ def add_release_flags(parser: Parser) -> None:
 
 
 def named_databases(asked: argparse.Namespace) -> list[DatabaseFlags]:
-    """The databases whose releases a command line names."""
+    """The databases whose releases a command line names.
+
+    Raises:
+        MerjaxError: a flag is given without its release.
+    """
+    for database in DATABASES:
+        for word in (*database.sheets, *database.rules):
+            if getattr(asked, f"{database.name}_{word}") and not getattr(asked, database.name):
+                raise MerjaxError(
+                    f"{_flag(f'{database.name}_{word}')} is for a release that is not named: add {database.flag} "
+                    f"{database.takes['metavar']}"
+                )
     return [database for database in DATABASES if getattr(asked, database.name)]
 
 
@@ -154,13 +165,6 @@ def read_releases(asked: argparse.Namespace) -> "list[Release]":
         MerjaxError: no release is named, a flag is given without its release, `--kind` concerns none of the releases, or a
             release cannot be read.
     """
-    for database in DATABASES:
-        for word in (*database.sheets, *database.rules):
-            if getattr(asked, f"{database.name}_{word}") and not getattr(asked, database.name):
-                raise MerjaxError(
-                    f"{_flag(f'{database.name}_{word}')} is for a release that is not named: add {database.flag} "
-                    f"{database.takes['metavar']}"
-                )
     named = named_databases(asked)
     if not named:
         flags = ", ".join(f"{database.flag} {database.takes['metavar']}" for database in DATABASES)

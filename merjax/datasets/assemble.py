@@ -61,9 +61,9 @@ def assemble(
     clips = []
     for key in sorted(by_key):
         row = by_key[key]
-        clip, remarks = _joined(database, row, places.get(folded(row.place), []), counters, beyond)
-        if wrong := refuse(row):
-            clip, remarks = None, [wrong]
+        own = places.get(folded(row.place), [])
+        wrong = refuse(row)
+        clip, remarks = (None, [wrong]) if wrong else _joined(database, row, own, counters, beyond)
         if remarks == [_NO_FOLDER]:
             remarks = [_NO_FOLDER + _renamed(row, folders)]
         clips += [clip] if clip else []

@@ -58,6 +58,7 @@ def read_casme1(
 
     >>> release = merjax.read_casme1("data/casme1")
     >>> release.clips[0].key, release.clips[0].emotion, release.clips[0].fps
+    ('casme1/sub01/EP01_1', 'disgust', 60.0)
 
     Args:
         root: the folder of subjects (`sub01`, ...), or a folder above it.
@@ -80,8 +81,7 @@ def read_casme1(
     else:
         sheet = given_sheet(annotations, CLIP_COLUMNS, _CLIP, _FLAG, _GIVEN)
     rows, discrepancies = rows_of(sheet, DATABASES["casme1"])
-    discrepancies += of_release("casme1", [*_assumed(sheet), *passed_over])
-    discrepancies += beside.passed_over("casme1")
+    discrepancies += of_release("casme1", [*_assumed(sheet), *passed_over, *beside.passed_over])
     rows, renamed = _in_their_folders(named_apart(rows), folders)
     return assemble("casme1", root, rows, folders, [*discrepancies, *renamed], overrides)
 

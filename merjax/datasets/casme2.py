@@ -13,7 +13,7 @@ from merjax.datasets.assemble import assemble, of_release
 from merjax.datasets.clip import DATABASES, Discrepancy, Release
 from merjax.datasets.folders import FolderLayout, find_folders, first_image, upwards
 from merjax.datasets.overrides import Overrides
-from merjax.datasets.sheets import CLASS_COLUMNS, CLIP_COLUMNS, FilesBeside, choose_sheet, given_sheet, sheets_beside
+from merjax.datasets.sheets import CLASS_COLUMNS, CLIP_COLUMNS, FilesBeside, choose_sheet, sheet_if_any
 from merjax.system.columns import Sheet
 from merjax.system.paths import user_path
 
@@ -72,29 +72,21 @@ def read_casme2(
     discrepancies += of_release("casme2", passed_over)
     class_sheet: Sheet | None = sheet
     if classes is not None or "objective_class" not in sheet.titles:
-        class_sheet = _class_sheet(classes, beside)
+        class_sheet = sheet_if_any(classes, beside, CLASS_COLUMNS, _CLIP, _CLASSES_FLAG, "sheets of objective classes")
         joined, more = _with_classes(rows, class_sheet)
         discrepancies += more
         if class_sheet is not None:
             discrepancies += _other_classes(rows, joined, sheet, class_sheet)
         rows = joined
-    discrepancies += beside.passed_over("casme2")
+    discrepancies += of_release("casme2", beside.passed_over)
     return assemble("casme2", root, rows, folders, discrepancies, overrides, class_sheet=class_sheet)
-
-
-def _class_sheet(given: str | Path | None, beside: FilesBeside) -> Sheet | None:
-    """The sheet of objective classes that the user gave, or else the only one of this database beside the release, or None."""
-    if given:
-        return given_sheet(given, CLASS_COLUMNS, _CLIP, _CLASSES_FLAG)
-    sheets = [found for found in sheets_beside(beside, CLASS_COLUMNS, _CLIP) if isinstance(found, Sheet)]
-    return beside.one_of(sheets, "sheets of objective classes", _CLASSES_FLAG) if sheets else None
 
 
 def _with_classes(rows: list[Row], sheet: Sheet | None) -> tuple[list[Row], list[Discrepancy]]:
     """Rows with the classes of a sheet, and a discrepancy for each row that has no match."""
     if sheet is None:
         reason = f"no sheet of objective classes: the AU rule is used instead; give one by {_CLASSES_FLAG}"
-        return rows, [Discrepancy("casme2", "", "", reason, dropped=False)]
+        return rows, of_release("casme2", [reason])
     classes: dict[Key, int | None] = {}
     coded = {(row.subject, row.name) for row in rows}
     joined, discrepancies, told = [], [], set()

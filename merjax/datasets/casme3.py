@@ -58,7 +58,8 @@ def read_casme3(
     `release.version` is "v1" or "v2", by the number of rows. What was assumed is said in `discrepancies`.
 
     >>> release = merjax.read_casme3("data/casme3")
-    >>> release.clips[0].key, release.clips[0].emotion, release.clips[0].objective_class, release.version
+    >>> release.clips[0].key, release.clips[0].emotion, release.clips[0].objective_class
+    ('casme3/spNO.1/a_176', 'disgust', 3)
 
     Args:
         root: the folder of subjects (`spNO.1`, ...) or of ready-made clips (`spNO.1_b_166`, ...), or a folder above it.
@@ -87,7 +88,7 @@ def read_casme3(
         root,
         [_placed(row, recordings) for row in annotated.rows],
         _without(recordings, damaged),
-        [*of_release("casme3", told), *annotated.told, *beside.passed_over("casme3")],
+        of_release("casme3", told) + annotated.told + of_release("casme3", beside.passed_over),
         overrides,
         kind=kind,
         published=_ALL_OF_V2 if kind == "all" else _PUBLISHED.get(version, {}).get(kind, _PUBLISHED["v2"][kind]),

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from merjax.datasets.annotations import Key, Row
+from merjax.datasets.assemble import of_release
 from merjax.datasets.clip import DATABASES, Discrepancy
 from merjax.datasets.recordings import Kinds, rows_of_kinds
 from merjax.datasets.sheets import COLUMNS, FilesBeside, choose_sheet, given_sheet, sheets_beside
@@ -60,7 +61,7 @@ def find_sheets(given: str | Path | Sequence[str | Path] | None, beside: FilesBe
         found[role].append(given_sheet(path, needed, _RECORDING, FLAG))
     for role, needed in (("emotions", _EMOTIONS), ("frames", _FRAMES)):
         if not found[role]:
-            found[role] = [s for s in sheets_beside(beside, needed, _RECORDING) if isinstance(s, Sheet)]
+            found[role] = sheets_beside(beside, needed, _RECORDING)
     sheets = Sheets(*(beside.one_of(own, f"sheets of {role}", FLAG) if own else None for role, own in found.items()))
     return sheets if any(sheets) else Sheets(choose_sheet(None, beside, _EMOTIONS, _RECORDING, FLAG), None)
 
@@ -94,7 +95,8 @@ def read_annotations(sheets: Sheets, kind: Kinds) -> Annotations:
                 "macro-expressions stand in the sheet AU+Emotion (Subject, Filename, Onset, Apex, Offset, AU, Expression type) "
                 f"of CAS(ME)3_part_A_v2.xls, which was not found; give it by {FLAG}"
             )
-        return Annotations(rows["emotions"] or rows["frames"], told + _alone(emotions), emotions or frames)
+        told += of_release("casme3", [_alone(emotions)])
+        return Annotations(rows["emotions"] or rows["frames"], told, emotions or frames)
     macro = [row for row in rows["frames"] if row.kind == "macro"]
     micro = [row for row in rows["frames"] if row.kind == "micro"]
     if len(micro) != len(rows["emotions"]):
@@ -102,24 +104,19 @@ def read_annotations(sheets: Sheets, kind: Kinds) -> Annotations:
             f"{emotions.path.name} has {len(rows['emotions'])} micro-expressions and {frames.path.name} {len(micro)}: they are "
             f"of different versions, and all is taken from the former; give two sheets of one version by {FLAG}"
         )
-        return Annotations([*rows["emotions"], *macro], [*told, _of_all(reason)], emotions)
+        return Annotations([*rows["emotions"], *macro], told + of_release("casme3", [reason]), emotions)
     joined, differing = _joined(rows["emotions"], micro, emotions, frames)
     return Annotations([*joined, *macro], told + differing, emotions)
 
 
-def _of_all(reason: str) -> Discrepancy:
-    return Discrepancy("casme3", "", "", reason, dropped=False)
-
-
-def _alone(emotions: Sheet | None) -> list[Discrepancy]:
+def _alone(emotions: Sheet | None) -> str:
     """What is to be said where only one of the two sheets is there."""
     if emotions is None:
-        return [_of_all(f"no sheet JpgIndex: micro-expressions have no emotion; give it by {FLAG}")]
-    reason = (
+        return f"no sheet JpgIndex: micro-expressions have no emotion; give it by {FLAG}"
+    return (
         f"no sheet AU+Emotion: frames are those of {emotions.path.name}, of which v2 is known to be wrong in four rows; "
         f"give CAS(ME)3_part_A_v2.xls by {FLAG} as well"
     )
-    return [_of_all(reason)]
 
 
 def _as_others(sheet: Sheet) -> Sheet:

@@ -63,6 +63,7 @@ def read_casme_squared(
 
     >>> release = merjax.read_casme_squared("data/casme_squared", kind="all")
     >>> release.clips[0].key, release.clips[0].emotion, release.clips[0].kind
+    ('casme_squared/s15/disgust1_1', 'negative', 'micro')
 
     Args:
         root: the folder of subjects (`s15`, ...), or a folder above it.
@@ -90,7 +91,7 @@ def read_casme_squared(
     placed = [replace(row, folder=coding.films.get(row.name.rpartition("_")[0].lower(), "")) for row in read]
     rows, changed = _with_offsets(placed, offsets, kind)
     told = [counted(placed, _PUBLISHED), *coding.told, *_recordings_told(len(recordings.folders))]
-    discrepancies += [*of_release("casme_squared", told), *changed, *beside.passed_over("casme_squared")]
+    discrepancies += of_release("casme_squared", told) + changed + of_release("casme_squared", beside.passed_over)
     return cut_out(
         "casme_squared",
         root,

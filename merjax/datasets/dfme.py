@@ -23,7 +23,7 @@ _NEEDED = ("subject", "clip", "onset", "apex", "offset", "emotion")
 _CLIP = re.compile(r"sub\d+_\d+", re.IGNORECASE)
 _FOLDER = re.compile(rf"{_CLIP.pattern}(?!\d).*", re.IGNORECASE)  # an unzip program may have added " (1)" to its name
 _TEST = re.compile(r"test[\W_]*(?:data|set)?[\W_]*([ab])(?![a-z])", re.IGNORECASE)
-PARTS = {"train": (1856, 176), "test A": (474, 42), "test B": (299, 41)}  # published clips and people
+_PARTS = {"train": (1856, 176), "test A": (474, 42), "test B": (299, 41)}  # published clips and people
 
 _subject = DATABASES["dfme"].subject
 
@@ -49,6 +49,7 @@ def read_dfme(
 
     >>> release = merjax.read_dfme("data/dfme")
     >>> release.clips[0].key, release.clips[0].onset, release.clips[0].fps, release.clips[0].part
+    ('dfme/sub0001/sub0001_01', 0, 200.0, 'train')
 
     Args:
         root: the folder of clips, or a folder above the parts.
@@ -75,9 +76,9 @@ def read_dfme(
         of_sheet, told = rows_of(sheet, DATABASES["dfme"])
         rows += [replace(row, part=lie_in.get(folded(row.place)) or _part_named(sheet.path.stem)) for row in of_sheet]
         discrepancies += [*told, *_without_rates(sheet)]
-    discrepancies += [*beside.passed_over("dfme"), *of_release("dfme", _told_of_parts(rows))]
-    there = {row.part for row in rows} & PARTS.keys()
-    published = Published(*(sum(PARTS[part][i] for part in there) for i in (0, 1))) if there else None
+    discrepancies += of_release("dfme", [*beside.passed_over, *_told_of_parts(rows)])
+    there = {row.part for row in rows} & _PARTS.keys()
+    published = Published(*(sum(_PARTS[part][i] for part in there) for i in (0, 1))) if there else None
     return assemble("dfme", root, rows, folders, discrepancies, overrides, published=published)
 
 
@@ -103,7 +104,7 @@ def _without_rates(sheet: Sheet) -> list[Discrepancy]:
 
 
 def _told_of_parts(rows: Sequence[Row]) -> list[str]:
-    by_part: Mapping[str, list[Row]] = {part: [row for row in rows if row.part == part] for part in (*PARTS, "")}
+    by_part: Mapping[str, list[Row]] = {part: [row for row in rows if row.part == part] for part in (*_PARTS, "")}
     told = []
     for part, own in by_part.items():
         clips, people = len(own), len({row.subject for row in own})
@@ -114,10 +115,10 @@ def _told_of_parts(rows: Sequence[Row]) -> list[str]:
                 f"{clips} clips lie in no part that can be told: name their folder or sheet train, testA or testB, or the "
                 "official split leaves them out"
             )
-        elif (clips, people) == PARTS[part]:
+        elif (clips, people) == _PARTS[part]:
             told.append(f"{part}: {clips:,} clips of {people} people are annotated, as published")
         else:
-            published, all_people = PARTS[part]
+            published, all_people = _PARTS[part]
             told.append(
                 f"{part}: {clips:,} clips of {people} people are annotated, NOT the published {published:,} of {all_people}"
             )

@@ -54,6 +54,7 @@ def read_mmew(
 
     >>> release = merjax.read_mmew("data/mmew")
     >>> release.clips[0].key, release.clips[0].emotion, release.clips[0].fps
+    ('mmew/S01/S01-04-001', 'disgust', 90.0)
 
     Args:
         root: the folder of emotions, or of subjects, or a folder above it (`MMEW_Final`).
@@ -73,8 +74,8 @@ def read_mmew(
     beside = FilesBeside(upwards(base, root))
     sheet = choose_sheet(annotations, beside, CLIP_COLUMNS, _CLIP, _FLAG)
     rows, discrepancies = rows_of(sheet, DATABASES["mmew"])
-    discrepancies += of_release("mmew", [*_ASSUMED, *_other_emotions(rows, folders), *passed_over])
-    discrepancies += beside.passed_over("mmew")
+    told = [*_ASSUMED, *_other_emotions(rows, folders), *passed_over, *beside.passed_over]
+    discrepancies += of_release("mmew", told)
     return assemble("mmew", root, rows, folders, discrepancies, overrides)
 
 

@@ -52,8 +52,7 @@ def read_overrides(overrides: Overrides | None, database: str) -> Corrections:
     """
     if overrides is None:
         return Corrections("", {}, {})
-    source = "overrides" if isinstance(overrides, Mapping) else str(overrides)
-    content = content_of(overrides)
+    source, content = source_of(overrides), content_of(overrides)
     if not all(isinstance(section, Mapping) or is_nothing(section) for section in content.values()):
         raise MerjaxError(
             f"{source}: expected databases ({', '.join(DATABASES)}) with 'subject/clip: {{field: value}}' below"
@@ -80,6 +79,11 @@ def read_overrides(overrides: Overrides | None, database: str) -> Corrections:
                 f"{source}: all clips of {database} can have the same fps and nothing else; name the clips"
             )
     return Corrections(source, of_all, of_clips)
+
+
+def source_of(overrides: Overrides) -> str:
+    """What messages call overrides: their file, if they are one."""
+    return "overrides" if isinstance(overrides, Mapping) else str(overrides)
 
 
 def content_of(overrides: Overrides) -> Mapping[str, Any]:

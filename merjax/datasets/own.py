@@ -10,7 +10,7 @@ from merjax.datasets.assemble import assemble, named_apart, of_release
 from merjax.datasets.clip import Discrepancy, Release, database_named
 from merjax.datasets.coded_units import coded_units
 from merjax.datasets.folders import IMAGES, Folder, frames_of
-from merjax.datasets.overrides import OWN, Overrides, content_of, section_of
+from merjax.datasets.overrides import OWN, Overrides, content_of, section_of, source_of
 from merjax.datasets.shown import several
 from merjax.system.columns import Column, Sheet, read_sheet
 from merjax.system.errors import MerjaxError, meant
@@ -72,6 +72,7 @@ def read_own(clips: str | Path, *, overrides: Overrides | None = None) -> list[R
 
     >>> release, = merjax.read_own("data/own/clips.csv")
     >>> release.clips[0].key, release.clips[0].emotion, release.clips[0].n_frames
+    ('own/anna/001_1_1', 'tense', 68)
 
     Args:
         clips: the list, as text (.csv, .tsv) or a workbook.
@@ -103,11 +104,14 @@ def read_own(clips: str | Path, *, overrides: Overrides | None = None) -> list[R
 
 def _refuse_unknown(overrides: Overrides | None, databases: Iterable[str]) -> None:
     """Refuse corrections of own data that the list does not name."""
+    if overrides is None:
+        return
     known = {section_of(database) for database in databases}
-    for section in {} if overrides is None else content_of(overrides):
+    for section in content_of(overrides):
         if str(section).partition(" ")[0] == OWN and section not in known:
             raise MerjaxError(
-                f"overrides: the list names no clip of '{section}'; write {', '.join(sorted(known))}{meant(section, known)}"
+                f"{source_of(overrides)}: the list names no clip of '{section}'; write {', '.join(sorted(known))}"
+                f"{meant(section, known)}"
             )
 
 

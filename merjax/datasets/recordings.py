@@ -121,9 +121,9 @@ def cut_out(
         MerjaxError: see `assemble`; or not one annotated recording is there.
     """
     places = {folded(row.place) for row in rows if kind in (row.kind, "all")}
-    told: list[str] = []
+    passed_over: list[str] = []
     folders = [
-        Folder(place, path, _Listed(path, recordings.damaged.get(path, ()), told))
+        Folder(place, path, _Listed(path, recordings.damaged.get(path, ()), passed_over))
         for place in sorted(places & recordings.folders.keys())
         for path in recordings.folders[place]
     ]
@@ -133,21 +133,22 @@ def cut_out(
             f"{root}: none of the {several(len(places), 'annotated recording')} is there (the sheet's first is {asked}, the "
             f"folder's {there}); check that sheet and images belong together"
         )
+    told = [*recordings.told]
     if unused := len(recordings.folders.keys() - places):
         what = "expression" if kind == "all" else f"{kind}-expression"
-        recordings.told.append(f"{unused} of {len(recordings.folders)} recordings have no annotated {what}")
+        told.append(f"{unused} of {len(recordings.folders)} recordings have no annotated {what}")
     release = assemble(
         database,
         root,
         rows,
         folders,
-        [*discrepancies, *of_release(database, recordings.told)],
+        [*discrepancies, *of_release(database, told)],
         overrides,
         wanted=lambda row: kind in (row.kind, "all"),
         published=published,
         **how,
     )
-    return replace(release, discrepancies=(*release.discrepancies, *of_release(database, told)))
+    return replace(release, discrepancies=(*release.discrepancies, *of_release(database, passed_over)))
 
 
 class _Listed(Mapping[int, list[Path]]):

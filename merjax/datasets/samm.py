@@ -54,7 +54,6 @@ def read_samm(
     beside = FilesBeside(upwards(base, root))
     sheet = choose_sheet(annotations, beside, CLIP_COLUMNS, _CLIP, "--samm-annotations")
     rows, discrepancies = rows_of(sheet, DATABASES["samm"])
-    discrepancies += of_release("samm", passed_over)
-    discrepancies += beside.passed_over("samm")
+    discrepancies += of_release("samm", [*passed_over, *beside.passed_over])
     class_sheet = sheet if "objective_class" in sheet.titles else None
     return assemble("samm", root, rows, folders, discrepancies, overrides, class_sheet=class_sheet)

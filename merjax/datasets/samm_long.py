@@ -14,7 +14,7 @@ from merjax.datasets.clip import DATABASES, Discrepancy, Kind, Published, Releas
 from merjax.datasets.folders import FolderLayout, upwards
 from merjax.datasets.overrides import Overrides
 from merjax.datasets.recordings import Kinds, counted, cut_out, find_recordings, rows_of_kinds
-from merjax.datasets.sheets import CLIP_COLUMNS, FilesBeside, choose_sheet, given_sheet, sheets_beside
+from merjax.datasets.sheets import CLIP_COLUMNS, FilesBeside, choose_sheet, sheet_if_any
 from merjax.system.columns import Sheet
 from merjax.system.paths import user_path
 
@@ -56,6 +56,7 @@ def read_samm_long(
 
     >>> release = merjax.read_samm_long("data/samm_long", kind="all")
     >>> release.clips[0].key, release.clips[0].kind, release.clips[0].fps
+    ('samm_long/001/001_1_1', 'micro', 200.0)
 
     Args:
         root: the folder of recordings (`006_1`, ...), or a folder above it.
@@ -82,11 +83,11 @@ def read_samm_long(
     rows = [replace(row, folder=row.name.rpartition("_")[0]) for row in rows]
     told = [counted(rows, _PUBLISHED), *fractions]
     told += ["macro-expressions have no emotion: no sheet gives one"] if kind != "micro" else []
-    emotion_sheet = _emotion_sheet(emotions, beside)
+    emotion_sheet = sheet_if_any(emotions, beside, CLIP_COLUMNS, _CLIP, _EMOTIONS_FLAG, "sheets of SAMM's emotions")
     if kind != "macro":
         rows, missing = _with_emotions(rows, emotion_sheet)
         discrepancies += missing
-    discrepancies += [*of_release("samm_long", told), *beside.passed_over("samm_long")]
+    discrepancies += of_release("samm_long", [*told, *beside.passed_over])
     class_sheet = emotion_sheet if emotion_sheet and "objective_class" in emotion_sheet.titles else None
     return cut_out(
         "samm_long",
@@ -115,14 +116,6 @@ def _whole(text: str) -> str:
     if not match or (len(match[2]) == 3 and not int(match[2])):  # 1,000 may be a thousand
         return text
     return str(round(float(f"{match[1]}.{match[2]}")))
-
-
-def _emotion_sheet(given: str | Path | None, beside: FilesBeside) -> Sheet | None:
-    """SAMM's sheet that the user gave, or else the only one beside the release, or None."""
-    if given is not None:
-        return given_sheet(given, CLIP_COLUMNS, _CLIP, _EMOTIONS_FLAG)
-    sheets = [found for found in sheets_beside(beside, CLIP_COLUMNS, _CLIP) if isinstance(found, Sheet)]
-    return beside.one_of(sheets, "sheets of SAMM's emotions", _EMOTIONS_FLAG) if sheets else None
 
 
 def _with_emotions(rows: Sequence[Row], sheet: Sheet | None) -> tuple[list[Row], list[Discrepancy]]:

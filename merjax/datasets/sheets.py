@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 
-from merjax.datasets.clip import Discrepancy
 from merjax.system.columns import Column, Columns, Sheet, known_titles, only_sheet, read_sheet
 from merjax.system.errors import MerjaxError
 from merjax.system.paths import is_foreign, lacks_own_content, user_path
@@ -98,11 +97,11 @@ class FilesBeside:
                 raise MerjaxError(f"'{sheet.path}' and '{other.path}' name the same clips and differ; choose by {flag}")
         return kept
 
-    def passed_over(self, database: str) -> list[Discrepancy]:
-        """The files that could not be read, if sheets were looked for, and copies of those that were."""
+    @property
+    def passed_over(self) -> list[str]:
+        """Sentences about the files that could not be read, if sheets were looked for, and about copies of those that were."""
         unreadable = [str(found) for found in self.__dict__.get("read", {}).values() if isinstance(found, MerjaxError)]
-        reasons = [f"passed over: {reason}" for reason in (*unreadable, *self._copies)]
-        return [Discrepancy(database, "", "", reason, dropped=False) for reason in reasons]
+        return [f"passed over: {reason}" for reason in (*unreadable, *self._copies)]
 
 
 _INTERVAL = ("onset", "apex", "offset", "emotion")
@@ -131,13 +130,32 @@ def choose_sheet(
     Raises:
         MerjaxError: the given sheet does not fit, or none was found, or several that differ.
     """
+    if sheet := sheet_if_any(given, beside, needed, clip, flag, "sheets of this database"):
+        return sheet
+    raise _no_sheet(beside, needed, clip, flag)
+
+
+def sheet_if_any(
+    given: str | Path | None,
+    beside: FilesBeside,
+    needed: Sequence[str],
+    clip: re.Pattern[str],
+    flag: str,
+    what: str,
+) -> Sheet | None:
+    """The sheet that the user gave, or else the only one beside the release, or None if there is none.
+
+    Args:
+        given, beside, needed, clip, flag: see `choose_sheet`.
+        what: what several sheets that differ are called in the message.
+
+    Raises:
+        MerjaxError: the given sheet does not fit, or there are several that differ.
+    """
     if given is not None:
         return given_sheet(given, needed, clip, flag, beside.columns)
-    looked_at = sheets_beside(beside, needed, clip)
-    sheets = [found for found in looked_at if isinstance(found, Sheet)]
-    if sheets:
-        return beside.one_of(sheets, "sheets of this database", flag)
-    raise _no_sheet(beside, needed, flag, looked_at)
+    sheets = sheets_beside(beside, needed, clip)
+    return beside.one_of(sheets, what, flag) if sheets else None
 
 
 def choose_sheets(
@@ -154,16 +172,15 @@ def choose_sheets(
     """
     if given is not None:
         return beside.parts([given_sheet(path, needed, clip, flag, beside.columns) for path in given], flag)
-    looked_at = sheets_beside(beside, needed, clip)
-    if sheets := [found for found in looked_at if isinstance(found, Sheet)]:
+    if sheets := sheets_beside(beside, needed, clip):
         return beside.parts(sheets, flag)
-    raise _no_sheet(beside, needed, flag, looked_at)
+    raise _no_sheet(beside, needed, clip, flag)
 
 
-def _no_sheet(beside: FilesBeside, needed: Sequence[str], flag: str, looked_at: Sequence[object]) -> MerjaxError:
+def _no_sheet(beside: FilesBeside, needed: Sequence[str], clip: re.Pattern[str], flag: str) -> MerjaxError:
     titles = ", ".join(beside.columns[column].title for column in needed)
     where = " or ".join(f"'{folder}'" for folder in beside.folders)
-    files = "; ".join(map(str, looked_at)) or f"no {', '.join(SUFFIXES)} file"
+    files = "; ".join(map(str, _looked_at(beside, needed, clip))) or f"no {', '.join(SUFFIXES)} file"
     return MerjaxError(
         f"no sheet of this database with the columns {titles} in {where}; give it by {flag} (looked at: {files})"
     )
@@ -186,8 +203,13 @@ def given_sheet(
     return sheet
 
 
-def sheets_beside(beside: FilesBeside, needed: Sequence[str], clip: re.Pattern[str]) -> list[Sheet | MerjaxError]:
-    """For each file beside a release its one sheet of this database, or why there is none; see `choose_sheet`."""
+def sheets_beside(beside: FilesBeside, needed: Sequence[str], clip: re.Pattern[str]) -> list[Sheet]:
+    """The sheets of this database in the files beside a release; see `choose_sheet`."""
+    return [found for found in _looked_at(beside, needed, clip) if isinstance(found, Sheet)]
+
+
+def _looked_at(beside: FilesBeside, needed: Sequence[str], clip: re.Pattern[str]) -> list[Sheet | MerjaxError]:
+    """For each file beside a release its one sheet of this database, or why there is none."""
     return [
         found if isinstance(found, MerjaxError) else _of_another_database(found, clip) or found
         for found in beside.sheets(needed)

@@ -14,8 +14,8 @@ _POINTS = ((9.53, 11.06), (21.40, 10.92), (10.26, 22.12), (20.58, 22.26))
 
 
 def mosaic(picture_28x28xC: UInt8[np.ndarray, "28 28 channels"]) -> UInt8[np.ndarray, "28 28 channels"]:
-    """Four 14 x 14 crops of a picture of 28 x 28 pixels: above the left eye and the left corner of the mouth, below the right
-    ones. Left is the left of the picture."""
+    """Four 14 x 14 crops of a picture of 28 x 28 pixels: in the upper row the left eye and the left corner of the mouth, in the
+    lower row the right ones. Left is the left of the picture."""
     first = np.clip(np.array(_POINTS), _HALF, SIDE - _HALF).astype(int) - _HALF  # so that every crop fits
     crops = [picture_28x28xC[row : row + 2 * _HALF, column : column + 2 * _HALF] for row, column in first]
     return np.vstack([np.hstack(crops[:2]), np.hstack(crops[2:])])

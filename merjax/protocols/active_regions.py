@@ -19,7 +19,7 @@ _TABLE_1 = {
 _FEAR = ("mouth",)
 # Nor does it have "others". Of CASME II's 99, SAMM's 26 and CAS(ME)^3's 161 clips, 71, 54 and 24 % code eye units, 28, 46 and
 # 65 % mouth units, and at most 5 % others: no kind of movement prevails. The measured shares of all emotions, and what
-# threshold gives Table 1, are in docs/data.md.
+# threshold gives Table 1, are in docs/protocols.md.
 _OTHERS = ("eyes", "mouth")
 _ALIKE = {"other": "others", "happy": "happiness", "sad": "sadness"}  # in the words of SAMM and CAS(ME)^3
 # Not in the paper; measured shares of action units per class. I: mouth .98. II: eyes .93. III: eyes .99. IV: nose .97,

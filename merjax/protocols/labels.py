@@ -99,7 +99,6 @@ def _region_targets(label: _Label, scheme: LabelScheme) -> list[int]:
     classes_of = [scheme.region_classes[region.kind] for region in REGIONS]
     if scheme.several:
         return [int(_targets(Task(classes, several=True), [label.names])[0]) for classes in classes_of]
-    name = label.names[0]
     (name,) = label.names
     shown = [
         name if region.kind in label.kinds and name in classes else NONE

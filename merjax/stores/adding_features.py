@@ -103,17 +103,15 @@ class _Job(NamedTuple):
 
 
 def _held(store: Store, feature: Feature) -> bool:
-    """Whether a store holds a feature; if it does not, it can be made from what is there.
+    """Whether a store holds a feature.
 
     Raises:
-        MerjaxError: it cannot, or a feature of this name was made in another way.
+        MerjaxError: the store cannot give it, or holds one of this name that was made in another way.
     """
-    if store.features.get(feature.name) is None:
-        _refuse_impossible(store, feature)
+    _refuse_impossible(store, feature)
+    if feature.name not in store.features:
         return False
     held = store.features[feature.name].settings
-    if not store.crops:  # a ready image is what it is
-        return True
     if differing := [key for key, value in feature.settings.items() if held.get(key, value) != value]:
         said = ", ".join(f"{key} {held[key]}" for key in differing)
         raise MerjaxError(

@@ -30,13 +30,18 @@ def side_of(name: str) -> int:
     Raises:
         MerjaxError: no feature with one picture per clip has this name.
     """
-    if flow := re.fullmatch(r"flow([1-9]\d{0,2})", name):
-        return int(flow[1])
-    if name not in _SIDES:
+    side = _SIDES.get(name, _flow_side(name))
+    if side is None:
         pictures = [known for known in NAMES if known != MOTION]
         near = meant(name, pictures) or f"; write any of {', '.join(pictures)}"
         raise MerjaxError(f'there is no feature "{name}" with one picture per clip{near}')
-    return _SIDES[name]
+    return side
+
+
+def _flow_side(name: str) -> int | None:
+    """The size in the name of a flow image, as in "flow28"; None if it is another name."""
+    flow = re.fullmatch(r"flow([1-9]\d{0,2})", name)
+    return int(flow[1]) if flow else None
 
 
 @dataclass(frozen=True)
@@ -91,9 +96,10 @@ def features_of(words: str | Iterable[str]) -> tuple[Feature, ...]:
 
 def _feature_of(word: str) -> Feature:
     name, *settings = (part.strip() for part in word.split(":"))
-    if name != MOTION and not re.fullmatch(r"flow([1-9]\d{0,2})", name) and name not in _SIDES:
+    side = _flow_side(name)
+    if side is None and name not in (MOTION, *_SIDES):
         raise MerjaxError(f'there is no feature "{name}"{meant(name, NAMES) or "; write any of " + ", ".join(NAMES)}')
-    if (flow := re.fullmatch(r"flow(\d+)", name)) and not 4 <= int(flow[1]) <= FACE.width:
+    if side is not None and not 4 <= side <= FACE.width:
         raise MerjaxError(f"{name} is not between flow4 and flow{FACE.width}, the size of the face's crop")
     known = {choice: key for key in Feature(name).settings for choice in _CHOICES.get(key, ())}
     for said in settings:

@@ -5,11 +5,11 @@ line for each clip that is done, written after the clip's crops.
 """
 
 import hashlib
-import json
 import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from merjax.faces.landmarks import STEPS
 from merjax.stores.arrays import CROPS, read_rows
 from merjax.stores.clip_crops import CropSettings
 from merjax.stores.face_places import Seen
+from merjax.stores.journals import JOURNAL, add_line, go_on_from
 from merjax.stores.store import STORE_FORMAT
 from merjax.stores.writing import allocate_rows, clip_hash, crop_arrays, is_allocated
 from merjax.system.console import warn
@@ -28,7 +29,6 @@ from merjax.system.own_files import read_json
 from merjax.system.paths import holds_something, lacks_file, make_folder
 
 _MARKER = "partial.json"
-_JOURNAL = "journal.jsonl"
 
 
 @dataclass(frozen=True)
@@ -106,8 +106,7 @@ def _allocate(partial: Path, clips: Sequence[Clip], settings: CropSettings, *, w
 
 def add_to_journal(partial: Path, result: Prepared) -> None:
     """Note that a clip is done; its crops are already written."""
-    with (partial / _JOURNAL).open("a") as journal:
-        journal.write(json.dumps(asdict(result)) + "\n")
+    add_line(partial, asdict(result))
 
 
 def read_journal(partial: Path, clips: Sequence[Clip], first_rows: Sequence[int]) -> dict[int, Prepared]:
@@ -116,27 +115,20 @@ def read_journal(partial: Path, clips: Sequence[Clip], first_rows: Sequence[int]
     A clip whose crops on disk differ from those that were noted, perhaps after a loss of power, does not count as done.
     Neither does a clip that was dropped, since its images may have been repaired since.
     """
-    path = partial / _JOURNAL
-    if not path.is_file():
-        return {}
     done = {}
-    for line in path.read_text(errors="replace").splitlines():
-        result = _result_of(line)
+    for noted in go_on_from(partial):
+        result = _result_of(noted)
         if result is None or result.points is None or not 0 <= result.clip < len(clips):
             continue
         place = (first_rows[result.clip], len(clips[result.clip].frames))
         if _hash_on_disk(partial, place) == result.hash:
             done[result.clip] = result
-    # a killed process may have left half a line: end it, so that the next record starts on its own line
-    with path.open("a") as journal:
-        journal.write("\n")
     return done
 
 
-def _result_of(line: str) -> Prepared | None:
-    """What a line of the journal says; None if it was cut short when the process was killed, or is damaged."""
+def _result_of(noted: Any) -> Prepared | None:
+    """What a line of the journal says; None if it is damaged."""
     try:
-        noted = json.loads(line)
         noted.pop("cut_off", None)  # of motion, which earlier versions computed with the crops
         result = Prepared(**noted)
         whole = result.points is None or np.shape(result.points) == (68, 2)
@@ -152,7 +144,7 @@ def _hash_on_disk(partial: Path, place: tuple[int, int]) -> str:
 def close_partial(partial: Path, out: Path) -> None:
     """Give a filled folder, with its `store.json`, the name of the store."""
     partial.rename(out)
-    for name in (_JOURNAL, _MARKER):
+    for name in (JOURNAL, _MARKER):
         (out / name).unlink(missing_ok=True)
 
 

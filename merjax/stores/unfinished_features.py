@@ -4,7 +4,6 @@ It lies in `features/NAME.partial`, with a line in `journal.jsonl` for each clip
 which clips it is made and how.
 """
 
-import json
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,6 +15,7 @@ import pandas as pd
 from merjax.stores.arrays import CROPS, read_rows
 from merjax.stores.features import Feature
 from merjax.stores.held_features import FOLDER, PICTURES, RECORD, forms_of, is_finished
+from merjax.stores.journals import JOURNAL, add_line, go_on_from
 from merjax.stores.store import Store
 from merjax.stores.writing import allocate_rows, clip_hash, is_allocated
 from merjax.system.errors import MerjaxError
@@ -23,7 +23,7 @@ from merjax.system.files import write_json
 from merjax.system.own_files import read_json
 from merjax.system.paths import make_folder
 
-_MARKER, _JOURNAL = "partial.json", "journal.jsonl"
+_MARKER = "partial.json"
 
 
 class Made(NamedTuple):
@@ -67,18 +67,15 @@ def _noted(marker: Path) -> dict[str, Any]:
 
 def _read_journal(folder: Path, store: Store) -> dict[int, Made]:
     """The clips whose rows on the disk are those that were noted."""
-    path, done = folder / _JOURNAL, {}
-    for line in path.read_text(errors="replace").splitlines() if path.is_file() else []:
+    done = {}
+    for noted in go_on_from(folder):
         try:
-            noted = json.loads(line)
             clip, made = int(noted["clip"]), Made(noted["hash"], float(noted["cut_off"]))
             rows = _rows(folder, store.index.iloc[clip], clip)
-        except (ValueError, TypeError, KeyError, IndexError):  # cut short when the process was killed, or damaged
+        except (ValueError, TypeError, KeyError, IndexError):  # damaged
             continue
         if clip_hash(rows.values()) == made.hash:
             done[clip] = made
-    with path.open("a") as journal:  # end half a line, so that the next record starts on its own
-        journal.write("\n")
     return done
 
 
@@ -91,14 +88,13 @@ def _rows(folder: Path, row: pd.Series, clip: int) -> Mapping[str, np.ndarray]:
 
 def note_clip(path: Path, name: str, clip: int, made: Made) -> None:
     """Note that a clip's part of a feature is done; its rows are already written."""
-    with (folder_of_partial(path, name) / _JOURNAL).open("a") as journal:
-        journal.write(json.dumps({"clip": clip, **made._asdict()}) + "\n")
+    add_line(folder_of_partial(path, name), {"clip": clip, **made._asdict()})
 
 
 def close_partial_feature(path: Path, name: str) -> None:
     """Give the folder of a feature, with its record, the feature's name."""
     folder = folder_of_partial(path, name)
-    for file in (_MARKER, _JOURNAL):
+    for file in (_MARKER, JOURNAL):
         (folder / file).unlink(missing_ok=True)
     folder.rename(folder.with_name(name))
 

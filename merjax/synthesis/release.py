@@ -158,7 +158,9 @@ def _groups(settings: ReleaseSettings) -> list[tuple[str, ...]]:
         ("subjects", settings.invent or settings.subjects or 0, how.subjects),
     ):
         if most is not None and value > most:
-            raise MerjaxError(f"{value} {name}: the layout of {settings.layout} has names for {most} only")
+            raise MerjaxError(
+                f"{value} {name}: the layout of {settings.layout} has names for {most} only; ask for fewer"
+            )
     if settings.invent < 0 or settings.seed < 0:
         raise MerjaxError("invent and seed must not be negative")
     wanted = settings.emotions or tuple(emotion for name in _MEGC for emotion in groups[name])

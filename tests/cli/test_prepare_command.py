@@ -156,7 +156,12 @@ def test_help_shows_each_database_and_the_models_licence(capsys):
             ["--flow-images", "x", "--clips", "y.csv", "--out", "{new}", "--geometry", "authors"],
             "leave out the releases and --geometry",
         ),
-        (["--features", "flow64", "--out", "{new}", "--colour", "rgb"], "leave out --colour, --geometry, --align and"),
+        (["--features", "flow64", "--out", "{new}", "--colour", "rgb"], "leave out --colour, --geometry, --align"),
+        (["--features", "flow64", "--out", "{new}", "--overrides", "{sheet}"], "--kind, --overrides and"),
+        (
+            ["--features", "flow64", "--out", "{new}", "--samm-annotations", "{sheet}"],
+            "--samm-annotations is for a release that is not named: add --samm DIR",
+        ),
         (["--features", "flow64", "--out", "{nowhere}"], "nowhere does not exist; name a clip store, or make one"),
         (["--casme2", "{casme2}", "--features", "flow46,flov64", "--out", "{new}"], "did you mean flow64"),
         (["--casme2", "{casme2}", "--out", "{new}", "--landmark-model", "{sheet}"], "not the published 68-point model"),

@@ -1,6 +1,7 @@
 """The table of databases on the command line: each row agrees with its reader and with what the database is called."""
 
 import inspect
+from typing import get_args
 
 import pytest
 
@@ -23,6 +24,11 @@ def test_a_row_agrees_with_its_reader(row):
     first, *others = inspect.signature(getattr(datasets, f"read_{row.name}")).parameters.values()
     assert first.kind is not first.KEYWORD_ONLY
     assert {p.name for p in others} == row.arguments(asked()).keys()
+    for other in others:
+        if other.name in row.rules:
+            values, _ = row.rules[other.name]
+            assert values == get_args(other.annotation)
+            assert values[0] == other.default
 
 
 def test_a_reader_is_called_with_what_its_flags_name(monkeypatch, tmp_path):

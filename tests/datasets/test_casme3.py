@@ -11,19 +11,16 @@ from support.placeholder_recordings import (
     Interval,
     casme3_release,
     index_sheet,
+    remarks,
     units_sheet,
     write_recordings,
 )
 
-from merjax.datasets import Release, read_casme3
+from merjax.datasets import read_casme3
 from merjax.datasets.clip import late_apex, target_frame
 from merjax.system.errors import MerjaxError
 
 MICRO = tuple(row for row in CASME3 if row.kind.startswith("Micro"))
-
-
-def remarks(found: Release) -> list[str]:
-    return [f"{d.subject}/{d.name}: {d.reason}" if d.name else d.reason for d in found.discrepancies]
 
 
 def test_emotions_are_those_of_one_sheet_and_frames_those_of_the_other(tmp_path):

@@ -4,15 +4,11 @@ import csv
 from pathlib import Path
 
 import pytest
-from support.placeholder_recordings import SQUARED, squared_release, squared_workbook
+from support.placeholder_recordings import SQUARED, remarks, squared_release, squared_workbook
 from support.placeholder_releases import write_frames, write_sheet
 
-from merjax.datasets import Release, read_casme_squared
+from merjax.datasets import read_casme_squared
 from merjax.system.errors import MerjaxError
-
-
-def remarks(found: Release) -> list[str]:
-    return [f"{d.subject}/{d.name}: {d.reason}" if d.name else d.reason for d in found.discrepancies]
 
 
 @pytest.mark.parametrize("top", ["rawpic", "cropped", "CAS(ME)2_longVideoFaceCropped/longVideoFaceCropped", ""])

@@ -97,6 +97,9 @@ def test_each_database_of_the_list_is_a_release(lab):
     assert (corrected[0].clips[0].apex, corrected[1].clips[0].fps) == (104, 30.0)
     with pytest.raises(MerjaxError, match="names no clip of 'own lab_2012'; write .*; did you mean own lab_2021"):
         read_own(lab / "clips.csv", overrides={"own lab_2012": {}})
+    (lab / "corrections.yaml").write_text("own lab_2012: {1/c1: {apex: 104}}\n")
+    with pytest.raises(MerjaxError, match=r"corrections\.yaml: the list names no clip of 'own lab_2012'"):
+        read_own(lab / "clips.csv", overrides=lab / "corrections.yaml")
 
 
 def test_frames_of_a_video_are_those_of_the_file_and_decoded_in_any_order(lab):

@@ -1,15 +1,11 @@
 """The reader of SAMM Long Videos on placeholder recordings: fractions, a name twice, intervals beyond the recording."""
 
 import pytest
-from support.placeholder_recordings import LONG, LongRow, long_release, long_sheet
+from support.placeholder_recordings import LONG, LongRow, long_release, long_sheet, remarks
 from support.placeholder_releases import Line, samm_sheet, write_frames
 
-from merjax.datasets import Release, read_samm_long
+from merjax.datasets import read_samm_long
 from merjax.system.errors import MerjaxError
-
-
-def remarks(found: Release) -> list[str]:
-    return [f"{d.subject}/{d.name}: {d.reason}" if d.name else d.reason for d in found.discrepancies]
 
 
 def test_micro_expressions_are_cut_out_unless_others_are_asked_for(tmp_path):

@@ -127,8 +127,9 @@ def test_other_sizes_and_the_mosaic_are_made_of_the_images(larger, tmp_path):
         MerjaxError, match="holds no frames, from which dynamic is computed; .* --features dynamic --out STORE"
     ):
         add_features(again.path, "dynamic")
-    with pytest.raises(MerjaxError, match="which have no settings; ask for flow64 alone"):
-        add_features(again.path, "flow64:mid")
+    for name in ("flow64", "flow56"):  # one to make, one that is held
+        with pytest.raises(MerjaxError, match=f"which have no settings; ask for {name} alone"):
+            add_features(again.path, f"{name}:mid")
 
 
 def test_what_cannot_be_made_of_flow_images_leaves_nothing_behind(larger, tmp_path):

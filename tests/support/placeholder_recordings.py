@@ -7,6 +7,8 @@ from typing import NamedTuple
 from openpyxl import Workbook
 from support.placeholder_releases import write_frames, write_sheet
 
+from merjax.datasets import Release
+
 
 class Interval(NamedTuple):
     """An annotated interval: where its recording lies below the release, and the numbers of its first and last picture."""
@@ -23,6 +25,11 @@ def write_recordings(top: Path, intervals: Iterable[Interval], pattern: str) -> 
         numbers.setdefault(recording, set()).update(range(first, last + 1))
     for recording, own in numbers.items():
         write_frames(top / recording, own, pattern.replace("*", Path(recording).name))
+
+
+def remarks(found: Release) -> list[str]:
+    """What is said about a release, each with the clip that it concerns."""
+    return [f"{d.subject}/{d.name}: {d.reason}" if d.name else d.reason for d in found.discrepancies]
 
 
 # CAS(ME)^2: invented rows with the traps of the real sheet
