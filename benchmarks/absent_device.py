@@ -25,7 +25,7 @@ from benchmarks.loso import experiment
 from merjax.config import Config, make_config
 from merjax.engine import Engine, Stage
 from merjax.engine.counting.duration import roofline, step_time
-from merjax.engine.counting.kernels import Kernel, Program, count
+from merjax.engine.counting.kernels import Kernel, Program
 from merjax.engine.rehearsal import Arguments, Taken, counted, counted_roughly
 from merjax.engine.stage import advance
 from merjax.engine.topology import absent_device, allow_absent
@@ -63,8 +63,6 @@ def main(argv: Sequence[str] | None = None) -> None:
     allow_absent(accelerator)
     prepare_backend()
     step = step_on(accelerator, asked.stage, asked.runs, make_config(*asked.settings), asked.rough)
-    if asked.turns != 1:
-        step = step._replace(taken=step.taken._replace(program=count(step.text, open_turns=asked.turns)))
     if asked.hlo:
         asked.hlo.write_text(step.text)
     found = figures(step, accelerator, asked.runs)
@@ -118,7 +116,6 @@ def figures(step: Step, on: Accelerator, runs: int) -> dict[str, float]:
         "kernels": program.launches,
         "kernels per call": sum(k.times for k in program.per_call),
         "loops of unknown length": sum(not loop.known for loop in program.loops),
-        "turns of them": program.open_turns,
         "moving": peaks.moving,
         "computing": peaks.computing,
         "launching": peaks.launching,
@@ -151,7 +148,7 @@ def report(asked: argparse.Namespace, on: Accelerator, step: Step, f: dict[str, 
     )
     for loop in program.loops:
         if not loop.known:
-            print(f"  the end of a loop depends on data: {loop.source}, {loop.times:g} x {loop.turns:g} turns")
+            print(f"  a loop whose end depends on data, counted as one turn: {loop.source}, {loop.times:g} times")
     print(
         f"by roofline: {1e3 * f['roofline']:.2f} ms = max({1e3 * f['moving']:.2f} bytes, {1e3 * f['computing']:.2f} "
         f"products) + {1e3 * f['launching']:.2f} launches + {1e3 * f['waiting']:.2f} loop ends"
@@ -183,9 +180,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--stage", choices=STAGES, required=True)
     parser.add_argument("--runs", type=int, default=8, help="side by side on the device (default: %(default)s)")
     parser.add_argument("--rough", action="store_true", help="count by formulas instead, as without the compiler")
-    parser.add_argument(
-        "--turns", type=float, default=1.0, help="of a loop whose end depends on data (default: %(default)s)"
-    )
     parser.add_argument("--top", type=int, default=12, help="dearest source lines to print (default: %(default)s)")
     parser.add_argument("--hlo", type=Path, metavar="FILE", help="write the compiled program's text here")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures here")

@@ -55,7 +55,7 @@ class Loop(NamedTuple):
 
     Attributes:
         source: the line that it comes from, or its name.
-        turns: of one run of it; of a loop whose end depends on data, what the caller said.
+        turns: of one run of it; 1 for a loop whose end depends on data, which is the least that it costs.
         known: whether XLA knows its end; if not, the host of a GPU must read it at each turn.
         times: runs of it per step.
     """
@@ -100,25 +100,24 @@ class Program(NamedTuple):
         return sum(loop.turns * loop.times for loop in self.loops if not loop.known)
 
 
-def count(text: str, *, one_step: bool = False, open_turns: float = 1.0) -> Program:
+def count(text: str, *, one_step: bool = False) -> Program:
     """Count the kernels and loops of one step.
 
     Args:
         text: of the optimised module.
         one_step: whether the program is one step as it is; otherwise the loop of its entry whose end XLA does not know is the
             loop over a call's steps, of which one turn counts.
-        open_turns: how often a loop turns whose end depends on data.
     """
     module = parse(text)
-    walk = _Walk(module, Sources(text), open_turns)
+    walk = _Walk(module, Sources(text))
     found = list(walk.through(module.entry, 1.0, one_step, not one_step))
     kernels, per_call = ([k for k, in_step in found if in_step is wanted] for wanted in (True, False))
     return Program(tuple(kernels), tuple(per_call), tuple(walk.loops))
 
 
 class _Walk:
-    def __init__(self, module: Module, sources: Sources, open_turns: float) -> None:
-        self.module, self.sources, self.open_turns = module, sources, open_turns
+    def __init__(self, module: Module, sources: Sources) -> None:
+        self.module, self.sources = module, sources
         self.loops: list[Loop] = []
 
     def through(self, name: str, times: float, in_step: bool, outermost: bool) -> Iterator[tuple[Kernel, bool]]:
@@ -141,7 +140,7 @@ class _Walk:
         if end is None and outermost:
             yield from self.through(i.named("body"), times, True, False)
             return
-        turns = self.open_turns if end is None else float(end)
+        turns = 1.0 if end is None else float(end)
         if in_step:
             self.loops.append(Loop(self.sources.of(self.module, i) or i.name, turns, end is not None, times))
         yield from self.through(i.named("body"), times * turns, in_step, False)

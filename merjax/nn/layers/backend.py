@@ -1,4 +1,4 @@
-"""What programs are traced for, by which layers choose their form: the devices that are here, or those that someone names."""
+"""The kind of device that a program is traced for, by which layers choose their form: that of this machine, or a named one."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +11,7 @@ _PLATFORM: ContextVar[str | None] = ContextVar("platform", default=None)
 
 @contextmanager
 def traced_for(platform: str) -> Iterator[None]:
-    """Layers that are traced inside take the form for this platform ("cpu", "gpu" or "tpu"), also if it is not here."""
+    """Layers that are traced inside take the form for this platform ("cpu", "gpu" or "tpu"), whatever devices are here."""
     token = _PLATFORM.set(platform)
     try:
         yield

@@ -133,27 +133,22 @@ def _refuse_wider(group: GroupThere, absent: AbsentMachine) -> None:
         )
 
 
-def _stages(plan: Plan, chunk: Chunk) -> dict[str, float]:
-    """The stages that a chunk trains, with the cost of one run; a stage that trains without the inner subjects, too, costs
-    both."""
-    costs: dict[str, float] = defaultdict(float)
-    of_training = costs_of(plan, chunk)
-    for stage in method_of(_config(plan, chunk.group).method).steps(_config(plan, chunk.group), 1, 1):
-        for name in (training_name(stage, inner) for inner in (False, True)):
-            costs[stage] += of_training.get(name, 0.0)
-    return {stage: cost for stage, cost in costs.items() if cost}
-
-
-def _trainings(plan: Plan, chunk: Chunk, stage: str) -> int:
-    """How often a chunk trains a stage: twice if also without the inner subjects."""
-    return sum(training_name(stage, inner) in costs_of(plan, chunk) for inner in (False, True))
+def _trainings(plan: Plan, chunk: Chunk) -> dict[str, list[float]]:
+    """The stages that a chunk trains, each with the costs of one run's trainings: two if it also trains without the inner
+    subjects."""
+    config, costs = _config(plan, chunk.group), costs_of(plan, chunk)
+    found = {
+        stage: [costs[name] for inner in (False, True) if (name := training_name(stage, inner)) in costs]
+        for stage in method_of(config.method).steps(config, 1, 1)
+    }
+    return {stage: of_stage for stage, of_stage in found.items() if of_stage}
 
 
 def _widths(plan: Plan, chunks: Sequence[Chunk], devices: int) -> Mapping[str, list[int]]:
     """The numbers of runs that a device holds of each stage."""
     found: dict[str, set[int]] = defaultdict(set)
     for chunk in chunks:
-        for stage in _stages(plan, chunk):
+        for stage in _trainings(plan, chunk):
             found[stage].add(math.ceil(chunk.width / devices))
     return {stage: sorted(widths) for stage, widths in found.items()}
 
@@ -163,11 +158,11 @@ def _time(plan: Plan, chunks: Sequence[Chunk], absent: AbsentMachine, taken: ByS
     total, rates = Expected(), set[Measured]()
     for chunk in chunks:
         runs = math.ceil(chunk.width / absent.machine.devices)
-        for stage, cost in _stages(plan, chunk).items():
+        for stage, costs in _trainings(plan, chunk).items():
             rate = measured(absent.machine.accelerator.kind, stage, runs)
             if rate:
-                total, rates = total + rate.seconds(runs * cost, runs), rates | {rate}
+                total, rates = total + rate.seconds(runs * sum(costs), runs), rates | {rate}
             else:
                 seconds = absent.seconds(taken[stage][runs], _config(plan, chunk.group))
-                total += seconds * _trainings(plan, chunk, stage)
+                total += seconds * len(costs)
     return total, rates

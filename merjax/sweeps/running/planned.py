@@ -24,8 +24,8 @@ def plan_sweep(sweep: SweepFile, shard: Shard = WHOLE) -> Plan:
 
 
 def batch_of(sweep: SweepFile) -> int:
-    """How many proposals fill the chunks that train at the same time on this machine; as many as share spatial settings, at
-    least."""
+    """How many proposals fill the chunks that train at the same time on this machine, and at least as many as have their
+    spatial settings in common."""
     config = sweep.trials[0].config
     data = open_data(config, sweep.searched.inner)
     together = worker_count(config.engine.workers) * most_runs_together(data, config, capacity)

@@ -23,7 +23,6 @@ from merjax.training.selection import training_name
 # 1e9 multiply-adds a second of one worker process: roughly one core of an AMD EPYC, and a guess for accelerators
 _ROUGH_RATE = {"cpu": 15.0, "gpu": 1000.0, "tpu": 1000.0}
 
-
 _LEAST_SECONDS = 2.0  # of calls: a rate from less time is mostly chance
 
 
@@ -93,8 +92,8 @@ class Stopwatch(Listener):
         name, now = training_name(progress.stage, progress.inner), time.monotonic()
         before = self.last.get(chunk.number)
         if before and before[0] == name:
-            cost = costs_of(self.plan, chunk)[name]
-            cost = progress.runs * cost * (progress.step - before[1]) / progress.steps
+            a_run = costs_of(self.plan, chunk)[name]
+            cost = progress.runs * a_run * (progress.step - before[1]) / progress.steps
             self.cost += cost
             self.seconds += now - before[2]
             devices = jax.local_device_count()
@@ -109,7 +108,8 @@ class Stopwatch(Listener):
             new = {_machine(): self.cost / self.seconds}
             if jax.default_backend() != "cpu":
                 for (stage, runs), (cost, seconds) in self.of_stage.items():
-                    new[f"{_machine()}, {stage}, {runs} runs"] = cost / max(seconds, 1e-9)
+                    if seconds >= _LEAST_SECONDS:
+                        new[f"{_machine()}, {stage}, {runs} runs"] = cost / seconds
             with contextlib.suppress(OSError):
                 cache_folder().mkdir(parents=True, exist_ok=True)
                 write_json(_path(), _read() | new)

@@ -34,8 +34,8 @@ def next_work(folder: Path, plan: Plan, chunks: Sequence[Chunk]) -> Iterator[Chu
     over, since another process trains them. One that another process has finished meanwhile is passed over, too: what it took
     may be gone.
 
-    The next shared chunks are offered before a chunk that could train, so that no process is left waiting for the last of
-    them while one trains it; `_AHEAD` bounds what lies on the disk at a time.
+    Before a chunk that could train, the shared chunks that the next ones need are offered, up to `_AHEAD` of them: so
+    processes do not wait at the end while one of them trains the last shared chunk.
     """
     order = list(dict.fromkeys(number for chunk in chunks for number in chunk.needs))
     place = {number: i for i, number in enumerate(order)}
@@ -45,13 +45,13 @@ def next_work(folder: Path, plan: Plan, chunks: Sequence[Chunk]) -> Iterator[Chu
         needed = plan.needed_by([chunk])
         yield from (shared for shared in needed if not are_there(folder, shared))
         if all(are_there(folder, shared) for shared in needed):
-            for number in order[place[chunk.needs[0]] :][:_AHEAD] if chunk.needs else ():
-                if not are_there(folder, plan.chunk(number)):
-                    yield plan.chunk(number)
+            first = place[chunk.needs[0]] if chunk.needs else len(order)
+            ahead = (plan.chunk(number) for number in order[first : first + _AHEAD])
+            yield from (shared for shared in ahead if not are_there(folder, shared))
             yield chunk
 
 
-_AHEAD = 4  # shared chunks whose outputs may be kept at a time, if fewer processes than these train
+_AHEAD = 4  # shared chunks, with that of the chunk itself; more would keep more on the disk at a time
 
 
 def train_and_keep(

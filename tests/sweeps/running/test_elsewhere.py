@@ -68,6 +68,12 @@ def test_stages_that_trials_share_are_trained_once():
     assert shared.time.likely == pytest.approx(of_stage["spatial"] + 3 * of_stage["temporal"])
 
 
+def test_trainings_without_the_inner_subjects_take_their_own_time():
+    inner = make_sweep({"base": BASE | {"selection": {"rules": ["fixed", "inner"]}}}, "small")
+    absent = AbsentMachine(read_machine("h100"))
+    assert sweep_there(inner, absent).time.likely == pytest.approx(2 * sweep_there(sweep(), absent).time.likely)
+
+
 def test_as_many_runs_train_together_as_the_memory_holds():
     holds_three = with_memory("h100", 16.5 * MIB / SHARE)  # 1 + 3 x 5 MiB of the temporal stage
     there = sweep_there(sweep(chunk=0), holds_three)

@@ -73,6 +73,18 @@ def test_an_accelerator_is_remembered_by_stage_and_runs_of_each_device(monkeypat
         assert measured(kind, stage, 4) is None
 
 
+def test_a_stage_of_too_little_time_leaves_no_rate(monkeypatch):
+    """It would be mostly chance, also where the whole sweep took long enough."""
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    monkeypatch.setattr(merjax.sweeps.running.rates, "_machine", lambda: "NVIDIA H200")
+    watch = Stopwatch(small_plan())
+    watch.cost, watch.seconds = 100.0, 10.0
+    watch.of_stage |= {("spatial", 4): [90.0, 9.0], ("temporal", 4): [10.0, 1.0]}
+    watch.remember()
+    assert measured("NVIDIA H200", "spatial", 4) == Measured("NVIDIA H200", 4, 10.0)
+    assert measured("NVIDIA H200", "temporal", 4) is None
+
+
 def test_the_nearest_number_of_runs_is_used_and_the_range_grows_with_the_distance(tmp_path):
     place = tmp_path / "cache" / "rates.json"
     place.parent.mkdir()
