@@ -16,6 +16,7 @@ from merjax.engine.mapping import default_mapping, over_runs
 from merjax.engine.stage import advance, prepared, start
 from merjax.methods.flow_networks import network_of
 from merjax.methods.flow_stage import FlowNumbers, flow_samples, flow_stage
+from merjax.methods.runs import stacked
 from merjax.stores.features import side_of
 from merjax.stores.store import open_store
 from merjax.sweeps.shipped import named_sweeps
@@ -62,8 +63,9 @@ def jax_side(network: str, store: str | None) -> duel.Work:
         alpha_K=np.ones(CLASSES, np.float32),
         target_N=label_N.astype(np.int32),
     )
-    each = [RunArrays(np.array([0, f], np.uint32), (subject_N != f).astype(np.float32), numbers) for f in range(folds)]
-    runs = jax.tree.map(lambda *leaves: np.stack(leaves), *each)
+    runs = stacked(
+        [RunArrays(np.array([0, f], np.uint32), (subject_N != f).astype(np.float32), numbers) for f in range(folds)]
+    )
     numbers_SxB = np.arange(steps * peer.batch).reshape(steps, peer.batch)
     batches = jax.device_put(samples.batches(np.where(numbers_SxB < len(label_N), numbers_SxB, -1)))
 

@@ -194,8 +194,8 @@ def feature(config: Config) -> str:
 def reads_of(config: Config) -> StageReads:
     """What the stage of a config's network reads: the settings of all networks and its own."""
     network = network_of(config.method)
-    own = (*network.settings, *["flaws"] * bool(network.flaws))
-    return FLOW._replace(version=network.version, settings=(*FLOW.settings, *(f"peer.{name}" for name in own)))
+    own = (f"peer.{name}" for name in network.own)
+    return FLOW._replace(version=network.version, settings=(*FLOW.settings, *own))
 
 
 def stage_name(config: Config) -> str:

@@ -23,8 +23,7 @@ class FlowNetwork(NamedTuple):
 
     Attributes:
         module: classes, and its `settings` by name -> a module that is called with (inputs, weight_B, dropout_rate, key) and
-            gives scores `[B, K]`; the key None means inference mode. What it sows as "losses", a number per sample, is added
-            to the loss.
+            gives scores `[B, K]`, as `merjax.nn` says. What it sows as "losses", a number per sample, is added to the loss.
         prepare: images of K batches `[K, 3, H, W, B]` of uint8 -> what the runs take their inputs from.
         inputs: (what `prepare` gave, k, how many samples batch k holds) -> the module's inputs.
         cost: multiply-adds of one clip's forward pass, in thousands.
@@ -46,6 +45,11 @@ class FlowNetwork(NamedTuple):
     flaws: tuple[str, ...] = ()
     version: int = 1
     stage: str = ""
+
+    @property
+    def own(self) -> tuple[str, ...]:
+        """The names of the settings of `peer` that it reads beside those of all networks, its flaws among them."""
+        return (*self.settings, *(["flaws"] if self.flaws else []))
 
 
 class FlowNumbers(NamedTuple):
@@ -75,7 +79,7 @@ class FlowNumbers(NamedTuple):
 def flow_stage(network: FlowNetwork, name: str, classes: int, peer: PeerConfig, several: bool = False) -> Stage:
     """The stage of a network under a name; equal settings give one stage, whose programs are then compiled once. With
     `several`, a clip may have several classes or none."""
-    own = tuple((key, getattr(peer, key)) for key in (*network.settings, *["flaws"] * bool(network.flaws)))
+    own = tuple((key, getattr(peer, key)) for key in network.own)
     return _stage(network, name, classes, several, peer.optimiser, peer.decay, peer.fall, own)
 
 

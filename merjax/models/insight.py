@@ -63,13 +63,13 @@ def networks_of(model: Model) -> Networks:
         MerjaxError: the model's method looks at no regions; it tells several classes of a clip; or it was trained with
             `temporal.mask: false` and decides only after the padding.
     """
+    if method_of(model.config.method).pictures(model.config) == "clip flow":
+        raise MerjaxError(f"the model is of the method {model.config.method}, which has no regions to ask about")
     if scheme_of(model.config.data.protocol, model.config.data.class_iv).several:
         raise MerjaxError(
             f"the model tells which of {', '.join(model.classes)} a clip has, and this figure needs one class per clip; train "
-            "one with a protocol of emotions or of au5"
+            "one with a protocol of emotions or with au5"
         )
-    if method_of(model.config.method).pictures(model.config) == "clip flow":
-        raise MerjaxError(f"the model is of the method {model.config.method}, which has no regions to ask about")
     if not model.config.temporal.mask:
         raise MerjaxError(
             "the model reads its LSTMs after the padding (temporal.mask: false), so there is no decision after each frame; "

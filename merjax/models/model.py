@@ -76,8 +76,8 @@ class Model:
             store: a clip store, or its folder.
 
         Returns:
-            A row per clip, in the store's order: database, subject, clip, prediction (a class's name, or several joined by
-            "+"), and p_CLASS.
+            A row per clip, in the store's order: database, subject, clip, prediction (a class's name; where a clip may have
+            several, their names joined by "+", or "none"), and p_CLASS.
 
         Raises:
             MerjaxError: the model does not fit the store.

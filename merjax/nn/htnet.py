@@ -9,7 +9,7 @@ of parameters include queries and keys: `queries_and_keys` of them.
 from flax import linen as nn
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from merjax.nn.layers.initialisers import fan_in_uniform
+from merjax.nn.layers.dense import dense
 from merjax.nn.layers.normalisation import LayerNorm
 from merjax.nn.layers.pooling import window_max
 from merjax.nn.layers.strided import StridedConv
@@ -39,15 +39,12 @@ class HTNet(nn.Module):
         dropout_rate: Float[Array, ""] | float,
         key: PRNGKeyArray | None,
     ) -> Float[Array, "B K"]:
-        """Scores before the softmax.
+        """Scores before the softmax, of mosaics of flow images with the images' own values, 0 to 255.
 
-        Args:
-            x_CxHxWxB: mosaics of flow images; values are the images' own, 0 to 255.
-            weight_B: not used, since no sample touches another.
-            dropout_rate, key: not used, since the published network drops nothing.
+        The other arguments are not used: no sample touches another, and the published network drops nothing.
         """
         del weight_B, dropout_rate, key
-        y_CxHxWxB = _linear(self.dim, "patches")(patches(x_CxHxWxB))
+        y_CxHxWxB = StridedConv(self.dim, 1, name="patches")(patches(x_CxHxWxB))
         for level, layers in enumerate((_SHALLOW, _SHALLOW, self.repeats)):
             channels = self.dim * 2**level
             y_CxHxWxB = y_CxHxWxB + self.param(f"position{level}", nn.initializers.normal(1.0), (1,))
@@ -57,8 +54,7 @@ class HTNet(nn.Module):
                 y_CxHxWxB = StridedConv(2 * channels, 3, 1, (1, 1), name=f"join{level}")(y_CxHxWxB)
                 y_CxHxWxB = window_max(LayerNorm(name=f"join{level}_norm")(y_CxHxWxB), 3, 2, 1)
         y_CxB = LayerNorm(name="norm")(y_CxHxWxB).mean((1, 2))
-        init = fan_in_uniform(len(y_CxB))
-        return nn.Dense(self.classes, kernel_init=init, bias_init=init, name="fc")(y_CxB.T)
+        return dense(self.classes, len(y_CxB), "fc")(y_CxB.T)
 
 
 class Layer(nn.Module):
@@ -70,9 +66,9 @@ class Layer(nn.Module):
     def __call__(self, x_CxHxWxB: Float[Array, "C h w B"]) -> Float[Array, "C h w B"]:
         channels = len(x_CxHxWxB)
         values = StridedConv(channels // self.heads * self.heads, 1, bias=False, name="values")
-        x_CxHxWxB += _linear(channels, "out")(values(LayerNorm(name="norm_attention")(x_CxHxWxB)))
-        wide_CxHxWxB = _linear(4 * channels, "widen")(LayerNorm(name="norm_widen")(x_CxHxWxB))
-        return x_CxHxWxB + _linear(channels, "narrow")(nn.gelu(wide_CxHxWxB, approximate=False))
+        x_CxHxWxB += StridedConv(channels, 1, name="out")(values(LayerNorm(name="norm_attention")(x_CxHxWxB)))
+        wide_CxHxWxB = StridedConv(4 * channels, 1, name="widen")(LayerNorm(name="norm_widen")(x_CxHxWxB))
+        return x_CxHxWxB + StridedConv(channels, 1, name="narrow")(nn.gelu(wide_CxHxWxB, approximate=False))
 
 
 def patches(x_CxHxWxB: Float[Array, "C H W B"]) -> Float[Array, "D h w B"]:
@@ -87,7 +83,3 @@ def queries_and_keys(dim: int, repeats: int) -> int:
     levels = ((dim * 2**level, HEADS * 2**level) for level in range(3))
     each = [2 * channels * (channels // heads * heads) for channels, heads in levels]
     return sum(layers * weights for layers, weights in zip((_SHALLOW, _SHALLOW, repeats), each, strict=True))
-
-
-def _linear(channels: int, name: str) -> StridedConv:
-    return StridedConv(channels, 1, name=name)

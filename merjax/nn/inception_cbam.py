@@ -6,14 +6,13 @@ that its code makes and never calls. Dual-ATME has two branches, for the flow pi
 from regions of interest of it. How the latter is made was not published, so both branches see the flow picture here.
 """
 
-import jax
 import jax.numpy as jnp
 from flax import linen as nn
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from merjax.nn.layers.convolution import max_pool
-from merjax.nn.layers.dropout import dropout
-from merjax.nn.layers.initialisers import fan_in_uniform
+from merjax.nn.layers.dense import dense
+from merjax.nn.layers.dropout import dropout_at
 from merjax.nn.layers.normalisation import BatchNorm, normalised
 from merjax.nn.layers.pooling import window_max
 from merjax.nn.layers.strided import StridedConv
@@ -37,19 +36,13 @@ class InceptionCBAM(nn.Module):
         dropout_rate: Float[Array, ""] | float,
         key: PRNGKeyArray | None,
     ) -> Float[Array, "B K"]:
-        """Scores before the softmax.
-
-        Args:
-            x_CxHxWxB: flow images in [-1, 1].
-            weight_B: how much each sample counts in batch normalisation.
-            dropout_rate: may be traced.
-            key: dropout's randomness. None means inference: nothing is dropped, and the running averages normalise.
-        """
+        """Scores before the softmax, of flow images in [-1, 1]; arguments as `merjax.nn` says."""
+        counted_B = None if key is None else weight_B
         y_CxHxWxB = x_CxHxWxB
         for filters in _FILTERS:
-            y_CxHxWxB = Inception(filters, name=f"inception{filters}")(y_CxHxWxB, weight_B, key is not None)
+            y_CxHxWxB = Inception(filters, name=f"inception{filters}")(y_CxHxWxB, counted_B)
         y_CxHxWxB = CBAM(name="cbam")(max_pool(y_CxHxWxB))
-        return Tail(self.classes, name="fc")(_flat(y_CxHxWxB), weight_B, dropout_rate, key)
+        return Tail(self.classes, name="fc")(_flat(y_CxHxWxB), counted_B, dropout_rate, key)
 
 
 class DualATME(nn.Module):
@@ -70,16 +63,17 @@ class DualATME(nn.Module):
         dropout_rate: Float[Array, ""] | float,
         key: PRNGKeyArray | None,
     ) -> Float[Array, "B K"]:
-        """Scores before the softmax; arguments as for `InceptionCBAM`."""
+        """Scores before the softmax, of flow images in [-1, 1]; arguments as `merjax.nn` says."""
+        counted_B = None if key is None else weight_B
         cbam, branches = CBAM(name="cbam"), []
         for branch in range(2):
             y_CxHxWxB = x_CxHxWxB
             for filters in _FILTERS:
                 block = Inception(filters, name=f"branch{branch}_inception{filters}")
-                y_CxHxWxB = max_pool(block(y_CxHxWxB, weight_B, key is not None))
+                y_CxHxWxB = max_pool(block(y_CxHxWxB, counted_B))
             branches.append(_flat(cbam(y_CxHxWxB)))
         self.sow("losses", "alike", _ALIKE * (1 - _cosine(*branches)))
-        return Tail(self.classes, name="fc")(jnp.concatenate(branches), weight_B, dropout_rate, key)
+        return Tail(self.classes, name="fc")(jnp.concatenate(branches), counted_B, dropout_rate, key)
 
 
 class Inception(nn.Module):
@@ -89,10 +83,10 @@ class Inception(nn.Module):
     filters: int
 
     @nn.compact
-    def __call__(self, x_CxHxWxB, weight_B, training):
+    def __call__(self, x_CxHxWxB, counted_B):
         def conv(y_CxHxWxB, maps, size, name):
             y_CxHxWxB = StridedConv(maps, size, 1, (size // 2, size // 2), name=name)(y_CxHxWxB)
-            return nn.relu(normalised(BatchNorm(maps, name=f"{name}_norm"), y_CxHxWxB, weight_B, training))
+            return nn.relu(normalised(BatchNorm(maps, name=f"{name}_norm"), y_CxHxWxB, counted_B))
 
         branches = [conv(x_CxHxWxB, self.filters, 1, "conv1")]
         for size in (3, 5):
@@ -109,7 +103,8 @@ class CBAM(nn.Module):
     @nn.compact
     def __call__(self, x_CxHxWxB: Float[Array, "C H W B"]) -> Float[Array, "C H W B"]:
         channels = len(x_CxHxWxB)
-        narrow, widen = (_dense(units, fan, name) for units, fan, name in _hidden(channels))
+        shrunk = channels // _SHRUNK
+        narrow, widen = dense(shrunk, channels, "narrow"), dense(channels, shrunk, "widen")
         channel_BxC = sum(widen(nn.relu(narrow(f(x_CxHxWxB, axis=(1, 2)).T))) for f in (jnp.mean, jnp.max))
         x_CxHxWxB = x_CxHxWxB * nn.sigmoid(channel_BxC).T[:, None, None]
         seen_2xHxWxB = jnp.stack([x_CxHxWxB.mean(0), x_CxHxWxB.max(0)])
@@ -122,22 +117,10 @@ class Tail(nn.Module):
     classes: int
 
     @nn.compact
-    def __call__(self, x_DxB, weight_B, dropout_rate, key):
-        y_BxD = _dense(1024, len(x_DxB), "hidden")(x_DxB.T)
-        y_DxB = nn.relu(normalised(BatchNorm(1024, name="norm"), y_BxD.T, weight_B, key is not None))
-        if key is not None:
-            y_DxB = dropout(y_DxB, dropout_rate, jax.random.fold_in(key, 0))
-        return _dense(self.classes, 1024, "out")(y_DxB.T)
-
-
-def _hidden(channels: int) -> tuple[tuple[int, int, str], ...]:
-    narrow = channels // _SHRUNK
-    return (narrow, channels, "narrow"), (channels, narrow, "widen")
-
-
-def _dense(units: int, fan_in: int, name: str) -> nn.Dense:
-    init = fan_in_uniform(fan_in)
-    return nn.Dense(units, kernel_init=init, bias_init=init, name=name)
+    def __call__(self, x_DxB, counted_B, dropout_rate, key):
+        y_DxB = dense(1024, len(x_DxB), "hidden")(x_DxB.T).T
+        y_DxB = nn.relu(normalised(BatchNorm(1024, name="norm"), y_DxB, counted_B))
+        return dense(self.classes, 1024, "out")(dropout_at(0, y_DxB, dropout_rate, key).T)
 
 
 def _flat(y_CxHxWxB):

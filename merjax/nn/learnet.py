@@ -4,17 +4,16 @@ The layers and Keras's initial weights are those of the authors' code, whose con
 at every fourth place only. The code has no training, so how to train it is a choice (sweeps/learnet.yaml).
 """
 
-import jax
 import jax.numpy as jnp
 from flax import linen as nn
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from merjax.nn.layers.dropout import dropout
+from merjax.nn.layers.dense import dense
+from merjax.nn.layers.dropout import dropout_at
 from merjax.nn.layers.initialisers import as_keras
-from merjax.nn.layers.normalisation import BatchNorm, weighted_moments
+from merjax.nn.layers.normalisation import BatchNorm, normalised
 from merjax.nn.layers.strided import StridedConv
 
-SIDE = 112
 _MAPS = ((16, 1), (32, 3), (64, 5))  # filters and size of a path's convolutions
 _EPSILON, _SHARE = 1e-3, 0.01  # of batch normalisation in Keras
 
@@ -37,31 +36,21 @@ class LEARNet(nn.Module):
         dropout_rate: Float[Array, ""] | float,
         key: PRNGKeyArray | None,
     ) -> Float[Array, "B K"]:
-        """Scores before the softmax.
-
-        Args:
-            x_CxHxWxB: dynamic images in [0, 1].
-            weight_B: how much each sample counts in batch normalisation.
-            dropout_rate: may be traced.
-            key: dropout's randomness. None means inference: nothing is dropped, and the running averages normalise.
-        """
+        """Scores before the softmax, of dynamic images in [0, 1]; arguments as `merjax.nn` says."""
         counted_B = None if key is None else weight_B
         x_CxHxWxB = _halved(16, 3, x_CxHxWxB, "stem")
         ends = []
         for plain, adding in ((1, 2), (3, 4)):
             ends += _two_paths(x_CxHxWxB, counted_B, plain, adding)
-        y_CxHxWxB = _normalised(jnp.concatenate(ends), counted_B, "norm")
+        y_CxHxWxB = normalised(_norm("norm", 256), jnp.concatenate(ends), counted_B)
         y_CxHxWxB = _halved(256, 3, y_CxHxWxB, "conv")
-        start = as_keras(0)
         y_BxD = y_CxHxWxB.reshape(-1, y_CxHxWxB.shape[-1]).T
-        y_BxD = nn.relu(nn.Dense(256, kernel_init=start.kernel, name="fc")(y_BxD))
-        if key is not None:
-            y_BxD = dropout(y_BxD, dropout_rate, jax.random.fold_in(key, 0))
-        return nn.Dense(self.classes, kernel_init=start.kernel, name="out")(y_BxD)
+        y_BxD = nn.relu(dense(256, y_BxD.shape[1], "fc", as_keras)(y_BxD))
+        return dense(self.classes, 256, "out", as_keras)(dropout_at(0, y_BxD, dropout_rate, key))
 
 
 def _two_paths(
-    x_CxHxWxB: Float[Array, "C H W B"], weight_B: Float[Array, "B"] | None, plain: int, adding: int
+    x_CxHxWxB: Float[Array, "C H W B"], counted_B: Float[Array, "B"] | None, plain: int, adding: int
 ) -> list[Float[Array, "64 h w B"]]:
     """The ends of a plain path and of one that adds the plain one's maps to its own, called by their two numbers."""
     plain_CxHxWxB = adding_CxHxWxB = x_CxHxWxB
@@ -69,7 +58,8 @@ def _two_paths(
         plain_CxHxWxB = _halved(filters, size, plain_CxHxWxB, f"path{plain}_{step}")
         adding_CxHxWxB = _halved(filters, size, adding_CxHxWxB, f"path{adding}_{step}")
         if step < len(_MAPS):
-            adding_CxHxWxB = _normalised(plain_CxHxWxB + adding_CxHxWxB, weight_B, f"norm{adding}_{step}")
+            norm = _norm(f"norm{adding}_{step}", filters)
+            adding_CxHxWxB = normalised(norm, plain_CxHxWxB + adding_CxHxWxB, counted_B)
     return [plain_CxHxWxB, adding_CxHxWxB]
 
 
@@ -81,8 +71,5 @@ def _halved(filters: int, size: int, x_CxHxWxB: Float[Array, "C H W B"], name: s
     return nn.relu(StridedConv(filters, size, 2, padding, start=as_keras, name=name)(x_CxHxWxB))
 
 
-def _normalised(
-    y_CxHxWxB: Float[Array, "C H W B"], weight_B: Float[Array, "B"] | None, name: str
-) -> Float[Array, "C H W B"]:
-    moments = None if weight_B is None else weighted_moments(y_CxHxWxB, weight_B)
-    return BatchNorm(len(y_CxHxWxB), _EPSILON, _SHARE, name=name)(y_CxHxWxB, moments)
+def _norm(name: str, channels: int) -> BatchNorm:
+    return BatchNorm(channels, _EPSILON, _SHARE, name=name)

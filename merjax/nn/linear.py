@@ -19,12 +19,7 @@ class Linear(nn.Module):
         dropout_rate: Float[Array, ""] | float,
         key: PRNGKeyArray | None,
     ) -> Float[Array, "B K"]:
-        """Scores before the softmax.
-
-        Args:
-            x_CxHxWxB: flow images in [-1, 1].
-            weight_B, dropout_rate, key: not used.
-        """
+        """Scores before the softmax, of flow images in [-1, 1]; the other arguments are not used."""
         del weight_B, dropout_rate, key
         kernel_CxHxWxK = self.param("kernel", nn.initializers.zeros, (*x_CxHxWxB.shape[:-1], self.classes))
         bias_K = self.param("bias", nn.initializers.zeros, (self.classes,))

@@ -25,14 +25,7 @@ class OFFApexNet(nn.Module):
         dropout_rate: Float[Array, ""] | float,
         key: PRNGKeyArray | None,
     ) -> Float[Array, "B K"]:
-        """Scores before the softmax.
-
-        Args:
-            x_CxHxWxB: flow images in [0, 1]; only their channels u and v are used.
-            weight_B: not used, since no sample touches another.
-            dropout_rate: may be traced.
-            key: dropout's randomness; None drops nothing.
-        """
+        """Scores before the softmax, of the channels u and v of flow images in [0, 1]; arguments as `merjax.nn` says."""
         del weight_B
         streams = []
         for component, name in enumerate("uv"):

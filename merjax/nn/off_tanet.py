@@ -8,19 +8,17 @@ seven maps are one layer of 28 maps, since no head touches another.
 The code trains on flow in pixels; here each channel of an image is spread over 0 to 1.
 """
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import linen as nn
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from merjax.nn.layers.convolution import max_pool
-from merjax.nn.layers.dropout import dropout
+from merjax.nn.layers.dense import dense
+from merjax.nn.layers.dropout import dropout_at
 from merjax.nn.layers.initialisers import as_pytorch
-from merjax.nn.layers.normalisation import BatchNorm, weighted_moments
+from merjax.nn.layers.normalisation import BatchNorm, normalised
 from merjax.nn.layers.strided import StridedConv
-
-SIDE = 112
 
 
 class OffTANet(nn.Module):
@@ -37,26 +35,18 @@ class OffTANet(nn.Module):
         dropout_rate: Float[Array, ""] | float,
         key: PRNGKeyArray | None,
     ) -> Float[Array, "B K"]:
-        """Scores before the softmax.
-
-        Args:
-            x_CxHxWxB: flow images in [0, 1].
-            weight_B: how much each sample counts in batch normalisation.
-            dropout_rate: may be traced.
-            key: dropout's randomness. None means inference: nothing is dropped, and the running averages normalise.
-        """
+        """Scores before the softmax, of flow images in [0, 1]; arguments as `merjax.nn` says."""
         counted_B = None if key is None else weight_B
         y_CxHxWxB = nn.relu(StridedConv(8, 7, 2, (3, 3), name="stem")(x_CxHxWxB))
-        y_CxHxWxB = normalised(y_CxHxWxB, counted_B, "stem_norm")
+        y_CxHxWxB = normalised(BatchNorm(8, name="stem_norm"), y_CxHxWxB, counted_B)
         for filters in (18, 28):
             y_CxHxWxB = Residual(filters, name=f"residual{filters}")(y_CxHxWxB, counted_B)
         y_CxHxWxB = Attended(8, name="attended")(y_CxHxWxB, counted_B)
         y_BxD = y_CxHxWxB.reshape(-1, y_CxHxWxB.shape[-1]).T
-        for layer, units in enumerate((64, 64)):
-            y_BxD = nn.relu(_dense(units, y_BxD, f"fc{layer}"))
-            if key is not None:
-                y_BxD = dropout(y_BxD, dropout_rate, jax.random.fold_in(key, layer))
-        return _dense(self.classes, y_BxD, "out")
+        for layer in range(2):
+            y_BxD = nn.relu(dense(64, y_BxD.shape[1], f"fc{layer}")(y_BxD))
+            y_BxD = dropout_at(layer, y_BxD, dropout_rate, key)
+        return dense(self.classes, 64, "out")(y_BxD)
 
 
 class Residual(nn.Module):
@@ -66,10 +56,10 @@ class Residual(nn.Module):
 
     @nn.compact
     def __call__(
-        self, x_CxHxWxB: Float[Array, "C H W B"], weight_B: Float[Array, "B"] | None
+        self, x_CxHxWxB: Float[Array, "C H W B"], counted_B: Float[Array, "B"] | None
     ) -> Float[Array, "O h w B"]:
-        y_CxHxWxB = conv_norm_relu(self.filters, x_CxHxWxB, weight_B, "1")
-        y_CxHxWxB = conv_norm_relu(self.filters, y_CxHxWxB, weight_B, "2")
+        y_CxHxWxB = conv_norm_relu(self.filters, x_CxHxWxB, counted_B, "1")
+        y_CxHxWxB = conv_norm_relu(self.filters, y_CxHxWxB, counted_B, "2")
         return max_pool(y_CxHxWxB + StridedConv(self.filters, 1, name="input")(x_CxHxWxB))
 
 
@@ -81,15 +71,15 @@ class Attended(nn.Module):
 
     @nn.compact
     def __call__(
-        self, x_CxHxWxB: Float[Array, "C H W B"], weight_B: Float[Array, "B"] | None
+        self, x_CxHxWxB: Float[Array, "C H W B"], counted_B: Float[Array, "B"] | None
     ) -> Float[Array, "O h w B"]:
         channels = len(x_CxHxWxB)
-        y_CxHxWxB = conv_norm_relu(channels, x_CxHxWxB, weight_B, "1")
+        y_CxHxWxB = conv_norm_relu(channels, x_CxHxWxB, counted_B, "1")
         y_CxHxWxB = y_CxHxWxB * self._channels(y_CxHxWxB)
         means_and_maxima = jnp.stack([y_CxHxWxB.mean(0), y_CxHxWxB.max(0)])
         y_CxHxWxB = y_CxHxWxB * nn.sigmoid(StridedConv(1, 3, 1, (1, 1), bias=False, name="places")(means_and_maxima))
         query, key, value = (StridedConv(channels, 1, name=name)(y_CxHxWxB) for name in ("query", "key", "value"))
-        y_CxHxWxB = conv_norm_relu(self.filters, self_attention(query, key, value), weight_B, "2")
+        y_CxHxWxB = conv_norm_relu(self.filters, self_attention(query, key, value), counted_B, "2")
         return max_pool(y_CxHxWxB + StridedConv(self.filters, 1, name="input")(x_CxHxWxB))
 
     def _channels(self, y_CxHxWxB: Float[Array, "C H W B"]) -> Float[Array, "C 1 1 B"]:
@@ -120,21 +110,8 @@ def position_code(side: int) -> Float[np.ndarray, "H W"]:
 
 
 def conv_norm_relu(
-    filters: int, x_CxHxWxB: Float[Array, "C H W B"], weight_B: Float[Array, "B"] | None, name: str
+    filters: int, x_CxHxWxB: Float[Array, "C H W B"], counted_B: Float[Array, "B"] | None, name: str
 ) -> Float[Array, "O H W B"]:
     """Conv 3x3 that keeps the size, batch normalisation, ReLU: the layers `conv{name}` and `norm{name}` of the caller."""
     y_CxHxWxB = StridedConv(filters, 3, 1, (1, 1), name=f"conv{name}")(x_CxHxWxB)
-    return nn.relu(normalised(y_CxHxWxB, weight_B, f"norm{name}"))
-
-
-def normalised(
-    y_CxHxWxB: Float[Array, "C H W B"], weight_B: Float[Array, "B"] | None, name: str
-) -> Float[Array, "C H W B"]:
-    """Batch normalisation by the weighted batch, or, where the weights are None, by the running averages."""
-    moments = None if weight_B is None else weighted_moments(y_CxHxWxB, weight_B)
-    return BatchNorm(len(y_CxHxWxB), name=name)(y_CxHxWxB, moments)
-
-
-def _dense(units: int, x_BxD: Float[Array, "B D"], name: str) -> Float[Array, "B units"]:
-    start = as_pytorch(x_BxD.shape[1])
-    return nn.Dense(units, kernel_init=start.kernel, bias_init=start.bias, name=name)(x_BxD)
+    return nn.relu(normalised(BatchNorm(filters, name=f"norm{name}"), y_CxHxWxB, counted_B))

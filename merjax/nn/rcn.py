@@ -10,15 +10,14 @@ its code counts, P and C 52,675 of 131,075.
 
 from typing import Literal, NamedTuple
 
-import jax
 import jax.numpy as jnp
 from flax import linen as nn
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from merjax.nn.layers.class_attention import attention
 from merjax.nn.layers.convolution import max_pool
-from merjax.nn.layers.dropout import dropout
-from merjax.nn.layers.initialisers import LayerStart, fan_in_uniform
+from merjax.nn.layers.dropout import dropout_at
+from merjax.nn.layers.initialisers import LayerStart, as_pytorch
 from merjax.nn.layers.normalisation import BatchNorm, normalised
 from merjax.nn.layers.pooling import adaptive_average, nearest, window_max
 from merjax.nn.layers.strided import StridedConv
@@ -84,18 +83,13 @@ class RCN(nn.Module):
         dropout_rate: Float[Array, ""] | float,
         key: PRNGKeyArray | None,
     ) -> Float[Array, "B K"]:
-        """Scores before the softmax.
-
-        Args:
-            x_CxHxWxB: flow images in [0, 1].
-            weight_B: how much each sample counts in batch normalisation.
-            dropout_rate: may be traced.
-            key: dropout's randomness. None means inference: nothing is dropped, and the running averages normalise.
-        """
+        """Scores before the softmax, of flow images in [0, 1]; arguments as `merjax.nn` says."""
         shape = (self.maps, self.pool, self.pool, self.classes)
         kernel_CxHxWxK = self.param("kernel", nn.initializers.normal(0.01), shape)
         bias_K = self.param("bias", nn.initializers.zeros, (self.classes,))
-        y_CxHxWxB = Head(self.maps, self.form.head, self.flaws, name="head")(x_CxHxWxB, weight_B, dropout_rate, key)
+        counted_B = None if key is None else weight_B
+        head = Head(self.maps, self.form.head, self.flaws, name="head")
+        y_CxHxWxB = head(x_CxHxWxB, counted_B, dropout_rate, key)
         if self.form.attention == "input":
             # averages over channels fit whatever number of them a picture has
             seen = attention(self._cells(x_CxHxWxB.mean(0, keepdims=True)), kernel_CxHxWxK.mean(0, keepdims=True))
@@ -104,7 +98,7 @@ class RCN(nn.Module):
             seen = attention(self._cells(y_CxHxWxB), kernel_CxHxWxK)
         within = nearest(seen, *y_CxHxWxB.shape[1:3]) if self.form.attention == "block" else None
         block = Block(self.maps, self.form.dense, name="block")
-        y_CxHxWxB = self._cells(_drop(max_pool(block(y_CxHxWxB, within, weight_B, key)), dropout_rate, key, 9))
+        y_CxHxWxB = self._cells(dropout_at(9, max_pool(block(y_CxHxWxB, within, counted_B)), dropout_rate, key))
         if self.form.attention == "first":
             y_CxHxWxB = y_CxHxWxB * seen
         return jnp.einsum("chwb,chwk->bk", y_CxHxWxB, kernel_CxHxWxK) + bias_K
@@ -121,12 +115,12 @@ class Head(nn.Module):
     flaws: tuple[str, ...]
 
     @nn.compact
-    def __call__(self, x_CxHxWxB, weight_B, dropout_rate, key):
-        training, half, quarter = key is not None, self.maps // 2, self.maps // 4
+    def __call__(self, x_CxHxWxB, counted_B, dropout_rate, key):
+        half, quarter = self.maps // 2, self.maps // 4
         if self.kind == "narrow":
             y_CxHxWxB = _conv(self.maps, 5, "conv", padding=0)(x_CxHxWxB)
-            y_CxHxWxB = nn.relu(normalised(BatchNorm(self.maps, name="norm"), y_CxHxWxB, weight_B, training))
-            return _drop(max_pool(y_CxHxWxB), dropout_rate, key, 0)
+            y_CxHxWxB = nn.relu(normalised(BatchNorm(self.maps, name="norm"), y_CxHxWxB, counted_B))
+            return dropout_at(0, max_pool(y_CxHxWxB), dropout_rate, key)
         if self.kind == "wide":
             layers = [
                 (_conv(maps, 3, f"conv{i}", stride=3, padding=i, dilation=i), BatchNorm(maps, name=f"norm{i}"))
@@ -138,9 +132,9 @@ class Head(nn.Module):
             layers = [(_conv(half, 3, f"conv{i}", dilation=i), BatchNorm(half, name=f"norm{i}")) for i in (1, 3)]
         streams = []
         for site, (conv, norm) in enumerate(layers):
-            y_CxHxWxB = normalised(norm, nn.relu(conv(x_CxHxWxB)), weight_B, training)
+            y_CxHxWxB = normalised(norm, nn.relu(conv(x_CxHxWxB)), counted_B)
             y_CxHxWxB = window_max(y_CxHxWxB, 3, 3, 1) if self.kind == "pair" else y_CxHxWxB
-            streams.append(_drop(y_CxHxWxB, dropout_rate, key, site))
+            streams.append(dropout_at(site, y_CxHxWxB, dropout_rate, key))
         return jnp.concatenate(streams)
 
 
@@ -156,17 +150,16 @@ class Block(nn.Module):
     dense: bool
 
     @nn.compact
-    def __call__(self, x_CxHxWxB, within_HxWxB, weight_B, key):
+    def __call__(self, x_CxHxWxB, within_HxWxB, counted_B):
         conv, norm = _conv(self.maps, 3, "recurrent"), BatchNorm(self.maps, name="recurrent_norm")
         forward = _conv(self.maps, 1, "forward")(x_CxHxWxB)
-        training = key is not None
-        y_CxHxWxB = nn.relu(normalised(BatchNorm(self.maps, name="forward_norm"), forward, weight_B, training))
+        y_CxHxWxB = nn.relu(normalised(BatchNorm(self.maps, name="forward_norm"), forward, counted_B))
         if within_HxWxB is not None:
             y_CxHxWxB = y_CxHxWxB * within_HxWxB
         total_CxHxWxB = x_CxHxWxB
         for _ in range(3 if self.dense else 2):
             sum_CxHxWxB = total_CxHxWxB + y_CxHxWxB
-            y_CxHxWxB = nn.relu(normalised(norm, conv(sum_CxHxWxB), weight_B, training))
+            y_CxHxWxB = nn.relu(normalised(norm, conv(sum_CxHxWxB), counted_B))
             total_CxHxWxB = sum_CxHxWxB if self.dense else x_CxHxWxB
         return y_CxHxWxB
 
@@ -181,8 +174,4 @@ def _conv(
 
 def _start(fan_in: int) -> LayerStart:
     """As the published code's: He's by the outputs, and PyTorch's biases."""
-    return LayerStart(nn.initializers.variance_scaling(2.0, "fan_out", "normal"), fan_in_uniform(fan_in))
-
-
-def _drop(x, rate, key: PRNGKeyArray | None, site: int):
-    return x if key is None else dropout(x, rate, jax.random.fold_in(key, site))
+    return LayerStart(nn.initializers.variance_scaling(2.0, "fan_out", "normal"), as_pytorch(fan_in).bias)

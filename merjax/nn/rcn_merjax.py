@@ -6,7 +6,6 @@ adds what it finds in its state to what the 1x1 convolution finds in its input, 
 state; the attention looks at the last map, with weights that it does not train; and weights start in another way.
 """
 
-import jax
 import jax.numpy as jnp
 from flax import linen as nn
 from jax import lax
@@ -15,9 +14,9 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from merjax.nn.layers.class_attention import attention
 from merjax.nn.layers.conv_layers import Conv
 from merjax.nn.layers.convolution import max_pool
-from merjax.nn.layers.dropout import dropout
-from merjax.nn.layers.initialisers import fan_in_uniform
-from merjax.nn.layers.normalisation import BatchNorm, weighted_moments
+from merjax.nn.layers.dropout import dropout_at
+from merjax.nn.layers.initialisers import as_pytorch
+from merjax.nn.layers.normalisation import BatchNorm, normalised
 
 _FILTERS, _ROUNDS = 64, 2
 
@@ -41,30 +40,19 @@ class RCNAMerjax(nn.Module):
         dropout_rate: Float[Array, ""] | float,
         key: PRNGKeyArray | None,
     ) -> Float[Array, "B K"]:
-        """Scores before the softmax.
-
-        Args:
-            x_CxHxWxB: flow images in [0, 1].
-            weight_B: how much each sample counts in batch normalisation.
-            dropout_rate: may be traced.
-            key: dropout's randomness. None means inference: nothing is dropped, and the running averages normalise.
-        """
+        """Scores before the softmax, of flow images in [0, 1]; arguments as `merjax.nn` says."""
         y_CxHxWxB = Conv(_FILTERS, 5, name="conv")(x_CxHxWxB)
-        moments = None if key is None else weighted_moments(y_CxHxWxB, weight_B)
-        y_CxHxWxB = max_pool(nn.relu(BatchNorm(_FILTERS, name="norm")(y_CxHxWxB, moments)))
-        y_CxHxWxB = _drop(y_CxHxWxB, dropout_rate, key, 0)
+        counted_B = None if key is None else weight_B
+        y_CxHxWxB = nn.relu(normalised(BatchNorm(_FILTERS, name="norm"), y_CxHxWxB, counted_B))
+        y_CxHxWxB = dropout_at(0, max_pool(y_CxHxWxB), dropout_rate, key)
         forward_CxHxWxB = Conv(_FILTERS, 1, name="feed_forward")(y_CxHxWxB)
         again = Conv(_FILTERS, 3, name="recurrent")
         y_CxHxWxB = nn.relu(forward_CxHxWxB)
         for _ in range(_ROUNDS):
             y_CxHxWxB = nn.relu(forward_CxHxWxB + again(y_CxHxWxB))
-        y_CxHxWxB = _drop(max_pool(y_CxHxWxB), dropout_rate, key, 1)
-        init = fan_in_uniform(y_CxHxWxB[..., 0].size)
-        kernel_CxHxWxK = self.param("kernel", init, (*y_CxHxWxB.shape[:-1], self.classes))
-        bias_K = self.param("bias", init, (self.classes,))
+        y_CxHxWxB = dropout_at(1, max_pool(y_CxHxWxB), dropout_rate, key)
+        start = as_pytorch(y_CxHxWxB[..., 0].size)
+        kernel_CxHxWxK = self.param("kernel", start.kernel, (*y_CxHxWxB.shape[:-1], self.classes))
+        bias_K = self.param("bias", start.bias, (self.classes,))
         y_CxHxWxB = y_CxHxWxB * attention(y_CxHxWxB, lax.stop_gradient(kernel_CxHxWxK))
         return jnp.einsum("chwb,chwk->bk", y_CxHxWxB, kernel_CxHxWxK) + bias_K
-
-
-def _drop(x, rate, key: PRNGKeyArray | None, site: int):
-    return x if key is None else dropout(x, rate, jax.random.fold_in(key, site))

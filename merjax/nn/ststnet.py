@@ -22,8 +22,9 @@ from jax import lax
 from jaxtyping import Array, Float, Int, PRNGKeyArray, UInt8
 
 from merjax.nn.layers.backend import on_cpu
+from merjax.nn.layers.dense import dense
 from merjax.nn.layers.dropout import dropout
-from merjax.nn.layers.initialisers import fan_in_uniform
+from merjax.nn.layers.initialisers import as_pytorch
 from merjax.nn.layers.normalisation import BatchNorm, Moments, weighted_moments
 
 SIDE, CHANNELS, FILTERS = 28, 3, 16
@@ -68,17 +69,10 @@ class STSTNet(nn.Module):
         dropout_rate: Float[Array, ""] | float,
         key: PRNGKeyArray | None,
     ) -> Float[Array, "B K"]:
-        """Scores before the softmax.
-
-        Args:
-            windows: from `prepare`.
-            weight_B: how much each sample counts in batch normalisation.
-            dropout_rate: may be traced.
-            key: dropout's randomness. None means inference: nothing is dropped, and the running averages normalise.
-        """
-        init = fan_in_uniform(9 * CHANNELS)
-        kernel_HWIO = self.param("kernel", init, (3, 3, CHANNELS, FILTERS))
-        bias_O = self.param("bias", init, (FILTERS,))
+        """Scores before the softmax, of the windows that `prepare` gives; the other arguments as `merjax.nn` says."""
+        start = as_pytorch(9 * CHANNELS)
+        kernel_HWIO = self.param("kernel", start.kernel, (3, 3, CHANNELS, FILTERS))
+        bias_O = self.param("bias", start.bias, (FILTERS,))
         norm = BatchNorm(FILTERS, name="norm")
         pooled_OxMxB, moments = conv_relu_moments_pool(windows, kernel_HWIO, bias_O, norm.scale < 0, weight_B)
         y_OxMxB = norm(pooled_OxMxB, None if key is None else moments)
@@ -87,8 +81,7 @@ class STSTNet(nn.Module):
         half = _CELLS // 2
         y_OxhxwxB = y_OxMxB.reshape(FILTERS, half, 2, half, 2, -1).mean((2, 4))
         y_DxB = y_OxhxwxB.reshape(FILTERS * half * half, -1)
-        init = fan_in_uniform(y_DxB.shape[0])
-        return nn.Dense(self.classes, kernel_init=init, bias_init=init, name="fc")(y_DxB.T)
+        return dense(self.classes, len(y_DxB), "fc")(y_DxB.T)
 
 
 def prepare(x_KxCxHxWxB: UInt8[Array, "K C H W B"]) -> UInt8[Array, "K J taps M"]:

@@ -19,7 +19,7 @@ class Comparison:
         parts: see `merjax.scoring.parts.parts_of`.
         bases: the entries that the others are compared with.
         chosen: the entries whose settings were chosen on inner subjects, by a search.
-        named: by run and name, the trials of the ensembles that the sweeps' files ask for.
+        ensembles: by run and name, the trials of the ensembles that the sweeps' files ask for.
     """
 
     protocol: str
@@ -28,7 +28,7 @@ class Comparison:
     parts: tuple[Part, ...]
     bases: tuple[Entry, ...]
     chosen: tuple[Entry, ...] = ()
-    named: Mapping[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
+    ensembles: Mapping[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def base(self) -> Entry:
@@ -63,8 +63,9 @@ def compare(results: Sequence[SweepResult], bases: Sequence[str] = ()) -> list[C
         parts = parts_of(protocol, largest.data.folds, largest.predictions)
         named = tuple(base for name in dict.fromkeys(bases) if (base := _named(name, entries)))
         chosen = tuple(entry for entry in entries if entry.run in searched and not entry.leaks)
-        bases_of = named or (entries[0],)
-        comparisons.append(Comparison(protocol, split_hash, tuple(entries), parts, bases_of, chosen, ensembles))
+        comparisons.append(
+            Comparison(protocol, split_hash, tuple(entries), parts, named or (entries[0],), chosen, ensembles)
+        )
     every = [entry for comparison in comparisons for entry in comparison.entries]
     for name in bases:
         if _named(name, every) is None:

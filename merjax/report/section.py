@@ -86,7 +86,7 @@ class Section:
     def together(self) -> tuple[Entry, ...]:
         """The ensembles: of the seeds of each shown entry that has several, and of the trials that a sweep file names."""
         entries = [entry for entry in self.comparison.entries if entry.label in self.shown]
-        return (*seeds_together(entries), *trials_together(self.comparison.entries, self.comparison.named))
+        return (*seeds_together(entries), *trials_together(self.comparison.entries, self.comparison.ensembles))
 
     @cached_property
     def ensembles(self) -> pd.DataFrame:

@@ -34,7 +34,8 @@ _SEVERAL = (
     "over classes of the recalls of clips with the class and of clips without it; accuracy the share of right answers to all "
     "questions whether a clip has a class.",
     "majority: of each class, what most clips have, so that a class that fewer than half have is never found; every class: all "
-    "classes in each clip, whose UF1 a trial must pass to tell anything; chance: random answers with each class's frequency.",
+    "classes in each clip, and a trial with a lower UF1 than this tells nothing; chance: random answers with each class's "
+    "frequency.",
 )
 
 

@@ -86,18 +86,16 @@ def right_of(task: Task, counts: Counts) -> Float[np.ndarray, "*batch"]:
 
 def majority(task: Task, label_N: np.ndarray) -> Counts:
     """The counts of always giving the most frequent answer: the most frequent class, or each class as most clips have it."""
-    if not task.several:
-        return metrics.majority(label_N, len(task.classes))
-    often_K = task.members(label_N).mean(0) > 0.5
-    return counted_labels(task, label_N, np.full(len(label_N), task.label_of(often_K[None])[0]))
+    (answer,) = task.answers(task.members(label_N).mean(0, keepdims=True))
+    return counted_labels(task, label_N, np.full(len(label_N), answer))
 
 
 def chance(task: Task, label_N: np.ndarray, *, draws: int = 2000, seed: int = 0) -> Counts:
     """Counts `[draws, ...]` of answers drawn at random with the frequencies of the truth; those of several classes apart."""
-    if not task.several:
-        return metrics.chance(label_N, len(task.classes), draws=draws, seed=seed)
     rng, clips = np.random.default_rng(seed), len(label_N)
     with_K = task.members(label_N).sum(0)
+    if not task.several:
+        return np.stack([rng.multinomial(n, with_K / clips, size=draws) for n in with_K], axis=1)
     found_DxK, false_DxK = (rng.binomial(n, with_K / clips, (draws, len(with_K))) for n in (with_K, clips - with_K))
     rows = [clips - with_K - false_DxK, false_DxK, with_K - found_DxK, found_DxK]
     return np.stack(rows, axis=-1).reshape(draws, len(with_K), 2, 2)

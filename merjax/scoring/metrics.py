@@ -15,18 +15,6 @@ Confusion = Int[np.ndarray, "*batch classes classes"]
 Score = Callable[[np.ndarray], np.ndarray]
 
 
-def confusion_matrix(truth: Int[np.ndarray, "N"], prediction: Int[np.ndarray, "N"], classes: int) -> np.ndarray:
-    """Counts `[truth, prediction]` of clips, K x K.
-
-    Raises:
-        ValueError: a label lies outside 0..classes-1.
-    """
-    pairs = np.stack([np.asarray(truth, int), np.asarray(prediction, int)])
-    if pairs.size and not (pairs.min() >= 0 and pairs.max() < classes):
-        raise ValueError(f"labels must lie in 0..{classes - 1}, got {pairs.min()}..{pairs.max()}")
-    return np.bincount(pairs[0] * classes + pairs[1], minlength=classes**2).reshape(classes, classes)
-
-
 def f1_per_class(confusion: Confusion) -> Float[np.ndarray, "*batch classes"]:
     """F1 of each class, 2 TP / (2 TP + FP + FN); NaN for a class in neither truth nor predictions."""
     hits = np.diagonal(confusion, axis1=-2, axis2=-1)
@@ -54,20 +42,6 @@ def accuracy(confusion: Confusion) -> Float[np.ndarray, "*batch"]:
 
 
 SCORES: dict[str, Score] = {"UF1": uf1, "UAR": uar, "accuracy": accuracy}
-
-
-def majority(truth: Int[np.ndarray, "N"], classes: int) -> Confusion:
-    """The confusion matrix of always answering the most frequent class."""
-    counts = np.bincount(truth, minlength=classes)
-    return confusion_matrix(truth, np.full(len(truth), counts.argmax()), classes)
-
-
-def chance(truth: Int[np.ndarray, "N"], classes: int, *, draws: int = 2000, seed: int = 0) -> Confusion:
-    """Confusion matrices `[draws, K, K]` of answers drawn at random with the frequencies of the truth."""
-    rng = np.random.default_rng(seed)
-    counts = np.bincount(truth, minlength=classes)
-    rows = [rng.multinomial(n, counts / len(truth), size=draws) for n in counts]
-    return np.stack(rows, axis=1)
 
 
 @cache

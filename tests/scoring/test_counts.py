@@ -12,6 +12,7 @@ from sklearn import metrics as reference
 from merjax.protocols.tasks import Task
 from merjax.scoring import counts
 from merjax.scoring.choosing import highest_at_chance
+from merjax.scoring.metrics import SCORES
 
 UNITS = Task(("AU1", "AU2", "AU4"), several=True)
 labels = arrays.arrays(np.int64, st.integers(1, 12), elements=st.integers(0, 7))
@@ -80,6 +81,11 @@ def test_log_loss_is_that_of_every_answer():
     truth_N, probability_NxK = np.array([5, 0]), np.array([[0.9, 0.2, 0.6], [0.1, 0.5, 0.3]])
     expected = reference.log_loss(UNITS.members(truth_N).ravel(), probability_NxK.ravel())
     assert counts.log_loss(UNITS, truth_N, probability_NxK) == pytest.approx(expected)
+
+
+def test_every_score_has_a_meaning_for_several_classes():
+    """Tables go through the names of `SCORES`, whatever is answered about a clip."""
+    assert list(counts.scores_of(UNITS)) == list(SCORES)
 
 
 def test_labels_that_are_none_of_the_task_are_refused():

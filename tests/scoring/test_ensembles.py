@@ -1,5 +1,7 @@
 """Ensembles: the mean of several seeds' probabilities, of one trial or of several."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -65,10 +67,14 @@ def test_oracles_single_seeds_and_unknown_trials_have_no_ensemble(tmp_path):
 
 
 def test_a_report_has_a_table_of_ensembles(tmp_path):
-    section = Section(compare([open_sweep(write_fake_run(tmp_path / "run", seeds=(0, 1), skills=SKILLS))])[0])
+    result = open_sweep(write_fake_run(tmp_path / "run", seeds=(0, 1), skills=SKILLS))
+    section = Section(compare([result])[0])
     whole, *_ = ensemble_texts(section)
     assert [row[0] for row in whole.rows] == ["a, 2 seeds together", "b, 2 seeds together"]
     assert set(section.ensembles["entry"]) == {"a, 2 seeds together", "b, 2 seeds together"}
+    asked = replace(result, plan=replace(result.plan, ensembles={"both": ("a", "b")}))
+    (whole, *_) = ensemble_texts(Section(compare([asked])[0]))
+    assert whole.rows[-1][0] == "both (a + b together)"
     one = Section(compare([open_sweep(write_fake_run(tmp_path / "one", skills=SKILLS))])[0])
     assert ensemble_texts(one) == []
     assert one.ensembles.empty

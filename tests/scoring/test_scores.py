@@ -12,9 +12,9 @@ from merjax.config import make_config
 from merjax.protocols import FoldId
 from merjax.protocols.tasks import Task
 from merjax.report.comparison import compare
-from merjax.scoring.counts import subject_bootstrap
+from merjax.scoring.counts import counted_labels, subject_bootstrap
 from merjax.scoring.entry import Entry, GroupData
-from merjax.scoring.metrics import SCORES, accuracy, confusion_matrix, interval
+from merjax.scoring.metrics import SCORES, accuracy, interval
 from merjax.scoring.parts import Part, of_part, parts_of
 from merjax.scoring.scores import (
     COVERAGE,
@@ -190,7 +190,7 @@ def simulated_subjects(rng, people, classes=3):
 def test_95_percent_intervals_cover_the_truth_as_often_as_reports_say(people, share):
     rng = np.random.default_rng(people)
     everyone = simulated_subjects(rng, 60_000)
-    population = confusion_matrix(everyone[0], everyone[1], 3)
+    population = counted_labels(XYZ, *everyone[:2])
     truth = {name: float(score(population)) for name, score in SCORES.items()}
     experiments, covered = 400, dict.fromkeys(SCORES, 0)
     for _ in range(experiments):
@@ -208,7 +208,7 @@ def test_clips_drawn_one_by_one_would_cover_less():
     """The simulation tells the two apart: resampling clips instead of subjects misses the truth too often."""
     rng = np.random.default_rng(1)
     everyone = simulated_subjects(rng, 60_000)
-    truth = float(accuracy(confusion_matrix(everyone[0], everyone[1], 3)))
+    truth = float(accuracy(counted_labels(XYZ, *everyone[:2])))
     covered = 0
     for _ in range(120):
         truth_N, prediction_N, _ = simulated_subjects(rng, 68)

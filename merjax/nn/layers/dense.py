@@ -1,10 +1,18 @@
-"""The fully connected end of several flow networks."""
+"""Fully connected layers of flow networks."""
 
-import jax
+from collections.abc import Callable
+
 from flax import linen as nn
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from merjax.nn.layers.dropout import dropout
+from merjax.nn.layers.dropout import dropout_at
+from merjax.nn.layers.initialisers import LayerStart, as_pytorch
+
+
+def dense(units: int, inputs: int, name: str, start: Callable[[int], LayerStart] = as_pytorch) -> nn.Dense:
+    """FC `units` for so many inputs, with the initial weights and biases that `start` gives for them."""
+    kernel, bias = start(inputs)
+    return nn.Dense(units, kernel_init=kernel, bias_init=bias, name=name)
 
 
 class Classifier(nn.Module):
@@ -19,6 +27,5 @@ class Classifier(nn.Module):
     ) -> Float[Array, "B K"]:
         for layer in range(self.layers):
             x_BxD = nn.relu(nn.Dense(1024, kernel_init=nn.initializers.he_normal())(x_BxD))
-            if key is not None:
-                x_BxD = dropout(x_BxD, dropout_rate, jax.random.fold_in(key, layer))
+            x_BxD = dropout_at(layer, x_BxD, dropout_rate, key)
         return nn.Dense(self.classes, kernel_init=nn.initializers.he_normal())(x_BxD)

@@ -25,6 +25,13 @@ def dropout(x: Float[Array, "*shape"], rate: Float[Array, ""] | float, key: PRNG
     return jnp.where(kept, x * scale.astype(x.dtype), 0)
 
 
+def dropout_at(
+    site: int, x: Float[Array, "*shape"], rate: Float[Array, ""] | float, key: PRNGKeyArray | None
+) -> Float[Array, "*shape"]:
+    """Dropout at one of a network's sites, which share the network's key; without a key (inference) x itself."""
+    return x if key is None else dropout(x, rate, jax.random.fold_in(key, site))
+
+
 def map_dropout(
     x_CxHxWxB: Float[Array, "C H W B"], rate: Float[Array, ""] | float, key: PRNGKeyArray
 ) -> Float[Array, "C H W B"]:

@@ -8,15 +8,6 @@ from flax import linen as nn
 from jaxtyping import Array, Float, PRNGKeyArray
 
 
-def fan_in_uniform(fan_in: int) -> nn.initializers.Initializer:
-    """Uniform within 1 / sqrt(fan_in) of zero, as PyTorch starts both kernels and biases."""
-
-    def init(key: PRNGKeyArray, shape: tuple[int, ...], dtype=jnp.float32) -> Float[Array, "..."]:
-        return jax.random.uniform(key, shape, dtype, -(fan_in**-0.5), fan_in**-0.5)
-
-    return init
-
-
 class LayerStart(NamedTuple):
     """The initial weights and biases of a layer."""
 
@@ -25,8 +16,12 @@ class LayerStart(NamedTuple):
 
 
 def as_pytorch(fan_in: int) -> LayerStart:
-    """PyTorch's defaults for a layer whose outputs have `fan_in` inputs."""
-    return LayerStart(fan_in_uniform(fan_in), fan_in_uniform(fan_in))
+    """PyTorch's defaults for a layer whose outputs have `fan_in` inputs: uniform within 1 / sqrt(fan_in) of zero."""
+
+    def uniform(key: PRNGKeyArray, shape: tuple[int, ...], dtype=jnp.float32) -> Float[Array, "..."]:
+        return jax.random.uniform(key, shape, dtype, -(fan_in**-0.5), fan_in**-0.5)
+
+    return LayerStart(uniform, uniform)
 
 
 def as_keras(fan_in: int) -> LayerStart:

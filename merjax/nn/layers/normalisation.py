@@ -59,11 +59,11 @@ class BatchNorm(nn.Module):
 
 
 def normalised(
-    norm: BatchNorm, x: Float[Array, "C *places B"], weight_B: Float[Array, "B"], training: bool
+    norm: BatchNorm, x: Float[Array, "C *places B"], counted_B: Float[Array, "B"] | None
 ) -> Float[Array, "C *places B"]:
-    """Maps `[C, H, W, B]` or units `[C, B]`: in training by the batch's weighted moments, else by the running averages."""
+    """Maps `[C, H, W, B]` or units `[C, B]`, by the batch's moments with these weights; None: by the running averages."""
     maps = x if x.ndim == 4 else x[:, None, None]
-    return norm(x, weighted_moments(maps, weight_B) if training else None)
+    return norm(x, None if counted_B is None else weighted_moments(maps, counted_B))
 
 
 class LayerNorm(nn.Module):

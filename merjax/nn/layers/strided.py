@@ -9,6 +9,7 @@ the batch. The barriers keep XLA from fusing the gathering of an array into the 
 
 import functools
 import itertools
+import math
 from collections.abc import Callable
 
 import jax
@@ -17,6 +18,7 @@ from flax import linen as nn
 from jax import lax
 from jaxtyping import Array, Float
 
+from merjax.nn.layers.backend import on_cpu
 from merjax.nn.layers.initialisers import LayerStart, as_pytorch
 
 _COLUMNS = 4096  # M of a strip: with K up to 256, its windows take up to 4 MiB
@@ -39,10 +41,9 @@ def strided_convolve(
         padding: lines of zeros before the first and after the last row and column.
         dilation: how many pixels lie from one weight to the next.
     """
-    edges = ((0, 0), padding, padding, (0, 0))
     if len(kernel_HWIO) == 1 and not any(padding):  # no window: nothing to gather
         return jnp.tensordot(kernel_HWIO[0, 0].T, x_CxHxWxB[:, ::stride, ::stride], 1)
-    padded_CxHxWxB = jnp.pad(x_CxHxWxB, edges)
+    padded_CxHxWxB = jnp.pad(x_CxHxWxB, ((0, 0), padding, padding, (0, 0)))
     if stride > 1 and dilation == 1 and len(x_CxHxWxB) <= _FEW:
         return _convolve(*_as_blocks(padded_CxHxWxB, kernel_HWIO, stride), (1, 1))
     return _convolve(padded_CxHxWxB, kernel_HWIO, (stride, dilation))
@@ -116,9 +117,8 @@ def _forward(x_CxHxWxB, kernel_HWIO, steps):
 
 
 def _convolve_forward(x_CxHxWxB, kernel_HWIO, steps):
-    asked_for_dx = (
-        x_CxHxWxB.perturbed
-    )  # the first layer's input is data, and XLA would not drop its gradient from the loop
+    # the first layer's input is data, and XLA would not drop its gradient from the loop
+    asked_for_dx = x_CxHxWxB.perturbed
     x_CxHxWxB, kernel_HWIO = x_CxHxWxB.value, kernel_HWIO.value
     return _forward(x_CxHxWxB, kernel_HWIO, steps), (x_CxHxWxB, kernel_HWIO, () if asked_for_dx else None)
 
@@ -134,9 +134,8 @@ def _convolve_backward(steps, residuals, dy_OxHxWxB):
     def work_on_strip(n, carry):
         windows_JxCxHxWxB, dweights_KxO, dx_CxHxWxB = carry
         windows_JxCxHxWxB = _gather(windows_JxCxHxWxB, x_CxHxWxB, n * strip, steps)
-        dy_OxM = lax.optimization_barrier(lax.dynamic_slice_in_dim(dy_OxHxWxB, n * strip, strip, 1)).reshape(
-            outputs, -1
-        )
+        dy = lax.optimization_barrier(lax.dynamic_slice_in_dim(dy_OxHxWxB, n * strip, strip, 1))
+        dy_OxM = dy.reshape(outputs, -1)
         windows_KxM = windows_JxCxHxWxB.reshape(len(weights_KxO), -1)
         # The barrier keeps XLA from computing the transposed product, which is slower.
         dweights_KxO += lax.optimization_barrier(lax.dot_general(windows_KxM, dy_OxM, (((1,), (1,)), ((), ()))))
@@ -159,7 +158,7 @@ _convolve.defvjp(_convolve_forward, _convolve_backward, symbolic_zeros=True)
 def _outputs(x_CxHxWxB, size, steps):
     """Rows and columns of the outputs, and how many rows are worked on at a time."""
     height, width = ((length - _reach(size, steps)) // steps[0] + 1 for length in x_CxHxWxB.shape[1:3])
-    most = max(1, _COLUMNS // (width * x_CxHxWxB.shape[-1])) if jax.default_backend() == "cpu" else height
+    most = max(1, _COLUMNS // (width * x_CxHxWxB.shape[-1])) if on_cpu() else height
     return height, width, next(strip for strip in range(min(height, most), 0, -1) if height % strip == 0)
 
 
@@ -171,7 +170,7 @@ def _reach(size, steps):
 def _gather(windows_JxCxHxWxB, x_CxHxWxB, first, steps):
     """All windows of the rows of outputs that begin at `first`, written over the old ones, tap by tap in place."""
     taps, channels, rows, width, batch = windows_JxCxHxWxB.shape
-    size, (stride, dilation) = int(taps**0.5), steps
+    size, (stride, dilation) = math.isqrt(taps), steps
     span = (rows - 1) * stride + _reach(size, steps), x_CxHxWxB.shape[2]
     lines = lax.dynamic_slice(x_CxHxWxB, (0, first * stride, 0, 0), (channels, *span, batch))
     for j, (row, column) in enumerate(itertools.product(range(0, size * dilation, dilation), repeat=2)):

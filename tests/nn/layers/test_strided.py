@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from merjax.nn.layers import strided
+from merjax.nn.layers.backend import traced_for
 from merjax.nn.layers.strided import strided_convolve
 from merjax.system.jax_setup import compiler_options
 
@@ -65,3 +66,15 @@ def test_runs_that_share_their_images_give_each_its_own_gradient():
     together = jax.vmap(jax.grad(loss(strided_convolve)))(kernels)
     for own, kernel in zip(together, kernels, strict=True):
         np.testing.assert_allclose(own, jax.grad(loss(plain))(kernel), rtol=1e-3, atol=1e-3)
+
+
+def test_only_a_cpu_works_in_strips_also_where_the_device_is_not_here():
+    """The windows of all 38 x 38 outputs are laid out at once for a GPU, in strips for the CPU of this machine."""
+    x, kernel = jnp.zeros((6, 40, 40, 8)), jnp.zeros((3, 3, 6, 4))
+
+    def program() -> str:
+        return str(jax.make_jaxpr(lambda x, kernel: strided_convolve(x, kernel))(x, kernel))
+
+    assert "f32[9,6,38,38,8]" not in program()
+    with traced_for("gpu"):
+        assert "f32[9,6,38,38,8]" in program()
