@@ -15,8 +15,8 @@ from merjax.system.paths import user_path
 PROTOCOLS = (
     *("megc3", "au5", "casme3_7", "casme3_4", "casme3_3", "dfme", "mmew_4", "casme2_5", "samm_5", "au12"),
 )  # repeated so that --help loads nothing
-_OF_RECOGNITION = ("protocol", "clips")  # flags that a log or tables of intervals have no use for
-# and those that a log of classes has none for
+_OF_RECOGNITION = ("protocol", "clips")  # flags that say nothing about intervals,
+# and those that say nothing about a log of clips
 _OF_SPOTTING = ("truth", "videos", "compat", "classes", "curve", "log_megc")
 
 _ABOUT = "Check predictions in the format of a challenge's organisers, or tables of spotted intervals, and print their scores."
@@ -126,13 +126,22 @@ def _is_spotting(asked: argparse.Namespace) -> bool:
     if asked.intervals and not asked.truth:
         raise MerjaxError("--intervals needs the table of true intervals: add --truth TRUTH.csv")
     spotting = bool(asked.intervals) or is_challenge_log(asked.log)
-    strange = [name for name in (_OF_RECOGNITION if spotting else _OF_SPOTTING) if getattr(asked, name) is not None]
+    _refuse(
+        asked,
+        _OF_RECOGNITION if spotting else _OF_SPOTTING,
+        f"says nothing about {'intervals' if spotting else 'clips'}",
+    )
     if not asked.intervals:
-        strange += [name for name in ("truth", "videos") if getattr(asked, name) is not None and name not in strange]
-    if strange:
-        flag, what = strange[0].replace("_", "-"), "spotted intervals" if spotting else "classes of clips"
-        raise MerjaxError(f"--{flag} says nothing about {what}; leave it out, or name other files")
+        _refuse(
+            asked, ("truth", "videos"), "goes with --intervals: a log holds its true intervals and its videos itself"
+        )
     return spotting
+
+
+def _refuse(asked: argparse.Namespace, names: Sequence[str], why: str) -> None:
+    for name in names:
+        if getattr(asked, name) is not None:
+            raise MerjaxError(f"--{name.replace('_', '-')} {why}; leave it out, or name other files")
 
 
 def _parser() -> Parser:

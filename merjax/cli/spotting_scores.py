@@ -35,7 +35,7 @@ def print_spotting(scores: "SpottingScores", title: str, console: Console) -> No
 
 
 def write_curve(scores: "SpottingScores", path: Path, console: Console) -> None:
-    """Write precision and recall over confidence as CSV, and print the mean precision of each kind."""
+    """Write precision and recall over confidence as CSV, and print the average precision of each kind."""
     from merjax.scoring.spotting.curve import average_precision
     from merjax.scoring.written import number
     from merjax.system.files import write_aside
@@ -53,7 +53,7 @@ def write_log(scores: "SpottingScores", path: Path, console: Console) -> None:
 
     text = scores.log()
     make_folder(path.parent)
-    write_aside(path, lambda aside: aside.write_text(text))
+    write_aside(path, lambda aside: aside.write_text(text, encoding="utf-8"))
     say(console, f"{path}: the intervals in the format of MEGC 2020 and 2021")
 
 

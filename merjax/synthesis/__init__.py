@@ -1,4 +1,4 @@
-"""Makes labelled clips from portraits, in a database's own layout; nothing here says anything about people."""
+"""Makes labelled clips and long videos from portraits, in a database's own layout; nothing here says anything about people."""
 
 from merjax.synthesis.long_release import synthesize_long_videos
 from merjax.synthesis.long_scripts import LongPlan

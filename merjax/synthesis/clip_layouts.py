@@ -1,6 +1,6 @@
 """Releases of clips in folders of their own: CASME II, SAMM, SMIC; and CASME, MMEW and DFME."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -53,22 +53,21 @@ def _samm_frame(plan: ClipPlan, number: int) -> str:
     return f"{plan.subject:03d}_{number:05d}.jpg"
 
 
-def samm_sheet(root: Path, plans: Sequence[ClipPlan], name: Callable[[ClipPlan], str]) -> None:
+def samm_sheet(root: Path, named: Iterable[tuple[str, ClipPlan]]) -> None:
     """SAMM_Micro_FACS_Codes_v2.xlsx: a preamble, the header in row 14, the duration as a formula.
 
     Args:
         root: the release's folder.
-        plans: the clips.
-        name: a clip's name.
+        named: the clips, each with its name.
     """
     rows: list[Sequence[Any]] = [("Synthetic clips in the layout of SAMM's Master FACS Codes", *[None] * 11)]
     rows += [[None] * 12] * 12 + [_SAMM_COLUMNS]
-    for row, plan in enumerate(plans, 15):
+    for row, (name, plan) in enumerate(named, 15):
         emotion = "Other" if plan.emotion == "others" else plan.emotion.capitalize()
         frames = (plan.onset, plan.apex, plan.offset, f"=SUM(F{row}-D{row})+1")
         inducement = 1 + (plan.number - 1) // 5
         labels = ("Micro - 1/2", unit_cell(plan), emotion, plan.objective_class, None)
-        rows.append((f"{plan.subject:03d}", name(plan), inducement, *frames, *labels))
+        rows.append((f"{plan.subject:03d}", name, inducement, *frames, *labels))
     save(root / "SAMM_Micro_FACS_Codes_v2.xlsx", {"MICRO_ONLY": rows})
 
 
@@ -118,7 +117,7 @@ SAMM = ReleaseLayout(
     },
     clip=_samm_clip,
     frame=_samm_frame,
-    write_sheets=lambda root, plans: samm_sheet(root, plans, _samm_name),
+    write_sheets=lambda root, plans: samm_sheet(root, [(_samm_name(plan), plan) for plan in plans]),
 )
 SMIC = ReleaseLayout(
     name="smic",

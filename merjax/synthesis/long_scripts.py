@@ -12,10 +12,10 @@ from typing import Literal, NamedTuple, get_args
 import numpy as np
 from jaxtyping import Float
 
+from merjax.datasets.clip import Kind
 from merjax.synthesis.movements import EXPRESSIONS, Movement, draw_movements
 from merjax.system.errors import MerjaxError
 
-Kind = Literal["micro", "macro"]
 Beside = Literal["blink", "gaze", "speech", "head", "light"]
 BESIDE: tuple[Beside, ...] = get_args(Beside)
 

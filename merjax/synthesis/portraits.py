@@ -14,7 +14,7 @@ from merjax.faces.pictures import PictureError, read_image
 from merjax.synthesis.face import Face, normalised_convolution
 from merjax.system.console import warn
 from merjax.system.errors import MerjaxError
-from merjax.system.paths import lacks_file, lacks_folder, listed
+from merjax.system.paths import lacks_file, lacks_folder, listed, user_path
 
 HEIGHT, WIDTH = 480, 640
 _EYES_AT = (0.5, 0.42)  # place of the middle between the eyes, as shares of width and height
@@ -33,14 +33,16 @@ def default_portraits() -> list[Path]:
     return [path for path in found if path.is_file()]
 
 
-def portrait_files(paths: Sequence[Path]) -> list[Path]:
-    """The given image files, and those directly inside the given folders, in order of their names.
+def portrait_files(portraits: str | Path | Sequence[str | Path] | None = None) -> list[Path]:
+    """The given image files, and those directly inside the given folders, in order of their names; None for the default ones.
 
     Raises:
         MerjaxError: a path does not exist, or a folder holds no images.
     """
+    if portraits is None:
+        return default_portraits()
     files: list[Path] = []
-    for path in paths:
+    for path in map(user_path, [portraits] if isinstance(portraits, str | Path) else portraits):
         lacking = lacks_file(path)
         if not lacking:
             files.append(path)

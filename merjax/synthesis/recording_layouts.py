@@ -1,10 +1,13 @@
-"""Releases of recordings, in which clips are annotated intervals: CAS(ME)^2, CAS(ME)^3 and SAMM Long Videos. Made recordings
-hold one expression each."""
+"""Releases of recordings, in which clips are annotated intervals: CAS(ME)^2, CAS(ME)^3 and SAMM Long Videos.
+
+Recordings of a release of clips hold one expression each; those of `merjax.synthesis.long_layouts` hold several.
+"""
 
 from collections.abc import Sequence
 from pathlib import Path, PurePath
-from typing import Any
+from typing import Any, NamedTuple
 
+from merjax.datasets.clip import Kind
 from merjax.synthesis.clip_layouts import samm_sheet
 from merjax.synthesis.clip_plans import ClipPlan
 from merjax.synthesis.release_layout import ReleaseLayout, save, unit_cell
@@ -34,29 +37,53 @@ _OBJECTIVE = ("I", "II", "III", "IV", "V", "VI", "VII")
 _WORDS = {"happiness": "happy", "sadness": "sad"}
 
 
-def _film(plan: ClipPlan) -> int:
-    return [*_FILMS][plan.number - 1]
+class Annotated(NamedTuple):
+    """An expression of a recording.
+
+    Attributes:
+        plan: the expression as a clip; its number is the recording's among its subject's.
+        position: which expression of its recording it is, from 1.
+        kind: "micro" or "macro".
+    """
+
+    plan: ClipPlan
+    position: int
+    kind: Kind
 
 
-def _casme_squared_clip(plan: ClipPlan) -> PurePath:
-    subject, code = _SUBJECTS[plan.subject - 1], _film(plan)
-    return PurePath("rawpic", f"s{subject}", f"{subject}_{code:04d}{_FILMS[code][1]}")
+def _alone(plans: Sequence[ClipPlan]) -> list[Annotated]:
+    return [Annotated(plan, 1, "micro") for plan in plans]
 
 
-def _casme_squared_sheets(root: Path, plans: Sequence[ClipPlan]) -> None:
+def casme_squared_names(subject: int, number: int) -> tuple[str, str, PurePath]:
+    """Subject and video of a recording as tables name them, and its folder, by its subject's position and its own."""
+    folder, code = _SUBJECTS[subject - 1], [*_FILMS][number - 1]
+    video = f"{folder}_{code:04d}"
+    return f"s{folder}", video, PurePath("rawpic", f"s{folder}", f"{video}{_FILMS[code][1]}")
+
+
+def casme_squared_sheets(root: Path, annotated: Sequence[Annotated]) -> None:
     """CAS(ME)^2code_final.xlsx: three sheets without headers; the codes have lost their leading zeros."""
+    films = [name for name, _ in _FILMS.values()]
     coding = [
         (
-            *(plan.subject, f"{_FILMS[_film(plan)][0]}_1", plan.onset, plan.apex, plan.offset, unit_cell(plan)),
-            *(_ESTIMATED.get(plan.emotion, "negative"), "micro-expression", plan.emotion),
+            *(
+                plan.subject,
+                f"{films[plan.number - 1]}_{position}",
+                plan.onset,
+                plan.apex,
+                plan.offset,
+                unit_cell(plan),
+            ),
+            *(_ESTIMATED.get(plan.emotion, "negative"), f"{kind}-expression", plan.emotion),
         )
-        for plan in plans
+        for plan, position, kind in annotated
     ]
     subjects = [(number, f"s{number}", index) for index, number in enumerate(_SUBJECTS, 1)]
-    films = [(code, name) for code, (name, _) in _FILMS.items()]
+    codes = [(code, name) for code, (name, _) in _FILMS.items()]
     save(
         root / "CAS(ME)^2code_final.xlsx",
-        {"CASFEcode_final": coding, "naming rule1": subjects, "naming rule2": films},
+        {"CASFEcode_final": coding, "naming rule1": subjects, "naming rule2": codes},
     )
 
 
@@ -82,20 +109,25 @@ def _casme3_sheets(root: Path, plans: Sequence[ClipPlan]) -> None:
     save(root / "CAS(ME)3_part_A_v2.xlsx", {"AU+Emotion": frames})
 
 
-def _samm_long_name(plan: ClipPlan) -> str:
-    return f"{plan.subject:03d}_{plan.number}_1"
+def samm_long_name(subject: int, number: int) -> str:
+    """A recording's name, by the subject's number and its own."""
+    return f"{subject:03d}_{number}"
 
 
-def _samm_long_sheets(root: Path, plans: Sequence[ClipPlan]) -> None:
+def samm_long_sheets(root: Path, annotated: Sequence[Annotated]) -> None:
     """SAMM_LongVideos_V2_Release.xlsx: a preamble, the header in row 10, no emotions; and SAMM's own sheet, which has them."""
     columns = ("Subject", "Filename", "Inducement Code", "Onset", "Apex", "Offset", "Duration", "Type")
     rows: list[Sequence[Any]] = [("Synthetic recordings in the layout of SAMM Long Videos", *[None] * 9)]
     rows += [[None] * 10] * 8 + [(*columns, "Action Units", "Notes")]
-    for row, plan in enumerate(plans, 11):
+    micro = []
+    for row, (plan, position, kind) in enumerate(annotated, 11):
+        name = f"{samm_long_name(plan.subject, plan.number)}_{position}"
         frames = (plan.onset, plan.apex, plan.offset, f"=F{row}-D{row}+1")
-        rows.append((f"{plan.subject:03d}", _samm_long_name(plan), 1, *frames, "Micro - 1/2", unit_cell(plan), None))
+        written = "Micro - 1/2" if kind == "micro" else "Macro"
+        rows.append((f"{plan.subject:03d}", name, plan.number, *frames, written, unit_cell(plan), None))
+        micro += [(name, plan)] if kind == "micro" else []
     save(root / "SAMM_LongVideos_V2_Release.xlsx", {"FACS_Movement_Only": rows})
-    samm_sheet(root, plans, _samm_long_name)
+    samm_sheet(root, micro)
 
 
 CASME_SQUARED = ReleaseLayout(
@@ -104,9 +136,9 @@ CASME_SQUARED = ReleaseLayout(
     gray=False,
     margins=True,
     groups=_GROUPS,
-    clip=_casme_squared_clip,
+    clip=lambda plan: casme_squared_names(plan.subject, plan.number)[2],
     frame=lambda plan, number: f"img{number:03d}.jpg",
-    write_sheets=_casme_squared_sheets,
+    write_sheets=lambda root, plans: casme_squared_sheets(root, _alone(plans)),
     subjects=len(_SUBJECTS),
     clips=len(_FILMS),
 )
@@ -127,7 +159,7 @@ SAMM_LONG = ReleaseLayout(
     gray=True,
     margins=True,
     groups=_GROUPS | {"negative": (*_GROUPS["negative"], "contempt")},
-    clip=lambda plan: PurePath("SAMM_longvideos", f"{plan.subject:03d}_{plan.number}"),
-    frame=lambda plan, number: f"{plan.subject:03d}_{plan.number}_{number:04d}.jpg",
-    write_sheets=_samm_long_sheets,
+    clip=lambda plan: PurePath("SAMM_longvideos", samm_long_name(plan.subject, plan.number)),
+    frame=lambda plan, number: f"{samm_long_name(plan.subject, plan.number)}_{number:04d}.jpg",
+    write_sheets=lambda root, plans: samm_long_sheets(root, _alone(plans)),
 )

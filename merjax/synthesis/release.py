@@ -1,10 +1,9 @@
 """A whole synthesised release: faces, plan, frames and sheets, written to a temporary folder that then gets its name."""
 
 import json
-import shutil
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -16,10 +15,10 @@ from merjax.faces.landmarks import find_model
 from merjax.synthesis.clip_plans import FACE, RENDER, ClipPlan, generator, plan_clips
 from merjax.synthesis.face import Face
 from merjax.synthesis.layouts import LAYOUTS
-from merjax.synthesis.portraits import default_portraits, invent, portrait_files, read_face
+from merjax.synthesis.portraits import invent, portrait_files, read_face
 from merjax.synthesis.release_layout import LayoutName, ReleaseLayout
 from merjax.synthesis.rendering import Camera, apex_field, render
-from merjax.synthesis.unfinished import unfinished_release
+from merjax.synthesis.unfinished import make_all, unfinished_folder, unfinished_release
 from merjax.system.at_work import at_work
 from merjax.system.console import told
 from merjax.system.errors import MerjaxError
@@ -33,7 +32,7 @@ STATEMENT = (
     "Made by merjax from still photographs: the motion is a script, the labels are the script's. "
     "It exercises software and says nothing about people, their emotions or any method's accuracy on real recordings."
 )
-INVENTED = "The identities are invented: a few photographs, varied in shape and tone."
+_INVENTED = "The identities are invented: a few photographs, varied in shape and tone."
 _JPEG_QUALITY = 90  # measured: 1 px of motion is recovered by optical flow as well as from unpacked frames
 _MEGC = ("negative", "positive", "surprise")
 
@@ -116,11 +115,9 @@ def synthesize_release(
     )
     out, groups = user_path(out), _groups(settings)
     refuse_occupied(out)
-    given = (
-        default_portraits() if portraits is None else [portraits] if isinstance(portraits, str | Path) else portraits
-    )
-    files = portrait_files([user_path(path) for path in given])
-    faces = _faces(files, settings, find_model(model))
+    files = portrait_files(portraits)
+    count = invent or len(files)
+    faces = faces_of(files, min(count, subjects or count), invent > 0, seed, find_model(model))
     how = LAYOUTS[layout]
     plans = plan_clips(groups, how.fps, len(faces), clips_per_subject, peak, seed)
     made_of = {
@@ -130,7 +127,8 @@ def synthesize_release(
         "portraits": portrait_sums(files),
     }
     with unfinished_release(out, made_of) as root, told("making clips", progress) as heard:
-        _write_clips(root, how, plans, faces, settings, workers or len(cores()), fields, heard)
+        jobs = [partial(_write_clip, root, how, plan, faces[plan.subject - 1], settings, fields) for plan in plans]
+        make_all(jobs, workers or len(cores()), heard)
         how.write_sheets(root, plans)
         (root / MARKER).write_text(json.dumps(_statement(settings, files, how, plans), indent=1) + "\n")
     return out
@@ -168,15 +166,14 @@ def _groups(settings: ReleaseSettings) -> list[tuple[str, ...]]:
     return [group for group in dealt if group]
 
 
-def _faces(files: Sequence[Path], settings: ReleaseSettings, model: Path) -> list[Face]:
-    count = settings.invent or len(files)
-    count = min(count, settings.subjects or count)
-    faces = [_read_face(file, model) for file in files[:count]]
-    if not settings.invent:
+def faces_of(files: Sequence[Path], subjects: int, invented: bool, seed: int, model: Path) -> list[Face]:
+    """The faces of a release's subjects: those of the photographs, one each, or as many that are invented from them."""
+    faces = [_read_face(file, model) for file in files[:subjects]]
+    if not invented:
         return faces
     return [
-        invent(faces[(subject - 1) % len(faces)], model, generator(FACE, settings.seed, subject, 0))
-        for subject in range(1, count + 1)
+        invent(faces[(subject - 1) % len(faces)], model, generator(FACE, seed, subject, 0))
+        for subject in range(1, subjects + 1)
     ]
 
 
@@ -197,31 +194,6 @@ def refuse_occupied(out: Path) -> None:
         raise MerjaxError(f"{out}: this folder holds {made}; name a new folder, or remove this one first")
 
 
-def _write_clips(
-    root: Path,
-    layout: ReleaseLayout,
-    plans: Sequence[ClipPlan],
-    faces: Sequence[Face],
-    settings: ReleaseSettings,
-    workers: int,
-    fields: bool,
-    progress: Callable[[int, int], None],
-) -> None:
-    progress(0, len(plans))
-    # Threads, not processes: OpenCV and NumPy release the lock while they work, and the caller may have started JAX.
-    with ThreadPoolExecutor(workers) as pool:
-        jobs = [
-            pool.submit(_write_clip, root, layout, plan, faces[plan.subject - 1], settings, fields) for plan in plans
-        ]
-        try:
-            for done, job in enumerate(as_completed(jobs), 1):
-                job.result()
-                progress(done, len(plans))
-        except BaseException:
-            pool.shutdown(wait=True, cancel_futures=True)
-            raise
-
-
 def _write_clip(
     root: Path, layout: ReleaseLayout, plan: ClipPlan, face: Face, settings: ReleaseSettings, fields: bool
 ) -> None:
@@ -235,18 +207,15 @@ def _write_frames(
     place = root / layout.clip(plan)
     if place.is_dir():  # by a call that was interrupted
         return
-    folder = place.with_name(f".{place.name}")  # gets its name when it is whole
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    rng = generator(RENDER, settings.seed, plan.subject, plan.number)
-    for number, frame in enumerate(render(face, plan.script, settings.camera, rng), plan.first):
-        if layout.margins or plan.onset <= number <= plan.offset:
-            write_image(folder / layout.frame(plan, number), frame, layout.gray)
-    if fields:
-        file = root / FIELDS / layout.clip(plan).with_suffix(".npz")
-        file.parent.mkdir(parents=True, exist_ok=True)
-        np.savez_compressed(file, field_HxWx2=apex_field(face, plan.script))
-    folder.replace(place)
+    with unfinished_folder(place) as folder:
+        rng = generator(RENDER, settings.seed, plan.subject, plan.number)
+        for number, frame in enumerate(render(face, plan.script, settings.camera, rng), plan.first):
+            if layout.margins or plan.onset <= number <= plan.offset:
+                write_image(folder / layout.frame(plan, number), frame, layout.gray)
+        if fields:
+            file = root / FIELDS / layout.clip(plan).with_suffix(".npz")
+            file.parent.mkdir(parents=True, exist_ok=True)
+            np.savez_compressed(file, field_HxWx2=apex_field(face, plan.script))
 
 
 def write_image(path: Path, frame_HxWx3: np.ndarray, gray: bool) -> None:
@@ -263,15 +232,22 @@ def portrait_sums(files: Sequence[Path]) -> list[dict[str, str]]:
     return [{"file": file.name, "sha256": sha256(file.read_bytes()).hexdigest()} for file in files]
 
 
+def stated(invented: bool) -> dict[str, Any]:
+    """How SYNTHETIC.json begins."""
+    return {
+        "made_by": "merjax",
+        "version": __version__,
+        "statement": STATEMENT + (f" {_INVENTED}" if invented else ""),
+        "invented_identities": invented,
+    }
+
+
 def _statement(
     settings: ReleaseSettings, files: Sequence[Path], layout: ReleaseLayout, plans: Sequence[ClipPlan]
 ) -> dict[str, Any]:
     """The content of SYNTHETIC.json; it is the same for the same portraits and settings."""
     return {
-        "made_by": "merjax",
-        "version": __version__,
-        "statement": STATEMENT + (f" {INVENTED}" if settings.invent else ""),
-        "invented_identities": settings.invent > 0,
+        **stated(settings.invent > 0),
         "portraits": portrait_sums(files),
         "settings": asdict(settings),
         "clips": [

@@ -1,9 +1,10 @@
-"""An unfinished release: the clips that are made so far, beside its place, so that a stopped synthesis can go on."""
+"""An unfinished release: what is made so far lies beside its place, so that a stopped synthesis can go on."""
 
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,31 @@ def unfinished_release(out: Path, made_of: dict[str, Any]) -> Iterator[Path]:
             shutil.rmtree(partial, ignore_errors=True)
             raise
         shutil.rmtree(partial, ignore_errors=True)
+
+
+@contextmanager
+def unfinished_folder(place: Path) -> Iterator[Path]:
+    """A folder to write frames in, which gets its name if the block ends without an error: one of that name is whole."""
+    folder = place.with_name(f".{place.name}")
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    yield folder
+    folder.replace(place)
+
+
+def make_all(jobs: Sequence[Callable[[], None]], workers: int, progress: Callable[[int, int], None]) -> None:
+    """Do jobs, so many at a time; `progress` is called with (jobs done, jobs in all). After an error no other job begins."""
+    progress(0, len(jobs))
+    # Threads, not processes: OpenCV and NumPy release the lock while they work, and the caller may have started JAX.
+    with ThreadPoolExecutor(workers) as pool:
+        begun = [pool.submit(job) for job in jobs]
+        try:
+            for done, job in enumerate(as_completed(begun), 1):
+                job.result()
+                progress(done, len(jobs))
+        except BaseException:
+            pool.shutdown(wait=True, cancel_futures=True)
+            raise
 
 
 def _take_in_what_systems_leave(out: Path, root: Path) -> None:

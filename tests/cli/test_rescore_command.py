@@ -64,10 +64,10 @@ def test_the_curve_and_the_challenges_log_are_written_and_the_log_scores_alike(t
         (["log.txt", "--intervals", "found.csv", "--truth", "truth.csv"], "name a log, or a table"),
         (
             ["--intervals", "found.csv", "--truth", "truth.csv", "--clips", "c.csv"],
-            "--clips says nothing about spotted",
+            "--clips says nothing about intervals",
         ),
-        (["log.txt", "--compat", "strs"], "--compat says nothing about classes of clips"),
-        (["spotted.txt", "--truth", "truth.csv"], "--truth says nothing about spotted intervals"),
+        (["log.txt", "--compat", "strs"], "--compat says nothing about clips"),
+        (["spotted.txt", "--truth", "truth.csv"], "--truth goes with --intervals: a log holds its true intervals"),
         (["--intervals", "none.csv", "--truth", "truth.csv"], "none.csv: no such file"),
     ],
 )

@@ -7,10 +7,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from merjax.datasets.casme_squared import read_casme_squared
+from merjax.datasets.samm_long import read_samm_long
 from merjax.faces.landmarks import find_model
 from merjax.scoring.spotting.rescored import rescore_intervals
 from merjax.synthesis.face import displacement_field, face_mask
-from merjax.synthesis.long_layouts import LONG_LAYOUTS, MadeVideo, interval_table, video_table
+from merjax.synthesis.long_layouts import LONG_LAYOUTS, MadeVideo, annotated, interval_table, video_table
 from merjax.synthesis.long_release import synthesize_long_videos
 from merjax.synthesis.long_rendering import render_long
 from merjax.synthesis.long_scripts import BESIDE, LongPlan, LongScript, Track, script_video
@@ -157,14 +159,14 @@ def test_the_tables_beside_a_release_score_its_own_intervals_as_all_found(name, 
 )
 def test_sheets_are_those_of_the_database(name, file, row, tmp_path):
     layout, video = LONG_LAYOUTS[name], MadeVideo(2, 1, scripted(1))
-    layout.write_sheet(tmp_path, [video])
+    layout.write_sheets(tmp_path, annotated([video]))
     first, *others = read_tables(tmp_path / file)
     e = video.script.expressions[0]
     cells = first.rows[row]
     frames = tuple(str(frame + 1) for frame in (e.onset, e.apex, e.offset))
     if name == "samm_long":
         assert first.rows[9][:3] == ("Subject", "Filename", "Inducement Code")
-        assert cells[:2] == ("007", "007_1_1")
+        assert cells[:2] == ("002", "002_1_1")
         assert cells[3:6] == frames
         assert cells[7].startswith(e.kind.capitalize())
     else:
@@ -175,12 +177,49 @@ def test_sheets_are_those_of_the_database(name, file, row, tmp_path):
         assert ("16", "s16", "2") in others[0].rows
 
 
+@pytest.mark.parametrize(("name", "read"), [("casme_squared", read_casme_squared), ("samm_long", read_samm_long)])
+def test_the_databases_readers_find_every_expression(name, read, tmp_path):
+    layout, plan = LONG_LAYOUTS[name], {"seconds": 25.0, "per_minute": (("micro", 6.0), ("macro", 5.0))}
+    emotions = ("happiness", "fear")
+    videos = [
+        MadeVideo(s, n, scripted(10 * s + n, empty=n == 2, emotions=emotions, **plan)) for s in (1, 2) for n in (1, 2)
+    ]
+    for video in videos:  # frames are empty files
+        _, own, place = layout.names(video.subject, video.number)
+        (tmp_path / place).mkdir(parents=True)
+        for number in range(1, video.script.frames + 1):
+            (tmp_path / place / layout.frame(own, number)).touch()
+    layout.write_sheets(tmp_path, annotated(videos))
+    interval_table(layout, videos).to_csv(tmp_path / "intervals.csv", index=False)
+    video_table(layout, videos).to_csv(tmp_path / "videos.csv", index=False)
+    release = read(tmp_path, kind="all")
+    assert not [d for d in release.discrepancies if d.dropped]
+    words = {"fear": "negative", "happiness": "positive"} if name == "casme_squared" else {}
+    expected = [
+        (
+            subject,
+            kind,
+            onset,
+            apex,
+            offset,
+            "" if (name, kind) == ("samm_long", "macro") else words.get(emotion, emotion),
+        )
+        for _, subject, _, onset, apex, offset, kind, emotion in interval_table(layout, videos).itertuples(index=False)
+    ]
+    assert {kind for _, kind, *_ in expected} == {"micro", "macro"}
+    assert sorted((c.subject, c.kind, c.onset, c.apex, c.offset, c.emotion) for c in release.clips) == sorted(expected)
+
+
 @pytest.mark.parametrize(
     ("how", "sentence"),
     [
         ({"videos": 10}, "10 videos: the layout of casme_squared holds 9"),
-        ({"invented": 23}, "23 subjects: the layout of casme_squared holds 22"),
+        ({"invent": 23}, "23 subjects: the layout of casme_squared holds 22"),
         ({"videos": 2, "empty": 3}, "3 of 2 videos without expressions"),
+        ({"invent": -1}, "invent and seed must not be negative"),
+        ({"layout": "casme2"}, "layout casme2: unknown; choose one of casme_squared, samm_long"),
+        ({"plan": LongPlan(emotions=("joy",))}, "emotion joy: unknown; choose from happiness"),
+        ({"portraits": "none.jpg"}, "none.jpg does not exist; name photographs of faces"),
     ],
 )
 def test_releases_that_cannot_be_are_refused(how, sentence, tmp_path):

@@ -56,9 +56,8 @@ def spot_peaks(motion_T: Signal, fps: float, rule: PeakRule) -> tuple[Spot, ...]
     peaks, _ = find_peaks(smooth_S, height=threshold, distance=half)
     spots = []
     for peak in peaks:
-        centre = (
-            int(peak) + half - half // 2
-        )  # its window's middle, back to between the two frames that motion compares
+        # The middle of its window, and back to the middle of the two frames between which motion is measured.
+        centre = int(peak) + half - half // 2
         onset, offset = max(0, centre - half), min(len(motion_T) - 1, centre + half)
         spots.append(Spot(onset, offset, centre, rule.kind, float(smooth_S[peak] - mean)))
     return tuple(spots)

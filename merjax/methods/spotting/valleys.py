@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
+from scipy.ndimage import minimum_filter1d
 
 from merjax.methods.spotting.signals import Signal, Spot, frames, low_pass, runs, without_trend
 
@@ -154,7 +155,7 @@ def _in_window(window: Window, fps: float, rule: ValleyRule) -> list[Spot]:
 
 def _over_valleys(signal_T: Signal, around: int) -> Signal:
     """How far each frame is above the lowest frame at most so far from it."""
-    return np.array([value - signal_T[max(0, t - around) : t + around + 1].min() for t, value in enumerate(signal_T)])
+    return signal_T - minimum_filter1d(signal_T, 2 * around + 1, mode="nearest")
 
 
 def _grown(signal_T: Signal, first: int, last: int, fps: float, rule: ValleyRule) -> tuple[int, int]:

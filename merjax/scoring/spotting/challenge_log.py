@@ -15,7 +15,7 @@ from pathlib import Path
 import pandas as pd
 
 from merjax.scoring.spotting.counting import Counted
-from merjax.scoring.spotting.spotted import VIDEO, Spotted, put_together
+from merjax.scoring.spotting.spotted import VIDEO, Spotted, plain_database, put_together
 from merjax.system.errors import MerjaxError
 from merjax.system.tables import text_of, whole_cell
 
@@ -91,7 +91,7 @@ def _in_order(spotted: Spotted) -> list[tuple[str, str]]:
     """The number and name of each database."""
     numbers = []
     for database in dict.fromkeys(spotted.videos["database"]):
-        number = next((n for n, names in _SPELLINGS.items() if database in names), None)
+        number = next((n for n, names in _SPELLINGS.items() if plain_database(database) in names), None)
         if number is None:
             raise MerjaxError(
                 f'the challenge\'s log has no number for the database "{database}"; write samm_long or cas(me)^2 in a column '

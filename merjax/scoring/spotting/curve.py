@@ -30,7 +30,7 @@ def confidence_curve(spotted: Spotted, rule: Rule) -> pd.DataFrame:
 
 
 def average_precision(curve: pd.DataFrame) -> float:
-    """The mean of the precision over the recall of one kind's curve: each gain in recall times the precision there."""
+    """The average precision of one kind's curve: the sum of each gain in recall times the precision there."""
     gain = np.diff(curve["recall"].to_numpy(), prepend=0.0)
     return float(np.nansum(gain * np.nan_to_num(curve["precision"].to_numpy()))) if len(curve) else float("nan")
 

@@ -52,8 +52,6 @@ def _megc2020(found: Intervals, true: Intervals) -> Matched:
 def _softnet(found: Intervals, true: Intervals) -> Matched:
     overlap, pairs, taken = overlaps(found, true), [], set()
     for f in range(len(found)):
-        if not len(true):
-            break
         best = len(true) - 1 - int(np.argmax(overlap[f, ::-1]))  # the last of equal ones
         if overlap[f, best] >= HIT and best not in taken:
             taken.add(best)
@@ -86,7 +84,7 @@ RULES = {
         Rule(
             "megc2020",
             "As in the code of MEGC 2020 and 2021, a true interval is a hit if any found one overlaps with it by half, so one "
-            "found interval may be counted for two true ones.",
+            "found interval may be counted for two true ones, and an interval of one frame hits nothing.",
             _megc2020,
         ),
         Rule(

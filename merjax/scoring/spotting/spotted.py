@@ -1,12 +1,13 @@
 """Found and true intervals put side by side: which videos they are of, and what does not agree."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from merjax.datasets.shown import several
 from merjax.scoring.spotting.tables import read_intervals, read_videos
 from merjax.system.errors import MerjaxError
 
@@ -30,7 +31,7 @@ class Spotted:
     videos: pd.DataFrame
     found: pd.DataFrame
     truth: pd.DataFrame
-    notes: tuple[str, ...] = field(default=())
+    notes: tuple[str, ...] = ()
 
     @property
     def has_kinds(self) -> bool:
@@ -104,14 +105,14 @@ def _named(table: pd.DataFrame, path: Path, tables: Mapping[Path, pd.DataFrame])
             said = pd.concat(saying).groupby("video")[column].agg(set).to_dict() if saying else {}
             table[column] = [_only(said.get(video, set()), column, video, path) for video in table["video"]]
         if column == "database":
-            table[column] = table[column].map(_plain_database)
+            table[column] = table[column].map(plain_database)
     return table
 
 
 def _only(said: Iterable[str], column: str, video: str, path: Path) -> str:
     """What is said of a video by its name alone; "" if nothing is."""
     different = (
-        {_plain_database(value): value for value in sorted(said)} if column == "database" else {v: v for v in said}
+        {plain_database(value): value for value in sorted(said)} if column == "database" else {v: v for v in said}
     )
     if len(different) > 1:
         raise MerjaxError(
@@ -121,7 +122,7 @@ def _only(said: Iterable[str], column: str, video: str, path: Path) -> str:
     return next(iter(different.values()), "")
 
 
-def _plain_database(written: str) -> str:
+def plain_database(written: str) -> str:
     """A database's name so that all its spellings agree: "CAS(ME)^2" and "cas(me)^2" are one."""
     return written.lower().replace(" ", "").replace("-", "").replace("_", "")
 
@@ -158,11 +159,12 @@ def _notes_on_videos(found: pd.DataFrame, truth: pd.DataFrame, names: tuple[Any,
     notes = []
     if len(only_found):
         notes.append(
-            f"{_listing(only_found)} in {found_name} alone: without --videos, these count as videos without expressions, and "
-            f"the {len(only_found)} intervals found there as false."
+            f"{_listing(only_found)} in {found_name} alone: without --videos, these count as videos without expressions, "
+            f"and what is found there, {several(len(only_found), 'interval')}, as false."
         )
     if len(only_truth):
-        notes.append(f"{_listing(only_truth)} in {truth_name} alone: {len(only_truth)} true intervals count as missed.")
+        missed = several(len(only_truth), "true interval")
+        notes.append(f"{_listing(only_truth)} in {truth_name} alone, so nothing is found there: {missed} missed.")
     return notes
 
 
@@ -170,12 +172,14 @@ def _notes_on_truth(truth: pd.DataFrame, videos: pd.DataFrame) -> list[str]:
     notes = []
     pairs = sum(_overlapping(own) for _, own in truth.groupby(["video", "kind"]))
     if pairs:
-        notes.append(f"{pairs} pairs of true intervals overlap; each is to be found by an interval of its own.")
+        notes.append(
+            f"{several(pairs, 'pair')} of true intervals overlap; each is to be found by an interval of its own."
+        )
     frames_V = videos["frames"].to_numpy(float, na_value=float("inf"))
     beyond = int((truth["offset"].to_numpy() > frames_V[truth["video"].to_numpy()]).sum())
     if beyond:
         notes.append(
-            f"{beyond} true intervals end after the last frame of their video; they are counted as they stand."
+            f"{several(beyond, 'true interval')} with an offset after the last frame of the video, counted as written."
         )
     return notes
 
@@ -191,9 +195,7 @@ def _listing(intervals: pd.DataFrame, most: int = 3) -> str:
     """ "2 videos (s15/15_0101, s16/16_0102) are"."""
     keys = [_key(row) for _, row in intervals.drop_duplicates(VIDEO).iterrows()]
     more = f" and {len(keys) - most} more" if len(keys) > most else ""
-    return (
-        f"{len(keys)} video{'s' * (len(keys) > 1)} ({', '.join(keys[:most])}{more}) {'are' if len(keys) > 1 else 'is'}"
-    )
+    return f"{several(len(keys), 'video')} ({', '.join(keys[:most])}{more}) {'are' if len(keys) > 1 else 'is'}"
 
 
 def _key(row: pd.Series) -> str:

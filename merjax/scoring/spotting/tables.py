@@ -2,16 +2,17 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pandas as pd
 
+from merjax.datasets.clip import Kind
 from merjax.system import values
 from merjax.system.columns import Column, Sheet, read_sheet
 from merjax.system.errors import MerjaxError
 from merjax.system.tables import whole_cell
 
-KINDS = ("micro", "macro")
+KINDS: tuple[Kind, ...] = get_args(Kind)
 _VIDEO = {
     "database": Column("database", ("database", "data", "dataset")),
     "subject": Column("subject", ("subject", "subjectid", "sub", "participant")),

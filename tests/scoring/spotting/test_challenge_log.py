@@ -89,6 +89,12 @@ def test_a_written_log_reads_back_to_the_same_intervals_and_counts(log):
     assert count(back, RULES[""]).counts["hits"].sum() == 2
 
 
+def test_a_log_that_was_read_is_written_as_it_was(log):
+    text = rescore_intervals(log()).log()
+    assert [line.split() for line in text.splitlines()] == [line.split() for line in LINES.splitlines()]
+    assert rescore_intervals(log(text)).log() == text
+
+
 @pytest.mark.parametrize(
     ("database", "video", "sentence"),
     [("smic", "1", 'no number for the database "smic"'), ("sammlong", "a b", "has a blank in its name")],

@@ -103,7 +103,7 @@ def test_overlapping_true_intervals_are_each_to_be_found_and_told(write):
     truth = [("v", 10, 29), ("v", 12, 31), ("v", 100, 120)]
     scores = rescore_intervals(write([("v", 11, 30)], truth)[0], truth=write([("v", 11, 30)], truth)[1]["truth"])
     assert scores.table.loc[0, ["hits", "false", "missed"]].tolist() == [1, 0, 2]
-    assert "1 pairs of true intervals overlap; each is to be found by an interval of its own." in scores.notes
+    assert "1 pair of true intervals overlap; each is to be found by an interval of its own." in scores.notes
 
 
 def test_videos_of_one_table_alone_count_and_are_told(write):
@@ -112,9 +112,9 @@ def test_videos_of_one_table_alone_count_and_are_told(write):
     assert scores.table.loc[0, ["hits", "false", "missed", "videos", "empty"]].tolist() == [1, 2, 1, 3, 1]
     told = " ".join(scores.notes)
     assert "1 video (b) is in" in told
-    assert "the 2 intervals found there as false" in told
+    assert "what is found there, 2 intervals, as false" in told
     assert "1 video (c) is in" in told
-    assert "1 true intervals count as missed" in told
+    assert "nothing is found there: 1 true interval missed" in told
 
 
 def test_with_a_list_its_videos_count_without_a_word_and_a_misspelt_one_is_refused(write):
@@ -179,7 +179,7 @@ def test_true_intervals_beyond_their_video_count_and_are_told(write):
     found, paths = write([("a", 1, 9)], [("a", 95, 101)], [("a", 100)], video_columns="video,frames")
     scores = rescore_intervals(found, **paths)
     assert scores.table.loc[0, "missed"] == 1
-    assert any("1 true intervals end after the last frame" in note for note in scores.notes)
+    assert any("1 true interval with an offset after the last frame" in note for note in scores.notes)
 
 
 def test_tables_keep_all_of_their_rows(write):
