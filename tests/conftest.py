@@ -12,7 +12,9 @@ from pathlib import Path
 import pytest
 from support.once import made_once
 from support.places import SHARED
+from support.quickly import compile_quickly
 from support.undrawn import draw_nothing
+from xdist import is_xdist_controller
 
 TESTS = Path(__file__).resolve().parent
 
@@ -44,7 +46,9 @@ _MARKERS = {
     "test_wheel.py": "trains",
     "training/test_selection.py": "trains",
 }
-_FIXTURES = {"small_release": "compiles", "small_store": "compiles", "shared": "compiles"}  # clips are made, or stores
+_FIXTURES = dict.fromkeys(
+    ("small_release", "small_others", "small_store", "shared"), "compiles"
+)  # clips are made, or stores
 
 # files that take longest, longest first: they start first, so that no core waits for them in the end
 _LONGEST_FIRST = (
@@ -59,6 +63,13 @@ _LONGEST_FIRST = (
     "test_model.py",
     "test_spatial_stage.py",
 )
+
+
+@pytest.hookimpl(tryfirst=True)  # before files of tests are imported
+def pytest_collection(session: pytest.Session) -> None:
+    """Compile quickly what runs for moments; the long tests, and all processes that tests start, compile as users do."""
+    if not is_xdist_controller(session) and "not long" in session.config.option.markexpr:
+        compile_quickly()
 
 
 @pytest.hookimpl(tryfirst=True)  # before tests are chosen by marker
@@ -100,6 +111,18 @@ def small_release(tmp_path_factory, worker_id) -> Path:
         synthesize_release(folder, invent=3, clips_per_subject=3, seed=1)
 
     return made_once(tmp_path_factory, worker_id, "small_release", make)
+
+
+@pytest.fixture(scope="session")
+def small_others(tmp_path_factory, worker_id) -> Path:
+    """Synthesised releases in the layouts of SAMM and SMIC, in `samm` and `smic`: two invented subjects with a clip each."""
+    from merjax.synthesis import synthesize_release
+
+    def make(folder: Path) -> None:
+        for layout in ("samm", "smic"):
+            synthesize_release(folder / layout, layout=layout, invent=2, clips_per_subject=1)
+
+    return made_once(tmp_path_factory, worker_id, "small_others", make)
 
 
 @pytest.fixture(scope="session")

@@ -93,22 +93,13 @@ def run_words(words: list[str], where: str) -> None:
             pytest.fail(f"{where}: merjax {shlex.join(words)} ended with {stopped.code}:\n{said.getvalue()}")
 
 
-@pytest.fixture(scope="session")
-def releases(tmp_path_factory) -> Path:
-    """Made releases in the place of the licensed ones that the pages name: two people with two clips in each layout."""
-    import merjax
-
-    data = tmp_path_factory.mktemp("documents") / "data"
-    for seed, (layout, name) in enumerate((("casme2", "CASME2"), ("samm", "SAMM"), ("smic", "SMIC_all_raw"))):
-        merjax.synthesize_release(data / name, layout=layout, invent=2, clips_per_subject=2, seed=seed)
-    return data
-
-
 @pytest.fixture
-def in_documents(releases, tmp_path, monkeypatch) -> Path:
+def in_documents(small_release, small_others, tmp_path, monkeypatch) -> Path:
+    """A folder with made releases in the place of the licensed ones that the pages name."""
+    made = {"CASME2": small_release, "SAMM": small_others / "samm", "SMIC_all_raw": small_others / "smic"}
     (tmp_path / "data").mkdir()
-    for release in releases.iterdir():
-        (tmp_path / "data" / release.name).symlink_to(release)
+    for name, release in made.items():
+        (tmp_path / "data" / name).symlink_to(release)
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("XLA_FLAGS", raising=False)  # four devices on a worker's one core would wait for each other
     return tmp_path

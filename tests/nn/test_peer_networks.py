@@ -3,7 +3,6 @@
 import functools
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 from scipy.ndimage import maximum_filter
@@ -40,11 +39,10 @@ def variables_of(network) -> dict:
 def compiled(network):
     """The scores of images, with a key as in training."""
 
-    def scores(x_CxHxWxB, rate, key):
-        variables = jax.tree.map(jnp.asarray, variables_of(network))
+    def scores(variables, x_CxHxWxB, rate, key):
         return network(CLASSES).apply(variables, x_CxHxWxB, ONES_B, rate, key, mutable=["batch_stats"])[0]
 
-    return jax.jit(scores, compiler_options=compiler_options())
+    return functools.partial(jax.jit(scores, compiler_options=compiler_options()), variables_of(network))
 
 
 def relu(x):
@@ -164,10 +162,14 @@ def test_convolving_by_a_product_equals_lax(size):
     def plain(x, kernel):
         return jax.lax.conv_general_dilated(x, kernel, (1, 1), "SAME", dimension_numbers=layout)
 
-    def pulled(f):
-        return jax.value_and_grad(lambda x, kernel: jnp.vdot(f(x, kernel), pull), (0, 1))
+    def output_and_gradients(f):
+        def both(x, kernel, pull):
+            y, transpose = jax.vjp(f, x, kernel)
+            return y, *transpose(pull)
 
-    np.testing.assert_allclose(convolve(X_CxHxWxB, kernel_HWIO), plain(X_CxHxWxB, kernel_HWIO), rtol=1e-4, atol=1e-4)
-    both = (jax.tree.leaves(pulled(f)(X_CxHxWxB, kernel_HWIO)) for f in (convolve, plain))
-    for ours, theirs in zip(*both, strict=True):
-        np.testing.assert_allclose(ours, theirs, rtol=1e-3, atol=1e-3)
+        return jax.jit(both, compiler_options=compiler_options())(X_CxHxWxB, kernel_HWIO, pull)
+
+    (y, *gradients), (expected, *theirs) = (output_and_gradients(f) for f in (convolve, plain))
+    np.testing.assert_allclose(y, expected, rtol=1e-4, atol=1e-4)
+    for ours, other in zip(gradients, theirs, strict=True):
+        np.testing.assert_allclose(ours, other, rtol=1e-3, atol=1e-3)

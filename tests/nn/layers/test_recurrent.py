@@ -29,8 +29,14 @@ def draw(seed=0, batch=BATCH):
     return arguments, jnp.asarray(normal(size=(REGIONS, batch, UNITS)), jnp.float32)
 
 
-@functools.partial(jax.jit, static_argnums=0)  # so that tests of equal shapes share a program
 def vjp(f, arguments, dh, length_B=LENGTH_B):
+    return _vjp(
+        f, arguments, dh, length_B
+    )  # none left to its default, which would be a constant of a program of its own
+
+
+@functools.partial(jax.jit, static_argnums=0)  # so that tests of equal shapes share a program
+def _vjp(f, arguments, dh, length_B):
     h, transpose = jax.vjp(lambda *arguments: f(*arguments, length_B), *arguments)
     return h, *transpose(dh)
 
@@ -54,7 +60,7 @@ def plain_lstm(kernel_x, kernel_h, bias, x_TxD):
 
 
 def test_equals_a_plain_loop_over_each_sequence():
-    (*weights, x_RxTxBxD), _ = draw()
+    (*weights, x_RxTxBxD), dh = draw()
     expected = [
         [
             plain_lstm(*(np.float64(w[r]) for w in weights), x_RxTxBxD[r, :length, b])
@@ -62,7 +68,7 @@ def test_equals_a_plain_loop_over_each_sequence():
         ]
         for r in range(REGIONS)
     ]
-    assert_close(lstm(*weights, x_RxTxBxD, LENGTH_B), np.array(expected))
+    assert_close(vjp(lstm, (*weights, x_RxTxBxD), dh)[0], np.array(expected))
 
 
 LENGTHS = {
@@ -106,10 +112,11 @@ def test_weights_gradients_are_the_same_where_the_inputs_are_data():
     (*weights, x_RxTxBxD), dh = draw()
 
     @jax.jit
-    def gradients(*weights):
-        return jax.vjp(lambda *weights: lstm(*weights, x_RxTxBxD, LENGTH_B), *weights)[1](dh)
+    def gradients(weights, x_RxTxBxD, dh, length_B):
+        return jax.vjp(lambda *weights: lstm(*weights, x_RxTxBxD, length_B), *weights)[1](dh)
 
-    for alone, with_dx in zip(gradients(*weights), vjp(lstm, (*weights, x_RxTxBxD), dh)[1:-1], strict=True):
+    of_all = vjp(lstm, (*weights, x_RxTxBxD), dh)[1:-1]
+    for alone, with_dx in zip(gradients(weights, x_RxTxBxD, dh, LENGTH_B), of_all, strict=True):
         np.testing.assert_array_equal(alone, with_dx)
 
 
@@ -180,16 +187,18 @@ def test_runs_may_be_mapped_twice():
     "kind", [np.uint8, *(pytest.param(kind, marks=pytest.mark.long) for kind in (np.int8, np.uint32, np.int64))]
 )
 def test_lengths_may_be_of_any_integer_type_and_known_when_compiled(kind):
-    arguments, _ = draw()
+    arguments, dh = draw()
     length_B = np.asarray(LENGTH_B, kind)
-    assert_close(compiled(lambda *arguments: lstm(*arguments, length_B))(*arguments), lstm(*arguments, LENGTH_B))
+    known = compiled(lambda *arguments: lstm(*arguments, length_B))(*arguments)
+    assert_close(known, vjp(lstm, arguments, dh)[0])
 
 
 def test_a_sequence_that_is_said_to_be_longer_than_the_frames_ends_in_nan_and_alone():
-    arguments, _ = draw()
-    h_RxBxH = lstm(*arguments, LENGTH_B.at[0].set(FRAMES + 1).at[1].set(-1))
-    assert jnp.isnan(h_RxBxH[:, 0]).all()
-    assert_close(h_RxBxH[:, 1:], lstm(*arguments, LENGTH_B)[:, 1:])
+    arguments, dh = draw()
+    wrong_B = np.array([FRAMES + 1, -1, *LENGTH_B[2:]])
+    h_RxBxH = np.asarray(vjp(lstm, arguments, dh, wrong_B)[0])
+    assert np.isnan(h_RxBxH[:, 0]).all()
+    assert_close(h_RxBxH[:, 1:], np.asarray(vjp(lstm, arguments, dh)[0])[:, 1:])
 
 
 def test_a_loop_goes_on_with_the_sequences_that_are_left():

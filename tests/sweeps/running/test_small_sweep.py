@@ -11,6 +11,7 @@ from sklearn.metrics import balanced_accuracy_score, f1_score
 from support.commands import run
 from support.report_command import word
 from support.small_command import tiny_networks
+from support.small_experiment import use_networks
 
 from merjax.config import make_config
 from merjax.sweeps.chunks import balanced_width
@@ -85,10 +86,18 @@ def test_printed_scores_are_those_of_the_saved_predictions(finished):
     assert "says nothing about people" in " ".join(result.stdout.split())
 
 
-def test_a_second_call_computes_nothing_and_prints_the_same(finished, sweep_file, own):
+@pytest.fixture
+def own_here(own, monkeypatch) -> None:
+    """The same for commands in this process, which has loaded already what they need."""
+    use_networks(monkeypatch.setattr)
+    monkeypatch.setenv("MERJAX_CACHE", own["MERJAX_CACHE"])
+
+
+@pytest.mark.usefixtures("own_here")
+def test_a_second_call_computes_nothing_and_prints_the_same(finished, sweep_file):
     out, first = finished
     stamps = {path: path.stat().st_mtime_ns for path in out.glob("predictions-*.parquet")}
-    second = run(sweep_file, "--out", out, **own)
+    second = word("sweep", sweep_file, "--out", out)
     assert second.returncode == 0
     assert second.stdout == first.stdout
     assert stamps == {path: path.stat().st_mtime_ns for path in out.glob("predictions-*.parquet")}
@@ -104,9 +113,10 @@ def test_a_lost_chunk_is_computed_again_with_the_same_result(finished, sweep_fil
     pd.testing.assert_frame_equal(pd.read_parquet(path), before)
 
 
-def test_another_sweep_is_refused_in_the_same_folder(finished, sweep_file, own):
+@pytest.mark.usefixtures("own_here")
+def test_another_sweep_is_refused_in_the_same_folder(finished, sweep_file):
     out, _ = finished
-    result = run(sweep_file, "loss.gamma=1", "temporal.units=16", "--out", out, **own)
+    result = word("sweep", sweep_file, "loss.gamma=1", "temporal.units=16", "--out", out, **own)
     assert result.returncode == 2
     assert 'trial "focal" had temporal.units 8, now it has 16' in result.stderr
 
