@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from support.small_command import tiny_networks
+from support.small_experiment import networks_in_use
 
 import merjax
 from merjax.cli.report import main as report_command
@@ -69,14 +71,17 @@ def place(small_release, small_store, tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def trained(place) -> Path:
-    with pytest.MonkeyPatch.context() as patch:
+def trained(place, tmp_path_factory) -> Iterator[Path]:
+    """Of tiny networks, since no example shows their sizes: the paper's take two minutes to compile and train."""
+    with pytest.MonkeyPatch.context() as patch, networks_in_use("tiny"):
         patch.chdir(place)
+        for name, value in tiny_networks(tmp_path_factory.mktemp("tiny")).items():
+            patch.setenv(name, value)
         patch.delenv("XLA_FLAGS", raising=False)  # four devices on a worker's one core would wait for each other
         assert run("run_sweep")
         shutil.copytree("runs/mine", "runs/other")
         report_command(["runs/mine", "--log-megc"])  # whose logs the example of `rescore` scores again
-    return place
+        yield place
 
 
 @pytest.mark.parametrize("name", sorted({*merjax.__all__} - TRAINED))

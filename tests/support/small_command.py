@@ -15,6 +15,14 @@ from support.small_experiment import use_small_experiment
 
 use_small_experiment()
 """
+_TINY = """\
+from support.quickly import compile_quickly
+
+compile_quickly()
+from support.small_experiment import use_networks
+
+use_networks()
+"""
 
 
 def sitecustomized(folder: Path, code: str) -> str:
@@ -26,9 +34,8 @@ def sitecustomized(folder: Path, code: str) -> str:
 
 
 def tiny_networks(folder: Path) -> dict[str, str]:
-    """The part of an environment in which every process trains `TinyCNN` for the paper's networks."""
-    code = "from support.small_experiment import use_networks\n\nuse_networks()\n"
-    return {"PYTHONPATH": sitecustomized(folder, code)}
+    """The part of an environment in which every process trains `TinyCNN` for the paper's networks, quickly compiled."""
+    return {"PYTHONPATH": sitecustomized(folder, _TINY)}
 
 
 def small_environment(folder: Path) -> dict[str, str]:

@@ -42,7 +42,7 @@ def _small():
 
 @pytest.fixture(scope="module")
 def engine() -> Engine:
-    return Engine("map", 2, jax.devices()[:1])
+    return Engine("map", 2, jax.devices())  # as for the small sweeps of other files, with which it shares programs
 
 
 def specs_of(*layers) -> list[RunId]:
