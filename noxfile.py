@@ -12,7 +12,12 @@ nox.options.error_on_missing_interpreters = True
 PYTHONS = ("3.11", "3.13")
 FAST = ("-m", "not compiles and not trains and not long")
 # tests that a new version of jax, flax, optax, orbax or grain breaks first: compiled layers, and a sweep from plan to scores
-TRAINED = ("tests/nn/layers", "tests/engine", "tests/sweeps/running/test_run.py", "tests/training/test_selection.py")
+TRAINED = (
+    "tests/nn/layers",
+    "tests/engine",
+    "tests/sweeps/running/test_shared_stages.py",
+    "tests/training/test_selection.py",
+)
 
 
 @nox.session(python=PYTHONS)

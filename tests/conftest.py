@@ -54,15 +54,19 @@ _FIXTURES = dict.fromkeys(
 # files that take longest, longest first: they start first, so that no core waits for them in the end
 _LONGEST_FIRST = (
     "test_acceptance_sweep.py",
-    "test_notebooks.py",
     "test_resume.py",
+    "test_notebooks.py",
+    "test_shared_stages.py",
     "test_small_sweep.py",
+    "test_model.py",
+    "test_selection.py",
+    "test_examples.py",
+    "test_engine.py",
+    "test_search.py",
     "test_run.py",
     "test_slurm.py",
     "test_shards.py",
-    "test_search.py",
-    "test_model.py",
-    "test_spatial_stage.py",
+    "test_recurrent.py",
 )
 
 

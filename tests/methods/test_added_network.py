@@ -38,6 +38,7 @@ def toy(tmp_path, monkeypatch):
     sys.path[:] = [entry for entry in sys.path if entry != str(tmp_path)]
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_toy_network_outside_of_merjax_is_trained_tested_saved_and_loaded(toy, tmp_path, monkeypatch):
     data = experiment_of(flow_images())
     monkeypatch.setattr(merjax.sweeps.plan, "data_of", lambda config: data)

@@ -10,6 +10,7 @@ from support.commands import run
 from support.fake_runs import fake_clips, write_fake_run
 from support.placeholder_store import placeholder_store
 from support.places import CHECKOUT
+from support.small_command import tiny_networks
 
 from merjax.protocols import SCHEMES
 from merjax.report.beside import published_texts
@@ -145,7 +146,7 @@ def test_made_clips_never_take_the_place_of_others(store, tmp_path):
 
 @pytest.mark.long
 def test_a_table_runs_at_small_scale_from_nothing_to_its_report(tmp_path):
-    """Table 13 with two people a database: clips in two layouts, folds across databases, the paper's rows."""
+    """Table 13 with two people a database and tiny networks: clips in two layouts, folds across databases, the paper's rows."""
     content = plain(read_yaml(SWEEPS[13]))
     small = plain(read_yaml(SWEEPS[13].parent / content["small"]))
     small["base"] |= {"temporal": {"epochs": 1}, "spatial": {"epochs": 0.5, "batch": 16}}
@@ -156,7 +157,7 @@ def test_a_table_runs_at_small_scale_from_nothing_to_its_report(tmp_path):
     (tmp_path / "table13_tiny.yaml").write_text(json.dumps(content))
 
     line = ("table13_tiny.yaml", "engine.workers=1", "--scale", "small")
-    result = run(*line, cwd=tmp_path, MERJAX_CACHE=str(tmp_path / "cache"))
+    result = run(*line, cwd=tmp_path, MERJAX_CACHE=str(tmp_path / "cache"), **tiny_networks(tmp_path))
     assert result.returncode == 0, result.stderr
     assert "CASME II → SAMM" in result.stdout
     made = open_store(tmp_path / small["base"]["data"]["store"])

@@ -1,8 +1,5 @@
 """A whole sweep on small pictures: what is compiled, what depends on what, and runs that diverge."""
 
-import subprocess
-import sys
-
 import jax
 import numpy as np
 import pandas as pd
@@ -59,6 +56,7 @@ def assert_equal(one, other):
     np.testing.assert_allclose(one[1]["loss"], other[1]["loss"], rtol=1e-3, atol=1e-4)
 
 
+@pytest.mark.long
 def test_rates_gammas_seeds_and_folds_compile_each_stage_once(whole):
     predictions, _, compiled = whole
     assert len(predictions) == 2 * 2 * 2 * 12  # rates, gammas, seeds, clips
@@ -101,16 +99,6 @@ def test_a_sweep_that_goes_on_keeps_its_chunks_and_takes_the_new_engine_settings
     assert followed.chunks == begun.chunks
     assert followed.trials[0].config.engine.checkpoint_minutes == 9.0
     assert read_plan(tmp_path) == followed
-
-
-def test_importing_merjax_leaves_jax_out():
-    line = "import sys, merjax; assert 'jax' not in sys.modules; assert merjax.run_sweep; assert 'jax' in sys.modules"
-    subprocess.run([sys.executable, "-c", line], check=True, timeout=300)
-
-
-def test_a_name_that_merjax_has_not_is_an_attribute_error():
-    with pytest.raises(AttributeError, match="no attribute 'train'"):
-        merjax.train  # noqa: B018
 
 
 def test_a_mapping_and_a_config_are_sweeps_too():

@@ -10,9 +10,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from support.commands import checkout_environment
-from support.small_command import small_environment, small_sweep_file, start_sweep, start_word
+from support.report_command import word
+from support.small_command import small_environment, small_sweep_file, start_sweep
 from support.small_experiment import small_plan, use_small_experiment
 
+import merjax.sweeps.running.shards
 from merjax.sweeps import folder as results
 from merjax.sweeps.chunks import chunk_to_json
 from merjax.sweeps.folder import _PREDICTED, is_finished, open_folder, read_curves, read_predictions, write_chunk
@@ -154,21 +156,27 @@ def test_two_connected_processes_train_their_shares_and_no_more(tmp_path):
     pd.testing.assert_frame_equal(*scores, atol=1e-4)
 
 
-def test_only_who_trains_looks_for_other_processes(tmp_path):
+def test_only_who_trains_looks_for_other_processes(tmp_path, monkeypatch):
     """A process that connected would wait for the second one in vain."""
-    environment = small_environment(tmp_path) | {
-        "JAX_COORDINATOR_ADDRESS": "127.0.0.1:1",
-        "JAX_NUM_PROCESSES": "2",
-        "JAX_PROCESS_ID": "1",
-    }
+    asked = []
+
+    def connect(environment, say):
+        asked.append(environment["JAX_PROCESS_ID"])
+        raise MerjaxError("nobody is there")
+
+    cluster = {"JAX_COORDINATOR_ADDRESS": "127.0.0.1:1", "JAX_NUM_PROCESSES": "2", "JAX_PROCESS_ID": "1"}
+    for name, value in cluster.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(merjax.sweeps.running.shards, "connected_shard", connect)
     file = small_sweep_file(tmp_path)
-    for process in (
-        start_sweep(environment, file, "--out", tmp_path / "run", "--slurm", "0"),
-        start_word("merge", environment, file, tmp_path / "nothing", "--out", tmp_path / "run"),
+    for words in (
+        ("sweep", file, "--out", tmp_path / "run", "--slurm", "0"),
+        ("merge", file, tmp_path / "nothing", "--out", tmp_path / "run"),
     ):
-        _, err = process.communicate(timeout=120)
-        assert process.returncode == 2
-        assert "find each other" not in err
+        assert word(*words).returncode == 2
+    assert asked == []
+    assert "nobody is there" in word("sweep", file, "--out", tmp_path / "run").stderr
+    assert asked == ["1"]
 
 
 def test_merged_folders_hold_what_each_shard_finished(tmp_path):
