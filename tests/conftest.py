@@ -72,7 +72,7 @@ _LONGEST_FIRST = (
 
 @pytest.hookimpl(tryfirst=True)  # before files of tests are imported
 def pytest_collection(session: pytest.Session) -> None:
-    """Compile quickly what runs for moments; the long tests, and all processes that tests start, compile as users do."""
+    """Compile quickly what runs for moments; the long tests compile as users do."""
     if not is_xdist_controller(session) and "not long" in session.config.option.markexpr:
         compile_quickly()
 

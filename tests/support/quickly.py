@@ -1,19 +1,36 @@
 """Programs that are compiled in a fraction of the time and run slower, for tests that compile much and compute little."""
 
+import os
+import sys
+
 LEVEL = "xla_backend_optimization_level"
+_FLAGS = f"--{LEVEL}=0 --xla_llvm_disable_expensive_passes=true --xla_cpu_use_fusion_emitters=false"
 
 
 def compile_quickly() -> None:
-    """From now on this process compiles without LLVM's optimisations, those that `compiler_options` asks for too.
+    """From now on this process compiles without LLVM's optimisations, and fused loops by XLA's older, plainer emitters.
 
-    XLA's own passes stay, and with them what is computed in which order; only the machine's code is plainer. Call it before
-    modules are imported that take `compiler_options` by name.
+    XLA's own passes stay, and with them what is computed in which order; only the machine's code is plainer. Call it before JAX
+    looks for devices. Versions of JAX that `compiler_options` does not know may not know these flags: they compile as ever.
     """
-    import jax
+    from jax._src.compiler import get_compile_options
 
     from merjax.system import jax_setup
 
     users = jax_setup.compiler_options
-    jax_setup.compiler_options = lambda platform="": {k: v for k, v in users(platform).items() if k != LEVEL}
-    jax_setup._PINNED["jax_disable_most_optimizations"] = True
-    jax.config.update("jax_disable_most_optimizations", True)
+    if not users("cpu"):
+        return
+
+    def plainer(platform: str = "") -> dict[str, str | int]:
+        return {name: value for name, value in users(platform).items() if name != LEVEL}
+
+    for module in [*sys.modules.values()]:
+        if getattr(module, "compiler_options", None) is users:
+            module.compiler_options = plainer
+    before = os.environ.get("XLA_FLAGS")
+    os.environ["XLA_FLAGS"] = f"{before or ''} {_FLAGS}"
+    get_compile_options(1, 1)  # XLA reads the variable once, when it first needs one of its flags
+    if before is None:
+        del os.environ["XLA_FLAGS"]
+    else:
+        os.environ["XLA_FLAGS"] = before

@@ -11,16 +11,17 @@ from support.small_experiment import BASE
 TRIALS = {"focal": {"loss.gamma": 2}, "cross-entropy": {"loss.gamma": 0}}
 _SITE = """\
 import jax
+from support.quickly import compile_quickly
 from support.small_experiment import use_small_experiment
 
+compile_quickly()
 use_small_experiment()
 """
 _TINY = """\
 from support.quickly import compile_quickly
-
-compile_quickly()
 from support.small_experiment import use_networks
 
+compile_quickly()
 use_networks()
 """
 

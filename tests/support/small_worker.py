@@ -11,6 +11,7 @@ from collections import Counter
 from pathlib import Path
 
 import jax
+from support.quickly import compile_quickly
 from support.small_experiment import BASE, SHARED, small_plan, use_small_experiment
 
 from merjax.engine import Progress
@@ -35,11 +36,14 @@ class Printer(Listener):
 @command
 def main() -> None:
     folder, shard = Path(sys.argv[1]), parse_shard(sys.argv[2] if len(sys.argv) > 2 else "1/1")
+    paper = sys.argv[4:] == ["paper"]
+    if not paper:
+        compile_quickly()
     prepare_backend()
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
     events: Counter[str] = Counter()
     jax.monitoring.register_event_listener(lambda event, **about: events.update([event.rpartition("/")[2]]))
-    use_small_experiment(networks="paper" if sys.argv[4:] == ["paper"] else "tiny")
+    use_small_experiment(networks="paper" if paper else "tiny")
     base = BASE | {"selection": {"rules": sys.argv[3].split("+"), "looks": 5}} if len(sys.argv) > 3 else BASE
     if sys.argv[5:] == ["shared"]:
         small_plan(folder, base=base, trials=SHARED, seeds=2)

@@ -4,6 +4,7 @@ import json
 import os
 from pathlib import Path
 
+import jax
 import numpy as np
 import pandas as pd
 import pytest
@@ -21,9 +22,10 @@ from merjax.sweeps.sweep_file import read_sweep
 from merjax.system.errors import MerjaxError
 from merjax.training.data import data_of
 
+# of the whole face, since networks for six regions take twice as long to compile; test_model.py trains those
 SWEEP = """\
 base:
-  data: {{store: {store}, folds: "group:3", frames: "count:3", input: difference, standardise: true}}
+  data: {{store: {store}, folds: "group:3", frames: "count:3", input: difference, standardise: true, whole_face: true}}
   spatial: {{epochs: 4, batch: 16, learning_rate: 1e-3}}
   temporal: {{epochs: 4, batch: 8, units: 8, learning_rate: 1e-3}}
   engine: {{workers: 1}}
@@ -88,8 +90,9 @@ def test_printed_scores_are_those_of_the_saved_predictions(finished):
 
 @pytest.fixture
 def own_here(own, monkeypatch) -> None:
-    """The same for commands in this process, which has loaded already what they need."""
+    """The same for commands in this process, which has loaded already what they need; on one device, as in others."""
     use_networks(monkeypatch.setattr)
+    monkeypatch.setattr(jax, "local_devices", lambda: jax.devices()[:1])
     monkeypatch.setenv("MERJAX_CACHE", own["MERJAX_CACHE"])
 
 
@@ -121,9 +124,9 @@ def test_another_sweep_is_refused_in_the_same_folder(finished, sweep_file):
     assert 'trial "focal" had temporal.units 8, now it has 16' in result.stderr
 
 
-@pytest.mark.usefixtures("finished")
-def test_plan_prints_groups_and_computes_nothing(sweep_file, own, tmp_path):
-    result = run(sweep_file, "--plan", "--out", tmp_path / "none", **own)
+@pytest.mark.usefixtures("finished", "own_here")
+def test_plan_prints_groups_and_computes_nothing(sweep_file, tmp_path):
+    result = word("sweep", sweep_file, "--plan", "--out", tmp_path / "none")
     assert result.returncode == 0
     assert "2 trials, 6 runs" in result.stdout
     assert "group 0: 6 runs in chunks of 3, 3 folds, 9 clips" in result.stdout
