@@ -92,8 +92,10 @@ def marker_of(path: Path) -> str:
 
 
 def pytest_collection_finish() -> None:
-    """What stays to the end, of three thousand tests and all imported modules, is not looked through for garbage each time."""
+    """What stays to the end, of three thousand tests and all imported modules, is not looked through for garbage each time,
+    and the rest more rarely: tracing makes many objects, most of which are free at once."""
     gc.freeze()
+    gc.set_threshold(10_000, 20, 20)
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -41,8 +41,10 @@ def test_the_head_of_2021_has_as_many_parameters_as_inferred(classes, count):
     assert parameters(AUTHORS_2021, classes, channels=1) == count - 200
 
 
-@pytest.mark.parametrize(("patches", "count"), [(4, 992_682), (9, 1_277_012), (16, 1_892_802)])
-@pytest.mark.parametrize("classes", [5, 2, 4])
+@pytest.mark.parametrize(
+    ("patches", "count", "classes"),
+    [(4, 992_682, 5), (4, 992_682, 2), (4, 992_682, 4), (9, 1_277_012, 4), (16, 1_892_802, 4)],
+)
 def test_the_successor_has_as_many_parameters_as_its_code(patches, count, classes):
     shapes = shapes_of(AUTHORS[patches], classes)
     assert sum(leaf.size for leaf in jax.tree.leaves(shapes)) == count + 257 * classes

@@ -20,11 +20,12 @@ LENGTH_B = jnp.array([7, 0, 1, 19, 16, 7, 8])
 HARD, HARD_REFERENCE = (functools.partial(f, gates="hard sigmoid") for f in (lstm, lstm_reference))
 
 
-def draw(seed=0, batch=BATCH):
+def draw(seed=0, batch=BATCH, scale=1.0):
     normal = np.random.default_rng(seed).normal
     kernels = ((REGIONS, INPUTS, 4 * UNITS), (REGIONS, UNITS, 4 * UNITS), (REGIONS, 4 * UNITS))
     arguments = tuple(
-        jnp.asarray(normal(size=shape), jnp.float32) for shape in (*kernels, (REGIONS, FRAMES, batch, INPUTS))
+        jnp.asarray(normal(scale=scale, size=shape), jnp.float32)
+        for shape in (*kernels, (REGIONS, FRAMES, batch, INPUTS))
     )
     return arguments, jnp.asarray(normal(size=(REGIONS, batch, UNITS)), jnp.float32)
 
@@ -41,7 +42,7 @@ def _vjp(f, arguments, dh, length_B):
     return h, *transpose(dh)
 
 
-def assert_close(ours, reference, tolerance=2e-5):
+def assert_close(ours, reference, tolerance=1e-5):
     for a, b in zip(jax.tree.leaves(ours), jax.tree.leaves(reference), strict=True):
         a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
         assert a.shape == b.shape
@@ -88,7 +89,7 @@ LENGTHS = {
 )
 def test_outputs_and_gradients_equal_the_reference(lengths):
     length_B = LENGTHS[lengths]
-    arguments, dh = draw(batch=len(length_B))
+    arguments, dh = draw(batch=len(length_B), scale=0.5)  # with larger ones, rounding grows from frame to frame
     assert_close(vjp(lstm, arguments, dh, length_B), vjp(lstm_reference, arguments, dh, length_B))
 
 

@@ -119,7 +119,7 @@ def test_a_lost_chunk_is_computed_again_with_the_same_result(finished, sweep_fil
 @pytest.mark.usefixtures("own_here")
 def test_another_sweep_is_refused_in_the_same_folder(finished, sweep_file):
     out, _ = finished
-    result = word("sweep", sweep_file, "loss.gamma=1", "temporal.units=16", "--out", out, **own)
+    result = word("sweep", sweep_file, "loss.gamma=1", "temporal.units=16", "--out", out)
     assert result.returncode == 2
     assert 'trial "focal" had temporal.units 8, now it has 16' in result.stderr
 
