@@ -2,6 +2,8 @@
 
 import os
 import signal
+import sys
+from contextlib import nullcontext
 
 import pandas as pd
 import pytest
@@ -15,16 +17,21 @@ from merjax.sweeps.sweep_file import make_sweep, read_sweep
 from merjax.system.errors import MerjaxError
 from merjax.system.signals import stop_requests
 
-pytest.importorskip("submitit")
+submitit = pytest.importorskip("submitit")
 
 
-def test_every_shard_is_a_job_that_runs_the_command(tmp_path):
-    """Submitit's local executor, with a command that fails at once and prints its arguments."""
+def test_every_shard_is_a_job_of_the_command(tmp_path, monkeypatch):
+    monkeypatch.setattr(submitit.AutoExecutor, "batch", lambda executor: nullcontext())
+    monkeypatch.setattr(submitit.AutoExecutor, "submit", lambda executor, function: function)
     jobs = submit(["nowhere.yaml"], 2, tmp_path, {"timeout_min": 5}, cluster="local")
-    for job in jobs:
-        assert "nowhere.yaml does not exist" in str(job.exception())
-    assert {job.submission().function.command[-1] for job in jobs} == {"1/2", "2/2"}
-    assert jobs[0].submission().function.command[1:4] == ["-m", "merjax.sweep", "nowhere.yaml"]
+    line = [sys.executable, "-m", "merjax.sweep", "nowhere.yaml", "--shard"]
+    assert [job.command for job in jobs] == [[*line, "1/2"], [*line, "2/2"]]
+
+
+def test_a_job_runs_its_command(tmp_path):
+    """Submitit's local executor, with a command that fails at once."""
+    (job,) = submit(["nowhere.yaml"], 1, tmp_path, {"timeout_min": 5}, cluster="local")
+    assert "nowhere.yaml does not exist" in str(job.exception())
 
 
 @pytest.fixture

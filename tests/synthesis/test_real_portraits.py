@@ -47,8 +47,15 @@ def strongest_kind(flow, points):
     return max(strength, key=strength.get).kind
 
 
-@pytest.mark.parametrize("people", [3, pytest.param(12, marks=pytest.mark.long)])
-@pytest.mark.parametrize("units", MOVED, ids=lambda units: "+".join(map(str, units)))
+# of three people by default, and one set of units for each kind of region
+@pytest.mark.parametrize(
+    ("units", "people"),
+    [
+        *(((1, 2), 3), ((6, 12), 3), ((9,), 3), ((15,), 3)),
+        *(pytest.param(units, 12, marks=pytest.mark.long) for units in MOVED),
+    ],
+    ids=lambda value: str(value) if isinstance(value, int) else "+".join(map(str, value)),
+)
 def test_flow_is_strongest_where_the_units_act_and_follows_the_true_field(faces, units, people):
     script = Script(tuple(Movement(unit, "both", 1.0) for unit in units), 2.0, 3, 0, 1, 2, 200.0)
     hits, correlations = 0, []
