@@ -227,7 +227,7 @@ def told_by(findings) -> str:
     return " ".join(f"{finding.what} {finding.found}" for finding in findings if finding.fails)
 
 
-@settings(max_examples=400, **_MANY)
+@settings(max_examples=250, **_MANY)
 @given(number=st.integers(0, 99), change=CHANGES)
 def test_a_damaged_store_is_named_at_opening_or_by_the_doctor(store, number, change):
     whole = open_store(store)
@@ -247,7 +247,7 @@ def test_a_damaged_store_is_named_at_opening_or_by_the_doctor(store, number, cha
         assert word("doctor", copy).returncode == 2, (path.name, change)
 
 
-@settings(max_examples=250, **_MANY)
+@settings(max_examples=150, **_MANY)
 @given(number=st.integers(0, 99), change=CHANGES)
 def test_a_damaged_run_gives_the_right_tables_of_what_is_whole_or_names_the_file(run, number, change):
     whole = open_sweep(run)

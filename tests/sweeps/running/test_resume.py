@@ -80,7 +80,7 @@ def test_ten_kills_at_random_moments_change_no_bit(uninterrupted, tmp_path):
 
 @pytest.mark.long
 def test_kills_of_the_papers_networks_change_no_bit(uninterrupted_paper, tmp_path):
-    assert_kills_change_nothing(uninterrupted_paper, tmp_path, *PAPER, kills=4)
+    assert_kills_change_nothing(uninterrupted_paper, tmp_path, *PAPER, kills=2)
 
 
 def assert_kills_change_nothing(uninterrupted, tmp_path, *arguments, kills):

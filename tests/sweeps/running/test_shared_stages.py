@@ -35,7 +35,7 @@ from merjax.sweeps.running.take_chunks import take_chunks
 from merjax.training.selection import training_name
 
 KEPT = {"keep_features": True}
-KILLS = 20  # fifty take two minutes of two cores
+KILLS = 14  # fifty take two minutes of two cores
 
 
 @functools.cache
