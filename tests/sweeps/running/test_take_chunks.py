@@ -218,6 +218,7 @@ def test_a_program_is_one_process_s_until_it_is_compiled(tmp_path):
         assert mine
 
 
+@pytest.mark.long
 def test_chunks_of_every_kind_train_with_programs_that_were_compiled_ahead(tmp_path, monkeypatch):
     """Shared stages of both sides, and runs that take what these gave."""
     plan = small_plan(tmp_path, trials=SHARED, base=BASE | {"selection": {"rules": ["fixed", "inner"]}})
