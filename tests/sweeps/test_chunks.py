@@ -216,13 +216,13 @@ def test_a_method_with_one_stage_has_nothing_to_share(monkeypatch):
         (12, 1, 4),
         (6, 2, 3),
         (68, 2, 4),
-        (20, 2, 4),  # five chunks would do, six come out even
+        (20, 2, 4),
         (18, 4, 3),
         (3, 8, 1),
         (1, 2, 1),
     ],
 )
-def test_workers_get_equal_numbers_of_chunks_where_the_user_has_not_said_how_many_runs_train_together(
+def test_workers_get_equal_numbers_of_chunks_where_the_user_has_not_said_how_many_runs_train_together_and_runs_allow(
     runs, workers, width
 ):
     group = GroupRuns(None, (0,), (), most=4, divided=True)
