@@ -43,6 +43,14 @@ def training_stream(
     return iter(calls.to_iter_dataset(grain.ReadOptions(num_threads=threads, prefetch_buffer_size=max(1, 2 * threads))))
 
 
+def call_of(samples: Samples, batch: int, most: int) -> tuple[int, int]:
+    """The batch and the number of batches of a call over the samples in order, at most `most`: calls have one size, the last is
+    filled up, and the results of what was added are dropped."""
+    batch = min(batch, len(samples.unit_S))
+    total = -(-len(samples.unit_S) // batch)
+    return batch, -(-total // -(-total // most))
+
+
 def in_order(samples: Samples, batch: int, batches_per_call: int) -> Iterator[tuple[slice, Batch]]:
     """All samples once, in order, as stacked batches of one shape, with the place of their outputs.
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, Protocol
 import jax
 import numpy as np
 
-from merjax.engine.batches import Samples, in_order, training_stream
+from merjax.engine.batches import Samples, call_of, in_order, training_stream
 from merjax.engine.mapping import Mapping, default_mapping, join, over_runs, split
 from merjax.engine.stage import Batch, RunArrays, Stage, State, Variables, advance, outputs, prepared, start
 from merjax.system.jax_setup import compiler_options
@@ -78,6 +78,9 @@ class Budget(NamedTuple):
         return self.steps // self.snapshot_every if self.snapshot_every else 0
 
 
+ProgramKey = tuple[Stage, str, tuple]  # stage, name, shapes
+
+
 class Engine:
     """Compiled programs of one group of trials, on the local devices.
 
@@ -102,7 +105,7 @@ class Engine:
         self.devices = list(devices or jax.local_devices())
         self.mapping = mapping or default_mapping(self.platform)
         self.steps_per_call, self.precision, self.traced_for = steps_per_call, precision, traced_for
-        self.programs: dict[tuple, jax.stages.Compiled] = {}
+        self.programs: dict[ProgramKey, jax.stages.Compiled] = {}
         self._outputs: dict[tuple, tuple[int, ...]] = {}
         self._identity = jax.pmap(lambda x: x, devices=self.devices)
 
@@ -175,12 +178,8 @@ class Engine:
     def apply(self, stage: Stage, variables: Variables, runs: RunArrays, samples: Samples, *, batch: int) -> Any:
         """The stage's outputs for every sample, in inference mode: leaves `[P, S, ...]` on the host."""
         runs, variables = self._place(runs), self._place(variables)
-        batch = min(batch, len(samples.unit_S))
-        total = -(-len(samples.unit_S) // batch)
-        # calls of one size: the last is filled up, and the results of what was added are dropped
-        per_call = -(-total // -(-total // self.steps_per_call))
         pieces = []
-        for place, batches in in_order(samples, batch, per_call):
+        for place, batches in in_order(samples, *call_of(samples, batch, self.steps_per_call)):
             program = self.program(stage, "apply", outputs, 2, variables, runs, batches)
             result = join(program(variables, runs, batches))  # [P, K, B, ...]
             n = place.stop - place.start
@@ -227,17 +226,31 @@ class Engine:
 
     def program(self, stage: Stage, name: str, f: Callable, per_run: int, *args: Any) -> jax.stages.Compiled:
         """`f` of the stage, compiled for arguments of these shapes; the first `per_run` of them have a leading axis of runs."""
-        shapes = tuple((x.shape, str(x.dtype)) for x in jax.tree.leaves(args))
-        if (stage, name, shapes) not in self.programs:
-            mapped = self.of_one_device(stage, f, per_run)
-            in_axes = (0,) * per_run + (None,) * (len(args) - per_run)
-            # only a state's memory is reused for its successor; parameters and runs are needed again
-            donate = (0,) if name == "advance" else ()
-            pmapped = jax.pmap(mapped, in_axes=in_axes, devices=self.devices, donate_argnums=donate)
-            options = compiler_options(self.platform) | (_QUICK if name == "start" and self.platform == "cpu" else {})
-            with self.tracing():
-                self.programs[stage, name, shapes] = pmapped.lower(*args).compile(compiler_options=options)
-        return self.programs[stage, name, shapes]
+        key = self.key(stage, name, args)
+        if key not in self.programs:
+            self.compile(key, self.lowered(stage, name, f, per_run, *args))
+        return self.programs[key]
+
+    @staticmethod
+    def key(stage: Stage, name: str, args: tuple) -> ProgramKey:
+        """What a program for arguments of these shapes is known by."""
+        return stage, name, tuple((x.shape, str(x.dtype)) for x in jax.tree.leaves(args))
+
+    def lowered(self, stage: Stage, name: str, f: Callable, per_run: int, *args: Any) -> jax.stages.Lowered:
+        """The program before it is compiled."""
+        mapped = self.of_one_device(stage, f, per_run)
+        in_axes = (0,) * per_run + (None,) * (len(args) - per_run)
+        # only a state's memory is reused for its successor; parameters and runs are needed again
+        donate = (0,) if name == "advance" else ()
+        with self.tracing():
+            return jax.pmap(mapped, in_axes=in_axes, devices=self.devices, donate_argnums=donate).lower(*args)
+
+    def compile(self, key: ProgramKey, lowered: jax.stages.Lowered) -> None:
+        """Compile a program, so that `program` finds it."""
+        quick = _QUICK if key[1] == "start" and self.platform == "cpu" else {}
+        options: dict[str, Any] = compiler_options(self.platform) | quick
+        with self.tracing():
+            self.programs[key] = lowered.compile(compiler_options=options)
 
     @contextlib.contextmanager
     def tracing(self) -> Iterator[None]:

@@ -100,7 +100,7 @@ class GroupRuns(NamedTuple):
         trials: the numbers of its trials.
         runs: (trial, fold) of its runs.
         most: the largest number of runs that train together.
-        divided: whether fewer train together where all workers would not have some otherwise.
+        divided: whether fewer train together where workers would not have equal numbers of chunks otherwise.
     """
 
     data: TrainingData
@@ -113,8 +113,11 @@ class GroupRuns(NamedTuple):
         """How many of these train together."""
         if not runs:
             return 1
-        most = min(self.most, math.ceil(len(runs) / workers)) if self.divided else self.most
-        return balanced_width(len(runs), most)
+        if not self.divided:
+            return balanced_width(len(runs), self.most)
+        # as many chunks for each worker, so that none waits while another trains the last one
+        chunks = math.ceil(math.ceil(len(runs) / self.most) / workers) * workers
+        return math.ceil(len(runs) / chunks)
 
 
 def cut(trials: Sequence[Trial], groups: Sequence[GroupRuns], seeds: Sequence[int], workers: int, keeps: bool) -> Cut:

@@ -82,13 +82,19 @@ def render(
     drift_Tx2 = _drift(script, rng) * (camera.drift * face.d / INTER_OCULAR)
     light_T = 1 + camera.flicker * _flicker(script, rng)
     rows_HxW, columns_HxW = grid(*face.shape)
+    x_HxW, y_HxW = (np.ascontiguousarray(backward[..., axis]) for axis in (0, 1))
+    # room that every frame uses again: new arrays of this size cost as much time as what is computed in them
+    columns, rows, gain_HxW = (np.empty_like(crease_HxW) for _ in range(3))
+    frame, of_channels = np.empty_like(portrait), np.empty_like(portrait)
     for strength, (dx, dy), light in zip(envelope(script).astype(np.float32), drift_Tx2, light_T, strict=True):
-        columns = columns_HxW - strength * backward[..., 0] - np.float32(dx)
-        rows = rows_HxW - strength * backward[..., 1] - np.float32(dy)
-        frame = cv2.remap(portrait, columns, rows, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
-        gain_HxW = np.float32(light) * (1 - strength * crease_HxW)
-        frame = cv2.multiply(frame, cv2.cvtColor(gain_HxW, cv2.COLOR_GRAY2BGR))
-        yield cv2.add(frame, cv2.cvtColor(next(noise_frames), cv2.COLOR_GRAY2BGR), dtype=cv2.CV_8U)
+        for to, place_HxW, shift_HxW, drift in ((columns, columns_HxW, x_HxW, dx), (rows, rows_HxW, y_HxW, dy)):
+            np.subtract(place_HxW, np.multiply(strength, shift_HxW, out=to), out=to)
+            np.subtract(to, np.float32(drift), out=to)
+        cv2.remap(portrait, columns, rows, cv2.INTER_CUBIC, dst=frame, borderMode=cv2.BORDER_REPLICATE)
+        np.subtract(1, np.multiply(strength, crease_HxW, out=gain_HxW), out=gain_HxW)
+        np.multiply(np.float32(light), gain_HxW, out=gain_HxW)
+        cv2.multiply(frame, cv2.cvtColor(gain_HxW, cv2.COLOR_GRAY2BGR, dst=of_channels), dst=frame)
+        yield cv2.add(frame, cv2.cvtColor(next(noise_frames), cv2.COLOR_GRAY2BGR, dst=of_channels), dtype=cv2.CV_8U)
 
 
 def _backward_field(face: Face, script: Script) -> Float32[np.ndarray, "H W 2"]:
@@ -110,7 +116,7 @@ def crease(backward_HxWx2: np.ndarray, d: float) -> Float32[np.ndarray, "H W"]:
 def noise(
     image_HxWx3: np.ndarray, at_mid_gray: float, rng: np.random.Generator
 ) -> Iterator[Float32[np.ndarray, "H W"]]:
-    """Poisson-Gaussian noise of the luminance, frame after frame: its variance grows with the light.
+    """Poisson-Gaussian noise of the luminance, frame after frame in one array: its variance grows with the light.
 
     It is drawn once per clip on a larger sheet, and each frame takes a random window of it: a new draw per frame would cost
     more time than everything else.
@@ -120,10 +126,12 @@ def noise(
     deviation_HxW = np.sqrt(variance)
     height, width = gray.shape
     sheet = rng.standard_normal((height + height // 2, width + width // 2), np.float32)
+    noise_HxW = np.empty_like(deviation_HxW)
     while True:
         top, left = rng.integers(height // 2), rng.integers(width // 2)
         sign = np.float32(rng.choice((-1, 1)))
-        yield sign * deviation_HxW * sheet[top : top + height, left : left + width]
+        np.multiply(sign, deviation_HxW, out=noise_HxW)
+        yield np.multiply(noise_HxW, sheet[top : top + height, left : left + width], out=noise_HxW)
 
 
 def _drift(script: Script, rng: np.random.Generator) -> Float[np.ndarray, "T 2"]:

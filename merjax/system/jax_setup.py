@@ -86,6 +86,11 @@ def _cached(folder: Path) -> dict[str, str | float]:
     }
 
 
+def programs_are_kept() -> bool:
+    """Whether what one process compiles is there for the others."""
+    return bool(jax.config.values["jax_enable_compilation_cache"] and jax.config.values["jax_compilation_cache_dir"])
+
+
 def _pin() -> list[str]:
     """Pin the settings; a sentence for each that this process had changed."""
     sentences = []

@@ -11,6 +11,7 @@ from support.small_experiment import BASE, small_plan, use_small_experiment
 
 from merjax.methods.registry import method_of
 from merjax.methods.runs import RunId
+from merjax.sweeps.chunks import GroupRuns, balanced_width
 from merjax.sweeps.costs import stage_jobs, total_cost
 from merjax.sweeps.plan import Plan, make_plan, open_data, plan_from_json
 from merjax.sweeps.running.shards import Shard, refuse_idle
@@ -206,3 +207,25 @@ def test_a_method_with_one_stage_has_nothing_to_share(monkeypatch):
     plan = small_plan(base={"method": "off_apexnet"}, trials={"one": {}, "two": {"svm.cost": 2}})
     assert plan.stages == ()
     assert stage_jobs(plan, [0]) is None
+
+
+@pytest.mark.parametrize(
+    ("runs", "workers", "width"),
+    [
+        (12, 2, 3),  # three chunks of four would leave one of two workers without the last
+        (12, 1, 4),
+        (6, 2, 3),
+        (68, 2, 4),
+        (20, 2, 4),
+        (18, 4, 3),
+        (3, 8, 1),
+        (1, 2, 1),
+    ],
+)
+def test_workers_get_equal_numbers_of_chunks_where_the_user_has_not_said_how_many_runs_train_together_and_runs_allow(
+    runs, workers, width
+):
+    group = GroupRuns(None, (0,), (), most=4, divided=True)
+    assert group.together(range(runs), workers) == width
+    asked = group._replace(divided=False)
+    assert asked.together(range(runs), workers) == balanced_width(runs, 4)

@@ -202,13 +202,18 @@ def _no_windows(grid_CxHxWxB, reach, strip):
 def _gather_windows(windows_JxCxHxWxB, grid_CxHxWxB, first):
     """All reach x reach windows of the rows that begin at `first`, written over the old ones; K is [reach, reach, C].
 
-    They are written piece by piece in place: a concatenation would write the pieces first and then write them again.
+    They are written piece by piece in place: a concatenation would write the pieces first and then write them again. The pieces
+    go through a loop, since each would otherwise be a kernel of its own to compile, a third of all kernels of a step.
     """
     blocks, channels, height, width, batch = windows_JxCxHxWxB.shape
-    for j, (y, x) in enumerate(itertools.product(range(math.isqrt(blocks)), repeat=2)):
-        piece = lax.dynamic_slice(grid_CxHxWxB, (0, first + y, x, 0), (channels, height, width, batch))
-        windows_JxCxHxWxB = windows_JxCxHxWxB.at[j].set(piece)
-    return lax.optimization_barrier(windows_JxCxHxWxB)
+    reach = math.isqrt(blocks)
+
+    def gather_block(j, windows_JxCxHxWxB):
+        place = (0, first + lax.div(j, reach), lax.rem(j, reach), 0)
+        piece = lax.dynamic_slice(grid_CxHxWxB, place, (channels, height, width, batch))
+        return lax.dynamic_update_index_in_dim(windows_JxCxHxWxB, piece, j, 0)
+
+    return lax.optimization_barrier(lax.fori_loop(0, blocks, gather_block, windows_JxCxHxWxB))
 
 
 def _windows_transpose(windows_JxIxCxHxWxB):

@@ -2,12 +2,14 @@
 
 import functools
 import hashlib
+import platform
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import jax
+from filelock import Timeout
 
 from merjax.engine import Engine
 from merjax.engine.checkpoints import Checkpoints
@@ -20,12 +22,16 @@ from merjax.sweeps.running.curve_logs import CurveLogs, Log
 from merjax.sweeps.running.listener import NOBODY, Listener, Listeners
 from merjax.sweeps.running.shards import WHOLE, Shard
 from merjax.sweeps.running.shared_stages import given_to, next_work, part_to_train, train_and_keep
-from merjax.sweeps.running.train_chunk import Group, open_group, train_chunk
+from merjax.sweeps.running.train_chunk import Group, compile_chunk, open_group, train_chunk
 from merjax.sweeps.running.underway_notes import UnderwayNotes
 from merjax.sweeps.saved_models import save_models
 from merjax.sweeps.stage_library import Library, open_library
 from merjax.system.at_work import at_work
 from merjax.system.errors import MerjaxError, full_disk_told
+from merjax.system.files import safe_name
+from merjax.system.jax_setup import programs_are_kept
+from merjax.system.locks import lock_at
+from merjax.system.paths import make_folder
 from merjax.system.signals import Interrupted
 
 
@@ -35,6 +41,7 @@ def take_chunks(
     stopping: Callable[[], bool] = lambda: False,
     shard: Shard = WHOLE,
     log: Log | None = None,
+    beside: bool = False,
 ) -> None:
     """Train the chunks of a sweep's folder until all are finished, here or by the other processes that share it.
 
@@ -45,6 +52,7 @@ def take_chunks(
         stopping: is called after every call; once it returns true, the training ends.
         shard: the share of the chunks to train.
         log: write training curves in this format too, see `merjax.sweeps.running.curve_logs`.
+        beside: whether other processes of this machine train at the same time, so that each compiles a part of the programs.
 
     Raises:
         Interrupted: `stopping` said so; the unfinished chunk is saved.
@@ -68,7 +76,7 @@ def take_chunks(
                 with step, full_disk_told(folder), _full_device_told():
                     if chunk.group not in groups:
                         groups = {chunk.group: open_group(plan, chunk.group)}
-                    if _train_and_save(folder, plan, chunk, groups[chunk.group], library, listener, stopping):
+                    if _train_and_save(folder, plan, chunk, groups[chunk.group], library, listener, stopping, beside):
                         listener.finished(chunk)
         if not taken:
             listener.waiting(len(unfinished))
@@ -84,6 +92,7 @@ def _train_and_save(
     library: Library,
     listener: Listener,
     stopping: Callable[[], bool],
+    beside: bool,
 ) -> bool:
     """Train a chunk and save what it gives; False if it has to wait, since what it takes cannot be used."""
     given = given_to(folder, plan, chunk, group, listener.warned)
@@ -101,6 +110,8 @@ def _train_and_save(
     called = functools.partial(listener.called, chunk)
     try:
         with _noted(folder, chunk):
+            if beside and programs_are_kept():
+                compile_chunk(plan, chunk, group, functools.partial(_claimed_program, folder, chunk.group), given)
             if chunk.shared:
                 train_and_keep(folder, plan, chunk, group, called, checkpoints, library)
             else:
@@ -114,6 +125,25 @@ def _train_and_save(
     finally:
         checkpoints.close()
     return True
+
+
+@contextmanager
+def _claimed_program(folder: Path, group: int, name: str, wait: bool) -> Iterator[bool]:
+    """Take a program of a group if no other process of this machine has it; the claim ends with the process, however it ends.
+
+    Other machines may have other processors, and keep programs of their own.
+    """
+    make_folder(folder / "locks")
+    lock = lock_at(folder / "locks" / f"program-{safe_name(platform.node())}-{group}-{name}.lock")
+    try:
+        lock.acquire(timeout=-1 if wait else 0)
+    except Timeout:
+        yield False
+        return
+    try:
+        yield True
+    finally:
+        lock.release()
 
 
 @contextmanager

@@ -10,6 +10,7 @@ import pandas as pd
 
 from merjax.config import Config
 from merjax.engine import Checkpointer, Engine, Job, Progress, StageJob, StageResult, Visit, train, walk
+from merjax.engine.ahead import Ahead, Claim
 from merjax.methods.registry import method_of
 from merjax.methods.runs import RunId, Trained, engine_of, label_source, training_labels
 from merjax.models.learned import Learned, remember
@@ -28,12 +29,14 @@ class Group(NamedTuple):
         data: what is trained on and tested.
         inside: the same data with inner subjects held out of training; None if no rule of selection needs it.
         engine: with the group's compiled programs.
+        compiled: the kinds of chunks for which they were compiled ahead.
     """
 
     config: Config
     data: TrainingData
     inside: TrainingData | None
     engine: Engine
+    compiled: set[str]
 
 
 class TrainedChunk(NamedTuple):
@@ -106,6 +109,32 @@ def train_stage(
         return _visit(group, chunk, on_call, checkpointer, inner=chunk.shared.inner)(next(jobs))
     finally:
         jobs.close()
+
+
+def compile_chunk(
+    plan: Plan, chunk: Chunk, group: Group, claim: Claim, given: Mapping[bool, StageResult] = MappingProxyType({})
+) -> None:
+    """Compile the programs that a chunk trains with, unless that was done for one of its kind; see `merjax.engine.ahead`.
+
+    Args:
+        plan, chunk, group, given: as `train_chunk` and `train_stage` take them.
+        claim: takes a program of the group.
+    """
+    method, kind = method_of(group.config.method), f"{chunk.shared and chunk.shared.inner}"
+    if kind in group.compiled or not method.compiles:
+        return
+    group.compiled.add(kind)
+    padded, ahead = _padded(specs_of(plan, chunk), chunk, group), Ahead(group.engine, claim)
+    for inner, data in ((True, group.inside), (False, group.data if trains_outer(group.config.selection) else None)):
+        if data is None or (chunk.shared and chunk.shared.inner != inner):
+            continue
+        jobs = method.jobs(data, padded)
+        if chunk.shared:
+            ahead(next(jobs))
+            jobs.close()
+        else:
+            walk(jobs, _given(ahead, given.get(inner)))
+    ahead.finish()
 
 
 def specs_of(plan: Plan, chunk: Chunk) -> list[RunId]:
@@ -189,7 +218,7 @@ def open_group(plan: Plan, number: int) -> Group:
             "again with another --out"
         )
     inside = data.held_out_inside(selection.inner) if trains_inner(selection) else None
-    return Group(config, data, inside, engine_of(config))
+    return Group(config, data, inside, engine_of(config), set())
 
 
 def _told_as_inner(on_call: Callable[[Progress], None]) -> Callable[[Progress], None]:

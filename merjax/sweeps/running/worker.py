@@ -42,7 +42,7 @@ def main() -> None:
     pass_on_warnings(listener)
     with stop_requests(ignore_interrupts=True) as stop:
         try:
-            take_chunks(arguments.folder, listener, lambda: stop() or is_orphan(), shard, arguments.log)
+            take_chunks(arguments.folder, listener, lambda: stop() or is_orphan(), shard, arguments.log, beside=True)
         except Interrupted:
             sys.exit(stop.exit_code)
 

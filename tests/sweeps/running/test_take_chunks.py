@@ -1,6 +1,7 @@
 """What a sweep does when it cannot simply go on: other processes train, memory or disk is full, the chunk size changed."""
 
 import errno
+import functools
 from dataclasses import replace
 
 import jax
@@ -8,15 +9,15 @@ import numpy as np
 import pandas as pd
 import pytest
 from support.recorded import Recorded
-from support.small_experiment import BASE, small_plan, use_small_experiment
+from support.small_experiment import BASE, SHARED, small_plan, use_small_experiment
 
 import merjax.engine.checkpoints
 import merjax.sweeps.running.take_chunks
-from merjax.engine import Progress, Saved
+from merjax.engine import Engine, Progress, Saved
 from merjax.engine.checkpoints import Checkpoints
 from merjax.sweeps.folder import claimed, is_finished, open_folder
 from merjax.sweeps.running.pool import _Crew, _end_of, carry_out
-from merjax.sweeps.running.take_chunks import take_chunks
+from merjax.sweeps.running.take_chunks import _claimed_program, take_chunks
 from merjax.sweeps.running.train_chunk import open_group
 from merjax.system.errors import MerjaxError
 from merjax.system.signals import Interrupted
@@ -204,3 +205,36 @@ def test_a_damaged_chunk_is_told_of_and_trained_again_to_the_same_values(tmp_pat
     assert ("finished", 1) in told.told
     pd.testing.assert_frame_equal(pd.read_parquet(path), before, check_exact=True)
     assert (tmp_path / f"{kind}-0000.parquet").stat().st_mtime_ns == other
+
+
+def test_a_program_is_one_process_s_until_it_is_compiled(tmp_path):
+    claim = functools.partial(_claimed_program, tmp_path, 0)
+    with claim("spatial-advance-1", False) as mine:
+        assert mine
+        with claim("spatial-advance-1", False) as again, claim("spatial-apply-1", False) as other:
+            assert not again
+            assert other
+    with claim("spatial-advance-1", True) as mine:
+        assert mine
+
+
+@pytest.mark.long
+def test_chunks_of_every_kind_train_with_programs_that_were_compiled_ahead(tmp_path, monkeypatch):
+    """Shared stages of both sides, and runs that take what these gave."""
+    plan = small_plan(tmp_path, trials=SHARED, base=BASE | {"selection": {"rules": ["fixed", "inner"]}})
+    assert {chunk.shared.inner for chunk in plan.stages} == {False, True}
+    program, compiled = Engine.program, Engine.compile
+    seen = []
+
+    def there(engine, stage, name, f, per_run, *args):
+        assert engine.key(stage, name, args) in engine.programs
+        return program(engine, stage, name, f, per_run, *args)
+
+    monkeypatch.setattr(Engine, "program", there)
+    monkeypatch.setattr(Engine, "compile", lambda engine, key, *rest: (seen.append(key), compiled(engine, key, *rest)))
+    monkeypatch.setattr(merjax.sweeps.running.take_chunks, "programs_are_kept", lambda: True)
+    take_chunks(tmp_path, beside=True)
+    assert all(is_finished(tmp_path, chunk) for chunk in plan.chunks)
+    assert (
+        len(seen) == len(set(seen)) == 6
+    )  # three of two stages; those without the inner subjects have the same shapes

@@ -19,7 +19,7 @@ def test_a_worker_stops_where_the_sweep_that_started_it_is_gone_even_if_it_was_k
     monkeypatch.setattr(
         merjax.sweeps.running.take_chunks,
         "take_chunks",
-        lambda folder, listener, stopping, *rest: asked.append(stopping()),
+        lambda folder, listener, stopping, *rest, **named: asked.append(stopping()),
     )
     monkeypatch.setattr(merjax.system.jax_setup, "prepare_backend", lambda: None)
     monkeypatch.setattr(worker, "pass_on_warnings", lambda listener: None)
