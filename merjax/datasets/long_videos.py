@@ -111,3 +111,12 @@ def _truth(clips: Sequence[Clip], folder: Path, damaged: Collection[int]) -> tup
         for clip in clips
     ]
     return tuple(sorted(truth, key=lambda true: (true.onset, true.offset)))
+
+
+def overlapping(truth: Sequence[TrueInterval]) -> int:
+    """How many pairs of a video's expressions share a frame; each is to be found by an interval of its own."""
+    return sum(
+        one.onset <= other.offset and other.onset <= one.offset
+        for n, one in enumerate(truth)
+        for other in truth[n + 1 :]
+    )

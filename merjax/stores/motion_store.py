@@ -110,6 +110,16 @@ class MotionStore:
     settings: Mapping[str, Any]
     meta: Mapping[str, Any]
 
+    @property
+    def dropped(self) -> dict[str, str]:
+        """By the key of each video that was left out, the reason."""
+        return {one["video"]: one["reason"] for one in self.meta.get("dropped", ())}
+
+    @property
+    def statement(self) -> str:
+        """The statement of synthetic data about itself; empty for real videos."""
+        return self.meta.get("synthetic", "")
+
     def windows(self, video: StoredVideo) -> list[Window]:
         """The windows of a video, as `merjax.methods.spotting.valleys.spot_valleys` takes them; none lies across a gap."""
         signals_RxS, first_row, windows = self.array(video, "signals"), 0, []
