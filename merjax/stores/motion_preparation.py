@@ -190,5 +190,5 @@ def _finish(partial: Path, videos: Sequence[LongVideo], settings: MotionSettings
     if not stored:
         reasons = "; ".join(f"{one['video']}: {one['reason']}" for one in dropped[:3])
         raise MerjaxError(f"none of the {len(videos)} videos could be prepared ({reasons})")
-    synthetic = " ".join(dict.fromkeys(filter(None, (synthetic_statement(video.frames.parent) for video in videos))))
-    close_motion_store(partial, stored, hashes, settings.as_dict, dropped=dropped, synthetic=synthetic)
+    statement = " ".join(dict.fromkeys(filter(None, (synthetic_statement(video.frames.parent) for video in videos))))
+    close_motion_store(partial, stored, hashes, settings.as_dict, dropped=dropped, statement=statement)

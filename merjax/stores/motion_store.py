@@ -24,6 +24,8 @@ import numpy as np
 from jaxtyping import Float, Float32, UInt8
 
 from merjax.datasets.long_videos import TrueInterval
+from merjax.faces.flow import dense_flow
+from merjax.faces.main_direction import main_difference
 from merjax.faces.region_motion import PLACES, Window, by_part
 from merjax.faces.softnet_pictures import SHAPE, softnet_picture
 from merjax.stores.arrays import Form, memory_map
@@ -118,7 +120,7 @@ class MotionStore:
     @property
     def statement(self) -> str:
         """The statement of synthetic data about itself; empty for real videos."""
-        return self.meta.get("synthetic", "")
+        return self.meta["statement"]
 
     def windows(self, video: StoredVideo) -> list[Window]:
         """The windows of a video, as `merjax.methods.spotting.valleys.spot_valleys` takes them; none lies across a gap."""
@@ -149,6 +151,23 @@ class MotionStore:
         They are computed when they are first asked for, and kept. One that would reach into or across a gap is all 0.
         """
         return self.kept(video, f"flow_{k}", ((None, *SHAPE), "|u1"), lambda: self._pictures(video, k))
+
+    def differences(self, video: StoredVideo, k: int) -> Float[np.ndarray, "T"]:
+        """For MDMD, how much more the face has moved from k frames before each frame to it than to k frames after it.
+
+        They are computed when they are first asked for, and kept. NaN where one of the three frames is in a gap, beyond one, or
+        not there. See `merjax.faces.main_direction`.
+        """
+        form = ((video.n_frames,), "<f8")
+        return self.kept(video, f"difference_{k}", form, lambda: self._differences(video, k))
+
+    def _differences(self, video: StoredVideo, k: int) -> Float[np.ndarray, "T"]:
+        crops, difference_T = self.array(video, "crops"), np.full(video.n_frames, np.nan)
+        for first, last, _ in self.stretches(video):
+            for t in range(first + k, last + 1 - k):
+                to, past = (dense_flow(crops[t - k], crops[frame]) for frame in (t, t + k))
+                difference_T[t] = main_difference(to, past)
+        return difference_T
 
     def _pictures(self, video: StoredVideo, k: int) -> UInt8[np.ndarray, "N 42 42 3"]:
         crops = self.array(video, "crops")

@@ -47,7 +47,7 @@ def make_motion_store(
             np.save(path / video.folder / f"flow_{k}.npy", _flow(rng, video, k))
         stored.append(video)
         hashes.append(video_hash(path / video.folder))
-    close_motion_store(path, stored, hashes, {"made": "for tests"})
+    close_motion_store(path, stored, hashes, {"made": "for tests"}, statement="")
     return open_motion_store(path)
 
 
