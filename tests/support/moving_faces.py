@@ -1,4 +1,4 @@
-"""Pictures of a texture with the landmarks of a drawn face on it, which moves as a whole and in parts; no detector is needed."""
+"""Pictures of a texture with the landmarks of a drawn face on it, which moves as a whole and in parts; no detector needed."""
 
 import cv2
 import numpy as np
