@@ -34,7 +34,8 @@ def moved_in_part(image: np.ndarray, landmarks, x: float, y: float, radius: floa
         away[py, px] = 0
     far = cv2.distanceTransform(away, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
     weight = np.exp(-((np.maximum(far - radius, 0) / 12) ** 2)).astype(np.float32)
-    return cv2.remap(image, columns - x * weight, rows - y * weight, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT)
+    across, down = columns - np.float32(x) * weight, rows - np.float32(y) * weight
+    return cv2.remap(image, across, down, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT)
 
 
 def applied(points: np.ndarray, motion: np.ndarray) -> np.ndarray:
