@@ -23,9 +23,16 @@ def read_own_videos(videos: str | Path, intervals: str | Path | None = None) -> 
     the table's folder), and if you like subject, database and fps, which folders need. The table of expressions has video,
     onset, offset and kind, and if you like apex, class, subject and database. Frames count from 1, the first of the video.
 
+    >>> video, = merjax.read_own_videos("data/own/videos.csv", "data/own/intervals.csv")
+    >>> video.key, video.truth[0].onset, video.truth[0].kind
+    ('own/talk/talk', 1, 'micro')
+
     Args:
         videos: the table of videos, as text or a workbook.
         intervals: the table of expressions; None where nothing is annotated.
+
+    Returns:
+        The videos, in the order of their table.
 
     Raises:
         MerjaxError: a table cannot be read; a video is not there or has no rate; or an expression is of no video
