@@ -63,6 +63,15 @@ def test_a_video_that_begins_without_a_face_begins_with_a_gap():
     assert [step is None for step in follow(pictures, find, block=100, retry=1, side=128)] == [True] * 3 + [False] * 2
 
 
+def test_a_face_that_was_not_followed_well_is_looked_for_anew():
+    beside = applied(POINTS, around_nose(0, 1, 30, 0))
+    find, asked = finder(lambda n, picture: POINTS if n == 1 else beside)
+    seen = list(follow([texture()] * 6, find, block=2, retry=1, side=128))
+    assert [step is None for step in seen] == [False, False, True, False, False, False]
+    assert seen[3].new
+    assert len(asked) == 4  # the last one where the block after the gap ends
+
+
 @pytest.mark.parametrize("second", [None, applied(POINTS, around_nose(0, 1, 150, 0))])
 def test_a_block_keeps_its_landmarks_where_none_or_another_face_is_found(second):
     find, _ = finder(lambda n, picture: POINTS if n == 1 else second)
