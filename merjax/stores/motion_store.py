@@ -4,7 +4,7 @@ A store is a folder with `motion.json`, which is written last, and a folder `vid
 
 - `regions.npy`: `frames x 6 x 2`, float32, the motion of the six regions since the last frame after a gap, or since the first
   (see `MotionStore.motion`); 0 where there is no usable face;
-- `windows.npy`: `windows x 2`, int32, the first frame and the length of each window; `signals.npy`: a row of 16 values per
+- `windows.npy`: `windows x 2`, int32, the first frame and the length of each window; `signals.npy`: a row of 18 values per
   frame of each window, float32, one window after the other (see `merjax.faces.region_motion.PLACES`); `points.npy`: `windows x
   68 x 2`, float32, the landmarks on each window's first frame in pixels of the crop;
 - `crops.npy`: `frames x 128 x 128`, uint8, the face without the head's motion; 0 where there is no usable face;

@@ -48,11 +48,11 @@ def test_windows_hold_the_signals_by_part_and_none_lies_across_a_gap(store):
     for window in store.windows(video):
         length = len(window.motion["brow"][0])
         assert not any(window.first <= last and first < window.first + length for first, last in GAPS)
-        order = [signal for part in ("brow", "mouth", "nose") for signal in window.motion[part]]
+        order = [signal for part in ("brow", "mouth", "nose", "lid") for signal in window.motion[part]]
         np.testing.assert_allclose(np.array(order).T, signals[row : row + length])
         row += length
     assert row == len(signals) == 90 - 6
-    assert [place.part for place in PLACES] == ["brow"] * 8 + ["mouth"] * 6 + ["nose"] * 2
+    assert [place.part for place in PLACES] == ["brow"] * 8 + ["mouth"] * 6 + ["nose"] * 2 + ["lid"] * 2
 
 
 def test_pictures_of_flow_are_computed_once_and_are_0_where_a_gap_is_between(store, monkeypatch):
