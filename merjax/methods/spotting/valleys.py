@@ -158,6 +158,7 @@ def _in_window(window: Window, fps: float, rule: ValleyRule) -> list[Spot]:
     spots = [
         spot
         for part, signals in window.motion.items()
+        if part in rule.rise  # lids tell blinks, and no expressions
         for motion_T in signals
         for spot in spot_rises(motion_T, fps, rule.rise[part], rule)
     ]

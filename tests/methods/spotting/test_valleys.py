@@ -48,6 +48,7 @@ def test_parts_of_the_face_have_thresholds_of_their_own():
     motion_T = bump(300, 100, 130, 2.05)
     found = {part: bool(spot_valleys([Window(0, {part: [motion_T]})], 30)) for part in RULE.rise}
     assert found == {"brow": True, "mouth": True, "nose": False}
+    assert spot_valleys([Window(0, {"lid": [4 * motion_T]})], 30) == ()  # a blink
 
 
 def test_two_movements_with_a_valley_between_them_are_two_intervals():
