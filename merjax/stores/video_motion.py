@@ -11,7 +11,6 @@ from jaxtyping import Float, Float32
 from merjax.datasets.long_videos import LongVideo, pictures_of
 from merjax.faces.following import Find, Seen, follow
 from merjax.faces.frame_streams import Shown, every_nth, shown_in_folder, shown_in_video
-from merjax.faces.region_motion import lengths
 from merjax.faces.regions import REGIONS
 from merjax.stores.motion_store import SIDE, between
 from merjax.stores.motion_writing import GrowingArray, write_arrays
@@ -143,7 +142,7 @@ def _arrays(stretches: Sequence[SeenStretch], n_frames: int, block: int) -> dict
         for n, start in enumerate(window_starts(len(seen), block)):
             own = summed.places[start : start + 2 * block]
             windows.append((first + start, len(own)))
-            signals.append(lengths(own - own[0]))
+            signals.append(own - own[0])
             points.append(landmarks[n] * (SIDE / 256))
     return {
         "regions": regions_TxRx2,
