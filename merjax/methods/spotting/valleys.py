@@ -69,8 +69,8 @@ class ValleyRule:
     train_rise: float = 0.7
 
 
-# For a motion store, whose windows can be measured from the face at rest. What differs from the published constants was chosen on
-# motion made by scripts, of other people than those on whom docs/spotting.md gives scores.
+# For a motion store, whose windows can be measured from the face at rest. What differs from the published constants was chosen
+# on motion made by scripts, of other people than those on whom docs/spotting.md gives scores.
 VALLEYS = ValleyRule(shortest=0.27, micro=0.6, train=3)
 
 
