@@ -45,6 +45,10 @@ class ValleyRule:
         train: so many peaks or more, each at most `train_period` after the one before, are speech or chewing, no expression;
             0 leaves them in, as the published code does.
         train_rise: how far a peak of a train rises over the valleys beside it, at least.
+        blink: where the lids are at least so far down, and farther than a brow has moved, the brow's motion is that of a
+            blink and is left out, with that of `blink_margin` before and after.
+        own_time: of windows that overlap, each gives the expressions whose apex is nearer to its own middle; at its ends, a train
+            of peaks may be cut. Not in the published code.
     """
 
     hertz: float = 5.0
@@ -67,11 +71,14 @@ class ValleyRule:
     train: int = 0
     train_period: float = 0.5
     train_rise: float = 0.7
+    blink: float = float("inf")
+    blink_margin: float = 0.07
+    own_time: bool = False
 
 
 # For a motion store, whose windows can be measured from the face at rest. What differs from the published constants was chosen
-# on motion made by scripts, of other people than those on whom docs/spotting.md gives scores.
-VALLEYS = ValleyRule(shortest=0.27, micro=0.6, train=3)
+# on made videos of eight people; docs/spotting.md gives scores on these and on others.
+VALLEYS = ValleyRule(shortest=0.27, micro=0.6, train=3, blink=2.0, own_time=True)
 
 
 def spot_valleys(windows: Iterable[Window], fps: float, rule: ValleyRule | None = None) -> tuple[Spot, ...]:
@@ -86,7 +93,11 @@ def spot_valleys(windows: Iterable[Window], fps: float, rule: ValleyRule | None 
         Intervals by their onset.
     """
     rule = rule or ValleyRule()
+    windows = list(windows)
     found = [merged(_in_window(window, fps, rule), rule.overlap) for window in windows]
+    if rule.own_time:
+        times = own_times(windows)
+        found = [[s for s in own if a <= s.apex < b] for own, (a, b) in zip(found, times, strict=True)]
     spots = merged([spot for spots in found for spot in spots], rule.overlap)
     named = [spot._replace(kind="micro" if spot.offset - spot.onset <= rule.micro * fps else "macro") for spot in spots]
     return tuple(s for s in named if rule.shortest * fps <= s.offset - s.onset <= rule.longest * fps)
@@ -110,6 +121,29 @@ def spot_rises(motion_T: Signal, fps: float, rise: float, rule: ValleyRule) -> l
             apex = onset + int(np.argmax(signal_T[onset : offset + 1]))
             spots.append(Spot(onset, offset, apex, "", float(signal_T[apex])))
     return spots
+
+
+def own_times(windows: Sequence[Window]) -> list[tuple[float, float]]:
+    """For each window, from which frame on and up to which no other window has it closer to its middle; without an end where
+    nothing overlaps."""
+    spans = [(w.first, w.first + len(next(iter(w.motion.values()))[0])) for w in windows]
+    times = []
+    for n, (first, end) in enumerate(spans):
+        before = spans[n - 1][1] if n else first
+        after = spans[n + 1][0] if n + 1 < len(spans) else end
+        times.append(
+            ((first + before) / 2 if before > first else -np.inf, (after + end) / 2 if after < end else np.inf)
+        )
+    return times
+
+
+def without_blinks(brow_T: Signal, lid_T: Signal, fps: float, rule: ValleyRule) -> Signal:
+    """A brow's motion with a straight line in place of each blink; `lid_T` is how far down the lids are."""
+    margin, straight_T = frames(rule.blink_margin, fps), brow_T.copy()
+    for first, last in runs((lid_T >= rule.blink) & (lid_T > brow_T), 2 * margin).tolist():
+        start, end = max(0, first - margin), min(len(brow_T) - 1, last + margin)
+        straight_T[start : end + 1] = np.linspace(brow_T[start], brow_T[end], end + 1 - start)
+    return straight_T
 
 
 def without_trains(signal_T: Signal, fps: float, rule: ValleyRule) -> Signal:
@@ -157,13 +191,13 @@ def merged(spots: Sequence[Spot], overlap: float) -> list[Spot]:
 
 
 def _in_window(window: Window, fps: float, rule: ValleyRule) -> list[Spot]:
-    spots = [
-        spot
-        for part, signals in window.motion.items()
-        if part in rule.rise  # lids tell blinks, and no expressions
-        for motion_T in signals
-        for spot in spot_rises(motion_T, fps, rule.rise[part], rule)
-    ]
+    lid_T = np.mean(window.motion["lid"], axis=0) if "lid" in window.motion else None
+    spots = []
+    for part, signals in window.motion.items():
+        for motion_T in signals if part in rule.rise else ():  # lids tell blinks, and no expressions
+            if part == "brow" and lid_T is not None:
+                motion_T = without_blinks(motion_T, lid_T, fps, rule)
+            spots += spot_rises(motion_T, fps, rule.rise[part], rule)
     return [
         s._replace(onset=s.onset + window.first, offset=s.offset + window.first, apex=s.apex + window.first)
         for s in spots
