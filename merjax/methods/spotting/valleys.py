@@ -45,10 +45,10 @@ class ValleyRule:
         train: so many peaks or more, each at most `train_period` after the one before, are speech or chewing, no expression;
             0 leaves them in, as the published code does.
         train_rise: how far a peak of a train rises over the valleys beside it, at least.
-        blink: where the lids are at least so far down, and farther than a brow has moved, the brow's motion is that of a
+        blink: where lids are at least so far down, and farther than a brow has moved, the brow's motion is that of a
             blink and is left out, with that of `blink_margin` before and after.
-        own_time: of windows that overlap, each gives the expressions whose apex is nearer to its own middle; at its ends, a train
-            of peaks may be cut. Not in the published code.
+        own_time: of windows that overlap, each gives the expressions whose apex is nearer to its own middle, since a train of
+            peaks may be cut at its ends. Not in the published code.
     """
 
     hertz: float = 5.0
