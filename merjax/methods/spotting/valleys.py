@@ -12,25 +12,14 @@ component of an empirical mode decomposition; and both ends of an interval treat
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 import numpy as np
 from scipy.ndimage import minimum_filter1d
+from scipy.signal import find_peaks
 
-from merjax.methods.spotting.signals import Signal, Spot, frames, low_pass, runs, without_trend
-
-
-class Window(NamedTuple):
-    """The motion of some frames of a video.
-
-    Attributes:
-        first: the number of its first frame, to which motion is measured, counted from 0.
-        motion: how far each region has moved from the first frame, without the head's motion (see
-            `merjax.methods.spotting.signals.residual`), in px where the inner eye corners are 64 px apart.
-    """
-
-    first: int
-    motion: Mapping[str, Sequence[Signal]]
+from merjax.faces.region_motion import Window
+from merjax.methods.spotting.signals import Signal, Spot, low_pass, runs, without_trend
+from merjax.system.videos import frames
 
 
 @dataclass(frozen=True)
@@ -53,6 +42,13 @@ class ValleyRule:
         overlap: intervals are put together where they share more than this of the shorter one.
         shortest, longest: other intervals are dropped.
         micro: intervals up to this length are micro-expressions.
+        train: so many peaks or more, each at most `train_period` after the one before, are speech or chewing, no expression;
+            0 leaves them in, as the published code does.
+        train_rise: how far a peak of a train rises over the valleys beside it, at least.
+        blink: where lids are at least so far down, and farther than a brow has moved, the brow's motion is that of a
+            blink and is left out, with that of `blink_margin` before and after.
+        own_time: of windows that overlap, each gives the expressions whose apex is nearer to its own middle, since a train of
+            peaks may be cut at its ends. Not in the published code.
     """
 
     hertz: float = 5.0
@@ -72,6 +68,17 @@ class ValleyRule:
     shortest: float = 0.4
     longest: float = 20 / 3
     micro: float = 0.5
+    train: int = 0
+    train_period: float = 0.5
+    train_rise: float = 0.7
+    blink: float = float("inf")
+    blink_margin: float = 0.07
+    own_time: bool = False
+
+
+# For a motion store, whose windows can be measured from the face at rest. What differs from the published constants was chosen
+# on made videos of eight people; docs/spotting.md gives scores on these and on others.
+VALLEYS = ValleyRule(shortest=0.27, micro=0.6, train=3, blink=2.0, own_time=True)
 
 
 def spot_valleys(windows: Iterable[Window], fps: float, rule: ValleyRule | None = None) -> tuple[Spot, ...]:
@@ -86,7 +93,11 @@ def spot_valleys(windows: Iterable[Window], fps: float, rule: ValleyRule | None 
         Intervals by their onset.
     """
     rule = rule or ValleyRule()
+    windows = list(windows)
     found = [merged(_in_window(window, fps, rule), rule.overlap) for window in windows]
+    if rule.own_time:
+        times = own_times(windows)
+        found = [[s for s in own if a <= s.apex < b] for own, (a, b) in zip(found, times, strict=True)]
     spots = merged([spot for spots in found for spot in spots], rule.overlap)
     named = [spot._replace(kind="micro" if spot.offset - spot.onset <= rule.micro * fps else "macro") for spot in spots]
     return tuple(s for s in named if rule.shortest * fps <= s.offset - s.onset <= rule.longest * fps)
@@ -95,6 +106,8 @@ def spot_valleys(windows: Iterable[Window], fps: float, rule: ValleyRule | None 
 def spot_rises(motion_T: Signal, fps: float, rise: float, rule: ValleyRule) -> list[Spot]:
     """The intervals of one region in one window, before they are put together; their kind is not decided."""
     signal_T = low_pass(motion_T, fps, rule.hertz)
+    if rule.train:
+        signal_T = without_trains(signal_T, fps, rule)
     signal_T = signal_T - signal_T.min()
     trendless_T = without_trend(signal_T)
     around, gap = frames(rule.around, fps), max(1, frames(rule.join, fps) - 1)
@@ -108,6 +121,43 @@ def spot_rises(motion_T: Signal, fps: float, rise: float, rule: ValleyRule) -> l
             apex = onset + int(np.argmax(signal_T[onset : offset + 1]))
             spots.append(Spot(onset, offset, apex, "", float(signal_T[apex])))
     return spots
+
+
+def own_times(windows: Sequence[Window]) -> list[tuple[float, float]]:
+    """For each window, from which frame on and up to which no other window has it closer to its middle; without an end where
+    nothing overlaps."""
+    spans = [(w.first, w.first + len(next(iter(w.motion.values()))[0])) for w in windows]
+    times = []
+    for n, (first, end) in enumerate(spans):
+        before = spans[n - 1][1] if n else first
+        after = spans[n + 1][0] if n + 1 < len(spans) else end
+        times.append(
+            ((first + before) / 2 if before > first else -np.inf, (after + end) / 2 if after < end else np.inf)
+        )
+    return times
+
+
+def without_blinks(brow_T: Signal, lid_T: Signal, fps: float, rule: ValleyRule) -> Signal:
+    """A brow's motion with a straight line in place of each blink; `lid_T` is how far down the lids are."""
+    margin, straight_T = frames(rule.blink_margin, fps), brow_T.copy()
+    for first, last in runs((lid_T >= rule.blink) & (lid_T > brow_T), 2 * margin).tolist():
+        start, end = max(0, first - margin), min(len(brow_T) - 1, last + margin)
+        straight_T[start : end + 1] = np.linspace(brow_T[start], brow_T[end], end + 1 - start)
+    return straight_T
+
+
+def without_trains(signal_T: Signal, fps: float, rule: ValleyRule) -> Signal:
+    """A signal with a straight line in place of each train of peaks."""
+    peaks, _ = find_peaks(signal_T, prominence=rule.train_rise)
+    at_peak_T = np.zeros(len(signal_T), bool)
+    at_peak_T[peaks] = True
+    straight_T = signal_T.copy()
+    for first, last in runs(at_peak_T, frames(rule.train_period, fps)).tolist():
+        if at_peak_T[first : last + 1].sum() >= rule.train:
+            half = frames(rule.train_period / 2, fps)
+            start, end = max(0, first - half), min(len(signal_T) - 1, last + half)
+            straight_T[start : end + 1] = np.linspace(signal_T[start], signal_T[end], end + 1 - start)
+    return straight_T
 
 
 def split(signal_T: Signal, onset: int, offset: int, fps: float, rule: ValleyRule) -> list[tuple[int, int]]:
@@ -141,12 +191,13 @@ def merged(spots: Sequence[Spot], overlap: float) -> list[Spot]:
 
 
 def _in_window(window: Window, fps: float, rule: ValleyRule) -> list[Spot]:
-    spots = [
-        spot
-        for part, signals in window.motion.items()
-        for motion_T in signals
-        for spot in spot_rises(motion_T, fps, rule.rise[part], rule)
-    ]
+    lid_T = np.mean(window.motion["lid"], axis=0) if "lid" in window.motion else None
+    spots = []
+    for part, signals in window.motion.items():
+        for motion_T in signals if part in rule.rise else ():  # lids tell blinks, and no expressions
+            if part == "brow" and lid_T is not None:
+                motion_T = without_blinks(motion_T, lid_T, fps, rule)
+            spots += spot_rises(motion_T, fps, rule.rise[part], rule)
     return [
         s._replace(onset=s.onset + window.first, offset=s.offset + window.first, apex=s.apex + window.first)
         for s in spots

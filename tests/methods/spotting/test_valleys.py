@@ -1,12 +1,23 @@
 """Made expressions are found at any rate, noise and slow drifts are not, and the rule is that of plain loops."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from support.intervals import iou
 from support.plain_spotters import bump, plain_rises
 
+from merjax.faces.region_motion import Window
 from merjax.methods.spotting.signals import Spot, low_pass, without_trend
-from merjax.methods.spotting.valleys import ValleyRule, Window, merged, spot_rises, spot_valleys
+from merjax.methods.spotting.valleys import (
+    ValleyRule,
+    merged,
+    own_times,
+    spot_rises,
+    spot_valleys,
+    without_blinks,
+    without_trains,
+)
 
 RULE = ValleyRule()
 
@@ -45,6 +56,7 @@ def test_parts_of_the_face_have_thresholds_of_their_own():
     motion_T = bump(300, 100, 130, 2.05)
     found = {part: bool(spot_valleys([Window(0, {part: [motion_T]})], 30)) for part in RULE.rise}
     assert found == {"brow": True, "mouth": True, "nose": False}
+    assert spot_valleys([Window(0, {"lid": [4 * motion_T]})], 30) == ()  # a blink
 
 
 def test_two_movements_with_a_valley_between_them_are_two_intervals():
@@ -97,3 +109,53 @@ def test_too_short_and_too_long_intervals_are_dropped():
     assert spot_valleys([Window(0, {"brow": [short]})], 30) == ()
     assert spot_valleys([Window(0, {"brow": [long]})], 30)
     assert spot_valleys([Window(0, {"brow": [long]})], 30, ValleyRule(longest=1.0)) == ()
+
+
+def test_trains_of_peaks_as_in_speech_are_no_expressions():
+    speech = sum(bump(300, 100 + 10 * n, 110 + 10 * n, 4.0) for n in range(5))  # three a second
+    alone, twice = bump(300, 100, 110, 4.0), bump(300, 100, 110, 4.0) + bump(300, 115, 125, 4.0)
+    published = ValleyRule(shortest=0.1)
+    rule = replace(published, train=3)
+    for motion_T, left in ((speech, False), (alone, True), (twice, True)):
+        window = [Window(0, {"mouth": [motion_T]})]
+        assert spot_valleys(window, 30, published)
+        assert bool(spot_valleys(window, 30, rule)) == left
+    (spot,) = spot_valleys([Window(0, {"mouth": [speech + bump(300, 200, 215, 4.0)]})], 30, rule)
+    assert iou((spot.onset, spot.offset), (200, 215)) > 0.5
+
+
+@pytest.mark.parametrize("fps", [30, 200])
+def test_a_straight_line_takes_the_place_of_a_train_and_nothing_else_changes(fps):
+    frames, period = 10 * fps, 0.3 * fps
+    speech = sum(bump(frames, 3 * fps + n * period, 3 * fps + (n + 1) * period, 3.0) for n in range(4))
+    rest = bump(frames, 6 * fps, 8 * fps, 5.0) + 0.4
+    straight = without_trains(speech + rest, fps, ValleyRule(train=3))
+    np.testing.assert_allclose(straight, rest, atol=0.02)
+    np.testing.assert_array_equal(without_trains(speech + rest, fps, ValleyRule(train=5)), speech + rest)
+
+
+def test_of_a_blink_the_brows_motion_is_left_out_and_that_of_an_expression_is_not():
+    blink = bump(300, 100, 110, 1.0)
+    lowered = bump(300, 200, 230, 5.0)  # brows that are drawn down take the lids along, not as far
+    window = Window(0, {"brow": [3 * blink + lowered], "lid": [6 * blink + 0.5 * lowered] * 2})
+    rule = ValleyRule(shortest=0.1)
+    assert len(spot_valleys([window], 30, rule)) == 2
+    (spot,) = spot_valleys([window], 30, replace(rule, blink=2.0))
+    assert iou((spot.onset, spot.offset), (200, 230)) > 0.5
+    within = lowered + 3 * bump(300, 212, 222, 1.0)
+    straight = without_blinks(within, 0.5 * lowered + 9 * bump(300, 212, 222, 1.0), 30, replace(rule, blink=2.0))
+    assert np.abs(straight - lowered).max() < 2
+    np.testing.assert_array_equal(straight[:205], within[:205])
+
+
+def test_each_moment_is_one_windows_own_and_what_a_windows_end_cuts_is_its_neighbours():
+    def window(first, length):
+        return Window(first, {"brow": [np.zeros(length)]})
+
+    windows = [window(0, 200), window(100, 200), window(200, 150), window(400, 100)]
+    assert own_times(windows) == [(-np.inf, 150), (150, 250), (250, np.inf), (-np.inf, np.inf)]
+    speech_T = sum(bump(400, 170 + 10 * n, 180 + 10 * n, 4.0) for n in range(6))
+    cut = [Window(first, {"mouth": [speech_T[first : first + 200]]}) for first in (0, 100, 200)]
+    rule = ValleyRule(shortest=0.1, train=3)
+    assert spot_valleys(cut, 30, replace(rule, train=4))
+    assert spot_valleys(cut, 30, replace(rule, train=4, own_time=True)) == ()
