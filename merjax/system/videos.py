@@ -20,6 +20,11 @@ class VideoFacts(NamedTuple):
     fps: float
 
 
+def frames(seconds: float, fps: float) -> int:
+    """A time in frames of a video, at least 1; half a frame is rounded up."""
+    return max(1, int(seconds * fps + 0.5))
+
+
 def is_video(path: Path) -> bool:
     """Whether a name is that of a video."""
     return path.suffix.lower() in VIDEOS

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from merjax.methods.spotting.signals import Signal, Spot, frames, runs
+from merjax.methods.spotting.signals import Signal, Spot, runs
+from merjax.system.videos import frames
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.signal import find_peaks
 
-from merjax.methods.spotting.signals import Signal, Spot, frames
+from merjax.methods.spotting.signals import Signal, Spot
+from merjax.system.videos import frames
 
 
 @dataclass(frozen=True)

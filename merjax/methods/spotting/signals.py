@@ -1,4 +1,4 @@
-"""Motion signals of a video: in frames from seconds, smoothed, without the head's motion and without a trend.
+"""Motion signals of a video: smoothed, without the head's motion and without a trend.
 
 Spotters keep their constants in seconds and hertz, so that one setting serves videos of all rates.
 """
@@ -8,6 +8,8 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Int
 from scipy.signal import butter, detrend, sosfiltfilt
+
+from merjax.system.videos import frames
 
 Signal = Float[np.ndarray, "T"]
 
@@ -30,11 +32,6 @@ class Spot(NamedTuple):
     apex: int
     kind: str
     confidence: float
-
-
-def frames(seconds: float, fps: float) -> int:
-    """A time in frames of a video, at least 1; half a frame is rounded up."""
-    return max(1, int(seconds * fps + 0.5))
 
 
 def residual(motion_TxRx2: Float[np.ndarray, "T R 2"], nose_Tx2: Float[np.ndarray, "T 2"]) -> Float[np.ndarray, "T R"]:

@@ -12,25 +12,13 @@ component of an empirical mode decomposition; and both ends of an interval treat
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 import numpy as np
 from scipy.ndimage import minimum_filter1d
 
-from merjax.methods.spotting.signals import Signal, Spot, frames, low_pass, runs, without_trend
-
-
-class Window(NamedTuple):
-    """The motion of some frames of a video.
-
-    Attributes:
-        first: the number of its first frame, to which motion is measured, counted from 0.
-        motion: how far each region has moved from the first frame, without the head's motion (see
-            `merjax.methods.spotting.signals.residual`), in px where the inner eye corners are 64 px apart.
-    """
-
-    first: int
-    motion: Mapping[str, Sequence[Signal]]
+from merjax.faces.region_motion import Window
+from merjax.methods.spotting.signals import Signal, Spot, low_pass, runs, without_trend
+from merjax.system.videos import frames
 
 
 @dataclass(frozen=True)

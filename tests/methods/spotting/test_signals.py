@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.plain_spotters import joined
 
-from merjax.methods.spotting.signals import frames, low_pass, residual, runs, without_trend
+from merjax.methods.spotting.signals import low_pass, residual, runs, without_trend
 
 
 @pytest.mark.parametrize("fps", [30, 60, 200])
@@ -36,13 +36,6 @@ def test_motion_of_the_head_moves_no_region():
     head_Tx2, own_TxRx2 = rng.normal(size=(20, 2)), rng.normal(size=(20, 3, 2))
     motion_TxR = residual(own_TxRx2 + head_Tx2[:, None], head_Tx2)
     np.testing.assert_allclose(motion_TxR, np.hypot(own_TxRx2[..., 0], own_TxRx2[..., 1]))
-
-
-def test_seconds_become_frames_of_the_videos_rate():
-    assert [frames(0.4, fps) for fps in (30, 200)] == [12, 80]
-    assert [frames(1.3, fps) for fps in (30, 200)] == [39, 260]
-    assert frames(0.001, 30) == 1
-    assert frames(0.05, 30) == 2  # 1.5
 
 
 @given(st.lists(st.booleans(), max_size=40), st.integers(1, 4))

@@ -5,8 +5,9 @@ import pytest
 from support.intervals import iou
 from support.plain_spotters import bump, plain_rises
 
+from merjax.faces.region_motion import Window
 from merjax.methods.spotting.signals import Spot, low_pass, without_trend
-from merjax.methods.spotting.valleys import ValleyRule, Window, merged, spot_rises, spot_valleys
+from merjax.methods.spotting.valleys import ValleyRule, merged, spot_rises, spot_valleys
 
 RULE = ValleyRule()
 

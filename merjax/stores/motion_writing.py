@@ -1,0 +1,69 @@
+"""Writes the parts of a motion store: the arrays of a video, and `motion.json`."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from merjax.stores.motion_store import FORMAT, FORMS, MARKER, StoredVideo
+from merjax.stores.writing import clip_hash, write_array
+from merjax.system.files import write_json
+from merjax.system.own_files import sealed
+from merjax.system.versions import __version__
+
+
+def video_folder(number: int) -> str:
+    """The folder of a video by its number, relative to its store."""
+    return f"videos/{number:04d}"
+
+
+def write_arrays(folder: Path, arrays: Mapping[str, np.ndarray]) -> None:
+    """Write arrays of a video, by their names in `FORMS`."""
+    for name, array in arrays.items():
+        write_array(folder / f"{name}.npy", np.asarray(array, FORMS[name][1]))
+
+
+def video_hash(folder: Path) -> str:
+    """Hash of all arrays of a video that are in `FORMS`."""
+    return clip_hash(np.load(folder / f"{name}.npy", mmap_mode="r") for name in FORMS)
+
+
+def motion_hash(videos: Sequence[StoredVideo], hashes: Sequence[str], settings: Mapping[str, Any]) -> str:
+    """Hash of a whole store, whatever the order of its videos."""
+    own = [
+        json.dumps([video.key, video.fps, video.truth, video.gaps, arrays])
+        for video, arrays in zip(videos, hashes, strict=True)
+    ]
+    lines = [json.dumps(settings, sort_keys=True), *sorted(own)]
+    return hashlib.blake2b("\n".join(lines).encode(), digest_size=16).hexdigest()
+
+
+def close_motion_store(
+    folder: Path,
+    videos: Sequence[StoredVideo],
+    hashes: Sequence[str],
+    settings: Mapping[str, Any],
+    **said: Any,
+) -> None:
+    """Write a store's `motion.json`, which makes the folder a store.
+
+    Args:
+        folder: the store, whose videos' arrays are written.
+        videos, hashes: the videos, and `video_hash` of each.
+        settings: how their motion was measured.
+        said: what else `motion.json` is to say.
+    """
+    meta = {
+        "format": FORMAT,
+        "version": __version__,
+        "settings": settings,
+        "videos": [asdict(video) | {"truth": [list(true) for true in video.truth]} for video in videos],
+        "hashes": list(hashes),
+        "hash": motion_hash(videos, hashes, settings),
+        **said,
+    }
+    write_json(folder / MARKER, sealed(meta))
