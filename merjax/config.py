@@ -22,9 +22,9 @@ def traced(default: Any) -> Any:
     return field(default=default, metadata={"traced": True})
 
 
-def added(default: Any, *, before: Any) -> Any:
+def added(default: Any, *, before: Any, traced: bool = False) -> Any:
     """A field that a later version added; with the value `before`, all is as before it existed, the randomness too."""
-    return field(default=default, metadata={"before": before})
+    return field(default=default, metadata={"before": before} | ({"traced": True} if traced else {}))
 
 
 @dataclass(frozen=True)
@@ -154,6 +154,35 @@ class SvmConfig:
     cost: float = traced(1.0)  # of training clips on the wrong side, against the width of the margin
 
 
+def _spotting(default: Any, *, traced: bool = False) -> Any:
+    """A field that only spotters read, which came after everything else."""
+    return added(default, before=default, traced=traced)
+
+
+@dataclass(frozen=True)
+class SpotterConfig:
+    """A spotter in long videos, see `merjax.methods.spotting`; the values are those that SOFTNet was published with. All
+    spotters read `share`; the others belong to those that are trained."""
+
+    # how sure an interval must be: of softnet, peaks and mdmd, p, how far from a video's mean to its maximum a score must
+    # reach; of regional_spotter, the least score; of valleys, what the heights of its rules are multiplied by. 0: the
+    # method's own (.55, .55, .01, .5 and 1). "inner" of selection.rules chooses it on training subjects
+    share: float = _spotting(0.0)
+    # whose expressions' mean length gives SOFTNet's window, 2 k frames; the paper: all subjects, the tested one included
+    window: Literal["training subjects", "all subjects (leaks)"] = _spotting("training subjects")
+    epochs: float = _spotting(10.0)  # passes over the training windows, or stretches of video
+    batch: int = _spotting(12)  # windows, or stretches
+    optimiser: Literal["sgd", "adam"] = _spotting("sgd")
+    learning_rate: float = _spotting(5e-4, traced=True)
+    weight_decay: float = _spotting(0.0, traced=True)
+    beta1: float = _spotting(0.0, traced=True)  # the momentum, with "sgd"
+    beta2: float = _spotting(0.999, traced=True)
+    dropout: float = _spotting(0.0, traced=True)  # of regional_spotter, on what the regions give
+    kept: float = _spotting(0.5)  # share of SOFTNet's windows without an expression that are trained on
+    # whether SOFTNet's windows of micro-expressions are trained on thrice more: mirrored, blurred and with noise
+    varied: bool = _spotting(True)
+
+
 @dataclass(frozen=True)
 class SelectionConfig:
     """After how much of its last stage's budget a run is tested; see `merjax.training.selection`.
@@ -202,8 +231,10 @@ class Config:
     temporal: TemporalConfig = field(default_factory=TemporalConfig)
     peer: PeerConfig = field(default_factory=PeerConfig)
     svm: SvmConfig = field(default_factory=SvmConfig)
+    spotter: SpotterConfig = field(default_factory=SpotterConfig)
     # "shuffle" permutes the labels of each fold's training clips: a control that must score at chance; "shuffle everything"
-    # those of all clips of each database, once per seed, for both stages, all folds and the scores (docs/audit.md)
+    # those of all clips of each database, once per seed, for both stages, all folds and the scores (docs/audit.md). Of
+    # spotters, "shuffle" permutes the motion of every video in time: they must then find nothing
     control: Literal["none", "shuffle", "shuffle everything"] = traced("none")
     selection: SelectionConfig = field(default_factory=SelectionConfig)
     engine: EngineConfig = field(default_factory=EngineConfig)
@@ -273,8 +304,18 @@ def with_only(config: Config, keys: Iterable[str]) -> Config:
 RULES = ("fixed", "inner", "oracle")
 _RANGES = Ranges(
     positive=("epochs", "batch", "units", "learning_rate", "epsilon", "cost", "steps_per_call", "looks")
-    + ("maps", "pool", "dim", "repeats"),
-    not_negative=("gamma", "weight_decay", "halve_every", "chunk", "workers", "checkpoint_minutes", "length", "l1"),
+    + ("maps", "pool", "dim", "repeats", "kept"),
+    not_negative=(
+        "gamma",
+        "weight_decay",
+        "share",
+        "halve_every",
+        "chunk",
+        "workers",
+        "checkpoint_minutes",
+        "length",
+        "l1",
+    ),
     share=("dropout", "fall", "dropout_lstm", "dropout_fc", "beta1", "beta2", "label_smoothing"),
 )
 

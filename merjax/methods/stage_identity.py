@@ -19,6 +19,7 @@ import numpy as np
 
 from merjax.config import Config, identity, with_only
 from merjax.training.data import TrainingData
+from merjax.training.spotting_data import SpottingData
 
 
 class StageReads(NamedTuple):
@@ -68,7 +69,7 @@ def stage_key(reads: StageReads, config: Config, seed: int, subjects: Sequence[s
 
 def make_job(
     reads: StageReads,
-    data: TrainingData,
+    data: TrainingData | SpottingData,
     config: Config,
     seed: int,
     fold: int,

@@ -8,7 +8,13 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from merjax.nn.layers.dropout import dropout_at
 
-SCORES = ("micro", "macro", "onset", "apex", "offset")  # of a frame: whether it is in an expression of the kind, or near that
+SCORES = (
+    "micro",
+    "macro",
+    "onset",
+    "apex",
+    "offset",
+)  # of a frame: whether it is in an expression of the kind, or near that
 _SPREAD = (1, 2, 4, 8, 16)  # frames between the places that a layer's convolution looks at
 _WIDTH = 5  # places
 CONTEXT = (_WIDTH // 2) * sum(_SPREAD) + _WIDTH // 2  # frames on either side that have a part in a frame's scores
@@ -52,9 +58,7 @@ class RegionalSpotter(nn.Module):
             dropout_rate: of the regions' output; may be traced.
             key: of the dropout; None means inference.
         """
-        regions = nn.vmap(
-            RegionMotion, in_axes=2, out_axes=2, variable_axes={"params": 0}, split_rngs={"params": True}
-        )
+        regions = nn.vmap(RegionMotion, in_axes=2, out_axes=2, variable_axes={"params": 0}, split_rngs={"params": True})
         y_BxTxRxD = regions(self.units, name="regions")(motion_BxTxRxC)
         y_BxTxD = dropout_at(0, y_BxTxRxD.reshape(*y_BxTxRxD.shape[:2], -1), dropout_rate, key)
         y_BxTxD = nn.relu(nn.Dense(32, kernel_init=nn.initializers.he_normal(), name="together")(y_BxTxD))
@@ -67,4 +71,3 @@ def motion_channels(motion_BxTxRx2: Float[Array, "B T R 2"]) -> Float[Array, "B 
     length = jnp.sqrt(jnp.square(motion_BxTxRx2).sum(-1, keepdims=True) + 1e-12)
     drawn = jnp.log1p(length) / length
     return jnp.concatenate([motion_BxTxRx2 * drawn, jnp.log1p(length)], -1)
-
