@@ -262,8 +262,8 @@ def add_sweep_flags(parser: Parser) -> None:
         "--sort",
         default="",
         metavar="SCORE",
-        help="print the trials with the highest UF1, UAR or accuracy first; of spotters, precision, recall or F1 (default: in the"
-        " sweep's order)",
+        help="print the trials with the highest UF1, UAR or accuracy (of spotters: precision, recall or F1) first (default: in"
+        " the sweep's order)",
     )
 
 

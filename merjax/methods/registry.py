@@ -26,7 +26,7 @@ class Method(NamedTuple):
     Attributes:
         jobs: (data, specs) -> the stages of these runs, one after another, and in the end what they gave: see
             `merjax.engine.jobs`.
-        tested: (data, data with inner subjects held out, spec, number of the run, what `jobs` gave on either data) -> by rule of
+        tested: (data, data with inner subjects held out, spec, number of the run, what `jobs` gave on either) -> by rule of
             selection, what the run says of what it held out, with a column `selection`.
         identities: (data, spec) -> what each stage of a run is known by, in the order in which they train.
         shared: what the stage reads whose output trials may share, the first of two; None if there is one stage only.

@@ -123,8 +123,9 @@ class SweepResult:
 
     @cached_property
     def scores(self) -> pd.DataFrame:
-        """A row per trial, then majority and chance: UF1, UAR, accuracy; see `merjax.scoring.scores.score_table`. Of spotters, a
-        row per trial and kind: see `merjax.scoring.spotting.trials.score_spotters`.
+        """A row per trial, then majority and chance: UF1, UAR, accuracy; see `merjax.scoring.scores.score_table`.
+
+        Of spotters, a row per trial and kind: see `merjax.scoring.spotting.trials.score_spotters`.
 
         Raises:
             MerjaxError: no chunk is finished yet.

@@ -117,7 +117,8 @@ def _chosen(
 ) -> Point:
     by_default, point = Point(len(tested.steps[kind]) - 1, 0), None
     if rule == "inner":
-        assert inner is not None and inside is not None
+        assert inner is not None
+        assert inside is not None
         trained = len(inner.curves) > 0
         asked_N = inside.folds[spec.fold].test_N if trained else data.folds[spec.fold].train_N
         point = best_point(inner, p, data, np.flatnonzero(asked_N).tolist(), kind)

@@ -35,6 +35,7 @@ from merjax.methods.spotting.trained import (
     settings_of,
     spotter_numbers,
 )
+from merjax.methods.spotting.trained import refuse as refuse
 from merjax.methods.stage_identity import Job, drawn, make_job
 from merjax.nn.softnet import SIDE, SOFTNet
 from merjax.protocols.tasks import SPOTTING
