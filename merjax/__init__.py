@@ -21,8 +21,10 @@ if TYPE_CHECKING:
     from merjax.datasets.casme_squared import read_casme_squared
     from merjax.datasets.clip import Release
     from merjax.datasets.dfme import read_dfme
+    from merjax.datasets.long_videos import long_videos
     from merjax.datasets.mmew import read_mmew
     from merjax.datasets.own import read_own
+    from merjax.datasets.own_videos import read_own_videos
     from merjax.datasets.samm import read_samm
     from merjax.datasets.samm_long import read_samm_long
     from merjax.datasets.smic import read_smic
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
     from merjax.report.files import make_report
     from merjax.scoring.megc_log import rescore
     from merjax.scoring.spotting.rescored import rescore_intervals
+    from merjax.stores.motion_preparation import prepare_motion_store
+    from merjax.stores.motion_store import MotionStore, open_motion_store
     from merjax.stores.preparation import prepare_store
     from merjax.stores.store import Store, open_store
     from merjax.sweeps.result import SweepResult, open_sweep
@@ -43,6 +47,7 @@ __all__ = [
     "Config",
     "MerjaxError",
     "Model",
+    "MotionStore",
     "Release",
     "Store",
     "SweepResult",
@@ -51,9 +56,12 @@ __all__ = [
     "insight",
     "load_data",
     "load_model",
+    "long_videos",
     "make_report",
+    "open_motion_store",
     "open_store",
     "open_sweep",
+    "prepare_motion_store",
     "prepare_store",
     "read_casme1",
     "read_casme2",
@@ -62,6 +70,7 @@ __all__ = [
     "read_dfme",
     "read_mmew",
     "read_own",
+    "read_own_videos",
     "read_samm",
     "read_samm_long",
     "read_smic",
@@ -79,8 +88,10 @@ _MODULES = {
     "datasets.casme_squared": ("read_casme_squared",),
     "datasets.clip": ("Release",),
     "datasets.dfme": ("read_dfme",),
+    "datasets.long_videos": ("long_videos",),
     "datasets.mmew": ("read_mmew",),
     "datasets.own": ("read_own",),
+    "datasets.own_videos": ("read_own_videos",),
     "datasets.samm": ("read_samm",),
     "datasets.samm_long": ("read_samm_long",),
     "datasets.smic": ("read_smic",),
@@ -89,6 +100,8 @@ _MODULES = {
     "report.files": ("make_report",),
     "scoring.megc_log": ("rescore",),
     "scoring.spotting.rescored": ("rescore_intervals",),
+    "stores.motion_preparation": ("prepare_motion_store",),
+    "stores.motion_store": ("MotionStore", "open_motion_store"),
     "stores.preparation": ("prepare_store",),
     "stores.store": ("Store", "open_store"),
     "sweeps.result": ("SweepResult", "open_sweep"),

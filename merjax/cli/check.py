@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from merjax.cli.long_videos import add_video_flags, asks_for_videos, print_long_videos, read_long_videos
 from merjax.cli.parser import Parser
 from merjax.cli.releases import add_release_flags, read_releases
 from merjax.system.at_work import at_work
@@ -26,6 +27,8 @@ examples:
         also list the clips whose objective class is not the one that the rule of action units gives
   merjax check --samm /data/SAMM --overrides corrections.yaml
         with corrections of annotated rows (`merjax prepare --help` shows such a file)
+  merjax check --videos --casme-squared /data/CASME_squared
+        whole recordings, for spotting: how many videos and expressions are there?
 
 If all counts are right, `merjax prepare` with the same flags and --out STORE makes the clip store.
 """
@@ -35,7 +38,13 @@ If all counts are right, `merjax prepare` with the same flags and --out STORE ma
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command line; without `argv`, the process's own."""
     asked = _parser().read(argv)
-    _print_counts(read_releases(asked), audit=asked.audit_aus)
+    if asks_for_videos(asked):
+        videos, releases = read_long_videos(asked)
+        if releases:
+            _print_counts(releases, audit=asked.audit_aus)
+        print_long_videos(videos, TextConsole())
+    else:
+        _print_counts(read_releases(asked), audit=asked.audit_aus)
 
 
 def _print_counts(releases: "Sequence[Release]", *, audit: bool) -> None:
@@ -53,6 +62,7 @@ def _print_counts(releases: "Sequence[Release]", *, audit: bool) -> None:
 def _parser() -> Parser:
     parser = Parser("merjax check", _ABOUT, _EPILOG)
     add_release_flags(parser)
+    add_video_flags(parser)
     parser.add_argument(
         "--audit-aus",
         action="store_true",

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _ABOUT = """\
 Check whether all that merjax needs is on this machine: packages, devices, the landmark model, memory, disk; or, with a folder,
-whether the clip store, the sweep or the saved model in it is whole. For everything that is wrong, it says what to do."""
+whether the clip store, motion store, sweep or saved model in it is whole. For everything that is wrong, it says what to do."""
 
 _EPILOG = """\
 examples:
@@ -29,6 +29,8 @@ examples:
         a clip store: are all its files there, with as many frames as the index says?
   merjax doctor stores/all --full
         also read every pixel: is the content hash the one that the store was made with?
+  merjax doctor stores/long
+        a motion store of long videos: the same of their motion
   merjax doctor runs/mine
         a sweep's folder: which chunks are finished, can their predictions be read?
   merjax doctor stages
@@ -97,6 +99,10 @@ def _folder(folder: Path, full: bool) -> "Iterator[Finding]":
         from merjax.stores.health import examine_store
 
         yield from examine_store(folder, full=full)
+    elif is_file(folder / "motion.json"):
+        from merjax.stores.motion_health import examine_motion_store
+
+        yield from examine_motion_store(folder, full=full)
     elif is_file(folder / "plan.json"):
         from merjax.sweeps.health import examine_sweep
 
@@ -111,23 +117,32 @@ def _folder(folder: Path, full: bool) -> "Iterator[Finding]":
         yield from examine_stages(folder)
     else:
         raise MerjaxError(
-            f"{folder} is neither a finished clip store (it has no store.json), nor a sweep's folder (no plan.json), nor a"
-            f" saved model (no card.json), nor a folder of stages (no stages.json){_nearby(folder)}"
+            f"{folder} is neither a finished clip store (it has no store.json), nor a motion store (no motion.json), nor a "
+            "sweep's folder (no plan.json), nor a saved model (no card.json), nor a folder of stages (no stages.json)"
+            + _nearby(folder)
         )
 
 
 def _nearby(folder: Path) -> str:
     """Where to look instead: the folder of a search, or of several sweeps or stores, holds them one level below."""
-    inside = [path.parent for name in ("store.json", "plan.json", "card.json") for path in folder.glob(f"*/{name}")]
+    inside = [
+        path.parent
+        for name in ("store.json", "motion.json", "plan.json", "card.json")
+        for path in folder.glob(f"*/{name}")
+    ]
     return f"; look at {', '.join(str(path) for path in sorted(inside)[:5])}" if inside else ""
 
 
 def _parser() -> Parser:
     parser = Parser("merjax doctor", _ABOUT, _EPILOG)
     parser.add_argument(
-        "folder", nargs="?", type=user_path, metavar="FOLDER", help="a clip store, a sweep's folder or a model"
+        "folder",
+        nargs="?",
+        type=user_path,
+        metavar="FOLDER",
+        help="a clip store, a motion store, a sweep's folder or a model",
     )
-    parser.add_argument("--full", action="store_true", help="for a store: read all its pixels and compare their hash")
+    parser.add_argument("--full", action="store_true", help="for a store: read all of it and compare its hash")
     parser.add_argument(
         "--landmark-model", type=user_path, metavar="FILE", help="dlib's 68-point model (default: found)"
     )

@@ -1,4 +1,4 @@
-"""`merjax prepare`: makes a clip store from the clips of releases, or from published flow images."""
+"""`merjax prepare`: makes a clip store from the clips of releases or from published flow images, or a motion store."""
 
 import argparse
 import shlex
@@ -12,6 +12,16 @@ from rich.table import Table
 
 from merjax.cli.check import release_words
 from merjax.cli.features import EXAMPLES, add_feature_flag, features_asked
+from merjax.cli.long_videos import (
+    EXAMPLES as VIDEO_EXAMPLES,
+)
+from merjax.cli.long_videos import (
+    add_measuring_flags,
+    add_video_flags,
+    asks_for_videos,
+    print_motion_store,
+    read_long_videos,
+)
 from merjax.cli.parser import Parser, positive
 from merjax.cli.releases import FILE, FOLDER, add_release_flags, named_databases, read_releases
 from merjax.system.at_work import at_work
@@ -84,6 +94,11 @@ def main(argv: Sequence[str] | None = None) -> None:
             "--out is missing: name the folder of the clip store to make, or write `merjax check` to only count"
         )
     console = TextConsole()
+    if asks_for_videos(asked):
+        _from_videos(asked, console)
+        return
+    if asked.face or asked.hertz:
+        raise MerjaxError("--face and --hertz are for long videos: add --videos or --own-videos, or leave them out")
     if asked.flow_images or asked.clips:
         store = _from_flow_images(asked)
     else:
@@ -113,6 +128,31 @@ def _from_releases(asked: argparse.Namespace, console: Console) -> "Store":
             model=asked.landmark_model,
             progress=progress,
         )
+
+
+def _from_videos(asked: argparse.Namespace, console: Console) -> None:
+    of_clips = (asked.flow_images, asked.clips, asked.features, asked.colour)
+    if any(of_clips) or (asked.geometry, asked.align, asked.faces) != ("ours", "first", "picture"):
+        raise MerjaxError(
+            "a store of long videos holds motion and no clips: leave out --features, --colour, --geometry, --align, --faces, "
+            "--flow-images and --clips"
+        )
+    videos, _ = read_long_videos(asked)
+
+    from merjax.stores.motion_preparation import prepare_motion_store
+    from merjax.system.console import counted
+
+    with counted("measuring motion", console) as progress:
+        store = prepare_motion_store(
+            videos,
+            asked.out,
+            face=asked.face,
+            **({"hertz": asked.hertz} if asked.hertz else {}),
+            workers=asked.workers,
+            model=asked.landmark_model,
+            progress=progress,
+        )
+    print_motion_store(store, console)
 
 
 def _added(asked: argparse.Namespace, console: Console) -> "Store":
@@ -206,8 +246,9 @@ def _ratio(numbers: dict[str, int | None]) -> str:
 
 
 def _parser() -> Parser:
-    parser = Parser("merjax prepare", _ABOUT, _EXAMPLES.replace("{features}\n", EXAMPLES + "\n"))
+    parser = Parser("merjax prepare", _ABOUT, _EXAMPLES.replace("{features}\n", EXAMPLES + VIDEO_EXAMPLES + "\n"))
     add_release_flags(parser)
+    add_measuring_flags(add_video_flags(parser))
     ready = parser.add_argument_group("ready flow images, in place of a release")
     ready.add_argument("--flow-images", **FOLDER, help="folder of PNG files {subject}_{clip}.png, one per clip, whose red,"
         " green and blue are u, v and optical strain, as the images of MEGC 2019")  # fmt: skip

@@ -1,12 +1,15 @@
-"""`merjax synthesize`: labelled clips made from photographs of faces, in a database's own layout."""
+"""`merjax synthesize`: labelled clips or long videos made from photographs of faces, in a database's own layout."""
 
-from collections.abc import Sequence
+import argparse
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from merjax.cli.parser import Parser, number, positive, whole_number
-from merjax.system.errors import command
+from merjax.system.errors import MerjaxError, command
 from merjax.system.paths import user_path
 
 LAYOUTS = ("casme2", "samm", "smic", "casme_squared", "casme3", "samm_long", "casme1", "mmew", "dfme")
+LONG_LAYOUTS = ("casme_squared", "samm_long")
 NOISE, DRIFT, FLICKER = 1.5, 0.3, 0.004  # the defaults of Camera, repeated so that --help loads nothing
 
 _ABOUT = """\
@@ -29,6 +32,9 @@ examples:
   merjax synthesize --out release --peak 8 12 --noise 0 --fields
         expressions of ordinary size, and the true displacement of every pixel for tests
 
+  merjax synthesize --out release --videos 3
+        3 long videos of each subject, of a minute each and the last one without expressions, for spotting
+
 The 68 landmarks come from dlib's model, which was trained on iBUG 300-W: for research only.
 The same arguments and photographs give the same frames, whatever the number of workers."""
 
@@ -40,32 +46,86 @@ def main(argv: Sequence[str] | None = None) -> None:
     asked = parser.read(argv)
     if len(asked.peak) > 2:
         parser.error("--peak takes one size or two, LO HI")
+    _refuse_flags_of_the_other_kind(parser, asked)
+    asked.layout = asked.layout or ("casme_squared" if asked.videos else "casme2")
 
-    from merjax.synthesis import Camera, synthesize_release
     from merjax.system.console import TextConsole, counted, say
 
     console = TextConsole(stderr=True)
-    with counted("making clips", console) as progress:
-        out = synthesize_release(
-            asked.out,
-            portraits=asked.portraits or None,
-            clips_per_subject=asked.clips,
-            emotions=asked.emotions,
-            invent=asked.invent,
-            subjects=asked.subjects,
-            peak=(asked.peak[0], asked.peak[-1]),
-            camera=Camera(asked.noise, asked.drift, asked.flicker),
-            seed=asked.seed,
-            layout=asked.layout,
-            workers=asked.workers,
-            fields=asked.fields,
-            model=asked.landmark_model,
-            progress=progress,
-        )
+    with counted("making videos" if asked.videos else "making clips", console) as progress:
+        out = _make_videos(asked, progress) if asked.videos else _make_clips(asked, progress)
+    what = "long videos" if asked.videos else "a release"
     say(
         TextConsole(),
-        f"{out}: a release in the layout of {asked.layout}, made from photographs (see SYNTHETIC.json there)",
+        f"{out}: {what} in the layout of {asked.layout}, made from photographs (see SYNTHETIC.json there)",
     )
+
+
+def _make_clips(asked: argparse.Namespace, progress: Callable[[int, int], None]) -> Path:
+    from merjax.synthesis import Camera, synthesize_release
+
+    return synthesize_release(
+        asked.out,
+        portraits=asked.portraits or None,
+        clips_per_subject=asked.clips,
+        emotions=asked.emotions,
+        invent=asked.invent,
+        subjects=asked.subjects,
+        peak=(asked.peak[0], asked.peak[-1]),
+        camera=Camera(asked.noise, asked.drift, asked.flicker),
+        seed=asked.seed,
+        layout=asked.layout,
+        workers=asked.workers,
+        fields=asked.fields,
+        model=asked.landmark_model,
+        progress=progress,
+    )
+
+
+def _make_videos(asked: argparse.Namespace, progress: Callable[[int, int], None]) -> Path:
+    from merjax.synthesis import Camera, LongPlan, synthesize_long_videos
+
+    chosen = {"seconds": asked.seconds, "emotions": tuple(asked.emotions)}
+    return synthesize_long_videos(
+        asked.out,
+        layout=asked.layout,
+        portraits=asked.portraits or None,
+        invent=asked.invent,
+        videos=asked.videos,
+        empty=1 if asked.empty is None else asked.empty,
+        plan=LongPlan(**{name: value for name, value in chosen.items() if value}),
+        camera=Camera(noise=asked.noise, flicker=asked.flicker),
+        seed=asked.seed,
+        workers=asked.workers,
+        model=asked.landmark_model,
+        progress=progress,
+    )
+
+
+def _refuse_flags_of_the_other_kind(parser: Parser, asked: argparse.Namespace) -> None:
+    """Refuse what is said of clips where videos are made, or of videos where clips are."""
+    others = _OF_CLIPS if asked.videos else _OF_VIDEOS
+    given = [f"--{name}" for name in others if getattr(asked, name) != parser.get_default(name)]
+    if given and asked.videos:
+        raise MerjaxError(
+            f"{', '.join(given)} {_is(given)} for clips, and --videos makes long videos: leave {_it(given)} out"
+        )
+    if given:
+        raise MerjaxError(f"{', '.join(given)} {_is(given)} for long videos: add --videos N, or leave {_it(given)} out")
+    if asked.videos and asked.layout and asked.layout not in LONG_LAYOUTS:
+        raise MerjaxError(f"--layout {asked.layout} holds clips; long videos have {' or '.join(LONG_LAYOUTS)}")
+
+
+_OF_CLIPS = ("clips", "subjects", "peak", "drift", "fields")
+_OF_VIDEOS = ("empty", "seconds")
+
+
+def _is(given: Sequence[str]) -> str:
+    return "is" if len(given) == 1 else "are"
+
+
+def _it(given: Sequence[str]) -> str:
+    return "it" if len(given) == 1 else "them"
 
 
 def _parser() -> Parser:
@@ -74,7 +134,12 @@ def _parser() -> Parser:
     add("--out", type=user_path, required=True, metavar="DIR", help="folder to make; it must not exist, or be empty")
     add("--portraits", type=user_path, nargs="+", default=[], metavar="PATH", help="photographs of one frontal face each, or"
         " folders of them; one subject each (default: two photographs inside installed packages)")  # fmt: skip
-    add("--layout", choices=LAYOUTS, default="casme2", help="database whose layout is written (default: %(default)s)")
+    add("--layout", choices=LAYOUTS, help="database whose layout is written (default: casme2; of long videos"
+        " casme_squared)")  # fmt: skip
+    add("--videos", type=positive, metavar="N", help="make N long videos of each subject in place of clips, for spotting:"
+        " micro- and macro-expressions among blinks, speech, and motion of eyes, head and light")  # fmt: skip
+    add("--empty", type=whole_number, metavar="N", help="how many of these have no expression (default: 1)")
+    add("--seconds", type=number, metavar="S", help="length of a long video (default: 60)")
     add("--invent", type=whole_number, default=0, metavar="N", help="make N subjects with varied proportions, complexion and"
         " light out of the portraits; the release then says that its identities are invented")  # fmt: skip
     add("--subjects", type=whole_number, metavar="N", help="at most N subjects")

@@ -95,6 +95,7 @@ def read_casme3(
         class_sheet=annotated.class_sheet,
         counters=True,
         refuse=_wrong,
+        named=lambda key: "" if "_" in key[1] else key[1],  # a ready-made clip is none
     )
     return replace(release, version=version)
 

@@ -102,6 +102,7 @@ def read_casme_squared(
         kind=kind,
         published=_ALL if kind == "all" else _PUBLISHED[kind],
         beyond=True,
+        named=lambda key: f"{key[0].removeprefix('s')}_{key[1]}",
     )
 
 

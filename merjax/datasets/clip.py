@@ -156,6 +156,21 @@ class Discrepancy:
     dropped: bool
 
 
+class Recording(NamedTuple):
+    """A recording of a release, with or without expressions.
+
+    Attributes:
+        subject, name: whose it is, and its name among the subject's.
+        folder: the folder of its pictures.
+        damaged: the numbers of pictures that are not to be used.
+    """
+
+    subject: str
+    name: str
+    folder: Path
+    damaged: frozenset[int] = frozenset()
+
+
 @dataclass(frozen=True)
 class Release:
     """All that was read from one database: usable clips, and every discrepancy with its reason.
@@ -172,6 +187,8 @@ class Release:
         class_source: the sheet and the column that gave the objective classes; "" where the release gives none.
         published: what is published of what was asked for; None: all of the database's clips.
         version: the version of the annotations, where there are several in circulation: "v2".
+        recordings: the long recordings that clips are cut out of, those without expressions too; empty for clips that lie on
+            disk as clips.
     """
 
     database: str
@@ -183,6 +200,7 @@ class Release:
     class_source: str = ""
     published: Published | None = None
     version: str = ""
+    recordings: tuple[Recording, ...] = field(default=(), repr=False)
 
     @property
     def index(self) -> pd.DataFrame:

@@ -5,7 +5,7 @@ it, and the list is forgotten when another one is needed.
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
@@ -13,7 +13,7 @@ from typing import Any, Literal, get_args
 
 from merjax.datasets.annotations import Key, Row, not_understood, rows_of
 from merjax.datasets.assemble import assemble, folded, of_release
-from merjax.datasets.clip import DATABASES, Discrepancy, Kind, Published, Release
+from merjax.datasets.clip import DATABASES, Discrepancy, Kind, Published, Recording, Release
 from merjax.datasets.folders import Folder, FolderLayout, find_bases, frames_of, text_key, without_images
 from merjax.datasets.overrides import Overrides
 from merjax.datasets.shown import several
@@ -104,6 +104,7 @@ def cut_out(
     *,
     kind: Kinds,
     published: Published,
+    named: Callable[[Key], str] = lambda key: key[1],
     **how: Any,
 ) -> Release:
     """The release of a database of recordings: a clip for each row of a kind, cut out of its recording.
@@ -115,6 +116,7 @@ def cut_out(
         discrepancies: those found earlier.
         kind: the expressions to take.
         published: what is published of these.
+        named: a recording's name among its subject's, by its key; "" for a folder that is no recording.
         how: further arguments of `assemble`.
 
     Raises:
@@ -148,7 +150,17 @@ def cut_out(
         published=published,
         **how,
     )
-    return replace(release, discrepancies=(*release.discrepancies, *of_release(database, passed_over)))
+    listed = tuple(_recordings(recordings, named))
+    return replace(
+        release, recordings=listed, discrepancies=(*release.discrepancies, *of_release(database, passed_over))
+    )
+
+
+def _recordings(recordings: Recordings, named: Callable[[Key], str]) -> Iterator[Recording]:
+    """The recordings, without those that lie there twice, of which `assemble` tells."""
+    for key, paths in sorted(recordings.folders.items()):
+        if len(paths) == 1 and (name := named(key)):
+            yield Recording(key[0], name, paths[0], frozenset(recordings.damaged.get(paths[0], ())))
 
 
 class _Listed(Mapping[int, list[Path]]):

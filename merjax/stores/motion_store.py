@@ -2,7 +2,8 @@
 
 A store is a folder with `motion.json`, which is written last, and a folder `videos/NUMBER` for each video:
 
-- `regions.npy`: `frames x 6 x 2`, float32, the motion of the six regions (see `MotionStore.motion`);
+- `regions.npy`: `frames x 6 x 2`, float32, the motion of the six regions since the last frame after a gap, or since the first
+  (see `MotionStore.motion`); 0 where there is no usable face;
 - `windows.npy`: `windows x 2`, int32, the first frame and the length of each window; `signals.npy`: a row of 16 values per
   frame of each window, float32, one window after the other (see `merjax.faces.region_motion.PLACES`); `points.npy`: `windows x
   68 x 2`, float32, the landmarks on each window's first frame in pixels of the crop;
@@ -14,23 +15,30 @@ Frames of a store are those at which motion was measured. Where only every n-th 
 the video's own; `StoredVideo.truth` stays in the video's own frames.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Float32, UInt8
+from jaxtyping import Float, Float32, UInt8
 
 from merjax.datasets.long_videos import TrueInterval
+from merjax.faces.flow import dense_flow
+from merjax.faces.main_direction import main_difference
 from merjax.faces.region_motion import PLACES, Window, by_part
+from merjax.faces.softnet_pictures import SHAPE, softnet_picture
 from merjax.stores.arrays import Form, memory_map
+from merjax.stores.writing import write_array
 from merjax.system.errors import MerjaxError
+from merjax.system.files import write_aside
 from merjax.system.own_files import read_json, reading
 from merjax.system.paths import lacks_file, lacks_folder, user_path
+from merjax.system.videos import frames
 
 FORMAT = 1
 MARKER = "motion.json"
+LAG = 0.1  # seconds
 SIDE = 128  # px of a crop; the inner eye corners are a quarter of it apart
 FORMS: Mapping[str, Form] = {
     "regions": ((None, 6, 2), "<f4"),
@@ -71,6 +79,21 @@ class StoredVideo:
         return f"{self.database}/{self.subject}/{self.name}"
 
 
+class Stretch(NamedTuple):
+    """Frames of a video without a gap: the first and the last one, and the landmarks in pixels of the crop, the median over the
+    stretch's windows."""
+
+    first: int
+    last: int
+    points: Float[np.ndarray, "68 2"]
+
+
+def between(stretches: Sequence[tuple[int, int]], n_frames: int) -> tuple[tuple[int, int], ...]:
+    """First and last frame of what lies before, between and after some stretches of a video."""
+    edges = [-1, *(edge for stretch in stretches for edge in stretch), n_frames]
+    return tuple((a + 1, b - 1) for a, b in zip(edges[::2], edges[1::2], strict=True) if b - a > 1)
+
+
 @dataclass(frozen=True)
 class MotionStore:
     """A finished motion store.
@@ -89,6 +112,16 @@ class MotionStore:
     settings: Mapping[str, Any]
     meta: Mapping[str, Any]
 
+    @property
+    def dropped(self) -> dict[str, str]:
+        """By the key of each video that was left out, the reason."""
+        return {one["video"]: one["reason"] for one in self.meta.get("dropped", ())}
+
+    @property
+    def statement(self) -> str:
+        """The statement of synthetic data about itself; empty for real videos."""
+        return self.meta["statement"]
+
     def windows(self, video: StoredVideo) -> list[Window]:
         """The windows of a video, as `merjax.methods.spotting.valleys.spot_valleys` takes them; none lies across a gap."""
         signals_RxS, first_row, windows = self.array(video, "signals"), 0, []
@@ -97,23 +130,72 @@ class MotionStore:
             first_row += length
         return windows
 
-    def motion(self, video: StoredVideo) -> Float32[np.ndarray, "T R 2"]:
-        """How far each region has moved since the frame a tenth of a second earlier.
+    def motion(self, video: StoredVideo, seconds: float = LAG) -> Float32[np.ndarray, "T R 2"]:
+        """How far each region has moved since an earlier frame, by default a tenth of a second earlier.
 
         Returns:
             mean vectors (x, y) of the regions in the order of `merjax.faces.regions.REGIONS`, in px where the inner eye corners
-            are 64 px apart; less that of the nose, except the nose's own. 0 in gaps and where there is no earlier frame.
+            are 64 px apart. The nose's has the head's motion in it; those of the others are without both. 0 in gaps and where
+            there is no earlier frame.
         """
-        return self.array(video, "regions")
+        lag, regions_TxRx2 = frames(seconds, video.fps), self.array(video, "regions")
+        motion_TxRx2 = np.zeros(regions_TxRx2.shape, np.float32)
+        for first, last in between(video.gaps, video.n_frames):
+            own = regions_TxRx2[first : last + 1]
+            motion_TxRx2[first + lag : last + 1] = own[lag:] - own[:-lag]
+        return motion_TxRx2
 
     def flow(self, video: StoredVideo, k: int) -> UInt8[np.ndarray, "N 42 42 3"]:
         """The pictures of motion from each frame to the one k frames later, N = n_frames - k, as SOFTNet takes them.
 
-        Computed when they are first asked for, and kept.
+        They are computed when they are first asked for, and kept. One that would reach into or across a gap is all 0.
         """
-        return memory_map(
-            self.path / video.folder / f"flow_{k}.npy", ((None, 42, 42, 3), "|u1"), damaged_motion(self.path)
-        )
+        return self.kept(video, f"flow_{k}", ((None, *SHAPE), "|u1"), lambda: self._pictures(video, k))
+
+    def differences(self, video: StoredVideo, k: int) -> Float[np.ndarray, "T"]:
+        """For MDMD, how much more the face has moved from k frames before each frame to it than to k frames after it.
+
+        They are computed when they are first asked for, and kept. NaN where one of the three frames is in a gap, beyond one, or
+        not there. See `merjax.faces.main_direction`.
+        """
+        form = ((video.n_frames,), "<f8")
+        return self.kept(video, f"difference_{k}", form, lambda: self._differences(video, k))
+
+    def _differences(self, video: StoredVideo, k: int) -> Float[np.ndarray, "T"]:
+        crops, difference_T = self.array(video, "crops"), np.full(video.n_frames, np.nan)
+        for first, last, _ in self.stretches(video):
+            for t in range(first + k, last + 1 - k):
+                to, past = (dense_flow(crops[t - k], crops[frame]) for frame in (t, t + k))
+                difference_T[t] = main_difference(to, past)
+        return difference_T
+
+    def _pictures(self, video: StoredVideo, k: int) -> UInt8[np.ndarray, "N 42 42 3"]:
+        crops = self.array(video, "crops")
+        pictures = np.zeros((max(0, video.n_frames - k), *SHAPE), np.uint8)
+        for first, last, points in self.stretches(video):
+            for t in range(first, last + 1 - k):
+                pictures[t] = softnet_picture(crops[t], crops[t + k], points)
+        return pictures
+
+    def stretches(self, video: StoredVideo) -> list[Stretch]:
+        """The stretches of a video between its gaps, each with landmarks."""
+        starts, points = self.array(video, "windows")[:, 0], np.asarray(self.array(video, "points"), float)
+        return [
+            Stretch(first, last, np.median(points[(starts >= first) & (starts <= last)], 0))
+            for first, last in between(video.gaps, video.n_frames)
+        ]
+
+    def kept(self, video: StoredVideo, name: str, form: Form, make: Callable[[], np.ndarray]) -> np.ndarray:
+        """An array that is computed from a video when it is first asked for, and kept beside its others, as a memory map.
+
+        Raises:
+            MerjaxError: its file is damaged.
+        """
+        path = self.path / video.folder / f"{name}.npy"
+        if lacks_file(path) == "does not exist":
+            array = np.asarray(make(), form[1])
+            write_aside(path, lambda aside: write_array(aside, array))
+        return memory_map(path, form, damaged_motion(self.path))
 
     def truth(self, video: StoredVideo) -> tuple[TrueInterval, ...]:
         """A video's expressions in stored frames; `StoredVideo.truth` has them in the video's own."""

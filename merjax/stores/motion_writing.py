@@ -5,7 +5,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -25,6 +25,33 @@ def write_arrays(folder: Path, arrays: Mapping[str, np.ndarray]) -> None:
     """Write arrays of a video, by their names in `FORMS`."""
     for name, array in arrays.items():
         write_array(folder / f"{name}.npy", np.asarray(array, FORMS[name][1]))
+
+
+class GrowingArray:
+    """An `.npy` file of a video to which rows are added one by one, so that they need not be in memory together."""
+
+    def __init__(self, folder: Path, name: str) -> None:
+        self._file = (folder / f"{name}.npy").open("wb")
+        (_, *self._row), self._type = FORMS[name][0], FORMS[name][1]
+        self._rows = 0
+        self._write_header()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with self._file:
+            self._file.seek(0)
+            self._write_header()  # NumPy leaves room in it for a number of rows that grows
+
+    def add(self, row: np.ndarray) -> None:
+        """Add a row."""
+        self._file.write(np.ascontiguousarray(row, self._type).data)
+        self._rows += 1
+
+    def _write_header(self) -> None:
+        header = {"descr": self._type, "fortran_order": False, "shape": (self._rows, *self._row)}
+        np.lib.format.write_array_header_1_0(self._file, header)
 
 
 def video_hash(folder: Path) -> str:

@@ -7,7 +7,7 @@ from support.face_shape import face_points
 
 from merjax.datasets.long_videos import TrueInterval
 from merjax.faces.region_motion import PLACES
-from merjax.stores.motion_store import SIDE, MotionStore, StoredVideo, open_motion_store
+from merjax.stores.motion_store import SIDE, MotionStore, StoredVideo, between, open_motion_store
 from merjax.stores.motion_writing import close_motion_store, video_folder, video_hash, write_arrays
 
 LENGTHS = {"micro": 12, "macro": 45}  # frames at 30 per second
@@ -47,7 +47,7 @@ def make_motion_store(
             np.save(path / video.folder / f"flow_{k}.npy", _flow(rng, video, k))
         stored.append(video)
         hashes.append(video_hash(path / video.folder))
-    close_motion_store(path, stored, hashes, {"made": "for tests"})
+    close_motion_store(path, stored, hashes, {"made": "for tests"}, statement="")
     return open_motion_store(path)
 
 
@@ -70,14 +70,13 @@ def _strength(video: StoredVideo) -> np.ndarray:
 
 
 def _arrays(rng, video: StoredVideo) -> dict[str, np.ndarray]:
-    T, lag, strength_T = video.n_frames, max(1, round(0.1 * video.fps)), _strength(video)
-    moved_T = np.concatenate([np.zeros(lag), strength_T[lag:] - strength_T[:-lag]])
+    T, strength_T = video.n_frames, _strength(video)
     regions_TxRx2 = rng.normal(0, 0.05, (T, 6, 2))
-    regions_TxRx2[:, [0, 1, 5], 1] += 3 * moved_T[:, None]  # brows and mouth
+    regions_TxRx2[:, [0, 1, 5], 1] += 3 * strength_T[:, None]  # brows and mouth
     signals_TxS = 3 * strength_T[:, None] + np.abs(rng.normal(0, 0.1, (T, len(PLACES))))
     for first, last in video.gaps:
         regions_TxRx2[first : last + 1], signals_TxS[first : last + 1] = 0, 0
-    windows = _stretches(T, video.gaps)
+    windows = between(video.gaps, T)
     return {
         "regions": regions_TxRx2,
         "windows": np.array([(first, last - first + 1) for first, last in windows]),
@@ -86,11 +85,6 @@ def _arrays(rng, video: StoredVideo) -> dict[str, np.ndarray]:
         "crops": _crops(rng, strength_T),
         "numbers": np.arange(T),
     }
-
-
-def _stretches(frames: int, gaps) -> list[tuple[int, int]]:
-    edges = [-1, *(edge for gap in gaps for edge in gap), frames]
-    return [(a + 1, b - 1) for a, b in zip(edges[::2], edges[1::2], strict=True) if b - a > 1]
 
 
 def _crops(rng, strength_T) -> np.ndarray:

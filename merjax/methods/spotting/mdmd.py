@@ -9,7 +9,6 @@ data that are scored. Unlike there, a short video's smaller k holds for it alone
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float
 
 from merjax.methods.spotting.signals import Signal, Spot, runs
 from merjax.system.videos import frames
@@ -37,9 +36,6 @@ class MdmdRule:
 MICRO_MDMD = MdmdRule("micro", 0.4, 0.235, 0.525)
 MACRO_MDMD = MdmdRule("macro", 1.3, 0.53)
 
-_BLOCKS = 6  # per side
-_LARGEST = 1 / 3  # share of a block's pixels, and of the blocks, that count
-
 
 def half_window(n_frames: int, fps: float, rule: MdmdRule) -> int:
     """k in frames: halved until the video has 6 k frames, at least 2."""
@@ -49,27 +45,12 @@ def half_window(n_frames: int, fps: float, rule: MdmdRule) -> int:
     return k
 
 
-def main_difference(to_HxWx2: Float[np.ndarray, "H W 2"], past_HxWx2: Float[np.ndarray, "H W 2"]) -> float:
-    """How much more a face has moved k frames after some frame than 2 k frames after it.
-
-    Args:
-        to_HxWx2, past_HxWx2: dense motion (x, y) in px, from the frame k before the one in question to it, and from the same
-            frame to k after it; at least 6 x 6 pixels.
-    """
-    height, width = (side // _BLOCKS for side in to_HxWx2.shape[:2])
-    values = []
-    for row in range(_BLOCKS):
-        for column in range(_BLOCKS):
-            own = np.s_[row * height : (row + 1) * height, column * width : (column + 1) * width]
-            values.append(_block_difference(to_HxWx2[own].reshape(-1, 2), past_HxWx2[own].reshape(-1, 2)))
-    return _mean_of_largest(np.array(values))
-
-
 def spot_mdmd(difference_T: Signal, fps: float, rule: MdmdRule) -> tuple[Spot, ...]:
     """The expressions of a video.
 
     Args:
-        difference_T: `main_difference` of each frame, with k of `half_window`; NaN in the first and last k frames.
+        difference_T: `merjax.faces.main_direction.main_difference` of each frame, with k of `half_window`; NaN in the first and
+            last k frames.
         fps: frames per second.
         rule: the constants.
 
@@ -99,25 +80,6 @@ def contrast(signal_T: Signal, distance: int) -> Signal:
         around_T = (signal_T[: -2 * distance] + signal_T[2 * distance :]) / 2
         contrast_T[distance:-distance] = signal_T[distance:-distance] - around_T
     return contrast_T
-
-
-def _block_difference(to_Nx2: Float[np.ndarray, "N 2"], past_Nx2: Float[np.ndarray, "N 2"]) -> float:
-    """The mean of the largest differences among the pixels of the block's main direction."""
-    u_N, v_N = to_Nx2.T
-    same_N, opposite_N = u_N * v_N > 0, u_N * v_N < 0  # the quadrants, of which opposite ones share a bin
-    same_N |= (u_N == 0) & (v_N != 0)
-    opposite_N |= (v_N == 0) & (u_N < 0)
-    right_N = (v_N == 0) & (u_N > 0)
-    main_N = max((same_N, right_N, opposite_N), key=np.count_nonzero)
-    if not main_N.any():
-        return 0.0
-    difference = np.linalg.norm(to_Nx2[main_N], axis=1) - np.linalg.norm(past_Nx2[main_N], axis=1)
-    return _mean_of_largest(difference)
-
-
-def _mean_of_largest(values: Float[np.ndarray, "N"]) -> float:
-    count = max(1, int(len(values) * _LARGEST + 0.5))
-    return float(np.sort(values)[-count:].mean())
 
 
 def _fits(length: int, fps: float, rule: MdmdRule) -> bool:

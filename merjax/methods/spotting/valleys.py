@@ -41,6 +41,9 @@ class ValleyRule:
         overlap: intervals are put together where they share more than this of the shorter one.
         shortest, longest: other intervals are dropped.
         micro: intervals up to this length are micro-expressions.
+        swings: an interval is dropped if motion rises and falls more often than this from `swings_around` before it to as long
+            after it, as it does in speech; a rise and fall counts by its share of the interval's height. Not in the published
+            code.
     """
 
     hertz: float = 5.0
@@ -60,6 +63,11 @@ class ValleyRule:
     shortest: float = 0.4
     longest: float = 20 / 3
     micro: float = 0.5
+    swings: float = float("inf")
+    swings_around: float = 1.0
+
+
+VALLEYS = ValleyRule()
 
 
 def spot_valleys(windows: Iterable[Window], fps: float, rule: ValleyRule | None = None) -> tuple[Spot, ...]:
@@ -94,6 +102,8 @@ def spot_rises(motion_T: Signal, fps: float, rise: float, rule: ValleyRule) -> l
     for first, last in runs(candidate_T, gap).tolist():
         for onset, offset in split(signal_T, *_grown(signal_T, first, last, fps, rule), fps, rule):
             apex = onset + int(np.argmax(signal_T[onset : offset + 1]))
+            if _swings(signal_T, onset, offset, frames(rule.swings_around, fps)) > rule.swings:
+                continue
             spots.append(Spot(onset, offset, apex, "", float(signal_T[apex])))
     return spots
 
@@ -170,6 +180,13 @@ def _onset(signal_T: Signal, first: int, peak: float, fps: float, rule: ValleyRu
     start = max(0, first - near)
     lowest = start + int(np.argmin(signal_T[start : first + 1]))
     return lowest + 1 if signal_T[first] - signal_T[lowest] > rule.near_drop else first
+
+
+def _swings(signal_T: Signal, onset: int, offset: int, around: int) -> float:
+    """How often a signal rises and falls by the height of an interval, from some time before to as long after it."""
+    nearby = signal_T[max(0, onset - around) : offset + around + 1]
+    height = float(np.ptp(signal_T[onset : offset + 1]))
+    return float(np.abs(np.diff(nearby)).sum()) / (2 * max(height, 1e-9))
 
 
 def _share(one: Spot, other: Spot) -> float:

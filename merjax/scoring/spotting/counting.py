@@ -7,11 +7,11 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from merjax.datasets.interval_tables import KINDS
 from merjax.protocols.folds import subjects_of
 from merjax.scoring.spotting.matching import Matched
 from merjax.scoring.spotting.rules import Rule
 from merjax.scoring.spotting.spotted import Spotted
-from merjax.scoring.spotting.tables import KINDS
 
 
 class OneVideo(NamedTuple):

@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float, Int, Num
 
+from merjax.datasets.interval_tables import KINDS
 from merjax.protocols.folds import subjects_of
 from merjax.scoring.metrics import interval, ratio, times_drawn
 from merjax.scoring.parts import TOGETHER
@@ -23,7 +24,6 @@ from merjax.scoring.resamples import DRAWS
 from merjax.scoring.scores import LEVEL
 from merjax.scoring.spotting.counting import Counted
 from merjax.scoring.spotting.spotted import Spotted
-from merjax.scoring.spotting.tables import KINDS
 
 OVERALL = "overall"
 SPOTTING = ("precision", "recall", "F1")

@@ -7,8 +7,8 @@ from typing import Any
 
 import pandas as pd
 
+from merjax.datasets.interval_tables import read_intervals, read_videos
 from merjax.datasets.shown import several
-from merjax.scoring.spotting.tables import read_intervals, read_videos
 from merjax.system.errors import MerjaxError
 
 VIDEO = ["database", "subject", "video"]
@@ -51,7 +51,7 @@ def read_spotted(found: Path, truth: Path, videos: Path | None = None) -> Spotte
     tables count, and those that only one of them has are told.
 
     Raises:
-        MerjaxError: a table cannot be read (see `merjax.scoring.spotting.tables`), no video is in both tables, a video is not
+        MerjaxError: a table cannot be read (see `merjax.datasets.interval_tables`), no video is in both tables, a video is not
             in the list, or a video's name does not say whose it is.
     """
     tables = {found: read_intervals(found), truth: read_intervals(truth)}

@@ -20,13 +20,25 @@ _VIDEO = {
 }
 _INTERVAL = _VIDEO | {
     "onset": Column("onset", ("onset", "onsetframe", "startframe", "start")),
+    "apex": Column("apex", ("apex", "apexframe")),
     "offset": Column("offset", ("offset", "offsetframe", "endframe", "end")),
     "kind": Column("kind", ("kind", "type", "expressiontype")),
     "emotion": Column("class", ("class", "emotion", "estimatedemotion", "label")),
     "confidence": Column("confidence", ("confidence", "score", "probability")),
 }
-_LISTED = _VIDEO | {"frames": Column("frames", ("frames", "numberofframes", "nframes", "duration", "length"))}
-_MADE_OF = {"kind": str, "emotion": str, "confidence": float, "frames": int}
+_LISTED = _VIDEO | {
+    "frames": Column("frames", ("frames", "numberofframes", "nframes", "duration", "length")),
+    "path": Column("path", ("path", "file", "folder")),
+    "fps": Column("fps", ("fps", "framespersecond", "framerate")),
+}
+_MADE_OF: dict[str, Any] = {
+    "kind": str,
+    "emotion": str,
+    "confidence": float,
+    "frames": int,
+    "apex": "Int64",
+    "fps": float,
+}
 
 
 def read_intervals(path: Path) -> pd.DataFrame:
@@ -35,8 +47,8 @@ def read_intervals(path: Path) -> pd.DataFrame:
     A column class whose cells all say micro or macro is taken for the kind, if there is no column kind.
 
     Returns:
-        video (text), onset, offset (frames, both in the interval); database, subject (text), kind ("micro" or "macro"), emotion
-        (lower case) and confidence where the table has them.
+        video (text), onset, offset (frames, both in the interval); database, subject (text), apex (missing where its cell is
+        empty), kind ("micro" or "macro"), emotion (lower case) and confidence where the table has them.
 
     Raises:
         MerjaxError: the table cannot be read or lacks columns, a cell is empty or holds something else, an offset lies before
@@ -53,7 +65,8 @@ def read_intervals(path: Path) -> pd.DataFrame:
 
 
 def read_videos(path: Path) -> pd.DataFrame:
-    """The videos of a list: video, and database, subject and frames (their number) where it has them.
+    """The videos of a list: video, and database, subject, frames (their number), path and fps (missing where the cell is empty)
+    where it has them.
 
     Raises:
         MerjaxError: the table cannot be read or has no column video, a cell is empty or holds something else, or a video occurs
@@ -65,6 +78,10 @@ def read_videos(path: Path) -> pd.DataFrame:
         row: dict[str, Any] = {name: _filled(sheet, number, name, cells) for name in _VIDEO if name in cells}
         if "frames" in cells:
             row["frames"] = _whole(sheet, number, "frames", cells)
+        if "path" in cells:
+            row["path"] = _filled(sheet, number, "path", cells)
+        if "fps" in cells:
+            row["fps"] = _number(sheet, number, "fps", cells) if cells["fps"].strip() else float("nan")
         rows.append(row)
     table = pd.DataFrame(rows, columns=[name for name in _LISTED if name in sheet.titles])
     _refuse_repeated(table, sheet, [name for name in _VIDEO if name in table])
@@ -79,6 +96,8 @@ def _interval(sheet: Sheet, number: int, cells: Mapping[str, str]) -> dict[str, 
             f"{sheet.path}, {sheet.place(number, 'offset')}: the offset {row['offset']} lies before the onset {row['onset']}; "
             "correct it, or write the apex where the offset was not coded"
         )
+    if "apex" in cells:
+        row["apex"] = _whole(sheet, number, "apex", cells) if cells["apex"].strip() else pd.NA
     if "emotion" in cells:
         row["emotion"] = _filled(sheet, number, "emotion", cells).lower()
     if "kind" in cells:
@@ -87,11 +106,7 @@ def _interval(sheet: Sheet, number: int, cells: Mapping[str, str]) -> dict[str, 
         if not row["kind"]:
             raise MerjaxError(_fault(sheet, number, "kind", written, "micro or macro"))
     if "confidence" in cells:
-        written = cells["confidence"]
-        try:
-            row["confidence"] = float(values.number(written))
-        except ValueError:
-            raise MerjaxError(_fault(sheet, number, "confidence", written, "a number")) from None
+        row["confidence"] = _number(sheet, number, "confidence", cells)
     return row
 
 
@@ -118,6 +133,13 @@ def _whole(sheet: Sheet, number: int, column: str, cells: Mapping[str, str]) -> 
     if frame is None:
         raise MerjaxError(_fault(sheet, number, column, written, "a whole number of frames"))
     return frame
+
+
+def _number(sheet: Sheet, number: int, column: str, cells: Mapping[str, str]) -> float:
+    try:
+        return float(values.number(cells[column]))
+    except ValueError:
+        raise MerjaxError(_fault(sheet, number, column, cells[column], "a number")) from None
 
 
 def _fault(sheet: Sheet, number: int, column: str, written: str, wanted: str) -> str:

@@ -3,9 +3,9 @@
 import pytest
 from support.intervals import write_table
 
+from merjax.datasets.interval_tables import read_intervals, read_videos
 from merjax.scoring.spotting.rescored import rescore_intervals
 from merjax.scoring.spotting.spotted import read_spotted
-from merjax.scoring.spotting.tables import read_intervals, read_videos
 from merjax.system.errors import MerjaxError
 
 KIND = "subject,video,onset,offset,kind"
