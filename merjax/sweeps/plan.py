@@ -294,8 +294,15 @@ def describe(data: Data, config: Config) -> GroupData:
     }
     if isinstance(data, SpottingData):
         windows = method_of(config.method).windows_said(data, config)
-        statement = str(data.store.meta.get("statement", ""))
-        return GroupData(**common, protocol="spotting", frames=data.frames, statement=statement, windows=windows)
+        dropped = tuple(SkippedClip(*key.split("/", 2), why) for key, why in data.store.dropped.items())
+        return GroupData(
+            **common,
+            protocol="spotting",
+            frames=data.frames,
+            statement=data.store.statement,
+            dropped=dropped,
+            windows=windows,
+        )
     n_cut = method_of(config.method).cut(data, config)
     rates, counting = counted_at(config, data.index)
     return GroupData(

@@ -10,7 +10,8 @@ axes:                                   # ... times every combination of these (
   data.input: [gray, difference]
 seeds: [0, 1, 2]                        # or a number of seeds
 synthesize:                             # make the store from portraits first, if it does not exist yet
-  {invent: 6, clips_per_subject: 6}     # as in `merjax.synthesis.synthesize_release`; `layouts: {samm: , smic: }` for several
+  {invent: 6, clips_per_subject: 6}     # as in `merjax.synthesis.synthesize_release`; `layouts: {samm: , smic: }` for several;
+                                        # for spotters, long videos: {invent: 4, videos: 2, empty: 1, seconds: 60}
 small: ../configs/small.yaml            # what --scale small changes: settings of the base, seeds, synthesize
 published: table7                       # a table of `merjax.scoring.published` whose scores reports print beside these; each
                                         # trial names its row: cross-entropy: {loss.gamma: 0, published: CE}

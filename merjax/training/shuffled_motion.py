@@ -4,10 +4,10 @@ import zlib
 from dataclasses import dataclass, fields
 
 import numpy as np
-from jaxtyping import Float32, UInt8
+from jaxtyping import Float, Float32, UInt8
 
 from merjax.faces.region_motion import Window
-from merjax.stores.motion_store import MotionStore, StoredVideo
+from merjax.stores.motion_store import LAG, MotionStore, StoredVideo
 
 
 @dataclass(frozen=True)
@@ -37,8 +37,11 @@ class ShuffledMotion(MotionStore):
             for window in super().windows(video)
         ]
 
-    def motion(self, video: StoredVideo) -> Float32[np.ndarray, "T R 2"]:
-        return self._permuted(video, super().motion(video))
+    def motion(self, video: StoredVideo, seconds: float = LAG) -> Float32[np.ndarray, "T R 2"]:
+        return self._permuted(video, super().motion(video, seconds))
+
+    def differences(self, video: StoredVideo, k: int) -> Float[np.ndarray, "T"]:
+        return self._permuted(video, super().differences(video, k))
 
     def flow(self, video: StoredVideo, k: int) -> UInt8[np.ndarray, "N 42 42 3"]:
         return self._permuted(video, super().flow(video, k))

@@ -54,7 +54,7 @@ def test_a_score_depends_on_the_frames_within_the_context_and_on_no_other():
     changed = X_BxTxRxC.copy()
     changed[:, 80] += 1
     differs_T = (np.asarray(SCORED(changed)) != np.asarray(SCORED(X_BxTxRxC))).any((0, 2))
-    assert np.flatnonzero(differs_T).min() == 80 - CONTEXT and np.flatnonzero(differs_T).max() == 80 + CONTEXT
+    assert (np.flatnonzero(differs_T)[0], np.flatnonzero(differs_T)[-1]) == (80 - CONTEXT, 80 + CONTEXT)
 
 
 def test_motion_keeps_its_direction_and_large_motion_is_drawn_together():

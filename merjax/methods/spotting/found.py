@@ -17,6 +17,7 @@ import pandas as pd
 
 from merjax.methods.runs import RunId
 from merjax.methods.spotting.signals import Spot
+from merjax.methods.spotting.stored import in_own_frames
 from merjax.protocols.folds import subjects_of
 from merjax.scoring.spotting.matching import matched
 from merjax.scoring.spotting.scores import spotting_scores
@@ -140,9 +141,10 @@ def _rows_of(data: SpottingData, v: int, found: Found, p: int, points: dict[str,
     for true in video.truth:
         rows.append(_row(named, "true", true.onset, true.offset, true.apex, true.kind, 0.0, true.emotion, 0))
     for kind, (moment, setting) in points.items():
-        for spot in found.find(p, moment, setting, v, kind):
-            onset, offset, apex = (int(number_T[t]) for t in (spot.onset, spot.offset, spot.apex))
-            rows.append(_row(named, "found", onset, offset, apex, kind, spot.confidence, "", found.steps[kind][moment]))
+        for s in in_own_frames(found.find(p, moment, setting, v, kind), number_T):
+            rows.append(
+                _row(named, "found", s.onset, s.offset, s.apex, kind, s.confidence, "", found.steps[kind][moment])
+            )
     return rows
 
 

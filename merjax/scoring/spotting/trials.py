@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from merjax.datasets.interval_tables import KINDS
 from merjax.protocols.folds import subjects_of
 from merjax.scoring.entry import Entry
 from merjax.scoring.metrics import interval, mean_of_defined, times_drawn
@@ -19,7 +20,6 @@ from merjax.scoring.spotting.counting import count
 from merjax.scoring.spotting.rules import RULES
 from merjax.scoring.spotting.scores import OVERALL, SPOTTING, parts_within, spotting_scores
 from merjax.scoring.spotting.spotted import VIDEO, Spotted, put_together
-from merjax.scoring.spotting.tables import KINDS
 
 _COUNTS = ("found", "true", "hits", "false", "missed")
 _HITS, _FALSE, _MISSED = (_COUNTS.index(name) for name in ("hits", "false", "missed"))

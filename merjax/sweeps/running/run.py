@@ -11,6 +11,7 @@ import pandas as pd
 from rich.console import Console
 
 from merjax.config import Config, identity, trained_settings
+from merjax.methods.registry import method_of
 from merjax.sweeps.folder import (
     is_finished,
     open_folder,
@@ -30,6 +31,7 @@ from merjax.sweeps.running.rates import Stopwatch
 from merjax.sweeps.running.shards import WHOLE, Shard, refuse_idle
 from merjax.sweeps.saved_models import runs_without_model
 from merjax.sweeps.sweep_file import Scale, SweepFile, make_sweep, read_sweep
+from merjax.synthesis.demo_motion_store import make_demo_motion_store
 from merjax.synthesis.demo_store import make_demo_store
 from merjax.system.at_work import at_work
 from merjax.system.console import default_console, is_watched, say
@@ -133,14 +135,19 @@ def _say_where(folder: Path, console: Console) -> None:
 
 
 def make_missing_store(sweep: SweepFile, console: Console) -> None:
-    """Make the clips of a sweep file with `synthesize`, if its store does not exist yet.
+    """Make the clips of a sweep file with `synthesize`, or the long videos of one of spotters, if its store does not exist yet.
 
     Raises:
-        MerjaxError: see `merjax.synthesis.demo_store.make_demo_store`.
+        MerjaxError: see `merjax.synthesis.demo_store.make_demo_store` and `demo_motion_store.make_demo_motion_store`.
     """
-    if sweep.synthesize is not None:
-        with at_work("making the clips in", sweep.store):
-            make_demo_store(sweep.trials[0].config.data, sweep.synthesize, sweep.name, console)
+    if sweep.synthesize is None:
+        return
+    first = sweep.trials[0].config
+    make, what = (make_demo_store, "clips")
+    if method_of(first.method).spots:
+        make, what = (make_demo_motion_store, "long videos")
+    with at_work(f"making the {what} in", sweep.store):
+        make(first.data, sweep.synthesize, sweep.name, console)
 
 
 def _searched(
