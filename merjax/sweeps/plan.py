@@ -294,7 +294,7 @@ def describe(data: Data, config: Config) -> GroupData:
     }
     if isinstance(data, SpottingData):
         windows = method_of(config.method).windows_said(data, config)
-        dropped = tuple(SkippedClip(*key.split("/", 2), why) for key, why in data.store.dropped.items())
+        dropped = tuple(SkippedClip._make([*key.split("/", 2), why]) for key, why in data.store.dropped.items())
         return GroupData(
             **common,
             protocol="spotting",

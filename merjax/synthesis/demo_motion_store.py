@@ -1,8 +1,8 @@
-"""The motion store of a sweep of spotters that brings its own long videos: synthesised in a database's layout, then measured."""
+"""The motion store of a sweep of spotters that brings its own long videos: a release is synthesised, then measured."""
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from rich.console import Console
 
@@ -16,7 +16,7 @@ from merjax.system.settings import read_as
 from merjax.system.values import shown
 
 _SETTINGS = {"invent": int, "videos": int, "empty": int, "seed": int, "seconds": float}
-_LAYOUT = "casme_squared"
+_LAYOUT: Literal["casme_squared"] = "casme_squared"
 
 
 def make_demo_motion_store(data: DataConfig, synthesize: Mapping[str, Any], name: str, console: Console) -> None:
@@ -57,9 +57,7 @@ def make_demo_motion_store(data: DataConfig, synthesize: Mapping[str, Any], name
             with counted("synthesising long videos", console) as progress:
                 synthesize_long_videos(release, layout=_LAYOUT, plan=plan, progress=progress, **wanted)
         with counted("measuring motion", console) as progress:
-            prepare_motion_store(
-                long_videos(read_casme_squared(release, kind="all")), store, progress=progress
-            )
+            prepare_motion_store(long_videos(read_casme_squared(release, kind="all")), store, progress=progress)
 
 
 def _read(settings: Any, source: str) -> dict[str, Any]:
@@ -92,6 +90,6 @@ def _refuse_other_settings(release: Path, wanted: Mapping[str, Any], name: str) 
     for key, value in wanted.items():
         if made[key] != value:
             raise MerjaxError(
-                f"{release} was made with {key} {made[key]}, but {name} asks for {value}; remove {release.parent} and the store "
-                "beside it, or choose another data.store"
+                f"{release} was made with {key} {made[key]}, but {name} asks for {value}; remove {release.parent} and the "
+                "store beside it, or choose another data.store"
             )
