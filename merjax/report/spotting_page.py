@@ -87,7 +87,7 @@ class SpotterReport:
 
     @cached_property
     def intervals(self) -> pd.DataFrame:
-        """Every true and found interval of the shown entries' first seed: the columns of their predictions, and hit, whether it is
+        """Every true and found interval of the shown entries' first seed: their predictions, and hit, whether it is
         a true positive, or for a true one is found."""
         tables = []
         for name, entry in self.shown.items():
