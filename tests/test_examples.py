@@ -1,7 +1,7 @@
 """The examples in the docstrings of the public names, run as they are written, in a folder that holds what they name.
 
-`data/` has made releases, `stores/mine` is the store of `data/casme2`, `runs/mine` is what the example of `run_sweep` trains;
-`found.csv`, `truth.csv` and `videos.csv` are of one video.
+`data/` has made releases, `stores/mine` is the store of `data/casme2`, `stores/measured` a motion store,
+`runs/mine` is what the example of `run_sweep` trains; `found.csv`, `truth.csv` and `videos.csv` are of one video.
 An example that shows no output is only run.
 """
 
@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from support.made_motion import make_motion_store
 
 import merjax
 from merjax.cli.report import main as report_command
@@ -62,6 +63,9 @@ def place(small_release, small_store, tmp_path_factory) -> Path:
     (folder / "data" / "own").mkdir()
     row = f"{clip.frames[0].parent},anna,,,,tense,200"
     (folder / "data" / "own" / "clips.csv").write_text(f"path,subject,onset,apex,offset,label,fps\n{row}\n")
+    (folder / "data" / "own" / "videos.csv").write_text(f"video,path,fps\ntalk,{clip.frames[0].parent},200\n")
+    (folder / "data" / "own" / "intervals.csv").write_text("video,onset,offset,kind\ntalk,2,9,micro\n")
+    make_motion_store(folder / "stores" / "measured", subjects=1, videos=1, frames=60, kinds=("micro",))
     (folder / "found.csv").write_text("video,onset,offset\none,10,20\n")
     (folder / "truth.csv").write_text("video,onset,offset\none,12,21\n")
     (folder / "videos.csv").write_text("video,frames\none,30\n")

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from merjax.datasets.long_videos import LongVideo
     from merjax.stores.motion_store import MotionStore
 
-EXAMPLES = """\
+VIDEO_EXAMPLES = """\
   merjax prepare --videos --casme-squared /data/CASME_squared --samm-long /data/SAMM_LV --out stores/long
         a motion store of whole recordings, for spotting: all videos, those without expressions too
   merjax prepare --own-videos videos.csv --intervals intervals.csv --out stores/long

@@ -13,9 +13,7 @@ from rich.table import Table
 from merjax.cli.check import release_words
 from merjax.cli.features import EXAMPLES, add_feature_flag, features_asked
 from merjax.cli.long_videos import (
-    EXAMPLES as VIDEO_EXAMPLES,
-)
-from merjax.cli.long_videos import (
+    VIDEO_EXAMPLES,
     add_measuring_flags,
     add_video_flags,
     asks_for_videos,

@@ -59,9 +59,16 @@ class LongVideo:
 def long_videos(release: Release) -> tuple[LongVideo, ...]:
     """The recordings of a release as long videos, those without expressions too.
 
+    >>> release = merjax.read_casme_squared("data/casme_squared", kind="all")
+    >>> [video.key for video in merjax.long_videos(release)]
+    ['casme_squared/s15/15_0101']
+
     Args:
         release: of CAS(ME)^2, SAMM Long Videos or CAS(ME)^3, part A. Read it with `kind="all"`: what it leaves out would count
             as no expression.
+
+    Returns:
+        The videos by subject and name; expressions are counted from the first picture, 0.
 
     Raises:
         MerjaxError: its clips do not lie in recordings.

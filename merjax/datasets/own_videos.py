@@ -23,12 +23,19 @@ def read_own_videos(videos: str | Path, intervals: str | Path | None = None) -> 
     the table's folder), and if you like subject, database and fps, which folders need. The table of expressions has video,
     onset, offset and kind, and if you like apex, class, subject and database. Frames count from 1, the first of the video.
 
+    >>> video, = merjax.read_own_videos("data/own/videos.csv", "data/own/intervals.csv")
+    >>> video.key, video.truth[0].onset, video.truth[0].kind
+    ('own/talk/talk', 1, 'micro')
+
     Args:
         videos: the table of videos, as text or a workbook.
         intervals: the table of expressions; None where nothing is annotated.
 
+    Returns:
+        The videos, in the order of their table.
+
     Raises:
-        MerjaxError: a table cannot be read; a video is not there, has no rate or comes twice; or an expression is of no video
+        MerjaxError: a table cannot be read; a video is not there or has no rate; or an expression is of no video
             of the table or lies outside its video.
     """
     path = user_path(videos)
@@ -40,9 +47,6 @@ def read_own_videos(videos: str | Path, intervals: str | Path | None = None) -> 
     if table.empty:
         raise MerjaxError(f"{path}: lists no video; write a row for each below the header")
     read = [_video(row, path) for row in table.to_dict("records")]
-    keys = [video.key for video in read]
-    if repeated := next((key for key in keys if keys.count(key) > 1), ""):
-        raise MerjaxError(f"{path}: names {repeated} twice; give each video a name of its own")
     if intervals is None:
         return tuple(read)
     return _with_truth(read, user_path(intervals), path)

@@ -28,8 +28,11 @@ from merjax.faces.region_motion import PLACES, Measured, Parts, measured, parts_
 from merjax.faces.regions import REGIONS
 
 LIKE = 0.6  # the least correlation of a face's crop with that of its block's first frame
-_STAYS = 20.0  # px of a crop: landmarks that are found farther from where the head was followed to are another face's
-_SCALES = (0.7, 1.4)  # of the head's motion within a block
+_STAYS, _ANOTHER = (
+    20.0,
+    64.0,
+)  # px of a crop between landmarks that are found and those that were followed: see `_points`
+_SCALES = (0.7, 1.4)  # of the head from one frame to the next
 _STILL = Measured(np.zeros((len(PLACES), 2)), np.zeros((len(REGIONS), 2)), np.zeros(2))
 
 Find = Callable[[Image, Points | None], Points | None]
@@ -98,18 +101,24 @@ def follow(images: Iterable[Image], find: Find, block: int, retry: int, side: in
         found = None
         if own.frames == block:
             found = _points(find(image, moved(own.points, placement)), placement, own.points)
+            if found is None:
+                own, wait = None, 0
+                yield None
+                continue
             own, last = _Block(image, placement, found), moved(found, placement)
         else:
             own.frames += 1
         yield Seen(False, found, motion, _nose_at(nose, placement, unit), cut_crop(image, placement, side))
 
 
-def _points(found: Points | None, placement: Placement, before: Points) -> Points:
-    """A block's landmarks in its crop: those found, or those of the block before if none were found where the head is."""
-    if found is None:
-        return before
-    points = in_crop(found, placement)
-    return points if np.median(np.linalg.norm(points - before, axis=1)) < _STAYS else before
+def _points(found: Points | None, placement: Placement, before: Points) -> Points | None:
+    """A block's landmarks in its crop: those found, or those of the block before if no face was found where the head is.
+
+    None where the face was found somewhat beside the place to which the head was followed: then it was not followed well.
+    """
+    points = before if found is None else in_crop(found, placement)
+    away = float(np.median(np.linalg.norm(points - before, axis=1)))
+    return points if away < _STAYS else None if away < _ANOTHER else before
 
 
 def _nose_at(nose: Float[np.ndarray, "2"], placement: Placement, unit: float) -> Float[np.ndarray, "2"]:

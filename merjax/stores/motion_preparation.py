@@ -48,8 +48,13 @@ def prepare_motion_store(
     The store is written to `<out>.partial` and gets its name when it is whole. Videos that are finished when a call is stopped
     are kept, and the same call goes on with the others. A video that cannot be used is listed in the store with its reason.
 
+    >>> videos = merjax.long_videos(merjax.read_casme_squared("data/casme_squared", kind="all"))
+    >>> store = merjax.prepare_motion_store(videos, "stores/long")
+    >>> store.videos[0].key, store.motion(store.videos[0]).shape[1:]
+    ('casme_squared/s15/15_0101', (6, 2))
+
     Args:
-        videos: what `merjax.datasets.long_videos.long_videos` or `merjax.read_own_videos` gave.
+        videos: what `merjax.long_videos` or `merjax.read_own_videos` gave.
         out: folder of the store; must not exist.
         face: which face to take where a video shows several, counted from the left, from 1; None for the steadiest.
         hertz: about how many pictures a second are read at most: of a faster video every n-th.

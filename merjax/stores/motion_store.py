@@ -222,6 +222,16 @@ class MotionStore:
 def open_motion_store(path: str | Path) -> MotionStore:
     """Open a finished motion store; its arrays are read only when they are used.
 
+    >>> store = merjax.open_motion_store("stores/measured")
+    >>> len(store.videos), store.dropped
+    (1, {})
+
+    Args:
+        path: its folder.
+
+    Returns:
+        The videos, and what was measured in them, as memory maps.
+
     Raises:
         MerjaxError: there is no store, or it is unfinished, of another version, or damaged.
     """

@@ -12,6 +12,7 @@ from support.placeholder_recordings import Interval, write_recordings
 from support.places import SHARED
 
 from merjax.datasets import Release, index_of, read_casme3, read_casme_squared, read_samm_long
+from merjax.datasets.long_videos import long_videos
 from merjax.datasets.recordings import Kinds
 from merjax.protocols import SCHEMES, label_clips
 from merjax.protocols.completeness import check_releases
@@ -41,6 +42,12 @@ def remarks(found: Release) -> dict[str, list[str]]:
     for d in found.discrepancies:
         said.setdefault(f"{d.subject}/{d.name}" if d.name else "", []).append(d.reason)
     return said
+
+
+def counts_of_videos(found: Release) -> tuple[int, int]:
+    """Long videos and intervals."""
+    videos = long_videos(found)
+    return len(videos), sum(len(video.truth) for video in videos)
 
 
 def squared(root: Path, kind: Kinds) -> Release:
@@ -117,6 +124,7 @@ def test_casme_squared(tmp_path, kind):
         faults = [key for key, texts in said.items() if any("outside the interval" in text for text in texts)]
         assert faults == ["s27/disgust1_5", "s31/happy2_1", "s32/anger1_12", "s34/anger1_1"]
         assert "3 of 98 recordings have no annotated expression" in said[""]
+        assert counts_of_videos(found) == (98, 357)
 
 
 @both_kinds
@@ -142,6 +150,7 @@ def test_samm_long_videos(tmp_path, kind):
         ]
         assert twice == ["samm_long/037/037_4_1@1487", "samm_long/037/037_4_1@1488"]
         assert sum("onset 0 is before" in text for texts in said.values() for text in texts) == 10
+        assert counts_of_videos(found) == (147, 502)
     else:
         assert no_apex == ["028/028_4_1", "032/032_3_1"]
         assert twice == ["samm_long/037/037_4_1@1488"]

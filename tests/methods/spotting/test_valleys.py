@@ -1,5 +1,7 @@
 """Made expressions are found at any rate, noise and slow drifts are not, and the rule is that of plain loops."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from support.intervals import iou
@@ -98,3 +100,16 @@ def test_too_short_and_too_long_intervals_are_dropped():
     assert spot_valleys([Window(0, {"brow": [short]})], 30) == ()
     assert spot_valleys([Window(0, {"brow": [long]})], 30)
     assert spot_valleys([Window(0, {"brow": [long]})], 30, ValleyRule(longest=1.0)) == ()
+
+
+def test_motion_that_rises_and_falls_again_and_again_as_in_speech_is_dropped():
+    speech = sum(bump(300, 100 + 10 * n, 110 + 10 * n, 4.0) for n in range(5))  # three a second
+    alone, twice = bump(300, 100, 110, 4.0), bump(300, 100, 110, 4.0) + bump(300, 115, 125, 4.0)
+    rule = ValleyRule(shortest=0.1)
+    for motion_T, published, left in ((speech, True, False), (alone, True, True), (twice, True, True)):
+        window = [Window(0, {"mouth": [motion_T]})]
+        assert bool(spot_valleys(window, 30, rule)) == published
+        assert bool(spot_valleys(window, 30, replace(rule, swings=2.5))) == left
+    after_speech = speech + bump(300, 200, 215, 4.0)
+    (spot,) = spot_valleys([Window(0, {"mouth": [after_speech]})], 30, replace(rule, swings=2.5))
+    assert iou((spot.onset, spot.offset), (200, 215)) > 0.5
