@@ -1,6 +1,6 @@
 """Every method that a config can name: the stages that it trains, and what must be known about it before training."""
 
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence, Set
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -16,6 +16,7 @@ from merjax.methods.spotting import regional, softnet, stored, training_free
 from merjax.methods.spotting.found import tested_videos
 from merjax.methods.stage_identity import Job, StageReads
 from merjax.methods.tested_clips import tested_clips
+from merjax.stores.kept_motion import Needed
 from merjax.system.errors import MerjaxError, meant
 from merjax.training.data import TrainingData
 
@@ -43,6 +44,7 @@ class Method(NamedTuple):
         compiles: whether its jobs are stages for the devices; what scikit-learn fits is not compiled and has no model to keep.
         spots: whether it is a spotter.
         alike: (data, config, fold) -> what runs of one program group must have in common to train side by side.
+        needed: (data, config) -> what is computed from a motion store before runs train, see `merjax.stores.kept_motion`.
         windows_said: (data, config) -> for a method whose window depends on the fold, a sentence on each window.
     """
 
@@ -61,6 +63,7 @@ class Method(NamedTuple):
     compiles: bool = True
     spots: bool = False
     alike: Callable[[Any, Config, int], Hashable] = lambda data, config, fold: None
+    needed: Callable[[Any, Config], Set[Needed]] = lambda data, config: frozenset()
     windows_said: Callable[[Any, Config], tuple[str, ...]] = lambda data, config: ()
 
 
@@ -81,7 +84,9 @@ def _of(module, *, shared: StageReads | None = None, compiles: bool = True) -> M
 
 
 def _spotter(module, *, compiles: bool = True) -> Method:
-    return _of(module, compiles=compiles)._replace(tested=tested_videos, spots=True, alike=module.alike)
+    return _of(module, compiles=compiles)._replace(
+        tested=tested_videos, spots=True, alike=module.alike, needed=module.needed
+    )
 
 
 _FLOW_NETWORK = _of(flow_networks)

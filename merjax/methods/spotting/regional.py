@@ -35,6 +35,7 @@ from merjax.methods.spotting.trained import (
 from merjax.methods.spotting.trained import refuse as refuse
 from merjax.methods.stage_identity import Job, make_job
 from merjax.nn.regional_spotter import CONTEXT, SCORES, RegionalSpotter, motion_channels
+from merjax.stores.kept_motion import Needed
 from merjax.stores.motion_store import MotionStore, StoredVideo
 from merjax.training.selection import extra_snapshots, with_snapshots
 from merjax.training.spotting_data import SpottingData
@@ -252,6 +253,11 @@ def _piece(stretches: Stretches, s: int) -> tuple[np.ndarray, np.ndarray]:
 def alike(data: SpottingData, config: Config, fold: int) -> Hashable:
     """Runs see the same motion: permuted in time, or not."""
     return (config.control,)
+
+
+def needed(data: SpottingData, config: Config) -> frozenset[Needed]:
+    """Nothing: the store holds the motion of regions."""
+    return frozenset()
 
 
 def identities(data: SpottingData, spec: RunId) -> tuple[Job, ...]:

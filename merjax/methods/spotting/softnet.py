@@ -168,17 +168,19 @@ def varied(picture: UInt8[np.ndarray, "H W 3"], form: int, rng_key: tuple[int, i
 def _samples(
     data: SpottingData, store: MotionStore, windows: Windows, number_M: np.ndarray, form_M: np.ndarray
 ) -> Samples:
-    flows = [
-        store.flow(video, k) if video.n_frames > k else None for video, k in zip(data.videos, windows.k_N, strict=True)
-    ]
     video_M, start_M = windows.video_S[number_M], windows.start_S[number_M]
     target_M = windows.target_S[number_M].astype(np.float32)
+
+    @functools.cache
+    def flow(v: int) -> np.ndarray:
+        return store.flow(data.videos[v], windows.k_N[v])
 
     def gather(sample_KxB: np.ndarray) -> dict[str, np.ndarray]:
         flat = sample_KxB.ravel()
         pictures = np.empty((len(flat), SIDE, SIDE, 3), np.uint8)
         for n, m in enumerate(flat.tolist()):
-            pictures[n] = varied(flows[video_M[m]][start_M[m]], form_M[m], (int(video_M[m]), int(start_M[m])))
+            v, start = int(video_M[m]), int(start_M[m])
+            pictures[n] = varied(flow(v)[start], form_M[m], (v, start))
         pictures = pictures.reshape(*sample_KxB.shape, SIDE, SIDE, 3)
         return {"pictures": np.ascontiguousarray(np.moveaxis(pictures, (1, 4), (4, 1))), "target": target_M[sample_KxB]}
 
@@ -265,6 +267,17 @@ def _windows_told(data: SpottingData, config: Config, fold: int) -> list[str]:
             k = f"{frames(half, fps)} frames" if half else "none"
             told.append(f"{kind} {k}" + (f" at {fps:g} per second" if len(rates) > 1 else ""))
     return told
+
+
+def needed(data: SpottingData, config: Config) -> frozenset[Needed]:
+    """The flow of all videos over each fold's k."""
+    return frozenset(
+        Needed(v, "flow", frames(half, video.fps))
+        for f in range(len(data.folds))
+        for half in half_lengths(data, config, f).values()
+        for v, video in enumerate(data.videos)
+        if half
+    )
 
 
 def identities(data: SpottingData, spec: RunId) -> tuple[Job, ...]:

@@ -10,11 +10,13 @@ from merjax.config import Config
 from merjax.engine import HostJob, Jobs, Progress, StageResult, Variables
 from merjax.methods.runs import Pictures, RunId
 from merjax.methods.spotting.found import Found
+from merjax.methods.spotting.mdmd import MACRO_MDMD, MICRO_MDMD, half_window
 from merjax.methods.spotting.signals import Spot
 from merjax.methods.spotting.stored import OWN_SHARES, SHARES, SPOTTERS
 from merjax.methods.spotting.trained import READS, settings_of
 from merjax.methods.spotting.trained import refuse as refuse
 from merjax.methods.stage_identity import Job, make_job
+from merjax.stores.kept_motion import Needed
 from merjax.stores.motion_store import open_motion_store
 from merjax.training.shuffled_motion import ShuffledMotion
 from merjax.training.spotting_data import SpottingData
@@ -72,6 +74,18 @@ def _search(method: str, path: str, store_hash: str, seed: int | None) -> Callab
 def alike(data: SpottingData, config: Config, fold: int) -> Hashable:
     """Runs search the same motion: permuted in time, or not; with settings of their own."""
     return (config.control, config.spotter.share)
+
+
+def needed(data: SpottingData, config: Config) -> frozenset[Needed]:
+    """MDMD's differences over its k, which depends on how long a stretch of a video is."""
+    if config.method != "mdmd":
+        return frozenset()
+    return frozenset(
+        Needed(v, "difference", half_window(last + 1 - first, video.fps, rule))
+        for v, video in enumerate(data.videos)
+        for first, last, _ in data.store.stretches(video)
+        for rule in (MICRO_MDMD, MACRO_MDMD)
+    )
 
 
 def identities(data: SpottingData, spec: RunId) -> tuple[Job, ...]:
