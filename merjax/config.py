@@ -7,24 +7,14 @@ trial's. The fields of `selection` split groups, since runs that train side by s
 change the training.
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from merjax.system.errors import MerjaxError
 from merjax.system.paths import user_path
-from merjax.system.settings import Layer, Ranges, build, check_ranges, flatten, marked, read_layer
+from merjax.system.settings import Layer, Ranges, added, build, check_ranges, flatten, marked, read_layer, traced
 from merjax.system.values import shown, size_in_bytes
-
-
-def traced(default: Any) -> Any:
-    """A field whose value is data to the compiled programs."""
-    return field(default=default, metadata={"traced": True})
-
-
-def added(default: Any, *, before: Any, traced: bool = False) -> Any:
-    """A field that a later version added; with the value `before`, all is as before it existed, the randomness too."""
-    return field(default=default, metadata={"before": before} | ({"traced": True} if traced else {}))
 
 
 @dataclass(frozen=True)
@@ -154,33 +144,21 @@ class SvmConfig:
     cost: float = traced(1.0)  # of training clips on the wrong side, against the width of the margin
 
 
-def _spotting(default: Any, *, traced: bool = False) -> Any:
-    """A field that only spotters read, which came after everything else."""
-    return added(default, before=default, traced=traced)
-
-
 @dataclass(frozen=True)
 class SpotterConfig:
-    """A spotter in long videos, see `merjax.methods.spotting`; the values are those that SOFTNet was published with. All
-    spotters read `share`; the others belong to those that are trained."""
+    """A spotter in long videos, with the values of SOFTNet's paper; see docs/spotting.md. Untrained ones read `share` alone."""
 
-    # how sure an interval must be: of softnet, peaks and mdmd, p, how far from a video's mean to its maximum a score must
-    # reach; of regional_spotter, the least score; of valleys, what the heights of its rules are multiplied by. 0: the
-    # method's own (.55, .55, .01, .5 and 1). "inner" of selection.rules chooses it on training subjects
-    share: float = _spotting(0.0)
-    # whose expressions' mean length gives SOFTNet's window, 2 k frames; the paper: all subjects, the tested one included
-    window: Literal["training subjects", "all subjects (leaks)"] = _spotting("training subjects")
-    epochs: float = _spotting(10.0)  # passes over the training windows, or stretches of video
-    batch: int = _spotting(12)  # windows, or stretches
-    optimiser: Literal["sgd", "adam"] = _spotting("sgd")
-    learning_rate: float = _spotting(5e-4, traced=True)
-    weight_decay: float = _spotting(0.0, traced=True)
-    beta1: float = _spotting(0.0, traced=True)  # the momentum, with "sgd"
-    beta2: float = _spotting(0.999, traced=True)
-    dropout: float = _spotting(0.0, traced=True)  # of regional_spotter, on what the regions give
-    kept: float = _spotting(0.5)  # share of SOFTNet's windows without an expression that are trained on
-    # whether SOFTNet's windows of micro-expressions are trained on thrice more: mirrored, blurred and with noise
-    varied: bool = _spotting(True)
+    # how sure an interval must be; 0: the method's own value. "inner" of selection.rules chooses it on training subjects
+    share: float = added(0.0, before=0.0)
+    # whose mean lengths give SOFTNet's window; the paper's "all subjects" knows the tested one, and a trial's name says so
+    window: Literal["training subjects", "all subjects"] = added("training subjects", before="training subjects")
+    epochs: float = added(10.0, before=10.0)  # passes over the training windows, or stretches of video
+    batch: int = added(12, before=12)  # windows, or stretches
+    optimiser: Literal["sgd", "adam"] = added("sgd", before="sgd")  # sgd without momentum
+    learning_rate: float = added(5e-4, before=5e-4, traced=True)
+    dropout: float = added(0.0, before=0.0, traced=True)  # of regional_spotter, on what the regions give
+    kept: float = added(0.5, before=0.5)  # share of SOFTNet's windows without an expression that are trained on
+    varied: bool = added(True, before=True)  # micro-expressions also mirrored, blurred and with noise, for SOFTNet
 
 
 @dataclass(frozen=True)
@@ -233,8 +211,8 @@ class Config:
     svm: SvmConfig = field(default_factory=SvmConfig)
     spotter: SpotterConfig = field(default_factory=SpotterConfig)
     # "shuffle" permutes the labels of each fold's training clips: a control that must score at chance; "shuffle everything"
-    # those of all clips of each database, once per seed, for both stages, all folds and the scores (docs/audit.md). Of
-    # spotters, "shuffle" permutes the motion of every video in time: they must then find nothing
+    # those of all clips of each database, once per seed, for both stages, all folds and the scores (docs/audit.md); of
+    # spotters, "shuffle" permutes the motion of every video in time
     control: Literal["none", "shuffle", "shuffle everything"] = traced("none")
     selection: SelectionConfig = field(default_factory=SelectionConfig)
     engine: EngineConfig = field(default_factory=EngineConfig)
@@ -278,27 +256,10 @@ def program_group(config: Config) -> tuple[tuple[str, Any], ...]:
     return tuple((k, v) for k, v in flatten(config).items() if k not in free and not k.startswith("engine."))
 
 
-def identity(config: Config, keys: Iterable[str]) -> dict[str, Any]:
-    """The values of some settings, by which a config is known for good: in the order of their keys, and without those that
-    are as before the setting existed."""
-    settings, before = flatten(config), marked(Config, "before")
-    return {key: settings[key] for key in sorted(keys) if key not in before or settings[key] != before[key]}
-
-
 def trained_settings() -> tuple[str, ...]:
     """The keys by which trials differ: all but where the store lies, how the engine runs them and when they are tested."""
     aside = ("engine.", "selection.", "data.store")
     return tuple(key for key in flatten(Config()) if not key.startswith(aside))
-
-
-def with_only(config: Config, keys: Iterable[str]) -> Config:
-    """The config with its own values of these settings, and the default of every other."""
-    made, settings = Config(), flatten(config)
-    for key in keys:
-        section, _, name = key.rpartition(".")
-        own = {name: settings[key]}
-        made = replace(made, **({section: replace(getattr(made, section), **own)} if section else own))
-    return made
 
 
 RULES = ("fixed", "inner", "oracle")

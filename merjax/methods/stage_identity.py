@@ -17,7 +17,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from merjax.config import Config, identity, with_only
+from merjax.config import Config
+from merjax.system.settings import identity, with_only
 from merjax.training.data import TrainingData
 from merjax.training.spotting_data import SpottingData
 

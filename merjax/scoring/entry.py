@@ -249,7 +249,7 @@ def features_know(config: Config) -> bool:
 
 def window_knows(config: Config) -> bool:
     """Whether held-out subjects' expressions decide how long a spotter's window is."""
-    return config.method == "softnet" and config.spotter.window != "training subjects"
+    return config.method == "softnet" and config.spotter.window == "all subjects"
 
 
 LEAKS = "oracle (leaks): the budget was chosen on the held-out subjects; this does not estimate accuracy on new people."

@@ -38,7 +38,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args
 
-from merjax.config import Config, identity, make_config, read_settings, trained_settings
+from merjax.config import Config, make_config, read_settings, trained_settings
 from merjax.methods.registry import refuse_unknown_method
 from merjax.scoring.published.tables import refuse_unknown_rows
 from merjax.sweeps.axes import points_of
@@ -49,7 +49,7 @@ from merjax.sweeps.sweep_keys import read_ensembles, refuse_misplaced, refuse_un
 from merjax.system import values
 from merjax.system.errors import MerjaxError
 from merjax.system.files import safe_name
-from merjax.system.settings import Layer, flatten
+from merjax.system.settings import Layer, flatten, identity
 
 Scale = Literal["full", "small"]
 SCALES: tuple[Scale, ...] = get_args(Scale)

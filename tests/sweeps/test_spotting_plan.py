@@ -41,7 +41,7 @@ def test_folds_with_another_k_are_in_chunks_of_their_own(store, monkeypatch):
     assert [sorted(fold for _, fold in chunk.runs) for chunk in plan.chunks] == [[0], [1, 2, 3]]
     assert [chunk.width for chunk in plan.chunks] == [1, 3]
     assert len(plan.groups[0].windows) == 2
-    leaking = plan_of(store, {"all": {"method": "softnet", "spotter.window": "all subjects (leaks)"}})
+    leaking = plan_of(store, {"all": {"method": "softnet", "spotter.window": "all subjects"}})
     assert [len(chunk.runs) for chunk in leaking.chunks] == [2, 2]
     assert leaking.trials[0].name == "all, k from all subjects (leaks)"
 

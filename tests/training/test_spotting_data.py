@@ -42,7 +42,7 @@ def test_lengths_are_those_of_the_training_subjects_unless_all_are_asked_for(tmp
     changed = MotionStore(store.path, videos, store.hash, store.settings, store.meta)
     one, other = (spotting_data_from(s) for s in (store, changed))
     config = make_config({"method": "softnet"})
-    leaking = make_config({"method": "softnet", "spotter.window": "all subjects (leaks)"})
+    leaking = make_config({"method": "softnet", "spotter.window": "all subjects"})
     halves = [[half_lengths(d, config, f)["micro"] for f in range(3)] for d in (one, other)]
     assert halves[0] == [11 / 30 / 2] * 3
     assert halves[1][0] == halves[0][0]  # the changed subject is held out

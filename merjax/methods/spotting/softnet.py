@@ -10,20 +10,19 @@ k comes from the fold's training subjects alone, so folds may have different k: 
 
 import functools
 from collections.abc import Hashable, Sequence
-from typing import NamedTuple
 
-import cv2
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Float
 from scipy.signal import find_peaks
 
 from merjax.config import Config
-from merjax.engine import Batch, Jobs, Outcome, Samples, Stage, StageJob, Variables
+from merjax.engine import Batch, Jobs, Outcome, Stage, StageJob, Variables
 from merjax.methods.runs import Pictures, RunId, make_run, stacked
 from merjax.methods.spotting.found import Found, usable_frames, whole
 from merjax.methods.spotting.signals import Signal, Spot
+from merjax.methods.spotting.softnet_windows import Windows, samples_of, trained_windows, windows_of
 from merjax.methods.spotting.trained import (
     READS,
     SpotterNumbers,
@@ -46,26 +45,7 @@ from merjax.training.spotting_data import SpottingData
 
 NAME, SHARE = "softnet", 0.55
 _SHARES = (0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9)
-_FORMS = 4  # of a window: as it is, mirrored, blurred, with noise
-_NOISE = 0.1  # deviation, as scikit-image's random_noise has it
 _COST = 1.02  # 1e6 multiply-adds of a window
-
-
-class Windows(NamedTuple):
-    """The windows of all videos with one kind's k.
-
-    Attributes:
-        k_N: of each video, frames.
-        video_S, start_S: each window's video and first frame.
-        target_S: 1 if the window shares a frame with an expression of the kind, else 0.
-        usable_S: whether every frame of it has a usable face.
-    """
-
-    k_N: tuple[int, ...]
-    video_S: np.ndarray
-    start_S: np.ndarray
-    target_S: np.ndarray
-    usable_S: np.ndarray
 
 
 def jobs(data: SpottingData, specs: Sequence[RunId]) -> Jobs[Found]:
@@ -107,84 +87,11 @@ def spotting_job(
     """One kind's stage, its runs and the windows that they train on."""
     config = READS.of(specs[0].config)
     runs = [make_run(data, spec, READS, spotter_numbers(spec.config.spotter)) for spec in specs]
-    samples = _samples(data, store, windows, np.arange(len(windows.video_S)), np.zeros(len(windows.video_S), int))
+    samples = samples_of(data, store, windows, np.arange(len(windows.video_S)), np.zeros(len(windows.video_S), int))
     rng = np.random.default_rng(drawn(specs[0].seed, "windows that are trained on", kind))
-    trained = _samples(data, store, windows, *trained_windows(windows, kind, config, rng))
+    trained = samples_of(data, store, windows, *trained_windows(windows, kind, config, rng))
     budget = with_snapshots(budget_of(config.spotter, len(trained.unit_S)), specs[0].config.selection)
     return StageJob(stage_of(kind, config.spotter.optimiser), stacked(runs), samples, budget, trained)
-
-
-def windows_of(data: SpottingData, kind: str, half: float) -> Windows:
-    """All windows of all videos, in order.
-
-    Args:
-        data: the videos.
-        kind: of the expressions.
-        half: half their mean length, in seconds.
-    """
-    k_N, pieces = [], []
-    for v, video in enumerate(data.videos):
-        k = frames(half, video.fps)
-        start = np.arange(max(0, video.n_frames - k))
-        target, usable_T = np.zeros(len(start), bool), usable_frames(video)
-        for true in data.store.truth(video):
-            if true.kind == kind:
-                target |= (start <= true.offset) & (start + k > true.onset)
-        usable = np.array([usable_T[i : i + k + 1].all() for i in start], bool)
-        k_N.append(k)
-        pieces.append((np.full(len(start), v), start, target, usable))
-    video_S, start_S, target_S, usable_S = (np.concatenate(parts) for parts in zip(*pieces, strict=True))
-    return Windows(tuple(k_N), video_S, start_S, target_S, usable_S)
-
-
-def trained_windows(
-    windows: Windows, kind: str, config: Config, rng: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray]:
-    """The windows that are drawn from in training, and the form of each: of those without an expression a random share; of
-    those with a micro-expression all forms.
-
-    All runs draw from the same, and a run gives no weight to those of its held-out subjects.
-    """
-    positive = np.flatnonzero(windows.target_S & windows.usable_S)
-    negative = np.flatnonzero(~windows.target_S & windows.usable_S)
-    kept = negative[rng.random(len(negative)) < config.spotter.kept]
-    forms = _FORMS if kind == "micro" and config.spotter.varied else 1
-    chosen = np.concatenate([np.repeat(positive, forms), kept])
-    return chosen, np.concatenate([np.tile(np.arange(forms), len(positive)), np.zeros(len(kept), int)])
-
-
-def varied(picture: UInt8[np.ndarray, "H W 3"], form: int, rng_key: tuple[int, int]) -> UInt8[np.ndarray, "H W 3"]:
-    """A window's picture in one of its forms: 0 as it is, 1 mirrored, 2 blurred, 3 with noise."""
-    if form == 1:
-        return picture[:, ::-1]
-    if form == 2:
-        return cv2.GaussianBlur(picture, (7, 7), 0)
-    if form == 3:
-        noise = np.random.default_rng(rng_key).normal(0, 255 * _NOISE, picture.shape)
-        return np.clip(picture + noise, 0, 255).astype(np.uint8)
-    return picture
-
-
-def _samples(
-    data: SpottingData, store: MotionStore, windows: Windows, number_M: np.ndarray, form_M: np.ndarray
-) -> Samples:
-    video_M, start_M = windows.video_S[number_M], windows.start_S[number_M]
-    target_M = windows.target_S[number_M].astype(np.float32)
-
-    @functools.cache
-    def flow(v: int) -> np.ndarray:
-        return store.flow(data.videos[v], windows.k_N[v])
-
-    def gather(sample_KxB: np.ndarray) -> dict[str, np.ndarray]:
-        flat = sample_KxB.ravel()
-        pictures = np.empty((len(flat), SIDE, SIDE, 3), np.uint8)
-        for n, m in enumerate(flat.tolist()):
-            v, start = int(video_M[m]), int(start_M[m])
-            pictures[n] = varied(flow(v)[start], form_M[m], (v, start))
-        pictures = pictures.reshape(*sample_KxB.shape, SIDE, SIDE, 3)
-        return {"pictures": np.ascontiguousarray(np.moveaxis(pictures, (1, 4), (4, 1))), "target": target_M[sample_KxB]}
-
-    return Samples(video_M, gather)
 
 
 @functools.cache

@@ -21,8 +21,7 @@ READS = StageReads(
     version=1,
     settings=(
         *("method", "control", "spotter.window", "spotter.epochs", "spotter.batch", "spotter.optimiser"),
-        *("spotter.learning_rate", "spotter.weight_decay", "spotter.beta1", "spotter.beta2", "spotter.dropout"),
-        *("spotter.kept", "spotter.varied"),
+        *("spotter.learning_rate", "spotter.dropout", "spotter.kept", "spotter.varied"),
     ),
 )
 
@@ -38,8 +37,10 @@ class SpotterNumbers(NamedTuple):
 
 
 def spotter_numbers(config: SpotterConfig) -> SpotterNumbers:
-    """The numbers of a config."""
-    return SpotterNumbers(*(np.float32(getattr(config, name)) for name in SpotterNumbers._fields))
+    """The numbers of a config: of Adam its usual ones, of gradient descent no momentum; no weight decays."""
+    beta1 = 0.9 if config.optimiser == "adam" else 0.0
+    numbers = (config.learning_rate, beta1, 0.999, 0.0, config.dropout)
+    return SpotterNumbers(*map(np.float32, numbers))
 
 
 def optimiser_of(name: str) -> Callable[[SpotterNumbers], Any]:
@@ -78,7 +79,7 @@ def half_lengths(data: SpottingData, config: Config, fold: int) -> dict[str, flo
     """Half the mean length in seconds of each kind's expressions, of a fold's training subjects or, as in the paper, of all
     subjects; 0 for a kind of which there are none, which is then not sought."""
     known: Mapping[str, np.ndarray] = data.lengths_F[fold]
-    if config.spotter.window != "training subjects":
+    if config.spotter.window == "all subjects":
         known = data.lengths
     return {kind: float(lengths.mean()) / 2 if len(lengths) else 0.0 for kind, lengths in known.items()}
 

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 from rich.console import Console
 
-from merjax.config import Config, identity, trained_settings
+from merjax.config import Config, trained_settings
 from merjax.methods.registry import method_of
 from merjax.stores.kept_motion import Needed, keep_motion
 from merjax.stores.motion_store import open_motion_store
@@ -41,7 +41,7 @@ from merjax.system.errors import MerjaxError
 from merjax.system.jax_setup import prepare_backend
 from merjax.system.paths import refuse_unwritable, user_path
 from merjax.system.processes import cores
-from merjax.system.settings import flatten
+from merjax.system.settings import flatten, identity
 from merjax.training.spotting_data import spotting_data_of
 
 

@@ -7,7 +7,8 @@ from support.made_motion import make_motion_store
 
 from merjax.config import make_config
 from merjax.methods.spotting import softnet
-from merjax.methods.spotting.softnet import spots_of_scores, trained_windows, varied, windows_of
+from merjax.methods.spotting.softnet import spots_of_scores
+from merjax.methods.spotting.softnet_windows import trained_windows, varied, windows_of
 from merjax.training.spotting_data import spotting_data_of
 
 RNG = np.random.default_rng(0)
