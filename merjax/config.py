@@ -148,8 +148,7 @@ class SvmConfig:
 class SpotterConfig:
     """A spotter in long videos, with the values of SOFTNet's paper; see docs/spotting.md. Untrained ones read `share` alone."""
 
-    # how sure an interval must be; 0: the method's own value. "inner" of selection.rules chooses it on training subjects
-    share: float = added(0.0, before=0.0)
+    share: float = added(0.0, before=0.0)  # how sure an interval must be; 0: the method's own value; "inner" chooses it
     # whose mean lengths give SOFTNet's window; the paper's "all subjects" knows the tested one, and a trial's name says so
     window: Literal["training subjects", "all subjects"] = added("training subjects", before="training subjects")
     epochs: float = added(10.0, before=10.0)  # passes over the training windows, or stretches of video
@@ -211,9 +210,8 @@ class Config:
     svm: SvmConfig = field(default_factory=SvmConfig)
     spotter: SpotterConfig = field(default_factory=SpotterConfig)
     # "shuffle" permutes the labels of each fold's training clips: a control that must score at chance; "shuffle everything"
-    # those of all clips of each database, once per seed, for both stages, all folds and the scores (docs/audit.md); of
-    # spotters, "shuffle" permutes the motion of every video in time
-    control: Literal["none", "shuffle", "shuffle everything"] = traced("none")
+    # those of all clips of each database, once per seed, for both stages, all folds and the scores (docs/audit.md)
+    control: Literal["none", "shuffle", "shuffle everything"] = traced("none")  # spotters: motion in time
     selection: SelectionConfig = field(default_factory=SelectionConfig)
     engine: EngineConfig = field(default_factory=EngineConfig)
 
