@@ -1,6 +1,6 @@
 """What spotters need of a motion store besides what it holds: computed by several processes before they begin, and kept."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -23,26 +23,28 @@ class Needed(NamedTuple):
     k: int
 
 
+def lacking(store: MotionStore, needed: Collection[Needed]) -> list[Needed]:
+    """Those of these arrays that a store does not hold yet."""
+    return sorted(
+        one for one in needed if not is_file(store.path / store.videos[one.video].folder / f"{one.what}_{one.k}.npy")
+    )
+
+
 def keep_motion(
-    store: MotionStore, needed: Collection[Needed], processes: int, progress: Callable[[int, int], None]
+    store: MotionStore, arrays: Sequence[Needed], processes: int, progress: Callable[[int, int], None]
 ) -> None:
-    """Compute those of these arrays that are not there.
+    """Compute arrays and keep them in a store.
 
     Args:
         store: the store.
-        needed: what is needed; what is there already stays as it is.
+        arrays: what it lacks.
         processes: how many compute at a time.
         progress: is called with (arrays done, arrays in all).
     """
-    lacking = sorted(
-        one for one in needed if not is_file(store.path / store.videos[one.video].folder / f"{one.what}_{one.k}.npy")
-    )
-    if not lacking:
-        return
-    progress(0, len(lacking))
-    jobs = [(store.path, *one) for one in lacking]
+    progress(0, len(arrays))
+    jobs = [(store.path, *one) for one in arrays]
     for done, _ in enumerate(worker_processes.spread(_compute, jobs, processes), 1):
-        progress(done, len(lacking))
+        progress(done, len(arrays))
 
 
 def _compute(job: tuple[Path, int, str, int]) -> None:

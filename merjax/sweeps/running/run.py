@@ -12,7 +12,7 @@ from rich.console import Console
 
 from merjax.config import Config, trained_settings
 from merjax.methods.registry import method_of
-from merjax.stores.kept_motion import Needed, keep_motion
+from merjax.stores.kept_motion import Needed, keep_motion, lacking
 from merjax.stores.motion_store import open_motion_store
 from merjax.sweeps.folder import (
     is_finished,
@@ -166,11 +166,10 @@ def keep_needed(folder: Path, plan: Plan, console: Console) -> None:
             data = spotting_data_of(trial.config.data)
             needed.setdefault(data.store.path, set()).update(method.needed(data, trial.config))
     for path, own in needed.items():
-        with (
-            at_work("measuring motion for spotters in", path),
-            counted("measuring motion for spotters", console) as progress,
-        ):
-            keep_motion(open_motion_store(path), own, len(cores()), progress)
+        store = open_motion_store(path)
+        if left := lacking(store, own):
+            with at_work("measuring motion in", path), counted("measuring motion for spotters", console) as progress:
+                keep_motion(store, left, len(cores()), progress)
 
 
 def _searched(
