@@ -207,10 +207,10 @@ class Entry:
     def tested(self) -> frozenset[tuple[Any, ...]]:
         """The tested clips with their folds and labels: database, subject, clip, fold, label; of spotters, the tested videos
         with their true intervals."""
-        own, told = self.predictions, ("label",)
+        own = self.predictions
+        columns = ["database", "subject", "clip", "fold", "label"]
         if self.task.spots:
-            own, told = own[own["row"] != "found"], ("row", "kind", "onset", "offset")
-        columns = ("database", "subject", "clip", "fold", *told)
+            own, columns = own[own["row"] != "found"], [*columns[:-1], "row", "kind", "onset", "offset"]
         return frozenset(zip(*(own[name].tolist() for name in columns), strict=True))
 
     @cached_property

@@ -6,12 +6,16 @@ import functools
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import MISSING, Field, field, fields, is_dataclass, replace
-from typing import Any, Literal, NamedTuple, TypeVar, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar, get_args, get_origin, get_type_hints
 
 from merjax.system import values
 from merjax.system.errors import MerjaxError, meant
 
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
 Shape = TypeVar("Shape")
+Record = TypeVar("Record", bound="DataclassInstance")
 Layer = str | Mapping[str, Any]  # "key.sub=value", or a mapping with nested or dotted keys
 
 
@@ -226,7 +230,7 @@ def identity(config: Any, keys: Iterable[str]) -> dict[str, Any]:
     return {key: settings[key] for key in sorted(keys) if key not in before or settings[key] != before[key]}
 
 
-def with_only(config: Shape, keys: Iterable[str]) -> Shape:
+def with_only(config: Record, keys: Iterable[str]) -> Record:
     """The config with its own values of these settings, and the default of every other."""
     made, settings = type(config)(), flatten(config)
     for key in keys:

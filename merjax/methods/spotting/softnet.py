@@ -38,6 +38,7 @@ from merjax.methods.spotting.trained import refuse as refuse
 from merjax.methods.stage_identity import Job, drawn, make_job
 from merjax.nn.softnet import SIDE, SOFTNet
 from merjax.protocols.tasks import SPOTTING
+from merjax.stores.kept_motion import Needed
 from merjax.stores.motion_store import MotionStore
 from merjax.system.videos import frames
 from merjax.training.selection import extra_snapshots, with_snapshots
