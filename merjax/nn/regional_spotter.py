@@ -1,7 +1,5 @@
 """A spotter of our own, after the paper's idea: each region's motion by itself first, then all regions together."""
 
-import functools
-
 import jax.numpy as jnp
 from flax import linen as nn
 from jaxtyping import Array, Float, PRNGKeyArray
@@ -20,21 +18,38 @@ _WIDTH = 5  # places
 CONTEXT = (_WIDTH // 2) * sum(_SPREAD) + _WIDTH // 2  # frames on either side that have a part in a frame's scores
 
 
-class RegionMotion(nn.Module):
-    """One region's motion over time: convolutions of 5 frames that lie 1, 2, 4, 8 and 16 apart, added to what came before.
+class OverTime(nn.Module):
+    """A convolution of `width` frames that lie `spread` apart, as one matrix product: XLA's own are slow in loops on a CPU, and
+    where every run and region has a kernel of its own. It keeps the length; beyond the ends are zeros.
 
     He's weights, zero biases.
     """
 
     units: int
+    width: int = 1
+    spread: int = 1
 
     @nn.compact
     def __call__(self, x_BxTxC: Float[Array, "B T C"]) -> Float[Array, "B T units"]:
-        convolution = functools.partial(nn.Conv, self.units, kernel_init=nn.initializers.he_normal())
-        y_BxTxD = convolution((1,), name="in")(x_BxTxC)
+        _, length, channels = x_BxTxC.shape
+        kernel = self.param("kernel", nn.initializers.he_normal(), (self.width, channels, self.units))
+        bias = self.param("bias", nn.initializers.zeros, (self.units,))
+        edge = self.width // 2 * self.spread
+        padded = jnp.pad(x_BxTxC, ((0, 0), (edge, edge), (0, 0)))
+        taps = [padded[:, i * self.spread : i * self.spread + length] for i in range(self.width)]
+        return jnp.concatenate(taps, -1) @ kernel.reshape(-1, self.units) + bias
+
+
+class RegionMotion(nn.Module):
+    """One region's motion over time: convolutions of 5 frames that lie 1, 2, 4, 8 and 16 apart, added to what came before."""
+
+    units: int
+
+    @nn.compact
+    def __call__(self, x_BxTxC: Float[Array, "B T C"]) -> Float[Array, "B T units"]:
+        y_BxTxD = OverTime(self.units, name="in")(x_BxTxC)
         for spread in _SPREAD:
-            further = convolution((_WIDTH,), kernel_dilation=(spread,), name=f"spread{spread}")(nn.relu(y_BxTxD))
-            y_BxTxD = y_BxTxD + further
+            y_BxTxD = y_BxTxD + OverTime(self.units, _WIDTH, spread, name=f"spread{spread}")(nn.relu(y_BxTxD))
         return nn.relu(y_BxTxD)
 
 
@@ -61,8 +76,8 @@ class RegionalSpotter(nn.Module):
         regions = nn.vmap(RegionMotion, in_axes=2, out_axes=2, variable_axes={"params": 0}, split_rngs={"params": True})
         y_BxTxRxD = regions(self.units, name="regions")(motion_BxTxRxC)
         y_BxTxD = dropout_at(0, y_BxTxRxD.reshape(*y_BxTxRxD.shape[:2], -1), dropout_rate, key)
-        y_BxTxD = nn.relu(nn.Dense(32, kernel_init=nn.initializers.he_normal(), name="together")(y_BxTxD))
-        return nn.Conv(len(SCORES), (_WIDTH,), name="scores")(y_BxTxD)
+        y_BxTxD = nn.relu(OverTime(32, name="together")(y_BxTxD))
+        return OverTime(len(SCORES), _WIDTH, name="scores")(y_BxTxD)
 
 
 def motion_channels(motion_BxTxRx2: Float[Array, "B T R 2"]) -> Float[Array, "B T R 3"]:

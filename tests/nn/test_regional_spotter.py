@@ -36,7 +36,7 @@ def in_numpy(x_TxRxC):
         for spread in (1, 2, 4, 8, 16):
             y = y + dilated(np.maximum(y, 0), own[f"spread{spread}"], spread)
         of_regions.append(np.maximum(y, 0))
-    together = np.maximum(np.concatenate(of_regions, 1) @ PARAMS["together"]["kernel"] + PARAMS["together"]["bias"], 0)
+    together = np.maximum(dilated(np.concatenate(of_regions, 1), PARAMS["together"]), 0)
     return dilated(together, PARAMS["scores"])
 
 
