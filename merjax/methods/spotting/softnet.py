@@ -73,7 +73,9 @@ def jobs(data: SpottingData, specs: Sequence[RunId]) -> Jobs[Found]:
     def peaks(p: int, moment: int, v: int, kind: str) -> list[Spot]:
         windows, score_PxLxS = scores[kind]
         own = windows.video_S == v
-        spots = spots_of_scores(score_PxLxS[p, moment, own], windows.k_N[v], data.videos[v].n_frames, kind)
+        score_S, usable_S = score_PxLxS[p, moment, own].astype(float), windows.usable_S[own]
+        score_S[~usable_S] = score_S[usable_S].min(initial=0)
+        spots = spots_of_scores(score_S, windows.k_N[v], data.videos[v].n_frames, kind)
         return whole(spots, usable_frames(data.videos[v]))
 
     def find(p: int, moment: int, setting: int, v: int, kind: str) -> list[Spot]:

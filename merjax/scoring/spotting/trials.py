@@ -59,10 +59,11 @@ class Counts(NamedTuple):
 
 
 def spotted_of(predictions: pd.DataFrame) -> Spotted:
-    """The found and true intervals of one seed of an entry; see `merjax.sweeps.folder.read_predictions`."""
+    """The found and true intervals of one seed of an entry, its videos by their names; see
+    `merjax.sweeps.folder.read_predictions`."""
     named = predictions.rename(columns={"clip": "video"})
     rows = {row: named[named["row"] == row].reset_index(drop=True) for row in ("video", "true", "found")}
-    videos = rows["video"].assign(frames=rows["video"]["offset"] + 1)[[*VIDEO, "frames"]]
+    videos = rows["video"].assign(frames=rows["video"]["offset"] + 1).sort_values(VIDEO)[[*VIDEO, "frames"]]
     return put_together(
         rows["found"], rows["true"], videos, ("found intervals", "true intervals", "the held-out videos")
     )
