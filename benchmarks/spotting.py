@@ -29,10 +29,10 @@ class Permuted(MotionStore):
 
     seed: int = 0
 
-    def windows(self, video: StoredVideo) -> list:
+    def windows(self, video: StoredVideo, *, from_rest: bool = False) -> list:
         rng = np.random.default_rng(self.seed)
         permuted = []
-        for window in super().windows(video):
+        for window in super().windows(video, from_rest=from_rest):
             order = rng.permutation(len(window.motion["brow"][0]))
             permuted.append(
                 window._replace(

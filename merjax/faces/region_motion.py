@@ -18,7 +18,8 @@ class Window(NamedTuple):
     Attributes:
         first: the number of its first frame, to which motion is measured, counted from 0.
         motion: for each part of the face ("brow", "mouth", "nose"), how far places of it have moved from the first frame,
-            without the head's motion, in px where the inner eye corners are 64 px apart.
+            without the head's motion, in px where the inner eye corners are 64 px apart; and how far down each upper lid has
+            moved ("lid"), where that is known.
     """
 
     first: int
@@ -29,7 +30,7 @@ class MeasuredPlace(NamedTuple):
     """A place of the face at which motion is measured.
 
     Attributes:
-        part: "brow", "mouth" or "nose".
+        part: "brow", "mouth", "nose" or "lid".
         landmarks: the points around which it lies: one, or all that it spans.
     """
 
@@ -38,13 +39,22 @@ class MeasuredPlace(NamedTuple):
 
 
 # The 16 places of OF-FD's code (shengjianda/micro-expression-spot): points of each brow and the whole brow, points of the mouth
-# and the whole mouth, the sides of the nose.
+# and the whole mouth, the sides of the nose. And the upper lids, which tell a blink from a motion of the brows.
 PLACES = (
     *(MeasuredPlace("brow", points) for points in ((20,), (19,), (18,), tuple(range(17, 22)))),
     *(MeasuredPlace("brow", points) for points in ((23,), (24,), (25,), tuple(range(22, 27)))),
     *(MeasuredPlace("mouth", points) for points in ((48,), (54,), (51,), (57,), (62,), tuple(range(48, 67)))),
     *(MeasuredPlace("nose", points) for points in ((31,), (35,))),
+    *(MeasuredPlace("lid", points) for points in ((37, 38), (43, 44))),
 )
+LIDS = [n for n, place in enumerate(PLACES) if place.part == "lid"]
+
+
+def lengths(moved_TxSx2: Float[np.ndarray, "T S 2"]) -> Float[np.ndarray, "T S"]:
+    """How far places have moved; of the lids, how far down."""
+    signals_TxS = np.linalg.norm(moved_TxSx2, axis=2)
+    signals_TxS[:, LIDS] = moved_TxSx2[:, LIDS, 1]
+    return signals_TxS
 
 
 def by_part(signals_TxS: Float[np.ndarray, "T S"]) -> dict[str, list[Float[np.ndarray, "T"]]]:
@@ -58,9 +68,10 @@ def by_part(signals_TxS: Float[np.ndarray, "T S"]) -> dict[str, list[Float[np.nd
 _HALF = 10  # px of a crop of 256 around a landmark, as in OF-FD's code
 _LARGEST = {
     1: 0.2,
+    2: 0.2,
     5: 0.25,
     19: 0.3,
-}  # by the number of landmarks, the share of a place's vectors, the longest, that count
+}  # by a place's landmarks, the share of its vectors, the longest, that count
 
 Slices = tuple[slice, slice]
 
@@ -86,12 +97,17 @@ def parts_of(points: Points, part: Slices) -> Parts:
         box = boxes[region.name]
         half = np.array([region.width, region.height]) * box.unit / 2
         regions.append(_within(np.array([box.x, box.y]) - half, np.array([box.x, box.y]) + half, part))
-    places = [_around(points[list(place.landmarks)], part) for place in PLACES]
+    places = [_around(points[list(place.landmarks)], part, _below(place)) for place in PLACES]
     return Parts(tuple(places), tuple(regions), _around(points[29:31], part))
 
 
-def _around(points: Float[np.ndarray, "N 2"], part: Slices) -> Slices:
-    return _within(points.min(0) - _HALF, points.max(0) + _HALF, part)
+def _below(place: MeasuredPlace) -> int:
+    """By how many pixels a place reaches below its landmarks: below a whole brow, blinks move the skin."""
+    return 0 if place.part == "brow" and len(place.landmarks) > 1 else _HALF
+
+
+def _around(points: Float[np.ndarray, "N 2"], part: Slices, below: int = _HALF) -> Slices:
+    return _within(points.min(0) - _HALF, points.max(0) + [_HALF, below], part)
 
 
 def _within(low: np.ndarray, high: np.ndarray, part: Slices) -> Slices:
@@ -113,7 +129,7 @@ class Measured(NamedTuple):
         nose: mean vector of the nose's tip.
     """
 
-    places: Float[np.ndarray, "16 2"]
+    places: Float[np.ndarray, "18 2"]
     regions: Float[np.ndarray, "6 2"]
     nose: Float[np.ndarray, "2"]
 

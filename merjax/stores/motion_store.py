@@ -4,9 +4,10 @@ A store is a folder with `motion.json`, which is written last, and a folder `vid
 
 - `regions.npy`: `frames x 6 x 2`, float32, the motion of the six regions since the last frame after a gap, or since the first
   (see `MotionStore.motion`); 0 where there is no usable face;
-- `windows.npy`: `windows x 2`, int32, the first frame and the length of each window; `signals.npy`: a row of 16 values per
-  frame of each window, float32, one window after the other (see `merjax.faces.region_motion.PLACES`); `points.npy`: `windows x
-  68 x 2`, float32, the landmarks on each window's first frame in pixels of the crop;
+- `windows.npy`: `windows x 2`, int32, the first frame and the length of each window; `signals.npy`: for each frame of each
+  window, one window after the other, how 18 places have moved since the window's first frame, vectors (x, y) of float32 (see
+  `merjax.faces.region_motion.PLACES`); `points.npy`: `windows x 68 x 2`, float32, the landmarks on each window's first frame in
+  pixels of the crop;
 - `crops.npy`: `frames x 128 x 128`, uint8, the face without the head's motion; 0 where there is no usable face;
 - `numbers.npy`: int32, the number of each stored frame in the video itself;
 - `flow_K.npy` and `difference_K.npy`, which are computed when they are first asked for.
@@ -26,7 +27,7 @@ from jaxtyping import Float, Float32, UInt8
 from merjax.datasets.long_videos import TrueInterval
 from merjax.faces.flow import dense_flow
 from merjax.faces.main_direction import main_difference
-from merjax.faces.region_motion import PLACES, Window, by_part
+from merjax.faces.region_motion import PLACES, Window, by_part, lengths
 from merjax.faces.softnet_pictures import SHAPE, softnet_picture
 from merjax.stores.arrays import Form, memory_map
 from merjax.stores.writing import write_array
@@ -43,7 +44,7 @@ SIDE = 128  # px of a crop; the inner eye corners are a quarter of it apart
 FORMS: Mapping[str, Form] = {
     "regions": ((None, 6, 2), "<f4"),
     "windows": ((None, 2), "<i4"),
-    "signals": ((None, len(PLACES)), "<f4"),
+    "signals": ((None, len(PLACES), 2), "<f4"),
     "points": ((None, 68, 2), "<f4"),
     "crops": ((None, SIDE, SIDE), "|u1"),
     "numbers": ((None,), "<i4"),
@@ -122,11 +123,20 @@ class MotionStore:
         """The statement of synthetic data about itself; empty for real videos."""
         return self.meta["statement"]
 
-    def windows(self, video: StoredVideo) -> list[Window]:
-        """The windows of a video, as `merjax.methods.spotting.valleys.spot_valleys` takes them; none lies across a gap."""
-        signals_RxS, first_row, windows = self.array(video, "signals"), 0, []
+    def windows(self, video: StoredVideo, *, from_rest: bool = False) -> list[Window]:
+        """The windows of a video, as `merjax.methods.spotting.valleys.spot_valleys` takes them; none lies across a gap.
+
+        Args:
+            video: the video.
+            from_rest: motion is measured from where each place is in the middle of its positions in the window, and not from
+                the window's first frame, which may fall into a blink or a syllable.
+        """
+        moved_RxSx2, first_row, windows = self.array(video, "signals"), 0, []
         for first, length in self.array(video, "windows").tolist():
-            windows.append(Window(first, by_part(np.asarray(signals_RxS[first_row : first_row + length], float))))
+            own_TxSx2 = np.asarray(moved_RxSx2[first_row : first_row + length], float)
+            if from_rest:
+                own_TxSx2 = own_TxSx2 - np.median(own_TxSx2, axis=0)
+            windows.append(Window(first, by_part(lengths(own_TxSx2))))
             first_row += length
         return windows
 

@@ -142,7 +142,7 @@ def _arrays(stretches: Sequence[SeenStretch], n_frames: int, block: int) -> dict
         for n, start in enumerate(window_starts(len(seen), block)):
             own = summed.places[start : start + 2 * block]
             windows.append((first + start, len(own)))
-            signals.append(np.linalg.norm(own - own[0], axis=2))
+            signals.append(own - own[0])
             points.append(landmarks[n] * (SIDE / 256))
     return {
         "regions": regions_TxRx2,

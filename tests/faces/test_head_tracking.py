@@ -79,6 +79,8 @@ def test_motion_of_a_part_is_found_in_that_part_beside_the_heads():
     found = first.followed(cut_crop(after, placement))
     own = measured(found.flow, found.head, parts_of(first.points, PART), PART)
     for place, vector in zip(PLACES, own.places, strict=True):
+        if place.part == "lid":  # close below what moves
+            continue
         expected = [0, -2.5 / unit] if place.part == "brow" else [0, 0]
         np.testing.assert_allclose(vector, expected, atol=0.5 if place.part == "brow" else 0.35)
 

@@ -11,7 +11,6 @@ from merjax.datasets.long_videos import LongVideo, TrueInterval
 from merjax.stores import motion_preparation
 from merjax.stores.motion_preparation import prepare_motion_store
 from merjax.stores.motion_writing import video_folder
-from merjax.stores.video_motion import window_starts
 from merjax.system.errors import MerjaxError
 
 BLANK = np.full(SIZE, 128, np.uint8)
@@ -178,13 +177,3 @@ def test_pictures_for_choosing_a_face_are_spread_over_the_video(tmp_path):
     pictures = [np.full((4, 4), n, np.uint8) for n in range(17)]
     some = motion_preparation._some_pictures(video(written(tmp_path / "video", pictures)))
     assert [int(picture[0, 0]) for picture in some] == list(range(0, 17, 2))
-
-
-@pytest.mark.parametrize(
-    ("frames", "starts"), [(1, [0]), (20, [0]), (21, [0, 10]), (31, [0, 10, 20]), (45, [0, 10, 20, 30])]
-)
-def test_windows_overlap_by_half_and_reach_the_end(frames, starts):
-    """Of two blocks of 10 frames; each begins where there are landmarks."""
-    assert list(window_starts(frames, 10)) == starts
-    assert starts[-1] + 20 >= frames
-    assert all(start == 0 or start + 10 < frames for start in starts)

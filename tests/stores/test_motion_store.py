@@ -42,17 +42,21 @@ def test_motion_is_that_since_an_earlier_frame_of_the_same_stretch(store, second
     assert np.abs(expected).max() > 0
 
 
-def test_windows_hold_the_signals_by_part_and_none_lies_across_a_gap(store):
+@pytest.mark.parametrize("from_rest", [False, True])
+def test_windows_hold_motion_by_part_and_none_lies_across_a_gap(store, from_rest):
     video, row = store.videos[0], 0
-    signals = np.load(store.path / video.folder / "signals.npy")
-    for window in store.windows(video):
+    moved = np.load(store.path / video.folder / "signals.npy").astype(float)
+    for window in store.windows(video, from_rest=from_rest):
         length = len(window.motion["brow"][0])
         assert not any(window.first <= last and first < window.first + length for first, last in GAPS)
-        order = [signal for part in ("brow", "mouth", "nose") for signal in window.motion[part]]
-        np.testing.assert_allclose(np.array(order).T, signals[row : row + length])
+        own = moved[row : row + length]
+        own = own - np.median(own, axis=0) if from_rest else own
+        for place, signal in enumerate(s for part in ("brow", "mouth", "nose") for s in window.motion[part]):
+            np.testing.assert_allclose(signal, np.hypot(own[:, place, 0], own[:, place, 1]))
+        np.testing.assert_allclose(np.transpose(window.motion["lid"]), own[:, 16:, 1])
         row += length
-    assert row == len(signals) == 90 - 6
-    assert [place.part for place in PLACES] == ["brow"] * 8 + ["mouth"] * 6 + ["nose"] * 2
+    assert row == len(moved) == 90 - 6
+    assert [place.part for place in PLACES] == ["brow"] * 8 + ["mouth"] * 6 + ["nose"] * 2 + ["lid"] * 2
 
 
 def test_pictures_of_flow_are_computed_once_and_are_0_where_a_gap_is_between(store, monkeypatch):

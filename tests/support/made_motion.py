@@ -73,14 +73,15 @@ def _arrays(rng, video: StoredVideo) -> dict[str, np.ndarray]:
     T, strength_T = video.n_frames, _strength(video)
     regions_TxRx2 = rng.normal(0, 0.05, (T, 6, 2))
     regions_TxRx2[:, [0, 1, 5], 1] += 3 * strength_T[:, None]  # brows and mouth
-    signals_TxS = 3 * strength_T[:, None] + np.abs(rng.normal(0, 0.1, (T, len(PLACES))))
+    moved_TxSx2 = rng.normal(0, 0.1, (T, len(PLACES), 2))
+    moved_TxSx2[:, :-2, 1] += 3 * strength_T[:, None]  # all but the lids, straight down
     for first, last in video.gaps:
-        regions_TxRx2[first : last + 1], signals_TxS[first : last + 1] = 0, 0
+        regions_TxRx2[first : last + 1], moved_TxSx2[first : last + 1] = 0, 0
     windows = between(video.gaps, T)
     return {
         "regions": regions_TxRx2,
         "windows": np.array([(first, last - first + 1) for first, last in windows]),
-        "signals": np.concatenate([signals_TxS[first : last + 1] for first, last in windows]),
+        "signals": np.concatenate([moved_TxSx2[first : last + 1] for first, last in windows]),
         "points": np.tile(_points(), (len(windows), 1, 1)),
         "crops": _crops(rng, strength_T),
         "numbers": np.arange(T),

@@ -23,7 +23,7 @@ _MOVING = [n for n, region in enumerate(REGIONS) if region.name in ("eye_right",
 
 
 def valleys(store: MotionStore, video: StoredVideo, share: float = 0.0) -> tuple[Spot, ...]:
-    """Rises of motion against the first frame of a window; see `merjax.methods.spotting.valleys`.
+    """Rises of motion over the face at rest in a window; see `merjax.methods.spotting.valleys`, and `VALLEYS` there.
 
     The share is a factor on all thresholds of motion.
     """
@@ -34,7 +34,7 @@ def valleys(store: MotionStore, video: StoredVideo, share: float = 0.0) -> tuple
         rise={part: rise * factor for part, rise in VALLEYS.rise.items()},
         trend_rise=VALLEYS.trend_rise * factor,
     )
-    return spot_valleys(store.windows(video), video.fps, rule)
+    return spot_valleys(store.windows(video, from_rest=True), video.fps, rule)
 
 
 def peaks(store: MotionStore, video: StoredVideo, share: float = 0.0) -> tuple[Spot, ...]:

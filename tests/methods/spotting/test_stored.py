@@ -14,7 +14,9 @@ GAPS = ((100, 104), (180, 199))
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory):
-    return make_motion_store(tmp_path_factory.mktemp("made") / "store", subjects=2, kinds=("macro", "macro"))
+    """One expression before a gap and one after it."""
+    path = tmp_path_factory.mktemp("made") / "store"
+    return make_motion_store(path, subjects=2, kinds=("macro", "macro"), gaps=((146, 152),))
 
 
 @pytest.fixture(scope="module")

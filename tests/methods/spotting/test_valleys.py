@@ -9,7 +9,7 @@ from support.plain_spotters import bump, plain_rises
 
 from merjax.faces.region_motion import Window
 from merjax.methods.spotting.signals import Spot, low_pass, without_trend
-from merjax.methods.spotting.valleys import ValleyRule, merged, spot_rises, spot_valleys
+from merjax.methods.spotting.valleys import ValleyRule, merged, spot_rises, spot_valleys, without_trains
 
 RULE = ValleyRule()
 
@@ -48,6 +48,7 @@ def test_parts_of_the_face_have_thresholds_of_their_own():
     motion_T = bump(300, 100, 130, 2.05)
     found = {part: bool(spot_valleys([Window(0, {part: [motion_T]})], 30)) for part in RULE.rise}
     assert found == {"brow": True, "mouth": True, "nose": False}
+    assert spot_valleys([Window(0, {"lid": [4 * motion_T]})], 30) == ()  # a blink
 
 
 def test_two_movements_with_a_valley_between_them_are_two_intervals():
@@ -102,14 +103,24 @@ def test_too_short_and_too_long_intervals_are_dropped():
     assert spot_valleys([Window(0, {"brow": [long]})], 30, ValleyRule(longest=1.0)) == ()
 
 
-def test_motion_that_rises_and_falls_again_and_again_as_in_speech_is_dropped():
+def test_trains_of_peaks_as_in_speech_are_no_expressions():
     speech = sum(bump(300, 100 + 10 * n, 110 + 10 * n, 4.0) for n in range(5))  # three a second
     alone, twice = bump(300, 100, 110, 4.0), bump(300, 100, 110, 4.0) + bump(300, 115, 125, 4.0)
-    rule = ValleyRule(shortest=0.1)
-    for motion_T, published, left in ((speech, True, False), (alone, True, True), (twice, True, True)):
+    published = ValleyRule(shortest=0.1)
+    rule = replace(published, train=3)
+    for motion_T, left in ((speech, False), (alone, True), (twice, True)):
         window = [Window(0, {"mouth": [motion_T]})]
-        assert bool(spot_valleys(window, 30, rule)) == published
-        assert bool(spot_valleys(window, 30, replace(rule, swings=2.5))) == left
-    after_speech = speech + bump(300, 200, 215, 4.0)
-    (spot,) = spot_valleys([Window(0, {"mouth": [after_speech]})], 30, replace(rule, swings=2.5))
+        assert spot_valleys(window, 30, published)
+        assert bool(spot_valleys(window, 30, rule)) == left
+    (spot,) = spot_valleys([Window(0, {"mouth": [speech + bump(300, 200, 215, 4.0)]})], 30, rule)
     assert iou((spot.onset, spot.offset), (200, 215)) > 0.5
+
+
+@pytest.mark.parametrize("fps", [30, 200])
+def test_a_straight_line_takes_the_place_of_a_train_and_nothing_else_changes(fps):
+    frames, period = 10 * fps, 0.3 * fps
+    speech = sum(bump(frames, 3 * fps + n * period, 3 * fps + (n + 1) * period, 3.0) for n in range(4))
+    rest = bump(frames, 6 * fps, 8 * fps, 5.0) + 0.4
+    straight = without_trains(speech + rest, fps, ValleyRule(train=3))
+    np.testing.assert_allclose(straight, rest, atol=0.02)
+    np.testing.assert_array_equal(without_trains(speech + rest, fps, ValleyRule(train=5)), speech + rest)
