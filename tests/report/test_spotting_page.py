@@ -4,18 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from support.fake_runs import write_fake_run
-from support.made_motion import make_motion_store
+from support.spotted_run import all_and_one_false, nothing, write_spotted_run
 
 import merjax
 from merjax.faces.regions import REGIONS
-from merjax.methods.runs import RunId
-from merjax.methods.spotting.found import Found, tested_videos
-from merjax.methods.spotting.signals import Spot
 from merjax.report.spotting_causes import Signals, likely_cause
-from merjax.sweeps.chunks import Chunk
-from merjax.sweeps.folder import open_folder, write_chunk
-from merjax.sweeps.plan import make_plan, open_data
-from merjax.sweeps.sweep_file import make_sweep
 from merjax.system.errors import MerjaxError
 
 NAMES = [region.name for region in REGIONS]
@@ -23,31 +16,8 @@ NAMES = [region.name for region in REGIONS]
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """Three folds of two trials: one finds all that is true and one false interval a video, the other nothing."""
-    top = tmp_path_factory.mktemp("run")
-    store = make_motion_store(top / "store", subjects=3, videos=2)
-    base = {"data": {"store": str(store.path)}, "selection": {"rules": ["fixed", "oracle"]}, "engine": {"chunk": 3}}
-    sweep = make_sweep({"base": base, "trials": {"all": {"method": "peaks"}, "none": {"method": "mdmd"}}}, "made")
-    plan = open_folder(top / "run", make_plan(sweep, 1))
-    for chunk in plan.chunks:
-        write_chunk(top / "run", chunk, _predictions(plan, chunk), pd.DataFrame(columns=["trial", "stage", "step"]))
-    return top / "run"
-
-
-def _predictions(plan, chunk: Chunk) -> pd.DataFrame:
-    tables = []
-    for trial, fold in chunk.runs:
-        config, name = plan.trials[trial].config, plan.trials[trial].name
-        data = open_data(config, 0)
-
-        def find(p, moment, setting, v, kind, data=data, name=name):
-            true = [Spot(t.onset, t.offset, t.apex, kind, 0.9) for t in data.videos[v].truth if t.kind == kind]
-            return [*true, Spot(0, 9, 5, kind, 0.4)] if name == "all" else []
-
-        found = Found(find, (0.5,), {kind: np.array([7]) for kind in ("micro", "macro")}, {})
-        for _, table in tested_videos(data, None, RunId(config, 0, fold), 0, found, None):
-            tables.append(table.assign(trial=name, seed=0))
-    return pd.concat(tables, ignore_index=True)
+    """One trial finds all that is true and a false interval of each kind in each video, the other nothing."""
+    return write_spotted_run(tmp_path_factory.mktemp("run"), {"all": all_and_one_false, "none": nothing})
 
 
 def test_the_page_shows_scores_differences_strips_and_false_intervals(folder, tmp_path):
