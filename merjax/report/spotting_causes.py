@@ -14,7 +14,7 @@ _NOSE, _MOUTH = _NAMES.index("nose"), _NAMES.index("mouth")
 _REST = [n for n in range(len(_NAMES)) if n not in (*_EYES, _NOSE, _MOUTH)]
 _LIGHT = 6.0  # gray values by which the face becomes brighter or darker
 _MUCH = 2.0  # times a video's usual value
-_BLINK = 0.5  # seconds: a blink is shorter
+_LID = 2.0  # px by which the upper lids go down in a blink, at least
 
 
 class Signals(NamedTuple):
@@ -24,11 +24,13 @@ class Signals(NamedTuple):
         motion_TxR: how far each region has moved in a tenth of a second, without the head; the nose's with the head; in px
             where the inner eye corners are 64 px apart.
         light_T: the mean gray value of the face.
+        lid_T: how far down the upper lids are, in the same px, against some frame of the seconds around.
         fps: frames per second.
     """
 
     motion_TxR: Float[np.ndarray, "T R"]
     light_T: Float[np.ndarray, "T"]
+    lid_T: Float[np.ndarray, "T"]
     fps: float
 
 
@@ -36,11 +38,15 @@ def signals_of(store: MotionStore, video: StoredVideo) -> Signals:
     """The signals of a stored video."""
     crops = store.array(video, "crops")
     light_T = np.array([float(crop[::4, ::4].mean()) for crop in crops])
-    return Signals(np.linalg.norm(store.motion(video), axis=2).astype(float), light_T, video.fps)
+    lid_T = np.zeros(len(crops))
+    for first, motion in store.windows(video):
+        lids_LxT = np.array(motion["lid"])
+        lid_T[first : first + lids_LxT.shape[1]] = lids_LxT.mean(0)
+    return Signals(np.linalg.norm(store.motion(video), axis=2).astype(float), light_T, lid_T, video.fps)
 
 
 def likely_cause(signals: Signals, onset: int, offset: int) -> str:
-    """What stands out between two stored frames: the light, the head, the eyes alone or the mouth alone; "" if nothing does."""
+    """What stands out between two stored frames: light, head, lids, the eyes alone or the mouth alone; "" if nothing does."""
     within = slice(onset, offset + 1)
     around = slice(max(0, onset - (offset - onset)), offset + 1)
     if np.ptp(signals.light_T[around]) > max(_LIGHT, _MUCH * _usual_change(signals, offset - onset)):
@@ -50,9 +56,10 @@ def likely_cause(signals: Signals, onset: int, offset: int) -> str:
     if times_R[_NOSE] > _MUCH * max(times_R[_EYES + [_MOUTH]].max(), _MUCH):
         return "head motion"
     eyes, mouth, rest = times_R[_EYES].max(), times_R[_MOUTH], times_R[_REST].max()
+    if np.ptp(signals.lid_T[within]) > _LID and eyes > mouth:
+        return "blink"
     if eyes > _MUCH * max(mouth, rest):
-        short = (offset - onset) / signals.fps <= _BLINK
-        return "blink" if short else "gaze or blinks: the eyes alone move"
+        return "gaze: the eyes alone move"
     if mouth > _MUCH * eyes:
         return "speech: the mouth alone moves"
     return "head motion" if times_R[_NOSE] > 2 * _MUCH else ""

@@ -25,7 +25,7 @@ class ShuffledMotion(MotionStore):
         """The store with its motion permuted."""
         return cls(**{f.name: getattr(store, f.name) for f in fields(store)}, seed=seed)
 
-    def windows(self, video: StoredVideo) -> list[Window]:
+    def windows(self, video: StoredVideo, *, from_rest: bool = False) -> list[Window]:
         """Each window's signals in an order of its own."""
         return [
             window._replace(
@@ -34,7 +34,7 @@ class ShuffledMotion(MotionStore):
                     for part, signals in window.motion.items()
                 }
             )
-            for window in super().windows(video)
+            for window in super().windows(video, from_rest=from_rest)
         ]
 
     def motion(self, video: StoredVideo, seconds: float = LAG) -> Float32[np.ndarray, "T R 2"]:

@@ -55,30 +55,32 @@ def test_the_page_is_written_without_the_store_and_says_so(folder, tmp_path):
     assert "all spots best" in page
 
 
-def signals(moving=(), light=0.0, length=12) -> Signals:
-    """Ten seconds of noise; in the middle some regions move, or the light changes."""
+def signals(moving=(), light=0.0, length=12, lid=0.0) -> Signals:
+    """Ten seconds of noise; in the middle some regions move, the light changes, or the lids go down and up."""
     rng = np.random.default_rng(0)
     motion_TxR, light_T = np.abs(rng.normal(0.1, 0.02, (300, 6))), 120 + rng.normal(0, 0.2, 300)
     for name in moving:
         motion_TxR[150 : 150 + length, NAMES.index(name)] = 2.0
     light_T[150:] += light
-    return Signals(motion_TxR, light_T, 30.0)
+    lid_T = np.zeros(300)
+    lid_T[153:156] = lid
+    return Signals(motion_TxR, light_T, lid_T, 30.0)
 
 
 @pytest.mark.parametrize(
-    ("moving", "light", "length", "cause"),
+    ("moving", "light", "length", "lid", "cause"),
     [
-        (("eye_right", "eye_left"), 0, 8, "blink"),
-        (("eye_right", "eye_left"), 0, 40, "gaze or blinks: the eyes alone move"),
-        (("mouth",), 0, 20, "speech: the mouth alone moves"),
-        (("nose",), 0, 20, "head motion"),
-        ((), 20, 20, "light"),
-        (("eye_right", "eye_left", "mouth"), 0, 20, ""),
-        ((), 0, 20, ""),
+        (("eye_right", "eye_left"), 0, 8, 4, "blink"),
+        (("eye_right", "eye_left"), 0, 40, 0, "gaze: the eyes alone move"),
+        (("mouth",), 0, 20, 0, "speech: the mouth alone moves"),
+        (("nose",), 0, 20, 0, "head motion"),
+        ((), 20, 20, 0, "light"),
+        (("eye_right", "eye_left", "mouth"), 0, 20, 0, ""),
+        ((), 0, 20, 0, ""),
     ],
 )
-def test_a_cause_is_what_stands_out_in_the_signals(moving, light, length, cause):
-    assert likely_cause(signals(moving, light, length), 150, 150 + length - 1) == cause
+def test_a_cause_is_what_stands_out_in_the_signals(moving, light, length, lid, cause):
+    assert likely_cause(signals(moving, light, length, lid), 150, 150 + length - 1) == cause
 
 
 def test_sweeps_of_clips_and_of_videos_are_not_reported_together(folder, tmp_path):
