@@ -10,12 +10,12 @@ from merjax.engine import Jobs
 from merjax.methods import flow_networks, local_regions
 from merjax.methods.flow_networks import NETWORKS, network_of
 from merjax.methods.handcrafted import svm as handcrafted
+from merjax.methods.held_out_clips import held_out_clips
 from merjax.methods.runs import Pictures, RunId
 from merjax.methods.spatial_stage import SPATIAL
 from merjax.methods.spotting import regional, softnet, stored, training_free
-from merjax.methods.spotting.found import tested_videos
+from merjax.methods.spotting.found import held_out_videos
 from merjax.methods.stage_identity import Job, StageReads
-from merjax.methods.tested_clips import tested_clips
 from merjax.stores.kept_motion import Needed
 from merjax.system.errors import MerjaxError, meant
 from merjax.training.data import TrainingData
@@ -70,7 +70,7 @@ class Method(NamedTuple):
 def _of(module, *, shared: StageReads | None = None, compiles: bool = True) -> Method:
     return Method(
         jobs=module.jobs,
-        tested=tested_clips,
+        tested=held_out_clips,
         identities=module.identities,
         refuse=module.refuse,
         feature=module.feature,
@@ -85,7 +85,7 @@ def _of(module, *, shared: StageReads | None = None, compiles: bool = True) -> M
 
 def _spotter(module, *, compiles: bool = True) -> Method:
     return _of(module, compiles=compiles)._replace(
-        tested=tested_videos, spots=True, alike=module.alike, needed=module.needed
+        tested=held_out_videos, spots=True, alike=module.alike, needed=module.needed
     )
 
 

@@ -8,7 +8,7 @@ import pandas as pd
 from support.made_motion import make_motion_store
 
 from merjax.methods.runs import RunId
-from merjax.methods.spotting.found import Found, tested_videos
+from merjax.methods.spotting.found import Found, held_out_videos
 from merjax.methods.spotting.signals import Spot
 from merjax.sweeps.folder import open_folder, write_chunk
 from merjax.sweeps.plan import Chunk, Plan, make_plan, open_data
@@ -49,6 +49,6 @@ def _predictions(plan: Plan, chunk: Chunk, finds: Mapping[str, Finds]) -> pd.Dat
             return finds[name](true)
 
         found = Found(find, (0.5,), {kind: np.array([7]) for kind in ("micro", "macro")}, {})
-        for _, table in tested_videos(data, None, RunId(config, 0, fold), 0, found, None):
+        for _, table in held_out_videos(data, None, RunId(config, 0, fold), 0, found, None):
             tables.append(table.assign(trial=name, seed=0))
     return pd.concat(tables, ignore_index=True)

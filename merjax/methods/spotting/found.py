@@ -50,7 +50,7 @@ class Point(NamedTuple):
     setting: int
 
 
-def tested_videos(
+def held_out_videos(
     data: SpottingData, inside: SpottingData | None, spec: RunId, p: int, outer: Found | None, inner: Found | None
 ) -> Iterator[tuple[str, pd.DataFrame]]:
     """By rule of selection, what run p found in the videos that it held out; see `merjax.sweeps.folder.read_predictions`.

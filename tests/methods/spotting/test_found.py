@@ -6,7 +6,7 @@ from support.made_motion import make_motion_store
 
 from merjax.config import make_config
 from merjax.methods.runs import RunId
-from merjax.methods.spotting.found import Found, Point, best_point, tested_videos
+from merjax.methods.spotting.found import Found, Point, best_point, held_out_videos
 from merjax.methods.spotting.signals import Spot
 from merjax.training.spotting_data import spotting_data_of
 
@@ -35,7 +35,7 @@ def rows_of(data, points, inner_points, rules, trained=True, **selection):
     config = make_config({"method": "softnet", "selection": {"rules": rules, "inner": 0.34, **selection}})
     outer, inner = right_at(data, points, trained), right_at(data, inner_points, trained)
     inside = data.held_out_inside(0.34)
-    return {rule: table for rule, table in tested_videos(data, inside, RunId(config, 0, 0), 0, outer, inner)}
+    return {rule: table for rule, table in held_out_videos(data, inside, RunId(config, 0, 0), 0, outer, inner)}
 
 
 def steps_of(table):

@@ -11,7 +11,7 @@ from merjax.training.data import TrainingData
 from merjax.training.selection import chosen_snapshot
 
 
-def tested_clips(
+def held_out_clips(
     data: TrainingData, inside: TrainingData | None, spec: RunId, p: int, outer: Trained | None, inner: Trained | None
 ) -> Iterator[tuple[str, pd.DataFrame]]:
     """By rule of selection, the predictions for the clips that run p held out, and the step of the snapshot that each is from.
