@@ -7,24 +7,14 @@ trial's. The fields of `selection` split groups, since runs that train side by s
 change the training.
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from merjax.system.errors import MerjaxError
 from merjax.system.paths import user_path
-from merjax.system.settings import Layer, Ranges, build, check_ranges, flatten, marked, read_layer
+from merjax.system.settings import Layer, Ranges, added, build, check_ranges, flatten, marked, read_layer, traced
 from merjax.system.values import shown, size_in_bytes
-
-
-def traced(default: Any) -> Any:
-    """A field whose value is data to the compiled programs."""
-    return field(default=default, metadata={"traced": True})
-
-
-def added(default: Any, *, before: Any) -> Any:
-    """A field that a later version added; with the value `before`, all is as before it existed, the randomness too."""
-    return field(default=default, metadata={"before": before})
 
 
 @dataclass(frozen=True)
@@ -155,6 +145,22 @@ class SvmConfig:
 
 
 @dataclass(frozen=True)
+class SpotterConfig:
+    """A spotter in long videos, with the values of SOFTNet's paper; see docs/spotting.md. Untrained ones read `share` alone."""
+
+    share: float = added(0.0, before=0.0)  # how sure an interval must be; 0: the method's own value; "inner" chooses it
+    # whose mean lengths give SOFTNet's window; the paper's "all subjects" knows the tested one, and a trial's name says so
+    window: Literal["training subjects", "all subjects"] = added("training subjects", before="training subjects")
+    epochs: float = added(10.0, before=10.0)  # passes over the training windows, or stretches of video
+    batch: int = added(12, before=12)  # windows, or stretches
+    optimiser: Literal["sgd", "adam"] = added("sgd", before="sgd")  # sgd without momentum
+    learning_rate: float = added(5e-4, before=5e-4, traced=True)
+    dropout: float = added(0.0, before=0.0, traced=True)  # of regional_spotter, on what the regions give
+    kept: float = added(0.5, before=0.5)  # share of SOFTNet's windows without an expression that are trained on
+    varied: bool = added(True, before=True)  # micro-expressions also mirrored, blurred and with noise, for SOFTNet
+
+
+@dataclass(frozen=True)
 class SelectionConfig:
     """After how much of its last stage's budget a run is tested; see `merjax.training.selection`.
 
@@ -202,9 +208,10 @@ class Config:
     temporal: TemporalConfig = field(default_factory=TemporalConfig)
     peer: PeerConfig = field(default_factory=PeerConfig)
     svm: SvmConfig = field(default_factory=SvmConfig)
+    spotter: SpotterConfig = field(default_factory=SpotterConfig)
     # "shuffle" permutes the labels of each fold's training clips: a control that must score at chance; "shuffle everything"
     # those of all clips of each database, once per seed, for both stages, all folds and the scores (docs/audit.md)
-    control: Literal["none", "shuffle", "shuffle everything"] = traced("none")
+    control: Literal["none", "shuffle", "shuffle everything"] = traced("none")  # spotters: motion in time
     selection: SelectionConfig = field(default_factory=SelectionConfig)
     engine: EngineConfig = field(default_factory=EngineConfig)
 
@@ -247,34 +254,27 @@ def program_group(config: Config) -> tuple[tuple[str, Any], ...]:
     return tuple((k, v) for k, v in flatten(config).items() if k not in free and not k.startswith("engine."))
 
 
-def identity(config: Config, keys: Iterable[str]) -> dict[str, Any]:
-    """The values of some settings, by which a config is known for good: in the order of their keys, and without those that
-    are as before the setting existed."""
-    settings, before = flatten(config), marked(Config, "before")
-    return {key: settings[key] for key in sorted(keys) if key not in before or settings[key] != before[key]}
-
-
 def trained_settings() -> tuple[str, ...]:
     """The keys by which trials differ: all but where the store lies, how the engine runs them and when they are tested."""
     aside = ("engine.", "selection.", "data.store")
     return tuple(key for key in flatten(Config()) if not key.startswith(aside))
 
 
-def with_only(config: Config, keys: Iterable[str]) -> Config:
-    """The config with its own values of these settings, and the default of every other."""
-    made, settings = Config(), flatten(config)
-    for key in keys:
-        section, _, name = key.rpartition(".")
-        own = {name: settings[key]}
-        made = replace(made, **({section: replace(getattr(made, section), **own)} if section else own))
-    return made
-
-
 RULES = ("fixed", "inner", "oracle")
 _RANGES = Ranges(
     positive=("epochs", "batch", "units", "learning_rate", "epsilon", "cost", "steps_per_call", "looks")
-    + ("maps", "pool", "dim", "repeats"),
-    not_negative=("gamma", "weight_decay", "halve_every", "chunk", "workers", "checkpoint_minutes", "length", "l1"),
+    + ("maps", "pool", "dim", "repeats", "kept"),
+    not_negative=(
+        "gamma",
+        "weight_decay",
+        "share",
+        "halve_every",
+        "chunk",
+        "workers",
+        "checkpoint_minutes",
+        "length",
+        "l1",
+    ),
     share=("dropout", "fall", "dropout_lstm", "dropout_fc", "beta1", "beta2", "label_smoothing"),
 )
 

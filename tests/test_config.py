@@ -3,10 +3,10 @@
 import pytest
 from support.places import CHECKOUT
 
-from merjax.config import Config, identity, make_config, program_group, traced_keys, trained_settings
+from merjax.config import Config, make_config, program_group, traced_keys, trained_settings
 from merjax.sweeps.sweep_file import read_sweep
 from merjax.system.errors import MerjaxError
-from merjax.system.settings import flatten
+from merjax.system.settings import flatten, identity
 
 
 def test_layers_override_each_other_nested_or_dotted():

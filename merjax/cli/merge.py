@@ -47,9 +47,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     from merjax.sweeps.running.run import merge_sweep
     from merjax.sweeps.sweep_file import read_sweep
 
-    refuse_unknown(asked.sort)
     with at_work("reading the sweep file", asked.file):
         sweep = read_sweep(asked.file, settings, asked.scale)
+    refuse_unknown(asked.sort, sweep.trials)
     result = merge_sweep(sweep, folders, asked.out or Path("runs") / sweep.name)
     if result.missing:
         scale = ["--scale", asked.scale] if asked.scale != "full" else []

@@ -46,13 +46,16 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     if asked.live:
         _follow(asked)
-    from merjax.report.files import sections_of, write_logs, write_report
+    from merjax.report.files import are_spotters, sections_of, write_logs, write_report
     from merjax.sweeps.result import open_sweeps
 
     named = ", ".join(map(str, asked.runs))
     with at_work("reading", named):
         runs = open_sweeps(asked.runs)
         refuse_unwritable(asked.out or runs[0].folder / "report")
+        if are_spotters(runs):
+            _report_spotters(runs, asked)
+            return
         sections = sections_of(runs, asked.base)
     with at_work("writing the report of", named):
         page = write_report(asked.out, runs, sections, crops=not asked.no_crops)
@@ -62,6 +65,24 @@ def main(argv: Sequence[str] | None = None) -> None:
     if logs:
         say(console, f"{len(logs)} logs in the organisers' format: {logs[0].parent}")
     say(console, f"page: {page}; Markdown, CSV, latex/ and figures/ beside it in {page.parent}")
+
+
+def _report_spotters(runs: "Sequence[SweepResult]", asked: argparse.Namespace) -> None:
+    """Write the page of spotters, and print its tables."""
+    from merjax.report.spotting_page import SpotterReport, write_spotter_report
+    from merjax.report.tables import print_table
+
+    if asked.log_megc:
+        raise MerjaxError(
+            "--log-megc writes logs of clips; `merjax rescore --intervals` writes one of spotted intervals"
+        )
+    report = SpotterReport(runs, asked.base)
+    page, console = write_spotter_report(asked.out, report, crops=not asked.no_crops), wide_console()
+    for run in runs:
+        say(console, run.missing_sentence, "bold yellow")
+    for table in report.tables:
+        print_table(table, console)
+    say(console, f"page: {page}; Markdown and CSV files beside it in {page.parent}")
 
 
 def _follow(asked: argparse.Namespace) -> None:

@@ -7,6 +7,7 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
+from merjax.methods.registry import method_of
 from merjax.protocols import scheme_named
 from merjax.report.names import readable, short_keys
 from merjax.report.settings import varying
@@ -14,8 +15,10 @@ from merjax.scoring.entry import KNOWN_NOTE, LEAKS, Entry, features_know, left_o
 from merjax.scoring.metrics import SCORES
 from merjax.scoring.resamples import comparable
 from merjax.scoring.scores import OF_FOLDS
+from merjax.scoring.spotting.scores import SPOTTING
 from merjax.sweeps.plan import Plan
 from merjax.sweeps.result import SweepResult
+from merjax.sweeps.sweep_file import Trial
 from merjax.system.console import say
 from merjax.system.errors import MerjaxError
 from merjax.system.settings import flatten
@@ -25,14 +28,15 @@ _NAME = 24  # characters of a name that columns of settings must leave room for
 _MOST_SETTINGS = 6  # that vary: more have no room, and the names of trials tell them
 
 
-def refuse_unknown(sort: str) -> None:
-    """Refuse to sort by what is no score.
+def refuse_unknown(sort: str, trials: Sequence[Trial]) -> None:
+    """Refuse to sort trials by what is no score of theirs.
 
     Raises:
         MerjaxError: naming the scores.
     """
-    if sort and sort not in SCORES:
-        raise MerjaxError(f"--sort {sort}: there is no such score; write one of {', '.join(SCORES)}")
+    known = SPOTTING if method_of(trials[0].config.method).spots else tuple(SCORES)
+    if sort and sort not in known:
+        raise MerjaxError(f"--sort {sort}: there is no such score; write one of {', '.join(known)}")
 
 
 def print_scores(result: SweepResult, console: Console, sort: str = "") -> None:

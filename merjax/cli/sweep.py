@@ -109,9 +109,9 @@ def _run(file: str, asked: argparse.Namespace, machine: Machine | None, typed: S
     from merjax.system.jax_setup import prepare_backend
     from merjax.system.signals import Interrupted, stop_requests
 
-    refuse_unknown(asked.sort)
     with at_work("reading the sweep file", file):
         sweep = read_sweep(user_path(file), asked.words, asked.scale)
+    refuse_unknown(asked.sort, sweep.trials)
     folder = asked.out or Path("runs") / sweep.name
     if asked.plan:
         _print_plan(sweep, folder, shard, machine, console)
@@ -262,7 +262,8 @@ def add_sweep_flags(parser: Parser) -> None:
         "--sort",
         default="",
         metavar="SCORE",
-        help="print the trials with the highest UF1, UAR or accuracy first (default: in the sweep's order)",
+        help="print the trials with the highest UF1, UAR or accuracy (of spotters: precision, recall or F1) first (default: in"
+        " the sweep's order)",
     )
 
 

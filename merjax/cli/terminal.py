@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from merjax.cli.scores import print_known, print_not_run, print_scores
+from merjax.cli.spotter_scores import print_spotters
 from merjax.config import SelectionConfig
 from merjax.methods.registry import method_of
 from merjax.sweeps.costs import stage_jobs
@@ -75,10 +76,12 @@ def print_plan(
             console,
             f"group {g}{''.join(f', {key}={settings[key]}' for key in splitting_keys(plan))}: "
             f"{sum(len(chunk.runs) for chunk in chunks)} runs in chunks of {chunks[0].width}, "
-            f"{len(data.folds)} folds, {data.clips} clips, {data.frames} frames, "
+            f"{len(data.folds)} folds, {data.clips} {'videos' if data.spots else 'clips'}, {data.frames} frames, "
             f"{' and '.join(f'{n} {stage}' for stage, n in steps.items())} steps a run{_again(config.selection)}, "
             f"{memory[g] / 2**30:.2f} GiB a {'worker' if jax.default_backend() == 'cpu' else 'device'}",
         )
+        for said in data.windows:
+            say(console, f"  {said}")
         say(console, data.cut_sentence)
         say(console, data.rates_sentence, "yellow")
         own = [chunk for chunk in chunks if chunk not in finished]
@@ -189,6 +192,10 @@ def print_result(result: SweepResult, console: Console, sort: str = "") -> None:
     """Print the scores of a finished sweep and, for a search, first what it tried; `sort` as for `print_scores`."""
     if result.tried is not None:
         print_search(result.tried, console)
+    if result.spots:
+        print_spotters(result, console, sort)
+        say(console, f"found intervals, plan and scores: {result.folder}", "bold")
+        return
     print_scores(result, console, sort)
     print_diverged(result.predictions, console)
     say(console, f"predictions per clip, plan and scores: {result.folder}", "bold")

@@ -119,6 +119,7 @@ class Engine:
         seed: int,
         on_call: Callable[[Progress], None] = lambda progress: None,
         checkpointer: Checkpointer | None = None,
+        tested: Samples | None = None,
     ) -> tuple[State, dict[str, np.ndarray]]:
         """Train all runs on one common stream.
 
@@ -126,6 +127,7 @@ class Engine:
             stage, runs, samples: what is trained.
             budget: how long.
             seed: of the stream's order.
+            tested: the samples of the outputs during training; None for those that are trained on.
             on_call: is called after every jitted call.
             checkpointer: keeps progress, and gives back what was kept.
 
@@ -133,11 +135,11 @@ class Engine:
             The runs' states, leaves `[P, ...]`, and the history: the metrics of every step, `[P, steps]`, and, if the budget
             asks for them, under `SNAPSHOTS` the stage's outputs for every sample during training, `[P, snapshots, S, ...]`.
         """
-        n_runs = len(runs.key)
+        n_runs, tested = len(runs.key), tested or samples
         placed = self._place(runs)
         state = self.program(stage, "start", start, 1, placed)(placed)
         stream = training_stream(samples, budget.batch, self.steps_per_call, seed, self._threads, budget.shuffle)
-        history, done = self._blank_history(stage, state, placed, samples, budget, n_runs), 0
+        history, done = self._blank_history(stage, state, placed, tested, budget, n_runs), 0
         kept = (
             checkpointer.restore(stage.name, {"state": jax.eval_shape(join, state), "history": history})
             if checkpointer
@@ -164,7 +166,7 @@ class Engine:
                 history[name][:, done : done + n] = np.asarray(join(values))[:, offset : offset + n]
             done += n
             if budget.snapshot_every and done % budget.snapshot_every == 0:
-                snapshot = self.apply(stage, join(state.variables), runs, samples, batch=budget.batch)
+                snapshot = self.apply(stage, join(state.variables), runs, tested, batch=budget.batch)
                 history[SNAPSHOTS][:, done // budget.snapshot_every - 1] = snapshot
             loss_P = _last_loss(loss_P, history["loss"][:, done - n : done], runs, batches.unit_B[offset : offset + n])
             seconds = (time.perf_counter() - began) * done / max(done - first, 1)

@@ -105,7 +105,7 @@ def train(
             return job.compute(on_call)
         stage, runs, samples, budget, drawn = job
         state, history = engine.fit(
-            stage, runs, drawn or samples, budget, seed=seed, on_call=on_call, checkpointer=checkpointer
+            stage, runs, drawn or samples, budget, seed=seed, on_call=on_call, checkpointer=checkpointer, tested=samples
         )
         outputs = engine.apply(stage, state.variables, runs, samples, batch=budget.batch)
         snapshots = history.pop(SNAPSHOTS, None)

@@ -10,7 +10,7 @@ from merjax.methods.memory import ByStage, in_all_stages, runs_that_fit, taken_b
 from merjax.methods.registry import method_of
 from merjax.system.accelerators import Accelerator, Machine
 from merjax.system.jax_setup import programs_not_kept
-from merjax.training.data import TrainingData
+from merjax.training.spotting_data import Data
 
 
 class AbsentMachine:
@@ -29,7 +29,7 @@ class AbsentMachine:
         except NoCompilerError as error:
             self._device, self.lacking = Described(machine.accelerator), str(error)
 
-    def capacity(self, data: TrainingData, config: Config) -> int | None:
+    def capacity(self, data: Data, config: Config) -> int | None:
         """How many runs fit on all of its devices together; None for a method that uses none.
 
         Raises:
@@ -40,7 +40,7 @@ class AbsentMachine:
         accelerator, taken = self.machine.accelerator, self.taken(data, config, in_all_stages(config, (1, 2)))
         return self.machine.devices * runs_that_fit(taken, accelerator.memory, f"one {accelerator.title}")
 
-    def taken(self, data: TrainingData, config: Config, widths: Mapping[str, Sequence[int]]) -> ByStage:
+    def taken(self, data: Data, config: Config, widths: Mapping[str, Sequence[int]]) -> ByStage:
         """What each stage takes of one device; see `merjax.methods.memory.taken_by_stages`."""
         known = self._known.setdefault((program_group(config), config.engine), {})
         lacking = {stage: [n for n in of_stage if n not in known.get(stage, {})] for stage, of_stage in widths.items()}

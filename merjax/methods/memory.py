@@ -10,7 +10,7 @@ from merjax.engine.rehearsal import Measure, Taken, rehearse, weighed
 from merjax.methods.registry import method_of
 from merjax.methods.runs import RunId, engine_of
 from merjax.system.errors import MerjaxError
-from merjax.training.data import TrainingData
+from merjax.training.spotting_data import Data
 
 SHARE = 0.85  # of a device's memory: the rest is left to the other programs and to fragmentation
 
@@ -20,7 +20,7 @@ ByStage = dict[str, dict[int, Taken]]
 
 
 def taken_by_stages(
-    data: TrainingData,
+    data: Data,
     config: Config,
     widths: Mapping[str, Sequence[int]],
     measure: Measure = weighed,
@@ -47,13 +47,13 @@ def in_all_stages(config: Config, widths: Sequence[int]) -> dict[str, Sequence[i
     return dict.fromkeys(method_of(config.method).steps(config, 1, 1), widths)
 
 
-def bytes_per_device(data: TrainingData, config: Config, per_device: int) -> int:
+def bytes_per_device(data: Data, config: Config, per_device: int) -> int:
     """Bytes that the largest of the stages' compiled training programs takes on a device that holds `per_device` runs."""
     taken = taken_by_stages(data, config, in_all_stages(config, [per_device]))
     return max((of_stage[per_device].bytes for of_stage in taken.values()), default=0)
 
 
-def capacity(data: TrainingData, config: Config) -> int | None:
+def capacity(data: Data, config: Config) -> int | None:
     """How many runs fit on this machine's devices together. None on a CPU, where memory is not the limit, and for a method
     that does not use the devices.
 

@@ -1,26 +1,34 @@
 """Every method that a config can name: the stages that it trains, and what must be known about it before training."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence, Set
 from typing import Any, NamedTuple
+
+import pandas as pd
 
 from merjax.config import Config
 from merjax.engine import Jobs
 from merjax.methods import flow_networks, local_regions
 from merjax.methods.flow_networks import NETWORKS, network_of
 from merjax.methods.handcrafted import svm as handcrafted
-from merjax.methods.runs import Pictures, RunId, Trained
+from merjax.methods.held_out_clips import held_out_clips
+from merjax.methods.runs import Pictures, RunId
 from merjax.methods.spatial_stage import SPATIAL
+from merjax.methods.spotting import regional, softnet, stored, training_free
+from merjax.methods.spotting.found import held_out_videos
 from merjax.methods.stage_identity import Job, StageReads
+from merjax.stores.kept_motion import Needed
 from merjax.system.errors import MerjaxError, meant
 from merjax.training.data import TrainingData
 
 
 class Method(NamedTuple):
-    """A method.
+    """A method. What it trains on are the clips of a store, or, of a spotter, the long videos of a motion store.
 
     Attributes:
         jobs: (data, specs) -> the stages of these runs, one after another, and in the end what they gave: see
             `merjax.engine.jobs`.
+        tested: (data, data with inner subjects held out, spec, number of the run, what `jobs` gave on either) -> by rule of
+            selection, what the run says of what it held out, with a column `selection`.
         identities: (data, spec) -> what each stage of a run is known by, in the order in which they train.
         shared: what the stage reads whose output trials may share, the first of two; None if there is one stage only.
         refuse: (data, config) -> nothing; raises MerjaxError for data whose store lacks what the method needs, or whose clips
@@ -34,25 +42,35 @@ class Method(NamedTuple):
         output_bytes: (config, frames) -> bytes that the shared stage's output of one job takes on the disk.
         cut: (data, config) -> how many clips are longer than what the method takes of a clip, and are cut.
         compiles: whether its jobs are stages for the devices; what scikit-learn fits is not compiled and has no model to keep.
+        spots: whether it is a spotter.
+        alike: (data, config, fold) -> what runs of one program group must have in common to train side by side.
+        needed: (data, config) -> what is computed from a motion store before runs train, see `merjax.stores.kept_motion`.
+        windows_said: (data, config) -> for a method whose window depends on the fold, a sentence on each window.
     """
 
-    jobs: Callable[[TrainingData, Sequence[RunId]], Jobs[Trained]]
-    identities: Callable[[TrainingData, RunId], tuple[Job, ...]]
-    refuse: Callable[[TrainingData, Config], None]
+    jobs: Callable[[Any, Sequence[RunId]], Jobs[Any]]
+    tested: Callable[[Any, Any, RunId, int, Any, Any], Iterator[tuple[str, pd.DataFrame]]]
+    identities: Callable[[Any, RunId], tuple[Job, ...]]
+    refuse: Callable[[Any, Config], None]
     feature: Callable[[Config], str | None]
     steps: Callable[[Config, int, int], dict[str, int]]
     epochs: Callable[[Config], float]
     pictures: Callable[[Config], Pictures]
-    cost: Callable[[TrainingData, Config], dict[str, float]]
+    cost: Callable[[Any, Config], dict[str, float]]
     shared: StageReads | None = None
     output_bytes: Callable[[Config, int], int] = lambda config, frames: 0
     cut: Callable[[TrainingData, Config], int] = lambda data, config: 0
     compiles: bool = True
+    spots: bool = False
+    alike: Callable[[Any, Config, int], Hashable] = lambda data, config, fold: None
+    needed: Callable[[Any, Config], Set[Needed]] = lambda data, config: frozenset()
+    windows_said: Callable[[Any, Config], tuple[str, ...]] = lambda data, config: ()
 
 
 def _of(module, *, shared: StageReads | None = None, compiles: bool = True) -> Method:
     return Method(
         jobs=module.jobs,
+        tested=held_out_clips,
         identities=module.identities,
         refuse=module.refuse,
         feature=module.feature,
@@ -65,6 +83,12 @@ def _of(module, *, shared: StageReads | None = None, compiles: bool = True) -> M
     )
 
 
+def _spotter(module, *, compiles: bool = True) -> Method:
+    return _of(module, compiles=compiles)._replace(
+        tested=held_out_videos, spots=True, alike=module.alike, needed=module.needed
+    )
+
+
 _FLOW_NETWORK = _of(flow_networks)
 METHODS = {
     "local_regions": _of(local_regions, shared=SPATIAL)._replace(
@@ -72,6 +96,9 @@ METHODS = {
     ),
     **{name: _FLOW_NETWORK for name in NETWORKS},
     **{name: _of(handcrafted, compiles=False) for name in handcrafted.NAMES},
+    **{name: _spotter(training_free, compiles=False) for name in stored.SPOTTERS},
+    softnet.NAME: _spotter(softnet)._replace(windows_said=softnet.windows_said),
+    regional.NAME: _spotter(regional),
 }
 
 

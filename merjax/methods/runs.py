@@ -12,6 +12,7 @@ from merjax.methods.numbers import StageConfig
 from merjax.methods.stage_identity import StageReads, drawn, stage_key
 from merjax.nn.layers.backend import traced_for
 from merjax.training.data import TrainingData
+from merjax.training.spotting_data import SpottingData
 
 # What a method looks at: its streams' regions of the frames in use, as they are or as the motion up to each frame; or one
 # picture of each clip, of its optical flow in most networks.
@@ -75,7 +76,7 @@ def engine_of(config: Config, devices: Sequence[jax.Device] | None = None) -> En
     return Engine(mapping, own.steps_per_call, devices, own.precision, traced_for)
 
 
-def make_run(data: TrainingData, spec: RunId, reads: StageReads, numbers: Any) -> RunArrays:
+def make_run(data: TrainingData | SpottingData, spec: RunId, reads: StageReads, numbers: Any) -> RunArrays:
     """A run with its stage's numbers, as the engine takes it."""
     key = stage_key(reads, spec.config, spec.seed, data.training_subjects[spec.fold])
     return RunArrays(key, data.folds[spec.fold].train_N.astype(np.float32), numbers)

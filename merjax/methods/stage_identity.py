@@ -17,8 +17,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from merjax.config import Config, identity, with_only
+from merjax.config import Config
+from merjax.system.settings import identity, with_only
 from merjax.training.data import TrainingData
+from merjax.training.spotting_data import SpottingData
 
 
 class StageReads(NamedTuple):
@@ -68,7 +70,7 @@ def stage_key(reads: StageReads, config: Config, seed: int, subjects: Sequence[s
 
 def make_job(
     reads: StageReads,
-    data: TrainingData,
+    data: TrainingData | SpottingData,
     config: Config,
     seed: int,
     fold: int,

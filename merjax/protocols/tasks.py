@@ -1,4 +1,5 @@
-"""What is answered about a clip: which one of the classes it has, or of each class whether it has it."""
+"""What is answered about a clip: which one of the classes it has, or of each class whether it has it; and about a long video:
+where its expressions are."""
 
 from typing import NamedTuple
 
@@ -18,10 +19,13 @@ class Task(NamedTuple):
     Attributes:
         classes: the names of the K classes, by number.
         several: whether a clip may have several of them, or none.
+        spots: whether the answer is a list of intervals in a long video, each of one of the classes; labels and the methods
+            below have no meaning then. See `merjax.scoring.spotting.trials`.
     """
 
     classes: tuple[str, ...]
     several: bool = False
+    spots: bool = False
 
     @property
     def labels(self) -> int:
@@ -30,7 +34,7 @@ class Task(NamedTuple):
 
     def with_classes(self, classes: int) -> "Task":
         """A task of the same kind with so many classes, named by their numbers."""
-        return Task(tuple(map(str, range(classes))), self.several)
+        return self._replace(classes=tuple(map(str, range(classes))))
 
     def named(self, label: int) -> str:
         """A label as people read it."""
@@ -56,3 +60,6 @@ class Task(NamedTuple):
     def wrong(self, label_N: Int[np.ndarray, "N"]) -> Int[np.ndarray, "N"]:
         """Answers that are wrong for clips with these labels: the next class, or wrong about every class."""
         return (2 ** len(self.classes) - 1) ^ label_N if self.several else (label_N + 1) % len(self.classes)
+
+
+SPOTTING = Task(("micro", "macro"), spots=True)

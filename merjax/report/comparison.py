@@ -48,8 +48,12 @@ def compare(results: Sequence[SweepResult], bases: Sequence[str] = ()) -> list[C
         bases: trials, or rows by their labels, that the others are compared with; if there are none, the first row is.
 
     Raises:
-        MerjaxError: a base is not a row of any comparison.
+        MerjaxError: a base is not a row of any comparison, or a sweep is one of spotters.
     """
+    if spotters := [result.name for result in results if result.spots]:
+        raise MerjaxError(
+            f"{spotters[0]} spots in long videos, which is not compared by UF1; see its `scores` and its report's page"
+        )
     found: dict[tuple[str, str], list[Entry]] = {}
     for result in results:
         for entry in result.entries:

@@ -12,6 +12,7 @@ from merjax.report.ensembles import ensemble_texts
 from merjax.report.figures import confusion_figure, pdf, score_figure, subject_figure
 from merjax.report.page import render_page, separate_sentence
 from merjax.report.section import Section, warnings_of
+from merjax.report.spotting_page import SpotterReport, write_spotter_report
 from merjax.report.tables import TextTable, latex, markdown
 from merjax.report.texts import budget_texts, class_texts, data_text, difference_texts, inflation_texts, score_texts
 from merjax.scoring.counts import WITHOUT_PICTURES
@@ -21,6 +22,7 @@ from merjax.scoring.parts import are_across_databases
 from merjax.scoring.scores import CLIP
 from merjax.sweeps.result import SweepResult, open_sweeps
 from merjax.system.console import duration
+from merjax.system.errors import MerjaxError
 from merjax.system.files import safe_name
 from merjax.system.paths import make_folder, user_path
 
@@ -54,7 +56,22 @@ def make_report(
         MerjaxError: a folder holds no sweep, nothing of a sweep is finished, a sweep is given twice, or a base is not a trial.
     """
     results = open_sweeps(sweeps)
+    if are_spotters(results):
+        return write_spotter_report(out, SpotterReport(results, [base] if isinstance(base, str) else base), crops=crops)
     return write_report(out, results, sections_of(results, base), crops=crops)
+
+
+def are_spotters(results: Sequence[SweepResult]) -> bool:
+    """Whether these are sweeps of spotters, which have a page of their own.
+
+    Raises:
+        MerjaxError: some are and others are not.
+    """
+    if len({result.spots for result in results}) > 1:
+        raise MerjaxError(
+            "some of these sweeps spot in long videos and others recognise clips; report each kind by itself"
+        )
+    return results[0].spots
 
 
 def sections_of(results: Sequence[SweepResult], base: str | Sequence[str] = ()) -> list[Section]:

@@ -15,6 +15,7 @@ from merjax.report.charts import styled
 from merjax.report.pictures import Picture, charted
 from merjax.report.tables import TextTable
 from merjax.scoring.metrics import SCORES
+from merjax.scoring.spotting.scores import SPOTTING
 from merjax.scoring.written import number
 from merjax.sweeps.folder import chosen_folder
 from merjax.sweeps.result import SweepResult, open_sweep
@@ -117,14 +118,19 @@ def _said(result: SweepResult, notes: Sequence[Underway]) -> str:
 def _scores(result: SweepResult) -> TextTable | None:
     if not result.finished:
         return None
-    scores = result.scores
+    scores, names = result.scores, SPOTTING if result.spots else tuple(SCORES)
     rows = [
-        (row["trial"] + ("" if row["part"] == "together" else f" on {row['part']}"), *(number(row[n]) for n in SCORES))
+        (
+            row["trial"]
+            + (f", {row['kind']}" if result.spots else "")
+            + ("" if row["part"] == "together" else f" on {row['part']}"),
+            *(number(row[name]) for name in names),
+        )
         for row in scores.to_dict("records")
     ]
     left_out = len(rows) - _MOST_ROWS
     notes = (f"{left_out} more rows are left out.",) if left_out > 0 else ()
-    return TextTable(f"Scores so far, {result.name}", ("trial", *SCORES), tuple(rows[:_MOST_ROWS]), notes)
+    return TextTable(f"Scores so far, {result.name}", ("trial", *names), tuple(rows[:_MOST_ROWS]), notes)
 
 
 def _underway(notes: Sequence[Underway]) -> TextTable | None:
@@ -163,7 +169,7 @@ def _curves(notes: Sequence[Underway]) -> list[Picture]:
 
 def _diverged(result: SweepResult, notes: Sequence[Underway]) -> list[str]:
     runs = [name for note in notes for name in note.diverged]
-    if result.finished:
+    if result.finished and not result.spots:  # a spotter that has diverged finds nothing
         own = result.predictions
         lost = own.loc[own["prediction"] < 0, ["trial", "seed", "fold"]].drop_duplicates()
         runs += [f"{trial}, seed {seed}, fold {fold}" for trial, seed, fold in lost.itertuples(index=False)]

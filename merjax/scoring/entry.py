@@ -14,6 +14,7 @@ from merjax.protocols.tasks import Task
 SELECTIONS = {"fixed": "", "inner": "inner subjects", "oracle": "oracle (leaks)"}
 SHUFFLED_ALL = "shuffle everything"  # the control that shuffles the tested labels, too
 CONTROLS = {"none": "", "shuffle": "shuffled labels", SHUFFLED_ALL: "all labels shuffled"}
+WINDOW_KNOWN = "k from all subjects (leaks)"  # the same of each trial whose window knows them
 KNOWN = "leaks: held-out subjects' frames trained the features"  # part of the name of each trial of which it is true
 
 
@@ -50,6 +51,8 @@ class GroupData:
             it.
         cost: by stage, about how many 1e9 multiply-adds one run takes, in the order in which stages train.
         several: whether a clip may have several classes, or none, see `merjax.protocols.tasks.Task`.
+        spots: whether clips are long videos in which expressions are sought, see the same.
+        windows: for a method whose window depends on the fold, what to say of each window: which folds have it.
     """
 
     store: str
@@ -72,11 +75,13 @@ class GroupData:
     feature_hash: str = ""
     cost: Mapping[str, float] = field(default_factory=dict)
     several: bool = False
+    spots: bool = False
+    windows: tuple[str, ...] = ()
 
     @property
     def task(self) -> Task:
         """What is answered about a clip."""
-        return Task(self.classes, self.several)
+        return Task(self.classes, self.several, self.spots)
 
     @property
     def cut_sentence(self) -> str:
@@ -101,13 +106,14 @@ class GroupData:
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> "GroupData":
         """Read back what `to_json` wrote. It holds only the names of folds, see `merjax.protocols.FoldId.of_name`."""
-        others = {key: value for key, value in content.items() if key not in ("dropped", "left_out", "work", "rates")}
+        others = {key: value for key, value in content.items() if key not in _OF_PARTS}
         return cls(
             **others
             | {"classes": tuple(content["classes"]), "folds": tuple(map(FoldId.of_name, content["folds"]))}
             | {key: tuple(SkippedClip(**clip) for clip in content[key]) for key in ("dropped", "left_out")},
             cost=content["work"],
             rates=tuple(content.get("rates", ())),
+            windows=tuple(content.get("windows", ())),
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -118,10 +124,9 @@ class GroupData:
             del content["cut"], content["length"]
         if not self.rates:
             del content["rates"], content["counting"]
-        if not self.several:
-            del content["several"]
-        if not self.feature_hash:
-            del content["feature_hash"]
+        for name in ("several", "spots", "windows", "feature_hash"):
+            if not content[name]:
+                del content[name]
         return content | {
             "classes": list(self.classes),
             "folds": [fold.name for fold in self.folds],
@@ -129,6 +134,9 @@ class GroupData:
             "left_out": _listed(self.left_out),
             "work": dict(cost),
         }
+
+
+_OF_PARTS = ("dropped", "left_out", "work", "rates", "windows")
 
 
 def _listed(clips: Sequence[SkippedClip]) -> list[dict[str, str]]:
@@ -197,19 +205,24 @@ class Entry:
 
     @cached_property
     def tested(self) -> frozenset[tuple[Any, ...]]:
-        """The tested clips with their folds and labels: database, subject, clip, fold, label."""
-        columns = ("database", "subject", "clip", "fold", "label")
-        return frozenset(zip(*(self.predictions[name].tolist() for name in columns), strict=True))
+        """The tested clips with their folds and labels: database, subject, clip, fold, label; of spotters, the tested videos
+        with their true intervals."""
+        own = self.predictions
+        columns = ["database", "subject", "clip", "fold", "label"]
+        if self.task.spots:
+            own, columns = own[own["row"] != "found"], [*columns[:-1], "row", "kind", "onset", "offset"]
+        return frozenset(zip(*(own[name].tolist() for name in columns), strict=True))
 
     @cached_property
     def has_answers(self) -> bool:
-        """Whether any of its runs answered; the clips of runs that diverged have no answer."""
-        return bool((self.predictions["prediction"] >= 0).any())
+        """Whether any of its runs answered; the clips of runs that diverged have no answer. A spotter may find nothing."""
+        return self.task.spots or bool((self.predictions["prediction"] >= 0).any())
 
     @property
     def leaks(self) -> bool:
-        """Whether held-out subjects had a part in what is tested on them: in the choice of the budget, or in the features."""
-        return self.selection == "oracle" or features_know(self.config)
+        """Whether held-out subjects had a part in what is tested on them: in the choice of the budget, in the features, or in
+        the length of a spotter's window."""
+        return self.selection == "oracle" or features_know(self.config) or window_knows(self.config)
 
     @property
     def is_partial(self) -> bool:
@@ -232,6 +245,11 @@ class Entry:
 def features_know(config: Config) -> bool:
     """Whether held-out subjects' frames train the features; only the paper's method has a spatial stage."""
     return config.method == "local_regions" and config.spatial.trained_on != "fold"
+
+
+def window_knows(config: Config) -> bool:
+    """Whether held-out subjects' expressions decide how long a spotter's window is."""
+    return config.method == "softnet" and config.spotter.window == "all subjects"
 
 
 LEAKS = "oracle (leaks): the budget was chosen on the held-out subjects; this does not estimate accuracy on new people."

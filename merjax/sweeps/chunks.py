@@ -9,15 +9,16 @@ all stages of its runs, and nothing is written in between.
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from merjax.config import Config
 from merjax.methods.registry import method_of
 from merjax.methods.runs import RunId
 from merjax.sweeps.sweep_file import Trial
-from merjax.training.data import TrainingData
 from merjax.training.selection import trains_inner, trains_outer
+from merjax.training.spotting_data import Data
 
 
 class SharedStage(NamedTuple):
@@ -101,13 +102,22 @@ class GroupRuns(NamedTuple):
         runs: (trial, fold) of its runs.
         most: the largest number of runs that train together.
         divided: whether fewer train together where workers would not have equal numbers of chunks otherwise.
+        alike: what runs must have in common to train together; without any, nothing.
     """
 
-    data: TrainingData
+    data: Data
     trials: tuple[int, ...]
     runs: tuple[tuple[int, int], ...]
     most: int
     divided: bool
+    alike: Mapping[tuple[int, int], Hashable] = MappingProxyType({})
+
+    def side_by_side(self, runs: Sequence[tuple[int, int]]) -> list[list[tuple[int, int]]]:
+        """Runs that can train together, in the order of the first of them."""
+        sorted_out: dict[Hashable, list[tuple[int, int]]] = {}
+        for run in runs:
+            sorted_out.setdefault(self.alike.get(run), []).append(run)
+        return list(sorted_out.values())
 
     def together(self, runs: Sequence, workers: int) -> int:
         """How many of these train together."""
@@ -141,7 +151,10 @@ def cut(trials: Sequence[Trial], groups: Sequence[GroupRuns], seeds: Sequence[in
     for g, group in enumerate(groups):
         alone = {seed: [run for run in group.runs if run[0] not in sharing[seed]] for seed in seeds}
         chunks += [
-            chunk for seed in seeds for chunk in _cut(alone[seed], g, seed, group.together(alone[seed], workers))
+            chunk
+            for seed in seeds
+            for runs in group.side_by_side(alone[seed])
+            for chunk in _cut(runs, g, seed, group.together(runs, workers))
         ]
         for seed in seeds:
             own = [a for a in asked[seed] if a.trial in group.trials and a.trial in sharing[seed]]
@@ -174,7 +187,7 @@ def _asked(trials: Sequence[Trial], group: GroupRuns, seed: int) -> Iterator[Ask
                 yield Asked(*kept, trial, fold, inner)
 
 
-def shared_entry(data: TrainingData, spec: RunId, known: "Known | None" = None) -> tuple[str, str] | None:
+def shared_entry(data: Data, spec: RunId, known: "Known | None" = None) -> tuple[str, str] | None:
     """The stage of a run that trials may share, and the name under which what its job gives is kept; None if there is none.
 
     `known` remembers what was found, since trials that share a stage ask the same for every fold.

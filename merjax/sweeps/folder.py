@@ -131,9 +131,22 @@ def read_predictions(folder: Path, chunks: Sequence[Chunk]) -> pd.DataFrame:
         A row per (trial, selection, seed, fold, held-out clip): trial, selection (see `merjax.training.selection`), seed, fold,
         database, subject, clip, label, prediction (class numbers; -1 from a run that diverged), p_CLASS, the class
         probabilities, and step, the number of optimiser steps of the last stage after which they were made.
+
+        Of spotters, clip is the name of a held-out video, and in place of label and prediction there are a row that is
+        "video", one for each of its true intervals that is "true", and one for each found interval that is "found": with onset,
+        offset and apex (frames of the video from 0; -1 for no apex), kind, confidence and emotion; and the seconds that a video
+        lasts. The interval of a "video" is all of its frames.
     """
     files = [_predictions_path(folder, chunk) for chunk in chunks if is_finished(folder, chunk)]
-    return pd.concat([read_table(file, _TRAIN_AGAIN, _PREDICTED) for file in files], ignore_index=True)
+    return pd.concat(map(_read_tested, files), ignore_index=True)
+
+
+def _read_tested(file: Path) -> pd.DataFrame:
+    table = read_table(file, _TRAIN_AGAIN, _TESTED)
+    with reading(file, _TRAIN_AGAIN):
+        if lost := [name for name in (_SPOTTED if "row" in table else _PREDICTED) if name not in table]:
+            raise ValueError(f"it has no column {', '.join(lost)}")
+    return table
 
 
 def read_curves(folder: Path, chunks: Sequence[Chunk]) -> pd.DataFrame:
@@ -144,7 +157,9 @@ def read_curves(folder: Path, chunks: Sequence[Chunk]) -> pd.DataFrame:
 
 
 _TRAIN_AGAIN = "remove the file and run the sweep's line again, which trains its chunk again"
-_PREDICTED = ("trial", "seed", "fold", "database", "subject", "clip", "label", "prediction")
+_TESTED = ("trial", "seed", "fold", "database", "subject", "clip")
+_PREDICTED = ("label", "prediction")
+_SPOTTED = ("row", "onset", "offset", "apex", "kind", "confidence", "emotion", "seconds", "selection", "step")
 
 
 def chosen_folder(folder: Path) -> Path:

@@ -1,13 +1,14 @@
 """Trials whose spatial stage trains on held-out subjects: their names say so, and some settings make no sense with them."""
 
 from merjax.config import Config
-from merjax.scoring.entry import KNOWN, features_know
+from merjax.scoring.entry import KNOWN, WINDOW_KNOWN, features_know, window_knows
 from merjax.system.errors import MerjaxError
 
 
 def told_name(name: str, config: Config) -> str:
     """A trial's name, which says that the trial leaks if it does: all that shows a trial shows its name."""
-    return f"{name}, {KNOWN}" if features_know(config) and KNOWN not in name else name
+    leaks = [leak for leak, is_so in ((KNOWN, features_know(config)), (WINDOW_KNOWN, window_knows(config))) if is_so]
+    return ", ".join([name, *(leak for leak in leaks if leak not in name)])
 
 
 def refuse_with_leak(config: Config, source: str, *, searches: bool = False) -> None:

@@ -9,20 +9,21 @@ import pandas as pd
 
 from merjax.config import Config, EngineConfig, make_config, program_group
 from merjax.methods.registry import as_named_today, method_of
-from merjax.scoring.entry import GroupData, SkippedClip
+from merjax.scoring.entry import GroupData
 from merjax.scoring.published.tables import published_before
 from merjax.sweeps.chunks import Chunk, GroupRuns, chunk_from_json, chunk_to_json, cut
+from merjax.sweeps.described import describe
 from merjax.sweeps.sweep_file import SweepFile, Trial
 from merjax.system.errors import MerjaxError
 from merjax.system.settings import flatten
 from merjax.system.versions import __version__
 from merjax.training.data import TrainingData, data_of
 from merjax.training.fitted import class_weights, region_mask
-from merjax.training.frames import counted_at
-from merjax.training.selection import training_name, trains_inner, trains_outer
+from merjax.training.selection import trains_inner
+from merjax.training.spotting_data import Data, spotting_data_of
 
 PLAN_FORMAT = 1
-Capacity = Callable[[TrainingData, Config], int | None]
+Capacity = Callable[[Any, Config], int | None]
 _CPU_CHUNK = 4  # runs: enough to share the loading of batches, few enough to lose little if the process is killed
 
 
@@ -182,10 +183,12 @@ def make_plan(sweep: SweepFile, workers: int, capacity: Capacity = lambda data, 
     firsts = [able[group_of_trial.index(g)].config for g in range(len(keys))]
     for trial, group in zip(able, group_of_trial, strict=True):
         # raises here what would otherwise be raised in a worker
-        region_mask(trial.config.regions, data_of_group[group].streams)
-        class_weights(trial.config.loss.alpha, np.ones(1))
+        of_group = data_of_group[group]
+        if isinstance(of_group, TrainingData):
+            region_mask(trial.config.regions, of_group.streams)
+            class_weights(trial.config.loss.alpha, np.ones(1))
         if trains_inner(trial.config.selection):
-            data_of_group[group].held_out_inside(trial.config.selection.inner)
+            of_group.held_out_inside(trial.config.selection.inner)
     engine = firsts[0].engine
     parts = [_runs_of(able, group_of_trial, g, data, capacity) for g, data in enumerate(data_of_group)]
     chunks, stages = cut(able, parts, sweep.seeds, workers, engine.share and keeps_stages(engine, sweep.inner))
@@ -208,13 +211,14 @@ def make_plan(sweep: SweepFile, workers: int, capacity: Capacity = lambda data, 
 
 
 def _runs_of(
-    trials: Sequence[Trial], group_of_trial: Sequence[int], group: int, data: TrainingData, capacity: Capacity
+    trials: Sequence[Trial], group_of_trial: Sequence[int], group: int, data: Data, capacity: Capacity
 ) -> GroupRuns:
     """A group's runs, as they are to be cut."""
     own = tuple(t for t, g in enumerate(group_of_trial) if g == group)
     runs = tuple((t, f) for t in own for f, fold in enumerate(data.folds) if trials[t].is_of(fold.name))
     first = trials[own[0]].config
-    return GroupRuns(data, own, runs, most_runs_together(data, first, capacity), not first.engine.chunk)
+    alike = {(t, f): method_of(first.method).alike(data, trials[t].config, f) for t, f in runs}
+    return GroupRuns(data, own, runs, most_runs_together(data, first, capacity), not first.engine.chunk, alike)
 
 
 def keeps_stages(engine: EngineConfig, inner: float) -> bool:
@@ -223,20 +227,20 @@ def keeps_stages(engine: EngineConfig, inner: float) -> bool:
     return bool(engine.stages != "none" or engine.keep_features or inner)
 
 
-def _opened(sweep: SweepFile) -> tuple[dict[tuple, TrainingData], tuple[NotRun, ...]]:
+def _opened(sweep: SweepFile) -> tuple[dict[tuple, Data], tuple[NotRun, ...]]:
     """What each group trains on, by its key, and the trials that lack something.
 
     Raises:
         MerjaxError: every trial lacks something, or in a search any trial does.
     """
-    opened: dict[tuple, TrainingData] = {}
+    opened: dict[tuple, Data] = {}
     lacks: dict[tuple, str] = {}
     for config in (trial.config for trial in sweep.trials):
         key = program_group(config)
         if key in opened or key in lacks:
             continue
         data = open_data(config, sweep.inner)
-        if config.engine.save_models and not method_of(config.method).compiles:
+        if config.engine.save_models and not (method_of(config.method).compiles or method_of(config.method).spots):
             raise MerjaxError(
                 f"engine.save_models keeps what networks learn, but {config.method} has no network; leave it out"
             )
@@ -248,17 +252,22 @@ def _opened(sweep: SweepFile) -> tuple[dict[tuple, TrainingData], tuple[NotRun, 
             opened[key] = data
     if not opened or (lacks and sweep.inner):  # a search needs the score of every proposal
         raise MerjaxError(next(iter(lacks.values())))
+    if len({data.task.spots for data in opened.values()}) > 1:
+        raise MerjaxError(
+            f"{sweep.name}: some trials spot in long videos and others recognise clips, which have no score in common; write a "
+            "sweep file for each"
+        )
     reasons = [(trial, lacks.get(program_group(trial.config))) for trial in sweep.trials]
     return opened, tuple(NotRun(trial.name, reason, trial.published) for trial, reason in reasons if reason)
 
 
-def open_data(config: Config, inner: float) -> TrainingData:
+def open_data(config: Config, inner: float) -> Data:
     """What a config trains on. If `inner` is above 0, this share of the training subjects is tested in place of the others."""
-    data = data_of(config.data)
+    data = spotting_data_of(config.data) if method_of(config.method).spots else data_of(config.data)
     return data.held_out_inside(inner) if inner else data
 
 
-def most_runs_together(data: TrainingData, config: Config, capacity: Capacity) -> int:
+def most_runs_together(data: Data, config: Config, capacity: Capacity) -> int:
     """The largest number of runs in a chunk: what the config says, what the devices' memory allows, or a number for CPUs."""
     return config.engine.chunk or capacity(data, config) or _CPU_CHUNK
 
@@ -267,42 +276,3 @@ def splitting_keys(plan: Plan) -> tuple[str, ...]:
     """The settings by which the groups differ."""
     firsts = [dict(program_group(plan.trials[plan.group_of_trial.index(g)].config)) for g in range(len(plan.groups))]
     return tuple(key for key in firsts[0] if len({repr(first[key]) for first in firsts}) > 1)
-
-
-def describe(data: TrainingData, config: Config) -> GroupData:
-    """What a group trains on, for the plan."""
-    n_cut = method_of(config.method).cut(data, config)
-    rates, counting = counted_at(config, data.index)
-    return GroupData(
-        store=str(data.store.path),
-        store_hash=data.store.hash,
-        feature_hash="".join(data.feature_hashes(method_of(config.method).feature(config))),
-        split_hash=data.split_hash,
-        label_hash=data.label_hash,
-        protocol=data.scheme.name,
-        **data.task._asdict(),
-        folds=tuple(fold.id for fold in data.folds),
-        clips=len(data.index),
-        frames=len(data.row_S),
-        subjects=len(data.index[["database", "subject"]].drop_duplicates()),
-        dropped=_skipped(data.store.dropped),
-        left_out=_skipped(data.left_out),
-        statement=data.store.statement,
-        cut=n_cut,
-        length=config.temporal.length if n_cut else 0,
-        rates=rates,
-        counting=counting,
-        cost=cost_of_run(data, config),
-    )
-
-
-def cost_of_run(data: TrainingData, config: Config) -> dict[str, float]:
-    """Rough multiply-adds of one run's stages, in units of 1e9, in the order in which they train: those without the inner
-    subjects first. They serve to estimate a sweep's progress."""
-    selection, once = config.selection, method_of(config.method).cost(data, config)
-    inner = {training_name(stage, inner=True): work for stage, work in once.items()} if trains_inner(selection) else {}
-    return inner | (once if trains_outer(selection) else {})
-
-
-def _skipped(clips: pd.DataFrame) -> tuple[SkippedClip, ...]:
-    return tuple(map(SkippedClip._make, clips[[*SkippedClip._fields]].to_numpy().tolist()))

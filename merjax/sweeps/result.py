@@ -13,6 +13,7 @@ import pandas as pd
 
 from merjax.scoring.entry import Entry
 from merjax.scoring.scores import control_table, score_table
+from merjax.scoring.spotting.trials import score_spotters
 from merjax.sweeps.entries import entries_of
 from merjax.sweeps.folder import (
     chosen_folder,
@@ -124,10 +125,14 @@ class SweepResult:
     def scores(self) -> pd.DataFrame:
         """A row per trial, then majority and chance: UF1, UAR, accuracy; see `merjax.scoring.scores.score_table`.
 
+        Of spotters, a row per trial and kind: see `merjax.scoring.spotting.trials.score_spotters`.
+
         Raises:
             MerjaxError: no chunk is finished yet.
         """
         entries = self.entries
+        if self.spots:
+            return score_spotters(entries)
         return pd.concat([score_table(entries), control_table(entries)], ignore_index=True)
 
     @cached_property
@@ -154,6 +159,11 @@ class SweepResult:
     def ended(self) -> datetime:
         """When the last predictions were written, by the time of their file."""
         return datetime.fromtimestamp(max(file.stat().st_mtime for file in self._files))
+
+    @property
+    def spots(self) -> bool:
+        """Whether its trials are spotters."""
+        return self.plan.groups[0].spots
 
     @property
     def _files(self) -> list[Path]:

@@ -21,15 +21,17 @@ from merjax.system.files import safe_name
 from merjax.system.own_files import noted_files
 from merjax.system.paths import is_file
 from merjax.training.data import TrainingData
+from merjax.training.spotting_data import Data
 
 
-def save_models(folder: Path, plan: Plan, chunk: Chunk, data: TrainingData, learned: Mapping[str, Learned]) -> None:
+def save_models(folder: Path, plan: Plan, chunk: Chunk, data: Data, learned: Mapping[str, Learned]) -> None:
     """Save what the runs of a chunk learnt, one folder for each; folders from an earlier process are replaced.
 
     A method that does not train by the engine has nothing to save.
     """
     if not learned:
         return
+    assert isinstance(data, TrainingData)  # spotters refuse to keep models
     for p, (trial, fold) in enumerate(chunk.runs):
         of_run = {stage: own.of_run(p) for stage, own in learned.items()}
         place = model_folder(folder, plan.trials[trial].name, chunk.seed, data.folds[fold].name, plan.fold_names)

@@ -10,7 +10,8 @@ axes:                                   # ... times every combination of these (
   data.input: [gray, difference]
 seeds: [0, 1, 2]                        # or a number of seeds
 synthesize:                             # make the store from portraits first, if it does not exist yet
-  {invent: 6, clips_per_subject: 6}     # as in `merjax.synthesis.synthesize_release`; `layouts: {samm: , smic: }` for several
+  {invent: 6, clips_per_subject: 6}     # as in `merjax.synthesis.synthesize_release`; `layouts: {samm: , smic: }` for several;
+                                        # for spotters, long videos: {invent: 4, videos: 2, empty: 1, seconds: 60}
 small: ../configs/small.yaml            # what --scale small changes: settings of the base, seeds, synthesize
 published: table7                       # a table of `merjax.scoring.published` whose scores reports print beside these; each
                                         # trial names its row: cross-entropy: {loss.gamma: 0, published: CE}
@@ -37,7 +38,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args
 
-from merjax.config import Config, identity, make_config, read_settings, trained_settings
+from merjax.config import Config, make_config, read_settings, trained_settings
 from merjax.methods.registry import refuse_unknown_method
 from merjax.scoring.published.tables import refuse_unknown_rows
 from merjax.sweeps.axes import points_of
@@ -48,7 +49,7 @@ from merjax.sweeps.sweep_keys import read_ensembles, refuse_misplaced, refuse_un
 from merjax.system import values
 from merjax.system.errors import MerjaxError
 from merjax.system.files import safe_name
-from merjax.system.settings import Layer, flatten
+from merjax.system.settings import Layer, flatten, identity
 
 Scale = Literal["full", "small"]
 SCALES: tuple[Scale, ...] = get_args(Scale)

@@ -4,15 +4,29 @@ import contextlib
 import difflib
 import functools
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import MISSING, Field, fields, is_dataclass
-from typing import Any, Literal, NamedTuple, TypeVar, get_args, get_origin, get_type_hints
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import MISSING, Field, field, fields, is_dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar, get_args, get_origin, get_type_hints
 
 from merjax.system import values
 from merjax.system.errors import MerjaxError, meant
 
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
 Shape = TypeVar("Shape")
+Record = TypeVar("Record", bound="DataclassInstance")
 Layer = str | Mapping[str, Any]  # "key.sub=value", or a mapping with nested or dotted keys
+
+
+def traced(default: Any) -> Any:
+    """A field whose value is data to the compiled programs."""
+    return field(default=default, metadata={"traced": True})
+
+
+def added(default: Any, *, before: Any, traced: bool = False) -> Any:
+    """A field that a later version added; with the value `before`, all is as before it existed, the randomness too."""
+    return field(default=default, metadata={"before": before} | ({"traced": True} if traced else {}))
 
 
 class Setting(NamedTuple):
@@ -207,6 +221,23 @@ def marked(config: Any, mark: str, prefix: str = "") -> dict[str, Any]:
         elif mark in f.metadata:
             found[prefix + f.name] = f.metadata[mark]
     return found
+
+
+def identity(config: Any, keys: Iterable[str]) -> dict[str, Any]:
+    """The values of some settings, by which a config is known for good: in the order of their keys, and without those that
+    are as before the setting existed."""
+    settings, before = flatten(config), marked(type(config), "before")
+    return {key: settings[key] for key in sorted(keys) if key not in before or settings[key] != before[key]}
+
+
+def with_only(config: Record, keys: Iterable[str]) -> Record:
+    """The config with its own values of these settings, and the default of every other."""
+    made, settings = type(config)(), flatten(config)
+    for key in keys:
+        section, _, name = key.rpartition(".")
+        own = {name: settings[key]}
+        made = replace(made, **({section: replace(getattr(made, section), **own)} if section else own))
+    return made
 
 
 class Ranges(NamedTuple):

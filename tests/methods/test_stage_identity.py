@@ -11,7 +11,7 @@ from support.flow_experiment import experiment_of, flow_images
 from support.placeholder_store import placeholder_store
 from support.small_experiment import BASE, networks_in_use, small_experiment
 
-from merjax.config import Config, added, identity, make_config, with_only
+from merjax.config import Config, make_config
 from merjax.engine import Engine, StageResult, train
 from merjax.methods import flow_networks, local_regions
 from merjax.methods.flow_networks import FLOW, NETWORKS, reads_of, stage_name
@@ -23,7 +23,7 @@ from merjax.methods.stage_identity import StageReads, make_job, stage_key
 from merjax.methods.temporal_stage import TEMPORAL
 from merjax.stores.held_features import HeldFeature
 from merjax.stores.store import open_store
-from merjax.system.settings import flatten
+from merjax.system.settings import added, flatten, identity, with_only
 from merjax.training.data import TrainingData, data_of
 
 STAGES = (SPATIAL, TEMPORAL, FLOW, SVM)

@@ -12,7 +12,7 @@ from merjax.models.card import RunFacts, make_card, preparation, read_card, refu
 from merjax.models.model import Model
 from merjax.scoring.entry import KNOWN
 from merjax.stores.held_features import HeldFeature
-from merjax.sweeps.plan import describe
+from merjax.sweeps.described import describe
 from merjax.system.errors import MerjaxError
 
 HALF = {"spatial.trained_on": "half of all frames"}

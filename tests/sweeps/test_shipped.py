@@ -7,11 +7,12 @@ import pytest
 from support.places import CHECKOUT
 
 import merjax
-from merjax.config import identity, trained_settings
+from merjax.config import trained_settings
 from merjax.sweeps.running import run
 from merjax.sweeps.shipped import about, find_config, find_sweep, named_sweeps, shipped_folder
 from merjax.sweeps.sweep_file import read_sweep
 from merjax.system.errors import MerjaxError
+from merjax.system.settings import identity
 
 
 @pytest.fixture(autouse=True)

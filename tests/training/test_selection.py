@@ -11,7 +11,7 @@ from support.small_experiment import BASE, small_experiment, small_plan, use_sma
 from support.training import trained_by
 
 import merjax.sweeps.plan
-from merjax.config import identity, make_config, program_group, trained_settings
+from merjax.config import make_config, program_group, trained_settings
 from merjax.engine import Budget, Engine
 from merjax.engine.engine import SNAPSHOTS
 from merjax.methods.local_regions import jobs, spatial_job, temporal_job
@@ -27,6 +27,7 @@ from merjax.sweeps.result import open_sweep
 from merjax.sweeps.running.take_chunks import take_chunks
 from merjax.sweeps.running.train_chunk import open_group, train_chunk
 from merjax.system.errors import MerjaxError
+from merjax.system.settings import identity
 from merjax.training.selection import best_snapshot, chosen_snapshot, with_snapshots
 
 ALL = {"selection": {"rules": ["fixed", "inner", "oracle"], "looks": 5}}

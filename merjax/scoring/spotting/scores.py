@@ -67,13 +67,13 @@ def score_spotted(spotted: Spotted, counted: Counted, classes: Sequence[str] = (
         STRS. Intervals are missing where the subject of a video is not known, or with a single subject.
     """
     rows = []
-    for part, within_V in _parts(spotted):
+    for part, within_V in parts_within(spotted):
         for kind in (*KINDS, OVERALL) if spotted.has_kinds else (OVERALL,):
             rows.append({"part": part, "kind": kind} | _row(spotted, counted, classes, within_V, kind))
     return pd.DataFrame(rows)
 
 
-def _parts(spotted: Spotted) -> Iterator[tuple[str, np.ndarray]]:
+def parts_within(spotted: Spotted) -> Iterator[tuple[str, np.ndarray]]:
     """Names of parts, and whether each video is of it."""
     database_V = spotted.videos["database"].to_numpy(object)
     databases = list(dict.fromkeys(database_V))

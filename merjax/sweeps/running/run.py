@@ -10,7 +10,10 @@ from typing import Any
 import pandas as pd
 from rich.console import Console
 
-from merjax.config import Config, identity, trained_settings
+from merjax.config import Config, trained_settings
+from merjax.methods.registry import method_of
+from merjax.stores.kept_motion import Needed, keep_motion, lacking
+from merjax.stores.motion_store import open_motion_store
 from merjax.sweeps.folder import (
     is_finished,
     open_folder,
@@ -30,13 +33,16 @@ from merjax.sweeps.running.rates import Stopwatch
 from merjax.sweeps.running.shards import WHOLE, Shard, refuse_idle
 from merjax.sweeps.saved_models import runs_without_model
 from merjax.sweeps.sweep_file import Scale, SweepFile, make_sweep, read_sweep
+from merjax.synthesis.demo_motion_store import make_demo_motion_store
 from merjax.synthesis.demo_store import make_demo_store
 from merjax.system.at_work import at_work
-from merjax.system.console import default_console, is_watched, say
+from merjax.system.console import counted, default_console, is_watched, say
 from merjax.system.errors import MerjaxError
 from merjax.system.jax_setup import prepare_backend
 from merjax.system.paths import refuse_unwritable, user_path
-from merjax.system.settings import flatten
+from merjax.system.processes import cores
+from merjax.system.settings import flatten, identity
+from merjax.training.spotting_data import spotting_data_of
 
 
 def run_sweep(
@@ -120,6 +126,7 @@ def train_sweep(
             refuse_idle(shard, plan)
             if tried is None:
                 _say_where(folder, console)
+    keep_needed(folder, plan, console)
     train_plan(folder, plan, shard, log, console, stopping)
     with at_work("scoring", folder):
         return finish(folder, tried)
@@ -133,14 +140,36 @@ def _say_where(folder: Path, console: Console) -> None:
 
 
 def make_missing_store(sweep: SweepFile, console: Console) -> None:
-    """Make the clips of a sweep file with `synthesize`, if its store does not exist yet.
+    """Make the clips of a sweep file with `synthesize`, or the long videos of one of spotters, if its store does not exist yet.
 
     Raises:
-        MerjaxError: see `merjax.synthesis.demo_store.make_demo_store`.
+        MerjaxError: see `merjax.synthesis.demo_store.make_demo_store` and `demo_motion_store.make_demo_motion_store`.
     """
-    if sweep.synthesize is not None:
-        with at_work("making the clips in", sweep.store):
-            make_demo_store(sweep.trials[0].config.data, sweep.synthesize, sweep.name, console)
+    if sweep.synthesize is None:
+        return
+    first = sweep.trials[0].config
+    make, what = (make_demo_store, "clips")
+    if method_of(first.method).spots:
+        make, what = (make_demo_motion_store, "long videos")
+    with at_work(f"making the {what} in", sweep.store):
+        make(first.data, sweep.synthesize, sweep.name, console)
+
+
+def keep_needed(folder: Path, plan: Plan, console: Console) -> None:
+    """Compute what unfinished chunks of spotters need of their motion store and it does not hold yet, with every core: the
+    processes that train would each compute it for themselves."""
+    unfinished = {chunk.group for chunk in plan.chunks if not is_finished(folder, chunk)}
+    needed: dict[Path, set[Needed]] = {}
+    for trial, group in zip(plan.trials, plan.group_of_trial, strict=True):
+        method = method_of(trial.config.method)
+        if method.spots and group in unfinished:
+            data = spotting_data_of(trial.config.data)
+            needed.setdefault(data.store.path, set()).update(method.needed(data, trial.config))
+    for path, own in needed.items():
+        store = open_motion_store(path)
+        if left := lacking(store, own):
+            with at_work("measuring motion in", path), counted("measuring motion for spotters", console) as progress:
+                keep_motion(store, left, len(cores()), progress)
 
 
 def _searched(

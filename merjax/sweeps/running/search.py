@@ -25,7 +25,7 @@ import numpy as np
 import pandas as pd
 from filelock import Timeout
 
-from merjax.config import identity, trained_settings
+from merjax.config import trained_settings
 from merjax.scoring.counts import log_loss, scores_of
 from merjax.scoring.predictions import counts_of
 from merjax.scoring.scores import seed_scores
@@ -41,6 +41,7 @@ from merjax.system.files import write_aside
 from merjax.system.locks import lock_at
 from merjax.system.own_files import reading
 from merjax.system.paths import make_folder, user_path
+from merjax.system.settings import identity
 from merjax.system.values import size_in_bytes
 
 Train = Callable[[Path, Plan], None]

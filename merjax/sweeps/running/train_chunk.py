@@ -1,6 +1,6 @@
 """One chunk: its runs trained together, their predictions and curves."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -12,13 +12,14 @@ from merjax.config import Config
 from merjax.engine import Checkpointer, Engine, Job, Progress, StageJob, StageResult, Visit, train, walk
 from merjax.engine.ahead import Ahead, Claim
 from merjax.methods.registry import method_of
-from merjax.methods.runs import RunId, Trained, engine_of, label_source, training_labels
+from merjax.methods.runs import RunId, engine_of
 from merjax.models.learned import Learned, remember
-from merjax.protocols.folds import subjects_of
 from merjax.sweeps.plan import Chunk, Plan, open_data
 from merjax.system.errors import MerjaxError
-from merjax.training.data import TrainingData
-from merjax.training.selection import InnerCheckpointer, chosen_snapshot, trains_inner, trains_outer
+from merjax.training.selection import InnerCheckpointer, trains_inner, trains_outer
+from merjax.training.spotting_data import Data
+
+CurvesOfStages = Mapping[str, Mapping[str, np.ndarray]]
 
 
 class Group(NamedTuple):
@@ -33,8 +34,8 @@ class Group(NamedTuple):
     """
 
     config: Config
-    data: TrainingData
-    inside: TrainingData | None
+    data: Data
+    inside: Data | None
     engine: Engine
     compiled: set[str]
 
@@ -85,12 +86,13 @@ def train_chunk(
     trained = outer or inner
     assert trained is not None
     names = [(plan.trials[trial].name, group.data.folds[fold].name) for trial, fold in chunk.runs]
+    tested = method_of(group.config.method).tested
     predictions = [
-        table.assign(selection=rule, step=trained.step_L[chosen_N].astype(int), trial=name, seed=chunk.seed)
+        table.assign(trial=name, seed=chunk.seed)
         for p, (spec, (name, _)) in enumerate(zip(specs, names, strict=True))
-        for rule, chosen_N, table in _selected(group, spec, p, outer, inner)
+        for _, table in tested(group.data, group.inside, spec, p, outer, inner)
     ]
-    return TrainedChunk(pd.concat(predictions, ignore_index=True), _curves(names, chunk.seed, trained), learned)
+    return TrainedChunk(pd.concat(predictions, ignore_index=True), _curves(names, chunk.seed, trained.curves), learned)
 
 
 def train_stage(
@@ -181,29 +183,6 @@ def _widened(result: StageResult, runs: int) -> StageResult:
     return StageResult(variables, [result.outputs[p] for p in place_P], curves, None)
 
 
-def _selected(
-    group: Group, spec: RunId, p: int, outer: Trained | None, inner: Trained | None
-) -> Iterator[tuple[str, np.ndarray, pd.DataFrame]]:
-    """By rule of selection, the predictions for the clips that run p held out, and the snapshot that each is from."""
-    selection, data, fold = group.config.selection, group.data, spec.fold
-    tested_N = data.target_N[label_source(data, spec)]
-    for rule in selection.rules:
-        # inner subjects are training subjects: if a control shuffles labels, it shuffles theirs too
-        target_N = training_labels(data, spec)[0] if rule == "inner" else tested_N
-        chosen_N, probability_NxK = chosen_snapshot(
-            rule,
-            selection.after,
-            outer and outer.snapshots_PxLxNxK[p],
-            inner and inner.snapshots_PxLxNxK[p],
-            target_N,
-            data.folds[fold].test_N,
-            group.inside.folds[fold].test_N if group.inside else None,
-            data.task,
-            subjects_of(data.index),
-        )
-        yield rule, chosen_N[data.folds[fold].test_N], _held_out(data, fold, tested_N, probability_NxK)
-
-
 def open_group(plan: Plan, number: int) -> Group:
     """A group of a plan, with its data opened and an engine on the local devices that has not compiled anything yet.
 
@@ -225,27 +204,14 @@ def _told_as_inner(on_call: Callable[[Progress], None]) -> Callable[[Progress], 
     return lambda progress: on_call(progress._replace(inner=True))
 
 
-def _held_out(data: TrainingData, fold: int, target_N: np.ndarray, probability_NxK: np.ndarray) -> pd.DataFrame:
-    test_N = data.folds[fold].test_N
-    probability_NxK = probability_NxK[test_N]
-    sound_N = np.isfinite(probability_NxK).all(1)
-    table = data.index.loc[test_N, ["database", "subject", "clip"]].reset_index(drop=True)
-    table["fold"] = data.folds[fold].name
-    table["label"] = target_N[test_N].astype(np.int64)
-    table["prediction"] = np.where(sound_N, data.task.answers(np.nan_to_num(probability_NxK)), -1)
-    for k, name in enumerate(data.classes):
-        table[f"p_{name}"] = probability_NxK[:, k]
-    return table
-
-
-def _curves(names: list[tuple[str, str]], seed: int, trained: Trained) -> pd.DataFrame:
+def _curves(names: list[tuple[str, str]], seed: int, curves: CurvesOfStages) -> pd.DataFrame:
     """Training curves in long form: trial, fold, seed, stage, step and a column per metric."""
     pieces = []
-    for stage, metrics in trained.curves.items():
+    for stage, metrics in curves.items():
         for p, (trial, fold) in enumerate(names):
             values = {name: series[p] for name, series in metrics.items()}
             steps = np.arange(len(next(iter(values.values()))))
             pieces.append(
                 pd.DataFrame({"trial": trial, "fold": fold, "seed": seed, "stage": stage, "step": steps} | values)
             )
-    return pd.concat(pieces, ignore_index=True)
+    return pd.concat(pieces, ignore_index=True) if pieces else pd.DataFrame(columns=["trial", "stage", "step"])

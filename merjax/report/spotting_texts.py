@@ -1,0 +1,105 @@
+"""The tables of a report on spotters."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from merjax.report.tables import TextTable
+from merjax.scoring.spotting.scores import OVERALL, SPOTTING
+
+_KINDS = {"micro": "micro-expressions", "macro": "macro-expressions", OVERALL: "overall"}
+_HOW = (
+    "A found interval hits a true one of its kind if both together cover at most twice the frames that they share; each is "
+    "counted once. Hits, false intervals and misses are summed over all videos, those without expressions too. Intervals in "
+    "brackets: 95 %, over resampled subjects."
+)
+
+
+def spotter_texts(scores: pd.DataFrame) -> list[TextTable]:
+    """The scores of each kind, overall first: a table for each part of the videos and kind."""
+    return [
+        _scores(scores[(scores["part"] == part) & (scores["kind"] == kind)], part, kind)
+        for part in scores["part"].unique()
+        for kind in (OVERALL, "micro", "macro")
+    ]
+
+
+def difference_texts(differences: pd.DataFrame) -> list[TextTable]:
+    """What trials score more than a base, of each kind."""
+    tables = []
+    for (base, part), own in differences.groupby(["base", "part"], sort=False) if len(differences) else ():
+        rows = tuple(
+            (f"{row['trial']}, {_KINDS[row['kind']]}", *(score_text(row, name, "+.3f") for name in SPOTTING))
+            for row in own.to_dict("records")
+        )
+        title = f"Difference to {base}" + ("" if part == "together" else f", {part}")
+        note = "Subjects are drawn alike for both; an interval without 0 is a difference that other subjects would show too."
+        tables.append(TextTable(title, ("trial", *SPOTTING), rows, (note,)))
+    return tables
+
+
+def gain_text(gains: pd.DataFrame) -> TextTable | None:
+    """What an oracle adds to honest choices."""
+    if gains.empty:
+        return None
+    rows = tuple((row["base"], _KINDS[row["kind"]], score_text(row, "F1", "+.3f")) for row in gains.to_dict("records"))
+    note = (
+        "The oracle chooses the moment of training and how sure an interval must be on the held-out subject itself; what it "
+        "adds is not there for new people."
+    )
+    return TextTable("What choosing on the held-out subjects would add to F1", ("rule", "kind", "F1"), rows, (note,))
+
+
+def score_text(row: Mapping[Any, Any] | pd.Series, name: str, form: str = ".3f") -> str:
+    """A score with its interval."""
+    if pd.isna(row[name]):
+        return "-"
+    ends = [row[f"{name}_{end}"] for end in ("low", "high")]
+    told = "" if any(map(pd.isna, ends)) else f" [{format(ends[0], form)}, {format(ends[1], form)}]"
+    return format(row[name], form) + told
+
+
+def _scores(own: pd.DataFrame, part: str, kind: str) -> TextTable:
+    first = own.iloc[0]
+    rows = tuple(
+        (
+            row["trial"],
+            *(score_text(row, name) for name in ("F1", "precision", "recall")),
+            *(f"{row[count]:g}" for count in ("found", "hits", "false", "missed")),
+            "-" if pd.isna(row["false_per_minute"]) else f"{row['false_per_minute']:.2f}",
+        )
+        for row in own.to_dict("records")
+    )
+    where = "" if part == "together" else f" of {part}"
+    title = (
+        f"Spotting {_KINDS[kind]}{where}: {first['true']:g} true intervals in {first['videos']} videos of {first['subjects']} "
+        f"subjects, {first['empty']} of them without any"
+    )
+    columns = ("trial", "F1", "precision", "recall", "found", "hits", "false", "missed", "false/min")
+    note = "false/min: what is found in a minute of the videos without any expression."
+    return TextTable(title, columns, rows, (_HOW, note))
+
+
+def false_text(false: Sequence[Mapping[str, Any]]) -> TextTable | None:
+    """The surest false intervals, with what may have caused each."""
+    if not false:
+        return None
+    rows = tuple(
+        (
+            row["trial"],
+            row["video"],
+            f"{row['from']:.1f} s",
+            f"{row['length']:.2f} s",
+            row["kind"],
+            f"{row['sure']:.2f}",
+            row["cause"],
+        )
+        for row in false
+    )
+    note = (
+        "The cause is read from signals alone: the light of the whole face, the motion of the head, and which regions move "
+        "beside it. It is likely, not known."
+    )
+    columns = ("trial", "video", "from", "length", "kind", "sure", "likely cause")
+    return TextTable("The surest false intervals of each trial", columns, rows, (note,))

@@ -1,0 +1,43 @@
+"""The table that a sweep of spotters prints."""
+
+import io
+
+import pytest
+from rich.console import Console
+from support.spotted_run import all_and_one_false, nothing, write_spotted_run
+
+import merjax
+from merjax.cli.scores import refuse_unknown
+from merjax.cli.spotter_scores import print_spotters
+from merjax.system.errors import MerjaxError
+
+
+@pytest.fixture(scope="module")
+def result(tmp_path_factory):
+    folder = write_spotted_run(tmp_path_factory.mktemp("run"), {"none": nothing, "all": all_and_one_false})
+    return merjax.open_sweep(folder)
+
+
+def printed(result, sort=""):
+    console = Console(file=io.StringIO(), width=160)
+    print_spotters(result, console, sort)
+    return console.file.getvalue()
+
+
+def test_each_trial_has_its_scores_and_what_they_are_made_of(result):
+    lines = printed(result).splitlines()
+    assert lines[0] == "made: spotting, 6 videos of 3 subjects, 3 folds"
+    (row,) = [line for line in lines if line.split("│")[1:2] == [" all          "]]
+    cells = [cell.strip() for cell in row.strip("│").split("│")]
+    assert cells[1].startswith("0.500 [")  # three hits, six false
+    assert cells[3].startswith("0.500 [")
+    assert cells[4:] == ["0.333", "1.000", "6", "12", "0", "12.00"]
+    assert "oracle (leaks): the budget was chosen on the held-out subjects" in " ".join(" ".join(lines).split())
+
+
+def test_they_are_sorted_by_a_score_of_spotting_and_by_no_other(result):
+    names = [line.split("│")[1].strip() for line in printed(result, "F1").splitlines() if line.startswith("│")]
+    assert names.index("all") < names.index("none")
+    refuse_unknown("recall", result.plan.trials)
+    with pytest.raises(MerjaxError, match="--sort UF1: there is no such score; write one of precision, recall, F1"):
+        refuse_unknown("UF1", result.plan.trials)
