@@ -57,7 +57,7 @@ def test_one_row_says_whether_a_method_is_better_than_the_base(board):
     (text,) = leaderboard_texts(section, runs)
     verdicts = {row[0]: row[text.columns.index("better than STSTNet?")] for row in text.rows}
     assert verdicts == {"linear SVM": "better", "STSTNet": "", "RCN-A": "no evidence", "HTNet": "worse"}
-    assert [row[0] for row in text.rows][0] == "linear SVM"  # the highest UF1 first
+    assert text.rows[0][0] == "linear SVM"  # the highest UF1 first
     base, *others = (entry for entry in section.comparison.entries if entry.label in verdicts)
     expected = score_differences(base, others, section.comparison.parts).set_index(["part", "entry"])
     own = leaderboard_of(section, runs).set_index("entry")
