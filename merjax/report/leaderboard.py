@@ -47,7 +47,7 @@ def leaderboard_of(section: Section, runs: Sequence[SweepResult]) -> pd.DataFram
     rows = []
     for entry in (e for e in entries if e.selection == "fixed" and not e.control and not e.leaks):
         own = spent.get((entry.run, entry.trial))
-        row = {"entry": entry.label, "note": entry.note}
+        row: dict[str, Any] = {"entry": entry.label, "note": entry.note}
         row |= {"parameters": method_of(entry.config.method).parameters(entry.config, len(entry.classes))}
         row |= {"seeds": len(entry.seeds), "epochs": entry.epochs, "seconds": own.seconds if own else float("nan")}
         row |= _scores(section, section.scores, entry) | _difference(section, section.differences, entry)
@@ -63,7 +63,7 @@ def leaderboard_of(section: Section, runs: Sequence[SweepResult]) -> pd.DataFram
     return pd.DataFrame(rows)
 
 
-def _row_of(table: pd.DataFrame, part: str, entry: Entry | None) -> Mapping[str, Any]:
+def _row_of(table: pd.DataFrame, part: str, entry: Entry | None) -> Mapping[Any, Any]:
     """The first row of an entry on a part; empty if there is none."""
     if entry is None or table.empty:
         return {}
@@ -71,7 +71,7 @@ def _row_of(table: pd.DataFrame, part: str, entry: Entry | None) -> Mapping[str,
     return found.iloc[0].to_dict() if len(found) else {}
 
 
-def _named(name: str, row: Mapping[str, Any], score: str, ends: Sequence[str] = _ENDS) -> dict[str, float]:
+def _named(name: str, row: Mapping[Any, Any], score: str, ends: Sequence[str] = _ENDS) -> dict[str, float]:
     return {f"{name}{end}": row.get(f"{score}{end}", float("nan")) for end in ends}
 
 
@@ -132,7 +132,7 @@ def leaderboard_texts(section: Section, runs: Sequence[SweepResult]) -> list[Tex
     return [TextTable(title, tuple(heads), rows, notes)]
 
 
-def _cells(section: Section, row: Mapping[Any, Any], base: str, has_inner: bool) -> Iterator[str]:
+def _cells(section: Section, row: dict[Any, Any], base: str, has_inner: bool) -> Iterator[str]:
     first, *parts = section.comparison.parts
     yield row["entry"]
     yield from (with_interval(row, f"{first.name} {score}") for score in SHOWN)
@@ -154,8 +154,8 @@ def _cells(section: Section, row: Mapping[Any, Any], base: str, has_inner: bool)
     yield row["note"]
 
 
-def _known(row: Mapping[Any, Any], name: str, sign: bool = False) -> str:
-    return with_interval(dict(row), name, sign=sign) if row[name] == row[name] else ""
+def _known(row: dict[Any, Any], name: str, sign: bool = False) -> str:
+    return with_interval(row, name, sign=sign) if row[name] == row[name] else ""
 
 
 def _verdict(difference: float, p: float) -> str:
