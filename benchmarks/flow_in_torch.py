@@ -24,13 +24,57 @@ def conv_norm(maps_in: int, maps: int, size: int, padding: int) -> nn.Sequential
     return nn.Sequential(nn.Conv2d(maps_in, maps, size, padding=padding), nn.BatchNorm2d(maps), nn.ReLU(inplace=True))
 
 
-class RCN(nn.Module):
-    """RCN-A, RCN-S and RCN-W."""
-
-    def __init__(self, classes: int, head: str, dense: bool, attention: bool, maps: int = 64, pool: int = 7):
+class OFFApexNet(nn.Module):
+    def __init__(self, classes: int):
         super().__init__()
-        self.wide, self.dense, self.attention, self.pool = head == "wide", dense, attention, pool
-        if self.wide:
+        self.streams = nn.ModuleList(
+            nn.Sequential(
+                *(nn.Conv2d(1, 6, 5, padding=2), nn.ReLU(), nn.MaxPool2d(2)),
+                *(nn.Conv2d(6, 16, 5, padding=2), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten()),
+            )
+            for _ in "uv"
+        )
+        hidden = (nn.Linear(1568, 1024), nn.ReLU(), nn.Dropout(), nn.Linear(1024, 1024), nn.ReLU(), nn.Dropout())
+        self.fc = nn.Sequential(*hidden, nn.Linear(1024, classes))
+
+    def forward(self, x):
+        return self.fc(torch.cat([stream(x[:, i : i + 1]) for i, stream in enumerate(self.streams)], 1))
+
+
+class PlainInception(nn.Module):
+    """Dual-Inception's block: without batch normalisation, as wide inside as outside."""
+
+    def __init__(self, channels: int, filters: int):
+        super().__init__()
+        branches = [nn.Conv2d(channels, filters, 1)]
+        for size in (3, 5):
+            inner = nn.Conv2d(filters, filters, size, padding=size // 2)
+            branches.append(nn.Sequential(nn.Conv2d(channels, filters, 1), nn.ReLU(), inner))
+        branches.append(nn.Sequential(nn.MaxPool2d(3, 1, 1), nn.Conv2d(channels, filters, 1)))
+        self.branches = nn.ModuleList(branches)
+
+    def forward(self, x):
+        return f.max_pool2d(torch.relu(torch.cat([branch(x) for branch in self.branches], 1)), 2)
+
+
+class DualInception(nn.Module):
+    def __init__(self, classes: int):
+        super().__init__()
+        blocks = ((1, 6), (24, 16))
+        self.streams = nn.ModuleList(nn.Sequential(*(PlainInception(*block) for block in blocks)) for _ in "uv")
+        self.fc = nn.Sequential(nn.Linear(6272, 1024), nn.ReLU(), nn.Dropout(), nn.Linear(1024, classes))
+
+    def forward(self, x):
+        return self.fc(torch.cat([s(x[:, i : i + 1]).flatten(1) for i, s in enumerate(self.streams)], 1))
+
+
+class RCN(nn.Module):
+    """The RCN family; `attention` looks at nothing, the "first" layer's maps, the "input" or the "block"'s input."""
+
+    def __init__(self, classes: int, head: str, dense: bool, attention: str, maps: int = 64, pool: int = 7):
+        super().__init__()
+        self.dense, self.attention, self.pool = dense, attention, pool
+        if head == "wide":
             self.heads = nn.ModuleList(
                 nn.Sequential(
                     *(nn.Conv2d(3, own, 3, 3, padding=i, dilation=i), nn.ReLU(inplace=True), nn.BatchNorm2d(own)),
@@ -38,23 +82,37 @@ class RCN(nn.Module):
                 )
                 for i, own in ((1, maps // 2), (2, maps // 4), (3, maps // 4))
             )
+        elif head == "pair":
+            self.heads = nn.ModuleList(
+                nn.Sequential(
+                    *(nn.Conv2d(3, maps // 2, 3, padding=i, dilation=i), nn.ReLU(inplace=True)),
+                    *(nn.BatchNorm2d(maps // 2), nn.MaxPool2d(3, 3, 1), nn.Dropout()),
+                )
+                for i in (1, 3)
+            )
         else:
             self.heads = nn.ModuleList([nn.Sequential(conv_norm(3, maps, 5, 0), nn.MaxPool2d(2), nn.Dropout())])
         self.forward1, self.again = conv_norm(maps, maps, 1, 0), conv_norm(maps, maps, 3, 1)
         self.down, self.fc = nn.Sequential(nn.MaxPool2d(2), nn.Dropout()), nn.Linear(pool * pool * maps, classes)
 
     def attended(self, y):
-        maps = []
+        y, maps = f.adaptive_avg_pool2d(y, self.pool), []
         for weight in self.fc.weight:
-            m = (weight.reshape(y.shape[1:]) * y).mean(1, keepdim=True)
+            weight = weight.reshape(-1, self.pool, self.pool)
+            weight = weight.mean(0, keepdim=True) if self.attention == "input" else weight
+            m = (weight * y).mean(1, keepdim=True)
             m = m - m.amin((2, 3), keepdim=True)
             maps.append(m / m.amax((2, 3), keepdim=True))
         return torch.cat(maps, 1).mean(1, keepdim=True)
 
-    def forward(self, x):
-        x = torch.cat([head(x) for head in self.heads], 1)
-        seen = self.attended(f.adaptive_avg_pool2d(x, self.pool)) if self.attention else 1
+    def forward(self, images):
+        x = torch.cat([head(images) for head in self.heads], 1)
+        if self.attention == "input":
+            x = x * f.interpolate(self.attended(images), x.shape[2:])
+        seen = self.attended(x) if self.attention == "first" else 1
         y, total = self.forward1(x), x
+        if self.attention == "block":
+            y = y * f.interpolate(self.attended(x), x.shape[2:])
         for _ in range(3 if self.dense else 2):
             summed = total + y
             y, total = self.again(summed), summed if self.dense else x
@@ -250,9 +308,14 @@ class LEARNet(nn.Module):
 
 NETWORKS = {
     "ststnet": STSTNet,
-    "rcn_a": lambda classes: RCN(classes, "narrow", dense=False, attention=True),
-    "rcn_s": lambda classes: RCN(classes, "narrow", dense=True, attention=False),
-    "rcn_w": lambda classes: RCN(classes, "wide", dense=False, attention=False),
+    "off_apexnet": OFFApexNet,
+    "dual_inception": DualInception,
+    "rcn_a": lambda classes: RCN(classes, "narrow", dense=False, attention="first"),
+    "rcn_s": lambda classes: RCN(classes, "narrow", dense=True, attention=""),
+    "rcn_w": lambda classes: RCN(classes, "wide", dense=False, attention=""),
+    "rcn_p": lambda classes: RCN(classes, "pair", dense=True, attention="first"),
+    "rcn_c": lambda classes: RCN(classes, "wide", dense=True, attention="input"),
+    "rcn_f": lambda classes: RCN(classes, "wide", dense=True, attention="block"),
     "htnet": HTNet,
     "sssnet": sssnet,
     "inception_cbam": inception_cbam,

@@ -25,8 +25,11 @@ from merjax.system.jax_setup import compiler_options, prepare_backend
 
 CLIPS, SUBJECTS, CLASSES = 442, 68, 3
 JAX_FOLDS, TORCH_FOLDS = 34, 6  # per turn: a sweep's chunk; and what keeps PyTorch's turn short, one fold after another
-LARGE = ("htnet", "inception_cbam", "dual_atme", "sssnet", "off_tanet", "learnet")  # of which a turn has fewer folds
-SWEEPS = ("ststnet", "rcn_a", "rcn_family", "htnet", "sssnet", "inception_cbam", "off_tanet", "learnet")
+FEW_JAX_FOLDS, FEW_TORCH_FOLDS = 4, 1  # of the networks that take longer than STSTNet
+SWEEPS = (
+    *("ststnet", "off_apexnet", "dual_inception", "rcn_a", "rcn_family", "htnet", "sssnet", "inception_cbam"),
+    *("off_tanet", "learnet"),
+)
 
 
 def clips(network: str, store: str | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -49,7 +52,7 @@ def settings_of(network: str) -> PeerConfig:
 def jax_side(network: str, store: str | None) -> duel.Work:
     prepare_backend()
     flow_NxHxWxC, label_N, subject_N = clips(network, store)
-    peer, folds = settings_of(network), 4 if network in LARGE else JAX_FOLDS
+    peer, folds = settings_of(network), JAX_FOLDS if network == "ststnet" else FEW_JAX_FOLDS
     stage, samples = flow_stage(network_of(network), network, CLASSES, peer), flow_samples(flow_NxHxWxC)
     steps = -(-len(label_N) // peer.batch)
     numbers = FlowNumbers(
@@ -93,7 +96,7 @@ def torch_side(network: str, store: str | None) -> duel.Work:
 
     in_torch.begin()
     flow_NxHxWxC, label_N, subject_N = clips(network, store)
-    peer, count = settings_of(network), 1 if network in LARGE else TORCH_FOLDS
+    peer, count = settings_of(network), TORCH_FOLDS if network == "ststnet" else FEW_TORCH_FOLDS
     x, label = torch.tensor(flow_NxHxWxC.transpose(0, 3, 1, 2).astype(np.float32)), torch.tensor(label_N)
     if network not in ("ststnet", "htnet"):
         x /= 255

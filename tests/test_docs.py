@@ -27,6 +27,7 @@ PAGES = (
             "methods",
             "sweeps",
             "reports",
+            "leaderboard",
             "spotting",
             "models",
             "audit",

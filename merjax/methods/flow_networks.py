@@ -1,6 +1,7 @@
 """Baselines that are one network on one picture of each clip, such as its flow image, trained clip by clip in one stage."""
 
 import functools
+import math
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -223,6 +224,17 @@ def stage_cost(data: TrainingData, config: Config) -> dict[str, float]:
     """Rough multiply-adds of one run, in units of 1e9."""
     passes = 3 * config.peer.epochs + extra_snapshots(config.selection)
     return {stage_name(config): passes * len(data.index) * network_of(config.method).cost / 1e6}
+
+
+def parameters(config: Config, classes: int) -> int | None:
+    """How many weights the network has; None for a network from elsewhere that is not here. Nothing is computed."""
+    try:
+        network, peer = network_of(config.method), reads_of(config).of(config).peer
+    except MerjaxError:
+        return None
+    stage = flow_stage(network, stage_name(config), classes, peer)
+    made = jax.eval_shape(lambda: stage.init(jax.random.key(0), None))
+    return sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(made.params))
 
 
 def flow_numbers(data: TrainingData, spec: RunId) -> FlowNumbers:

@@ -41,6 +41,7 @@ class Method(NamedTuple):
             convolutions.
         output_bytes: (config, frames) -> bytes that the shared stage's output of one job takes on the disk.
         cut: (data, config) -> how many clips are longer than what the method takes of a clip, and are cut.
+        parameters: (config, classes) -> how many numbers one run's training fits to all clips; None if they are not counted.
         compiles: whether its jobs are stages for the devices; what scikit-learn fits is not compiled and has no model to keep.
         spots: whether it is a spotter.
         alike: (data, config, fold) -> what runs of one program group must have in common to train side by side.
@@ -60,6 +61,7 @@ class Method(NamedTuple):
     shared: StageReads | None = None
     output_bytes: Callable[[Config, int], int] = lambda config, frames: 0
     cut: Callable[[TrainingData, Config], int] = lambda data, config: 0
+    parameters: Callable[[Config, int], int | None] = lambda config, classes: None
     compiles: bool = True
     spots: bool = False
     alike: Callable[[Any, Config, int], Hashable] = lambda data, config, fold: None
@@ -89,13 +91,15 @@ def _spotter(module, *, compiles: bool = True) -> Method:
     )
 
 
-_FLOW_NETWORK = _of(flow_networks)
+_FLOW_NETWORK = _of(flow_networks)._replace(parameters=flow_networks.parameters)
 METHODS = {
     "local_regions": _of(local_regions, shared=SPATIAL)._replace(
         output_bytes=local_regions.output_bytes, cut=local_regions.clips_cut
     ),
     **{name: _FLOW_NETWORK for name in NETWORKS},
-    **{name: _of(handcrafted, compiles=False) for name in handcrafted.NAMES},
+    **{
+        name: _of(handcrafted, compiles=False)._replace(parameters=handcrafted.parameters) for name in handcrafted.NAMES
+    },
     **{name: _spotter(training_free, compiles=False) for name in stored.SPOTTERS},
     softnet.NAME: _spotter(softnet)._replace(windows_said=softnet.windows_said),
     regional.NAME: _spotter(regional),

@@ -59,6 +59,15 @@ def published_texts(section: Section, run: SweepResult) -> list[TextTable]:
     ]
 
 
+def published_row(comparison: Comparison, run: SweepResult, entry: Entry) -> PublishedRow | None:
+    """The published scores of a trial's method on all clips, if they may be compared with a report's."""
+    table, part = TABLES.get(run.plan.published), comparison.parts[0]
+    if table is None or table.protocol != comparison.protocol or not entry.published:
+        return None
+    row = table.row(entry.published, part)
+    return row if row and not _comparability(comparison, [(part, row.part)]).startswith(_NOT) else None
+
+
 def _lack(row: dict, entry: Entry, part: Part) -> str:
     """How many of the protocol's clips or subjects were tested, if not all of them; "" if all were."""
     scheme = SCHEMES[entry.data.protocol]

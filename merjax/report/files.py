@@ -10,6 +10,7 @@ from merjax.report.beside import published_texts
 from merjax.report.comparison import compare
 from merjax.report.ensembles import ensemble_texts
 from merjax.report.figures import confusion_figure, pdf, score_figure, subject_figure
+from merjax.report.leaderboard import leaderboard_of, leaderboard_texts
 from merjax.report.page import render_page, separate_sentence
 from merjax.report.section import Section, warnings_of
 from merjax.report.spotting_page import SpotterReport, write_spotter_report
@@ -101,6 +102,9 @@ def write_report(
         tables = [_marked(getattr(section, name), section) for section in sections if len(getattr(section, name))]
         if tables:
             pd.concat(tables, ignore_index=True).to_csv(out / f"{name.split('_')[0]}.csv", index=False)
+    boards = [_marked(board, section) for section in sections if len(board := leaderboard_of(section, runs))]
+    if boards:
+        pd.concat(boards, ignore_index=True).to_csv(out / "leaderboard.csv", index=False)
     for folder in ("latex", "figures"):
         (out / folder).mkdir(exist_ok=True)
     for number, section in enumerate(sections, 1):
@@ -167,6 +171,7 @@ def _named_tables(section: Section, runs: Sequence[SweepResult]) -> Iterator[tup
     parts, bases = [safe_name(part.name) for part in section.comparison.parts], section.comparison.bases
     differences = [part if base is bases[0] else f"{safe_name(base.label)}-{part}" for base in bases for part in parts]
     for kind, tables, names in (
+        ("leaderboard", leaderboard_texts(section, runs), parts),
         ("scores", score_texts(section), parts),
         ("ensembles", ensemble_texts(section), parts),
         ("inflation", inflation_texts(section), parts),

@@ -15,6 +15,7 @@ from merjax.report.details import detail, on_request
 from merjax.report.ensembles import ensemble_texts
 from merjax.report.figures import score_figure
 from merjax.report.gaps import gaps_of, repeated
+from merjax.report.leaderboard import leaderboard_texts
 from merjax.report.pictures import Picture, charted, drawn
 from merjax.report.run_facts import run_facts
 from merjax.report.search_pictures import search_context
@@ -93,6 +94,7 @@ def _section(section: Section, runs: Sequence[SweepResult], crops: bool) -> dict
         "title": f"{comparison.protocol}, split {comparison.split_hash}",
         "warnings": [*warnings, *gaps_of(section)],
         "data": data_text(max(comparison.entries, key=lambda entry: entry.folds)),
+        "leaderboard": leaderboard_texts(section, runs),
         "scores": shortened(section, score_texts(section)),
         "score_figure": _score_picture(section, leading, warnings),
         "audits": audit_context(section, drawn),

@@ -176,6 +176,7 @@ class Entry:
         predictions: rows of the scored seeds, see `merjax.sweeps.folder.read_predictions`.
         run: name of the run it belongs to.
         published: the method whose published scores are shown beside this trial's; "" if there are none.
+        note: what the sweep file says of the trial.
     """
 
     label: str
@@ -193,6 +194,7 @@ class Entry:
     predictions: pd.DataFrame
     run: str = ""
     published: str = ""
+    note: str = ""
 
     @property
     def classes(self) -> tuple[str, ...]:

@@ -149,7 +149,7 @@ def cut(trials: Sequence[Trial], groups: Sequence[GroupRuns], seeds: Sequence[in
     )
     chunks: list[tuple[Chunk, set[str]]] = []
     for g, group in enumerate(groups):
-        alone = {seed: [run for run in group.runs if run[0] not in sharing[seed]] for seed in seeds}
+        alone = {s: [run for run in group.runs if run[0] not in sharing[s] and trials[run[0]].has(s)] for s in seeds}
         chunks += [
             chunk
             for seed in seeds
@@ -181,7 +181,7 @@ def _asked(trials: Sequence[Trial], group: GroupRuns, seed: int) -> Iterator[Ask
     known: Known = {}
     for inner in [False] * trains_outer(selection) + [True] * trains_inner(selection):
         data = group.data.held_out_inside(selection.inner) if inner else group.data
-        for trial, fold in group.runs:
+        for trial, fold in (run for run in group.runs if trials[run[0]].has(seed)):
             kept = shared_entry(data, RunId(trials[trial].config, seed, fold), known)
             if kept:
                 yield Asked(*kept, trial, fold, inner)

@@ -26,7 +26,7 @@ def entries_of(plan: Plan, predictions: pd.DataFrame, run: str = "") -> list[Ent
         for selection in SELECTIONS:
             own = groups.get((trial.name, selection))
             if own is not None:
-                entries.append(_entry(trial, selection, plan.groups[group], plan.seeds, own, run))
+                entries.append(_entry(trial, selection, plan.groups[group], trial.seeds or plan.seeds, own, run))
     return entries
 
 
@@ -65,4 +65,5 @@ def _entry(
         predictions=scored,
         run=run,
         published=trial.published,
+        note=trial.note,
     )

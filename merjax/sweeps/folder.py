@@ -290,6 +290,8 @@ def refuse_other_trials(there: Plan, trials: Sequence[Trial], seeds: Sequence[in
     for old, new in zip(there.trials, trials, strict=True):
         if old.folds != new.folds:
             raise MerjaxError(f'{folder}: trial "{old.name}" had other folds; {_ADVICE}')
+        if old.seeds != new.seeds:
+            raise MerjaxError(f'{folder}: trial "{old.name}" had other seeds; {_ADVICE}')
         was, now = (
             # a store may be mounted anywhere: the data's hashes show whether it is the same
             {k: v for k, v in flatten(t.config).items() if k == "engine.precision" or not k.startswith(_FREE)}

@@ -88,7 +88,7 @@ class Plan:
         rows = []
         for trial, config, number in zip(self.trials, configs, self.group_of_trial, strict=True):
             group = self.groups[number]
-            row = {"trial": trial.name, "runs": len(trial.folds or group.folds) * len(self.seeds)}
+            row = {"trial": trial.name, "runs": len(trial.folds or group.folds) * len(trial.seeds or self.seeds)}
             row |= {"method": config["method"], "protocol": group.protocol, "folds": len(trial.folds or group.folds)}
             rows.append(
                 row | {"clips": group.clips, "subjects": group.subjects} | {key: config[key] for key in varying}
@@ -147,6 +147,8 @@ def plan_from_json(content: dict[str, Any]) -> Plan:
                 make_config(as_named_today(t["config"])),
                 tuple(t.get("folds", ())),
                 t.get("published", rows.get(t["name"], "")),
+                tuple(t.get("seeds", ())),
+                t.get("note", ""),
             )
             for t in content["trials"]
         ),

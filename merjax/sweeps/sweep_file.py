@@ -8,13 +8,14 @@ axes:                                   # ... times every combination of these (
   spatial.learning_rate: {log: [1e-4, 1e-2, 3]}    # 3 values, evenly spaced in the logarithm
   spatial.epochs: {range: [5, 15, 5]}              # 5, 10, 15
   data.input: [gray, difference]
-seeds: [0, 1, 2]                        # or a number of seeds
+seeds: [0, 1, 2]                        # or a number of seeds; a trial may have its own: focal: {loss.gamma: 2, seeds: 1}
 synthesize:                             # make the store from portraits first, if it does not exist yet
   {invent: 6, clips_per_subject: 6}     # as in `merjax.synthesis.synthesize_release`; `layouts: {samm: , smic: }` for several;
                                         # for spotters, long videos: {invent: 4, videos: 2, empty: 1, seconds: 60}
 small: ../configs/small.yaml            # what --scale small changes: settings of the base, seeds, synthesize
 published: table7                       # a table of `merjax.scoring.published` whose scores reports print beside these; each
-                                        # trial names its row: cross-entropy: {loss.gamma: 0, published: CE}
+                                        # trial names its row: cross-entropy: {loss.gamma: 0, published: CE}; reports print
+                                        # what it says of itself beside it: focal: {note: a tenth of the paper's epochs}
 ensembles: {both: [focal, cross-entropy]}  # trials whose probabilities reports average, with all their seeds
 
 In place of trials and axes, a file may hold a search (`merjax.sweeps.running.search`; needs `pip install 'merjax[search]'`):
@@ -45,7 +46,15 @@ from merjax.sweeps.axes import points_of
 from merjax.sweeps.leaking import refuse_with_leak, told_name
 from merjax.sweeps.search_space import SearchSpec, read_search
 from merjax.sweeps.shipped import find_config, find_sweep
-from merjax.sweeps.sweep_keys import read_ensembles, refuse_misplaced, refuse_unknown_keys
+from merjax.sweeps.sweep_keys import (
+    SaidOfTrial,
+    read_ensembles,
+    read_seeds,
+    refuse_misplaced,
+    refuse_seeds_beyond,
+    refuse_unknown_keys,
+    take_said,
+)
 from merjax.system import values
 from merjax.system.errors import MerjaxError
 from merjax.system.files import safe_name
@@ -55,7 +64,6 @@ Scale = Literal["full", "small"]
 SCALES: tuple[Scale, ...] = get_args(Scale)
 _SMALL_KEYS = ("base", "seeds", "synthesize")
 _MAY_BE_EMPTY = ("base", "trials", "axes", "synthesize", "small", "published", "ensembles")
-_MOST_SEEDS = 1000  # a larger number is meant as a seed
 
 
 class Trial(NamedTuple):
@@ -67,6 +75,8 @@ class Trial(NamedTuple):
         config: all its settings.
         folds: names of the folds in which it is trained and tested; if empty, all folds.
         published: the method in the sweep's published table whose scores are shown beside its own; "" for none.
+        seeds: its own; if empty, all of the sweep's.
+        note: what a report says of it, such as how its budget differs from the published one.
     """
 
     name: str
@@ -74,9 +84,19 @@ class Trial(NamedTuple):
     config: Config
     folds: tuple[str, ...] = ()
     published: str = ""
+    seeds: tuple[int, ...] = ()
+    note: str = ""
+
+    @property
+    def said(self) -> SaidOfTrial:
+        """What its sweep file says of it beside its settings."""
+        return SaidOfTrial(self.published, self.seeds, self.note)
 
     def is_of(self, fold: str) -> bool:
         return not self.folds or fold in self.folds
+
+    def has(self, seed: int) -> bool:
+        return not self.seeds or seed in self.seeds
 
 
 @dataclass(frozen=True)
@@ -126,8 +146,8 @@ class SweepFile:
 
     def with_trials(self, points: Mapping[str, dict[str, Any]], inner: float = 0.0) -> "SweepFile":
         """The sweep of named points over this one's base, without a search; trials that do not change keep their rows."""
-        base, rows = flatten(self.trials[0].config), {(t.name, repr(t.overrides)): t.published for t in self.trials}
-        trials = tuple(_trial(name, own, base, name, rows.get((name, repr(own)), "")) for name, own in points.items())
+        base, said = flatten(self.trials[0].config), {(t.name, repr(t.overrides)): t.said for t in self.trials}
+        trials = tuple(_trial(name, own, base, name, said.get((name, repr(own)))) for name, own in points.items())
         return replace(self, trials=trials, search=None, inner=inner)
 
     def with_chosen(self, name: str, points: Sequence[tuple[dict[str, Any], Sequence[str]]]) -> "SweepFile":
@@ -191,7 +211,8 @@ def make_sweep(
         raise MerjaxError(f"{source}: trials differ in engine.precision, which a sweep has one of; write it under base")
     refuse_unknown_rows(published, {trial.name: trial.published for trial in trials}, source)
     search = read_search(content, trials[0].config, source) if "search" in content else None
-    seeds, synthesize = _seeds(content.get("seeds", 1), source), values.plain(content.get("synthesize"))
+    seeds, synthesize = read_seeds(content.get("seeds", 1), source), values.plain(content.get("synthesize"))
+    refuse_seeds_beyond(seeds, {trial.name: trial.seeds for trial in trials}, source)
     ensembles = read_ensembles(content, [trial.name for trial in trials], source)
     return SweepFile(name, trials, seeds, synthesize, search, small=small, published=published, ensembles=ensembles)
 
@@ -222,36 +243,19 @@ def _trials(content: Mapping[str, Any], base: Mapping[str, Any], source: str) ->
     trials = []
     for (name, said), (label, along) in itertools.product(named.items(), points_of(content, source)):
         point = {} if values.is_nothing(said) else {**said}
-        published = point.pop("published", None)  # it is not a setting
+        words = take_said(point, source)
         point = read_settings(point, source) | along
         whole = ", ".join(filter(None, (str(name), label))) or "base"
-        row = "" if values.is_nothing(published) else str(published)
-        trials.append(_trial(whole, point, base, source, row))
+        trials.append(_trial(whole, point, base, source, words))
     return tuple(trials)
 
 
-def _trial(name: str, point: dict[str, Any], base: Mapping[str, Any], source: str, published: str) -> Trial:
+def _trial(
+    name: str, point: dict[str, Any], base: Mapping[str, Any], source: str, words: SaidOfTrial | None = None
+) -> Trial:
     config = make_config(base, point, source=source)
     refuse_with_leak(config, source)
-    return Trial(told_name(name, config), point, config, published=published)
-
-
-def _seeds(seeds: Any, source: str) -> tuple[int, ...]:
-    listed = seeds if isinstance(seeds, list | tuple) else [seeds]
-    try:
-        numbers = tuple(map(values.whole, listed))
-    except ValueError:
-        numbers = ()
-    if listed is not seeds and numbers and numbers[0] > _MOST_SEEDS:
-        raise MerjaxError(
-            f"{source}: seeds is {numbers[0]}, which says how many; for this one seed write [{numbers[0]}]"
-        )
-    if numbers and min(numbers) >= 0 and len({*numbers}) == len(numbers) and (listed is seeds or numbers[0]):
-        return numbers if listed is seeds else tuple(range(numbers[0]))
-    raise MerjaxError(
-        f"{source}: seeds is {values.shown(seeds)}; write how many, or a list such as [0, 1, 2], each seed once, of whole "
-        f"numbers from 0 to {values.LARGEST}"
-    )
+    return Trial(told_name(name, config), point, config, **(words._asdict() if words else {}))
 
 
 def _refuse_unknown_methods(trials: Sequence[Trial], source: str) -> None:

@@ -2,14 +2,37 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
-from typing import Any
+from typing import Any, NamedTuple
 
 from merjax.config import Config
 from merjax.system.errors import MerjaxError, meant
 from merjax.system.settings import Layer, split_word
-from merjax.system.values import shown
+from merjax.system.values import LARGEST, is_nothing, shown, whole
 
 _KEYS = ("base", "trials", "axes", "combine", "seeds", "search", "synthesize", "small", "published", "ensembles")
+_MOST_SEEDS = 1000  # a larger number is meant as a seed
+
+
+class SaidOfTrial(NamedTuple):
+    """What a sweep file says of a trial beside its settings; see `merjax.sweeps.sweep_file.Trial`."""
+
+    published: str = ""
+    seeds: tuple[int, ...] = ()
+    note: str = ""
+
+
+def take_said(point: dict[str, Any], source: str) -> SaidOfTrial:
+    """Take out of a trial's point what is no setting.
+
+    Raises:
+        MerjaxError: its seeds are none.
+    """
+    published, seeds, note = (point.pop(key, None) for key in SaidOfTrial._fields)
+    return SaidOfTrial(
+        "" if is_nothing(published) else str(published),
+        () if is_nothing(seeds) else read_seeds(seeds, source),
+        "" if is_nothing(note) else str(note),
+    )
 
 
 def refuse_unknown_keys(content: Mapping[str, Any], source: str) -> None:
@@ -71,3 +94,40 @@ def read_ensembles(content: Mapping[str, Any], trials: Sequence[str], source: st
             near = meant(unknown[0], trials) or f"; write any of {', '.join(trials)}"
             raise MerjaxError(f"{source}: ensembles: {name} names the trial `{unknown[0]}`, which there is not{near}")
     return {str(name): tuple(map(str, own)) for name, own in said.items()}
+
+
+def read_seeds(seeds: Any, source: str) -> tuple[int, ...]:
+    """Seeds, of which a sweep file says how many, or lists them.
+
+    Raises:
+        MerjaxError: they are neither.
+    """
+    listed = seeds if isinstance(seeds, list | tuple) else [seeds]
+    try:
+        numbers = tuple(map(whole, listed))
+    except ValueError:
+        numbers = ()
+    if listed is not seeds and numbers and numbers[0] > _MOST_SEEDS:
+        raise MerjaxError(
+            f"{source}: seeds is {numbers[0]}, which says how many; for this one seed write [{numbers[0]}]"
+        )
+    if numbers and min(numbers) >= 0 and len({*numbers}) == len(numbers) and (listed is seeds or numbers[0]):
+        return numbers if listed is seeds else tuple(range(numbers[0]))
+    raise MerjaxError(
+        f"{source}: seeds is {shown(seeds)}; write how many, or a list such as [0, 1, 2], each seed once, of whole "
+        f"numbers from 0 to {LARGEST}"
+    )
+
+
+def refuse_seeds_beyond(seeds: Sequence[int], of_trials: Mapping[str, Sequence[int]], source: str) -> None:
+    """Refuse a trial's seed that its sweep does not have.
+
+    Raises:
+        MerjaxError: there is one.
+    """
+    for name, own in of_trials.items():
+        if beyond := [seed for seed in own if seed not in seeds]:
+            raise MerjaxError(
+                f"{source}: trial {name} has the seed {beyond[0]}, which the sweep does not have; write all trials' seeds "
+                "under `seeds` beside `trials`, and fewer in a trial"
+            )

@@ -83,6 +83,23 @@ def test_a_sweep_with_nothing_in_common_is_cut_as_ever():
 
 
 @pytest.mark.usefixtures("small")
+def test_a_trial_with_fewer_seeds_is_trained_with_those_alone():
+    """Also where it shares a stage with trials that have more."""
+    trials = REGIONS | {"mouth": {"regions": ["mouth"], "seeds": 1}, "other": {"loss.gamma": 1, "seeds": [1]}}
+    plan = small_plan(trials=trials, seeds=2)
+    seeds = {(plan.trials[t].name, chunk.seed) for chunk in plan.chunks for t, _ in chunk.runs}
+    assert seeds == {("all", 0), ("all", 1), ("slow", 0), ("slow", 1), ("mouth", 0), ("other", 1)}
+    assert dict(zip(plan.table["trial"], plan.table["runs"], strict=True)) == {
+        "all": 8,
+        "mouth": 4,
+        "slow": 8,
+        "other": 4,
+    }
+    assert plan.runs == 24
+    assert plan_from_json(json.loads(json.dumps(plan.to_json()))) == plan
+
+
+@pytest.mark.usefixtures("small")
 def test_without_sharing_the_same_runs_train_together():
     shared = small_plan(trials=REGIONS)
     apart = small_plan(base=BASE | {"engine": BASE["engine"] | {"share": False}}, trials=REGIONS)

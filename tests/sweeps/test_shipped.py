@@ -92,6 +92,7 @@ DIGESTS = [
     ("htnet", "full", "9cf161a6"),
     ("inception_cbam", "full", "dee291cc"),
     ("inputs", "full", "ffd55490"),
+    ("leaderboard", "full", "cae5fc92"),
     ("linear_models", "full", "fd7881b1"),
     ("made_people", "full", "f5a1bebf"),
     ("off_apexnet", "full", "e9ae2010"),

@@ -17,6 +17,7 @@ from merjax.methods.handcrafted.features import DESCRIPTORS, clip_features, requ
 from merjax.methods.runs import Pictures, RunId, Trained, training_labels
 from merjax.methods.stage_identity import Job, StageReads, make_job
 from merjax.stores.asked_crops import feature_of
+from merjax.stores.features import CHANNELS, side_of
 from merjax.system.errors import MerjaxError
 from merjax.system.processes import cores
 from merjax.training.data import TrainingData
@@ -138,6 +139,11 @@ def pictures(config: Config) -> Pictures:
 def stage_cost(data: TrainingData, config: Config) -> dict[str, float]:
     """Rough multiply-adds of one run, in units of 1e9: some hundred passes over a thousand features."""
     return {_STAGE: len(data.index) * 1e5 / 1e9}
+
+
+def parameters(config: Config, classes: int) -> int | None:
+    """A weight for each pixel and class, and one more for each class; not counted for descriptors."""
+    return (CHANNELS * side_of(_FLOW_IMAGE) ** 2 + 1) * classes if config.method == PIXELS else None
 
 
 def decision_probabilities(scores_NxC: np.ndarray, present_C: np.ndarray, classes: int) -> np.ndarray:

@@ -21,7 +21,8 @@ from jaxtyping import Array, Float
 from merjax.nn.layers.backend import on_cpu
 from merjax.nn.layers.initialisers import LayerStart, as_pytorch
 
-_COLUMNS = 4096  # M of a strip: with K up to 256, its windows take up to 4 MiB
+_COLUMNS = 4096  # M of a strip
+_WINDOWS = 2**19  # numbers of its windows, K times M: 2 MiB, a core's second-level cache
 _FEW = 4  # channels, with which gathering a window takes longer than the product
 
 
@@ -158,7 +159,8 @@ _convolve.defvjp(_convolve_forward, _convolve_backward, symbolic_zeros=True)
 def _outputs(x_CxHxWxB, size, steps):
     """Rows and columns of the outputs, and how many rows are worked on at a time."""
     height, width = ((length - _reach(size, steps)) // steps[0] + 1 for length in x_CxHxWxB.shape[1:3])
-    most = max(1, _COLUMNS // (width * x_CxHxWxB.shape[-1])) if on_cpu() else height
+    columns = min(_COLUMNS, _WINDOWS // (size**2 * len(x_CxHxWxB)))
+    most = max(1, columns // (width * x_CxHxWxB.shape[-1])) if on_cpu() else height
     return height, width, next(strip for strip in range(min(height, most), 0, -1) if height % strip == 0)
 
 

@@ -15,6 +15,7 @@ class PublishedRow(NamedTuple):
             Table 11 prints the same numbers under that name.
         notes: what to know about these numbers.
         where: where they were printed.
+        chosen: the moment of training that was tested, and how it was chosen; "" if that is not known.
     """
 
     method: str
@@ -22,6 +23,7 @@ class PublishedRow(NamedTuple):
     scores: dict[str, float]
     notes: tuple[str, ...] = ()
     where: str = "paper"
+    chosen: str = ""
 
 
 class PublishedTable(NamedTuple):

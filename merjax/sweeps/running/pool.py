@@ -86,9 +86,11 @@ def carry_out(
 
 def kept_chunks(folder: Path, plan: Plan) -> str:
     """A sentence if a sweep was started with chunks of another width than its settings now ask for; "" if not."""
-    engine = plan.trials[0].config.engine
-    asked, along = engine.chunk, plan.stages or not engine.share  # cut along shared chunks, they may be narrower
-    for chunk in plan.chunks if asked else ():
+    along = plan.stages or not plan.trials[0].config.engine.share  # cut along shared chunks, they may be narrower
+    for chunk in plan.chunks:
+        asked = plan.trials[plan.group_of_trial.index(chunk.group)].config.engine.chunk
+        if not asked:
+            continue
         runs = sum(len(c.runs) for c in plan.chunks if (c.group, c.seed) == (chunk.group, chunk.seed))
         if chunk.width > asked if along else chunk.width != balanced_width(runs, asked):
             return (

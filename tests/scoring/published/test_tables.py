@@ -80,7 +80,7 @@ def test_a_published_row_is_no_setting_and_part_of_no_identity():
     ("content", "sentence"),
     [
         ({"published": "tabel7"}, "mine.yaml: there is no published table `tabel7`, only table5, table6"),
-        ({"published": "tabel7"}, "inception_cbam; did you mean table7"),
+        ({"published": "tabel7"}, "leaderboard; did you mean table7"),
         ({"published": "mine"}, "no published table `mine`, only table5, table6"),
         (
             {"published": "table8", "trials": {"a": {"published": "LBP TOP"}}},
