@@ -1,11 +1,12 @@
-"""A sweep trained on this CPU as an accelerator would train it, and how far its predictions lie from those of the CPU's form:
+"""A sweep trained on this CPU in an accelerator's form or precision, and how far its predictions lie from another one's:
 `python -m benchmarks.emulated sweeps/quickstart.yaml --as cpu --folds 2 --out OUT/cpu`, then
-`python -m benchmarks.emulated sweeps/quickstart.yaml --as accelerator --folds 2 --out OUT/products --against OUT/cpu`.
+`python -m benchmarks.emulated sweeps/quickstart.yaml --as accelerator --folds 2 --out OUT/form --against OUT/cpu`. The
+precision is that of the setting `engine.precision`.
 
 The form is the accelerators' own, compiled for a CPU. With `engine.precision=high` the factors of every product, those of
-gradients too, are rounded to ten bits of mantissa, which is TF32; with `bfloat16` to seven, and the regions' networks pass
-bfloat16 between layers. So they are rounded no less than on any accelerator: a TPU's three products for `high` keep more, and a
-GPU rounds to seven bits in the regions' convolutions only. Sums are float32. The order of sums is a CPU's.
+gradients too, are rounded to ten bits of mantissa, which is TF32; with `bfloat16` to seven, and in the accelerators' form the
+regions' networks pass bfloat16 between layers. So they are rounded no less than on any accelerator: a TPU's three products for
+`high` keep more, and a GPU rounds to seven bits in the regions' convolutions only. Sums are float32, in a CPU's order.
 """
 
 import argparse
@@ -41,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     prepare_backend()
     sweep = of_folds(read_sweep(asked.file, tuple(asked.settings)), asked.folds, asked.trials)
     precision = sweep.trials[0].config.engine.precision
-    if asked.form == "accelerator" and precision in MANTISSA:
+    if precision in MANTISSA:
         round_factors(MANTISSA[precision])
     with as_on_an_accelerator() if asked.form == "accelerator" else contextlib.nullcontext():
         open_folder(asked.out, make_plan(sweep, 1))
@@ -88,7 +89,7 @@ def report(ours: pd.DataFrame, other: pd.DataFrame) -> None:
     """Print in how many predictions two sweeps differ, and how far their probabilities lie apart."""
     both = ours.merge(other, on=CLIP, suffixes=("", "_other"), validate="1:1")
     assert len(both) == len(ours) == len(other), "the two sweeps have other folds or trials"
-    classes = [name for name in ours if name.startswith("p_")]
+    classes = [name for name in map(str, ours) if name.startswith("p_")]
     apart = np.abs(both[classes].to_numpy() - both[[f"{name}_other" for name in classes]].to_numpy()).max(1)
     differ = (both.prediction != both.prediction_other).sum()
     print(
