@@ -68,19 +68,25 @@ def _release_table(checks: Sequence[DatabaseCheck]) -> Table:
 
 
 def _scheme_table(check: SchemeCheck) -> Table:
-    """Found / published clips per class; where clips may have several classes, each counts for all of its own."""
+    """Found / published clips by class, a column for each database: classes are many, databases few.
+
+    Where clips may have several classes, each counts for all of its own.
+    """
     scheme = check.scheme
-    table = Table("database", *scheme.classes, "clips", "subjects", title=f"{scheme.name} (found / published)")
-    rows = [(database_of(name).title, [name]) for name in check.counts]
-    if len(rows) > 1:
-        rows.append(("FULL" if len(rows) == len(scheme.expected) else "together", list(check.counts)))
-    for title, names in rows:
+    columns = [(database_of(name).title, [name]) for name in check.counts]
+    if len(columns) > 1:
+        columns.append(("FULL" if len(columns) == len(scheme.expected) else "together", list(check.counts)))
+    cells = []
+    for _, names in columns:
         found = np.sum([check.counts[name] for name in names], axis=0).tolist()
         of_classes = [scheme.expected[name] for name in names]
         published = np.sum(of_classes, axis=0).tolist() if all(of_classes) else [None] * len(scheme.classes)
         found += [sum(check.clips[name] for name in names), sum(check.subjects[name] for name in names)]
         published += [_sum(map(scheme.published_clips, names)), _sum(map(scheme.expected_subjects.get, names))]
-        table.add_row(title, *(f"{a} / {'–' if b is None else b}" for a, b in zip(found, published, strict=True)))
+        cells.append([f"{a} / {'–' if b is None else b}" for a, b in zip(found, published, strict=True)])
+    table = Table("found / published", *(title for title, _ in columns), title=scheme.name)
+    for k, name in enumerate((*scheme.classes, "clips", "subjects")):
+        table.add_row(name, *(of_database[k] for of_database in cells), end_section=k == len(scheme.classes) - 1)
     return table
 
 

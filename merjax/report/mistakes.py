@@ -66,8 +66,11 @@ def target_crops(store: Store, database: str, subject: str, clip: str, *, whole_
         picture = np.kron(np.hstack([*np.moveaxis(flow_HxWx3, -1, 0)]), np.ones((4, 4), np.uint8))
         return _png(picture), "u, v and strain"
     late = target_frame(row)
-    which = "middle frame, no apex after the onset is given" if late_apex(row) is None else f"apex, frame {row['apex']}"
-    which += f", {1000 * late / row['fps']:.0f} ms after the onset at {row['fps']:g} fps"
+    if late_apex(row) is None:
+        which, counted = "middle frame, no apex after the onset is given", late
+    else:  # by frame numbers: those that a camera skipped took their time
+        which, counted = f"apex, frame {row['apex']}", row["apex"] - row["onset"]
+    which += f", {1000 * counted / row['fps']:.0f} ms after the onset at {row['fps']:g} fps"
     at = int(row["first_row"]) + late
     if whole_face:
         picture = np.asarray(store.crops[FACE.name][at])

@@ -1,6 +1,7 @@
 """The check of releases: published counts are recognised, all else is reported; also on the real sheets, if present."""
 
 import io
+import re
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -25,8 +26,8 @@ needs_sheets = pytest.mark.skipif(
 )
 
 
-def printed(report) -> str:
-    console = Console(file=io.StringIO(), width=60)  # narrow: sentences must not be cut
+def printed(report, width: int = 60) -> str:  # narrow: sentences must not be cut
+    console = Console(file=io.StringIO(), width=width)
     print_completeness(report, console)
     return console.file.getvalue()
 
@@ -112,6 +113,16 @@ def test_the_report_names_every_discrepancy_and_reason_in_full():
     assert "casme2/sub02/EP02: apex 3 outside [red]the interval[/red]\n" in text
     assert "casme2: sheet version: 256 rows\n" in text
     assert "left out, emotion 'other' is not in megc3: 3" in text
+
+
+def test_tables_show_every_class_whole_in_a_usual_terminal():
+    text = printed(check_releases(megc3()), width=80)
+    for row in (("negative", "88 / 88", "92 / 92", "70 / 70", "250 / 250"), ("subjects", "24 / 24", "28 / 28")):
+        assert re.search(r"\W+".join(map(re.escape, row)), text)
+    action_units = printed(
+        check_releases([published("casme3", "casme3_7", "emotion", list(SCHEMES["casme3_7"].classes))])
+    )
+    assert all(re.search(rf"│ {unit} +│ \d+ / –", action_units) for unit in SCHEMES["au12"].classes)
 
 
 def test_the_report_counts_clips_subjects_and_frames():

@@ -68,6 +68,10 @@ def test_an_apex_at_the_onset_shows_the_middle_frame_and_says_so(small_store):
     assert which == f"apex, frame {row['apex']}, {5 * (row['apex'] - row['onset'])} ms after the onset at 200 fps"
     apex = store.crops["face"][row["first_row"] + row["apex"] - row["onset"]]
     np.testing.assert_array_equal(cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_UNCHANGED), apex)
+    two_skipped = store.index.assign(apex=store.index["apex"] + 2, skipped=2)
+    png, later = target_crops(replace(store, index=two_skipped), *own, whole_face=True)
+    assert f", {5 * (row['apex'] + 2 - row['onset'])} ms after the onset" in later
+    np.testing.assert_array_equal(cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_UNCHANGED), apex)
 
 
 @pytest.mark.parametrize("whole_face", [False, True])
