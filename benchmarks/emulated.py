@@ -54,12 +54,12 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def of_folds(sweep: SweepFile, folds: int, trials: Sequence[str]) -> SweepFile:
-    """The sweep's trials of these names (all, if none is named) in the folds that test most clips (all folds, if 0)."""
+    """The sweep's trials of these names (all, if none is named), with its first seed and the folds that test most clips."""
     kept = [trial for trial in sweep.trials if not trials or trial.name in trials]
     if folds:
         largest = sorted(open_data(kept[0].config, 0.0).folds, key=lambda fold: -fold.test_N.sum())[:folds]
         kept = [trial._replace(folds=tuple(fold.name for fold in largest)) for trial in kept]
-    return replace(sweep, trials=tuple(kept))
+    return replace(sweep, trials=tuple(kept), seeds=sweep.seeds[:1])
 
 
 @contextlib.contextmanager
