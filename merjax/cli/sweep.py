@@ -11,7 +11,7 @@ from rich.console import Console
 
 from merjax.cli.parser import Parser, is_setting, whole_number
 from merjax.system import values
-from merjax.system.accelerators import ACCELERATORS, Machine, read_machine
+from merjax.system.accelerators import ACCELERATORS, Machine, is_machine, read_machine
 from merjax.system.at_work import at_work
 from merjax.system.console import TextConsole, say
 from merjax.system.errors import MerjaxError, command
@@ -71,6 +71,7 @@ def main(argv: Sequence[str] | None = None, prog: str = "merjax sweep") -> None:
     """Run the command line; without `argv`, the process's own. `prog` is the program's name in its help."""
     typed = list(sys.argv[1:] if argv is None else argv)
     asked = _parser(prog).read(typed)
+    machine = _machine(asked)
     file = QUICKSTART if not asked.words or is_setting(asked.words[0]) else asked.words.pop(0)
     for word in asked.words:
         key, value = split_word(word)
@@ -78,7 +79,6 @@ def main(argv: Sequence[str] | None = None, prog: str = "merjax sweep") -> None:
             raise MerjaxError(f"{key} is a flag, not a setting; write --{key} {value}")
     if asked.merge:
         raise MerjaxError(f"--merge is now a word of its own; write: merjax merge {_line(file, asked, asked.merge)}")
-    machine = _machine(asked)
     if asked.list:
         _print_list(TextConsole())
     elif asked.show:
@@ -91,7 +91,7 @@ def _machine(asked: argparse.Namespace) -> Machine | None:
     """The machine to plan for, if it is not this one."""
     if not asked.machines:
         return None
-    machine = read_machine(",".join(asked.machines))
+    machine = read_machine(",".join([*asked.machines, *filter(is_machine, asked.words)]))
     if not asked.plan:
         raise MerjaxError(
             f"--for {asked.machines[0]} plans for a machine that is not here and trains nothing; add --plan, or leave it out"

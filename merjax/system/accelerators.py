@@ -108,13 +108,27 @@ def read_machine(written: str) -> Machine:
         raise MerjaxError(
             f"--for {written}: runs are spread evenly over devices of one kind; name one kind, such as 4xa100"
         )
-    count, name = re.fullmatch(r"(?:(\d+)x)?(.*)", said).groups()  # type: ignore[union-attr]  # it matches every line
+    count, name = _parts(said)
     if name not in ACCELERATORS:
+        turned = re.fullmatch(r"(.+)x(\d+)", name)
+        if turned and turned[1] in ACCELERATORS:
+            raise MerjaxError(f"--for {written}: write the number first, as {turned[2]}x{turned[1]}")
         near = meant(name, ACCELERATORS) or f"; write any of {', '.join(ACCELERATORS)}, or a number of them as 4xa100"
         raise MerjaxError(f'--for {written}: there are no figures of a device "{name}"{near}')
     if count and not 1 <= int(count[:9]) <= _MOST:
         raise MerjaxError(f"--for {written}: write a number of devices from 1 to {_MOST}")
     return Machine(ACCELERATORS[name], int(count or 1))
+
+
+def is_machine(word: str) -> bool:
+    """Whether a word names a machine that can be planned for."""
+    return _parts(word.strip().casefold())[1] in ACCELERATORS
+
+
+def _parts(said: str) -> tuple[str | None, str]:
+    """The number of devices, if it is said, and their kind."""
+    count, name = re.fullmatch(r"(?:(\d+)x)?(.*)", said, re.DOTALL).groups()  # type: ignore[union-attr]  # it matches all
+    return count, name
 
 
 _MOST = 256  # devices of one machine or pod slice

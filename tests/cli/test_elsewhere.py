@@ -65,6 +65,7 @@ def test_both_machines_stand_side_by_side_and_every_figure_is_an_estimate(plan, 
         (["--plan", "--for", "h10"], "did you mean h100"),
         (["--plan", "--for", "h100,a100"], "name one kind"),
         (["--plan", "--for", "h100", "--for", "a100"], "name one kind"),
+        (["--plan", "--for", "h100", "4xa100"], "--for h100,4xa100: runs are spread evenly over devices of one kind"),
         (
             ["--for", "h100"],
             "--for h100 plans for a machine that is not here and trains nothing; add --plan, or leave it out",

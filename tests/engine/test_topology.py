@@ -13,6 +13,7 @@ from merjax.engine.rehearsal import counted, rehearse
 from merjax.engine.topology import NoCompilerError, absent_device, allow_absent, target_config
 from merjax.system.accelerators import ACCELERATORS
 from merjax.system.environment import HERE
+from merjax.system.jax_setup import compiler_options
 
 # kernels of one step of two runs, with some room: jax 0.10.2 makes 18 for an H100, 56 for a TPU v5e
 MOST_KERNELS = {"h100": 24, "v5e": 70}
@@ -67,3 +68,9 @@ def test_the_description_of_a_gpu_holds_its_figures():
 def test_an_engine_without_devices_of_its_own_uses_all_that_are_here():
     assert Engine().devices == jax.local_devices()
     assert np.all([device.platform == "cpu" for device in Engine().devices])
+
+
+def test_a_tpu_gets_the_least_effort_of_its_compiler_and_a_gpu_no_options():
+    (option,) = compiler_options("tpu").items()
+    assert option == ("exec_time_optimization_effort", -1.0)
+    assert compiler_options("gpu") == {}

@@ -2,7 +2,7 @@
 
 import pytest
 
-from merjax.system.accelerators import ACCELERATORS, read_machine
+from merjax.system.accelerators import ACCELERATORS, is_machine, read_machine
 from merjax.system.errors import MerjaxError
 
 
@@ -26,6 +26,7 @@ def test_a_machine_is_a_device_or_a_number_of_them(written, name, count):
             "--for h100,a100: runs are spread evenly over devices of one kind; name one kind, such as 4xa100",
         ),
         ("2xh100+a100", "name one kind"),
+        ("A100x2", "--for A100x2: write the number first, as 2xa100"),
         ("0xa100", "write a number of devices from 1 to 256"),
         ("99999999999999999999xa100", "from 1 to 256"),
         ("x", 'no figures of a device "x"'),
@@ -44,3 +45,11 @@ def test_figures_are_in_their_units():
     for accelerator in ACCELERATORS.values():
         assert accelerator.memory < accelerator.bandwidth < accelerator.float32 <= accelerator.rounded
         assert accelerator.rounded <= accelerator.bfloat16
+
+
+@pytest.mark.parametrize(
+    ("word", "is_one"),
+    [("v5e", True), ("4xA100", True), ("h10", False), ("4x", False), ("mine.yaml", False), ("seeds=1\n2", False)],
+)
+def test_a_word_is_a_machine_if_it_names_one(word, is_one):
+    assert is_machine(word) is is_one

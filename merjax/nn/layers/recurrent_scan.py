@@ -91,8 +91,9 @@ def _last_states_backward(gates, residuals, dlast_RxBxH):
         dc_RxBxH = dc_RxBxH + dh_RxBxH * (0.5 + 0.5 * o) * (1 - tanh_c_RxBxH**2)
         through_c = 0.5 * g * slope(i, gates), 0.5 * c_before_RxBxH * slope(f, gates), (0.5 + 0.5 * i) * (1 - g * g)
         dz = [*(gate * dc_RxBxH for gate in through_c), 0.5 * tanh_c_RxBxH * slope(o, gates) * dh_RxBxH]
-        dz_RxBx4H = jnp.concatenate(dz, axis=-1)
-        return jnp.einsum("rbg,rhg->rbh", dz_RxBx4H, kernel_h_RxHx4H), dc_RxBxH * (0.5 + 0.5 * f), dz_RxBx4H
+        # XLA would make both anew from the gates of all frames of the turn wherever they are read
+        dz_RxBx4H, dc_RxBxH = lax.optimization_barrier((jnp.concatenate(dz, axis=-1), dc_RxBxH * (0.5 + 0.5 * f)))
+        return jnp.einsum("rbg,rhg->rbh", dz_RxBx4H, kernel_h_RxHx4H), dc_RxBxH, dz_RxBx4H
 
     def turn(back, carry):
         """The gradients of a turn's gates take the place of the gates."""
