@@ -5,8 +5,9 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from merjax.sweeps.folder import chunk_files, is_finished, open_folder, read_plan, record_path, refuse_another
+from merjax.sweeps.folder import chunk_files, is_finished, open_folder, read_plan, record_path
 from merjax.sweeps.plan import Plan
+from merjax.sweeps.same_sweep import refuse_another
 from merjax.system.errors import MerjaxError
 from merjax.system.files import write_aside
 from merjax.system.paths import is_file

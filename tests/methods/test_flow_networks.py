@@ -22,8 +22,8 @@ from merjax.methods.registry import METHODS
 from merjax.methods.runs import RunId, budget_of, training_steps
 from merjax.models.learned import Learned, recall, remember
 from merjax.stores.features import side_of
-from merjax.sweeps.folder import refuse_another
 from merjax.sweeps.plan import make_plan, plan_from_json
+from merjax.sweeps.same_sweep import refuse_another
 from merjax.sweeps.sweep_file import make_sweep, read_sweep
 from merjax.system.errors import MerjaxError
 from merjax.system.settings import flatten

@@ -21,9 +21,9 @@ from merjax.report.section import Section
 from merjax.scoring.parts import Part
 from merjax.scoring.published.tables import TABLES
 from merjax.stores.from_flow_images import prepare_flow_images
-from merjax.sweeps.folder import refuse_another
 from merjax.sweeps.plan import NotRun, make_plan, plan_from_json
 from merjax.sweeps.result import open_sweep
+from merjax.sweeps.same_sweep import refuse_another
 from merjax.sweeps.sweep_file import make_sweep, read_sweep
 from merjax.system.errors import MerjaxError
 

@@ -5,11 +5,12 @@ from pathlib import Path
 import jax
 
 from merjax.methods.memory import bytes_per_device, capacity
-from merjax.sweeps.folder import is_finished, read_plan, refuse_another
+from merjax.sweeps.folder import is_finished, read_plan
 from merjax.sweeps.plan import Chunk, Plan, make_plan, most_runs_together, open_data
 from merjax.sweeps.running.pool import worker_count
 from merjax.sweeps.running.shards import WHOLE, Shard
 from merjax.sweeps.running.train_chunk import open_group
+from merjax.sweeps.same_sweep import refuse_another
 from merjax.sweeps.sweep_file import SweepFile
 from merjax.system.jax_setup import prepare_backend
 

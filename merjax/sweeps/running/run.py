@@ -18,7 +18,6 @@ from merjax.sweeps.folder import (
     is_finished,
     open_folder,
     read_plan,
-    refuse_other_trials,
 )
 from merjax.sweeps.kept_stages import are_there, remove_unneeded
 from merjax.sweeps.merging import merge
@@ -31,6 +30,7 @@ from merjax.sweeps.running.pool import carry_out, worker_count
 from merjax.sweeps.running.progress import SweepProgress
 from merjax.sweeps.running.rates import Stopwatch
 from merjax.sweeps.running.shards import WHOLE, Shard, refuse_idle
+from merjax.sweeps.same_sweep import refuse_other_trials
 from merjax.sweeps.saved_models import runs_without_model
 from merjax.sweeps.sweep_file import Scale, SweepFile, make_sweep, read_sweep
 from merjax.synthesis.demo_motion_store import make_demo_motion_store
