@@ -14,7 +14,7 @@ import numpy as np
 from merjax.engine.batches import Samples, call_of, in_order, training_stream
 from merjax.engine.mapping import Mapping, default_mapping, join, over_runs, split
 from merjax.engine.stage import Batch, RunArrays, Stage, State, Variables, advance, outputs, prepared, start
-from merjax.system.jax_setup import compiler_options
+from merjax.system.jax_setup import compiler_options, quick_options
 
 # In a history, beside the metrics: the outputs during training. Checkpoints hold it under this name, also those that earlier
 # versions wrote.
@@ -249,8 +249,9 @@ class Engine:
 
     def compile(self, key: ProgramKey, lowered: jax.stages.Lowered) -> None:
         """Compile a program, so that `program` finds it."""
-        quick = _QUICK if key[1] == "start" and self.platform == "cpu" else {}
-        options: dict[str, Any] = compiler_options(self.platform) | quick
+        stage, name, _ = key
+        quickly = name == "start" if self.platform == "cpu" else stage.compiles_long
+        options = compiler_options(self.platform) | (quick_options(self.platform) if quickly else {})
         with self.tracing():
             self.programs[key] = lowered.compile(compiler_options=options)
 
@@ -296,5 +297,3 @@ def _on_prepared(stage: Stage, f: Callable, per_run: int) -> Callable:
 
 
 _NO_LOSS = -1.0  # of a run that has had no sample yet
-# LLVM spends 14 s on optimising the random initialisation, which runs once, for milliseconds
-_QUICK = {"xla_backend_optimization_level": 0}

@@ -84,6 +84,7 @@ class Stage(NamedTuple):
         runs_per_pass: how many runs share a pass over their common inputs where runs go one after another.
         metrics: names of the metrics that the loss gives. They are declared, since finding them out would trace the loss once
             more.
+        compiles_long: whether compilers for TPUs need minutes for it at their usual effort.
     """
 
     name: str
@@ -95,6 +96,7 @@ class Stage(NamedTuple):
     take: Callable[[Any, jax.Array], Any] = lambda inputs, k: jax.tree.map(lambda x: x[k], inputs)
     runs_per_pass: int = 1
     metrics: tuple[str, ...] = ("loss", "accuracy")
+    compiles_long: bool = False
 
 
 def start(stage: Stage, run: RunArrays) -> State:

@@ -106,7 +106,7 @@ def spatial_stage(
         x = images(batch, numbers)
         return features_regions(variables.params, x, form)
 
-    return Stage("spatial", init, loss, apply, functools.partial(adamw, epsilon=epsilon))
+    return Stage("spatial", init, loss, apply, functools.partial(adamw, epsilon=epsilon), compiles_long=True)
 
 
 def frame_samples(

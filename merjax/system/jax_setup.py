@@ -148,3 +148,14 @@ _OPTIONS: dict[str, dict[str, str | int | float]] = {
     "cpu": {"xla_disable_hlo_passes": "cse_barrier_expander", "xla_backend_optimization_level": 1},
     "tpu": {"exec_time_optimization_effort": -1.0},
 }
+
+
+def quick_options(platform: str) -> dict[str, Any]:
+    """What to add for programs that would take too long to compile; none for a GPU.
+
+    LLVM spends 14 s on optimising a random initialisation, which runs once, for milliseconds. A TPU's compiler at its usual
+    effort needs 20 s of CPU for each convolution with its gradients, at its least 2 to 8 s, and then keeps less in the chip's
+    scratch memory.
+    """
+    quick = {"cpu": {"xla_backend_optimization_level": 0}, "tpu": {"exec_time_optimization_effort": -1.0}}
+    return quick.get(platform, {})

@@ -13,7 +13,6 @@ from merjax.engine.rehearsal import counted, rehearse
 from merjax.engine.topology import NoCompilerError, absent_device, allow_absent, target_config
 from merjax.system.accelerators import ACCELERATORS
 from merjax.system.environment import HERE
-from merjax.system.jax_setup import compiler_options
 
 # kernels of one step of two runs, with some room: jax 0.10.2 makes 18 for an H100, 56 for a TPU v5e
 MOST_KERNELS = {"h100": 24, "v5e": 70}
@@ -70,7 +69,11 @@ def test_an_engine_without_devices_of_its_own_uses_all_that_are_here():
     assert np.all([device.platform == "cpu" for device in Engine().devices])
 
 
-def test_a_tpu_gets_the_least_effort_of_its_compiler_and_a_gpu_no_options():
-    (option,) = compiler_options("tpu").items()
-    assert option == ("exec_time_optimization_effort", -1.0)
-    assert compiler_options("gpu") == {}
+@pytest.mark.parametrize(
+    ("platform", "compiles_long", "least"), [("tpu", True, True), ("tpu", False, False), ("gpu", True, False)]
+)
+def test_a_tpus_compiler_makes_least_effort_for_a_stage_that_takes_it_long(platform, compiles_long, least):
+    engine, lowered = Engine(None, 4, [mock.Mock(platform=platform)]), mock.Mock()
+    engine.compile((small_stage()._replace(compiles_long=compiles_long), "advance", ()), lowered)
+    options = lowered.compile.call_args.kwargs["compiler_options"]
+    assert options == ({"exec_time_optimization_effort": -1.0} if least else {})
