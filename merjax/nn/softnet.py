@@ -7,11 +7,10 @@ from jaxtyping import Array, Float
 from merjax.nn.layers.conv_layers import Conv
 from merjax.nn.layers.dense import dense
 from merjax.nn.layers.initialisers import as_keras
-from merjax.nn.layers.pooling import window_max
 
 SIDE = 42  # pixels of its pictures
 _FILTERS = (3, 5, 8)  # of the streams of u, v and optical strain
-_POOL = 6  # max-pooling of 3 x 3 cells and then of 2 x 2, without anything between them
+_POOL = 6  # pixels: max-pooling of 3 x 3 and then of 2 x 2, with nothing between them; ReLU may as well follow it
 
 
 class SOFTNet(nn.Module):
@@ -30,9 +29,14 @@ class SOFTNet(nn.Module):
         streams = []
         for channel, filters in enumerate(_FILTERS):
             stream = Conv(filters, 5, initial=as_keras(0).kernel, name=f"conv{filters}")
-            y_OxHxWxB = nn.relu(stream(x_CxHxWxB[channel : channel + 1]))
-            streams.append(window_max(y_OxHxWxB, _POOL, _POOL))
+            streams.append(nn.relu(_largest(stream(x_CxHxWxB[channel : channel + 1]))))
         y_OxHxWxB = jnp.concatenate(streams)
         y_BxD = y_OxHxWxB.reshape(-1, y_OxHxWxB.shape[-1]).T
         y_BxD = nn.relu(dense(400, y_BxD.shape[1], "fc", as_keras)(y_BxD))
         return dense(1, 400, "score", as_keras)(y_BxD)[:, 0]
+
+
+def _largest(y_OxHxWxB: Float[Array, "O H W B"]) -> Float[Array, "O h w B"]:
+    """The maximum of each block; equal values share the gradient."""
+    maps, height, width, batch = y_OxHxWxB.shape
+    return y_OxHxWxB.reshape(maps, height // _POOL, _POOL, width // _POOL, _POOL, batch).max((2, 4))

@@ -153,7 +153,7 @@ def render_spotters(report: SpotterReport, *, crops: bool) -> str:
         scores=spotter_texts(report.scores),
         differences=difference_texts(report.differences),
         gains=gain_text(report.gains),
-        false=false_text(_false(report, seen)),
+        false_intervals=false_text(_false(report, seen)),
         videos=[_video(report, seen, key, crops) for key in keys[:_MOST_VIDEOS]],
         shown=f"The {_MOST_VIDEOS} videos with most mistakes of {len(keys)} are drawn." if many else "",
         no_strips=lacking,

@@ -51,7 +51,7 @@ def test_videos_of_other_settings_are_not_taken_for_these(tmp_path):
     release.mkdir(parents=True)
     settings = {"invent": 3, "videos": 2, "empty": 1, "seed": 0, "plan": {"seconds": 20.0}}
     (release / "SYNTHETIC.json").write_text(json.dumps({"settings": settings}))
-    with pytest.raises(MerjaxError, match="was made with seconds 20.0, but mine asks for 30.0"):
+    with pytest.raises(MerjaxError, match="was made with seconds 20.0, but mine asks for 30;"):
         make_demo_motion_store(DataConfig(store=str(tmp_path / "store")), {"seconds": 30}, "mine", QUIET)
 
 

@@ -4,11 +4,12 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
+import optax
 
 from merjax.config import Config, SpotterConfig
 from merjax.engine import Budget, StageResult
 from merjax.methods.numbers import InModel, Real
-from merjax.methods.optimisers import adamw, momentum
+from merjax.methods.optimisers import adamw
 from merjax.methods.runs import RunId
 from merjax.methods.stage_identity import StageReads
 from merjax.stores.motion_store import MotionStore
@@ -27,7 +28,8 @@ READS = StageReads(
 
 
 class SpotterNumbers(NamedTuple):
-    """What the stage of a spotter takes as data: the numbers of its optimiser, and the rate of its dropout."""
+    """What the stage of a spotter takes as data: the numbers of its optimiser (all but the rate: Adam's), and the rate of its
+    dropout."""
 
     learning_rate: InModel[Real]
     beta1: InModel[Real]
@@ -37,15 +39,14 @@ class SpotterNumbers(NamedTuple):
 
 
 def spotter_numbers(config: SpotterConfig) -> SpotterNumbers:
-    """The numbers of a config: of Adam its usual ones, of gradient descent no momentum; no weight decays."""
-    beta1 = 0.9 if config.optimiser == "adam" else 0.0
-    numbers = (config.learning_rate, beta1, 0.999, 0.0, config.dropout)
+    """The numbers of a config; of Adam the usual ones, and no weight decays."""
+    numbers = (config.learning_rate, 0.9, 0.999, 0.0, config.dropout)
     return SpotterNumbers(*map(np.float32, numbers))
 
 
 def optimiser_of(name: str) -> Callable[[SpotterNumbers], Any]:
-    """The optimiser that a config names."""
-    return {"adam": adamw, "sgd": momentum}[name]
+    """The optimiser that a config names; gradient descent has no momentum."""
+    return {"adam": adamw, "sgd": lambda numbers: optax.sgd(numbers.learning_rate)}[name]
 
 
 def budget_of(config: SpotterConfig, samples: int) -> Budget:
