@@ -157,5 +157,8 @@ def quick_options(platform: str) -> dict[str, Any]:
     effort needs 20 s of CPU for each convolution with its gradients, at its least 2 to 8 s, and then keeps less in the chip's
     scratch memory.
     """
-    quick = {"cpu": {"xla_backend_optimization_level": 0}, "tpu": {"exec_time_optimization_effort": -1.0}}
+    quick: dict[str, dict[str, Any]] = {
+        "cpu": {"xla_backend_optimization_level": 0},
+        "tpu": {"exec_time_optimization_effort": -1.0},
+    }
     return quick.get(platform, {})

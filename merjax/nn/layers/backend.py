@@ -21,4 +21,13 @@ def traced_for(platform: str) -> Iterator[None]:
 
 def on_cpu() -> bool:
     """Whether layers are traced for a CPU."""
-    return (_PLATFORM.get() or jax.default_backend()) == "cpu"
+    return _platform() == "cpu"
+
+
+def on_gpu() -> bool:
+    """Whether layers are traced for a GPU."""
+    return _platform() == "gpu"
+
+
+def _platform() -> str:
+    return _PLATFORM.get() or jax.default_backend()

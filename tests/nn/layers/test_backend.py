@@ -2,12 +2,13 @@
 
 import pytest
 
-from merjax.nn.layers.backend import on_cpu, traced_for
+from merjax.nn.layers.backend import on_cpu, on_gpu, traced_for
 
 
 def test_the_platform_is_the_one_that_is_here_unless_another_is_named():
     assert on_cpu()  # of the tests
     with traced_for("gpu"):
+        assert on_gpu()
         assert not on_cpu()
         with traced_for("cpu"):
             assert on_cpu()

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from support.backends import as_on_an_accelerator, equations
 
+from merjax.nn.layers.backend import traced_for
 from merjax.nn.layers.recurrent import lstm, lstm_reference
 from merjax.nn.layers.recurrent_scan import _TURN
 
@@ -102,12 +103,14 @@ def traced_step_of_weights():
     return jax.make_jaxpr(jax.vmap(gradient))(weights, x_PxRxTxBxD, length_B).jaxpr
 
 
-def test_no_loop_depends_on_data_and_nothing_large_is_transposed_or_held_apart():
-    found = list(equations(traced_step_of_weights()))
+@pytest.mark.parametrize(("platform", "barriers"), [("gpu", _TURN), ("tpu", 0)])
+def test_no_loop_depends_on_data_and_nothing_large_is_transposed_or_held_apart(platform, barriers):
+    with traced_for(platform):
+        found = list(equations(traced_step_of_weights()))
     names = [equation.primitive.name for equation in found]
     assert not {"while", "scatter"} & {*names}  # a scatter would look up the frame for each run
     held_apart = [equation for equation in found if equation.primitive.name == "optimization_barrier"]
-    assert len(held_apart) == _TURN  # in the backward pass, the gradients of a frame's gates and state
+    assert len(held_apart) == barriers  # in the backward pass, the gradients of a frame's gates and state
     loops = [equation.params["length"] for equation in found if equation.primitive.name == "scan"]
     assert loops == [-(-FRAMES // _TURN)] * 2  # of the forward and the backward pass
     large = RUNS * REGIONS * FRAMES * BATCH * 4 * UNITS
