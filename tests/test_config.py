@@ -32,11 +32,17 @@ def test_layers_override_each_other_nested_or_dotted():
         ("spatial.patches=5", "spatial.patches is 5; write 4, 9 or 16"),
         ("temporal.padding=in front", "needs temporal.mask: false and a temporal.length"),
         ("loss=3", "loss is 3, but it is a section; write loss.gamma, "),
-        ("learning_rate=1", "write spatial.learning_rate, temporal.learning_rate, peer.learning_rate "),
+        (
+            "learning_rate=1",
+            "write spatial.learning_rate, temporal.learning_rate, peer.learning_rate, spotter.learning_rate ",
+        ),
         ("spatial.units=1", r"no setting `spatial.units`; write temporal.units \("),
         ("loss.temporal_units=1", "no setting `loss.temporal_units`; did you mean temporal.units"),
         ("loss.focus=2", "write loss.gamma, loss.alpha, loss.label_smoothing "),
-        ("cnn=2", "write method, data, regions, loss, spatial, temporal, peer, svm, control, selection, engine "),
+        (
+            "cnn=2",
+            "write method, data, regions, loss, spatial, temporal, peer, svm, spotter, control, selection, engine ",
+        ),
     ],
 )
 def test_wrong_settings_are_named(line, sentence):

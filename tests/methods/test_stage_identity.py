@@ -19,6 +19,7 @@ from merjax.methods.handcrafted import svm
 from merjax.methods.handcrafted.svm import SVM
 from merjax.methods.runs import RunId, training_labels
 from merjax.methods.spatial_stage import SPATIAL
+from merjax.methods.spotting import trained
 from merjax.methods.stage_identity import StageReads, make_job, stage_key
 from merjax.methods.temporal_stage import TEMPORAL
 from merjax.stores.held_features import HeldFeature
@@ -99,6 +100,15 @@ OTHERS = {
     "peer.repeats": 8,
     "peer.flaws": ["second stream twice"],
     "svm.cost": 10.0,
+    "spotter.share": 0.5,
+    "spotter.window": "all subjects",
+    "spotter.epochs": 3.0,
+    "spotter.batch": 6,
+    "spotter.optimiser": "adam",
+    "spotter.learning_rate": 2e-3,
+    "spotter.dropout": 0.1,
+    "spotter.kept": 0.25,
+    "spotter.varied": False,
     "control": "shuffle",
     "selection.rules": ["fixed", "oracle"],
     "selection.inner": 0.3,
@@ -124,8 +134,10 @@ NEEDS = {
     "temporal.padding": {"temporal.mask": False, "temporal.length": 3},
 }
 # where clips lie and what crops they must have, how they are split (which reaches a stage as the clips that it trains on),
-# when runs are tested, how the work is done
-READ_BY_NO_STAGE = ("data.store", "data.geometry", "data.colour", "data.folds", "selection.", "engine.")
+# when runs are tested and what of their answers counts, how the work is done
+READ_BY_NO_STAGE = (
+    *("data.store", "data.geometry", "data.colour", "data.folds", "selection.", "spotter.share", "engine."),
+)
 # they choose programs, which what enters a training does not show; see the test of them below
 CHOOSE_PROGRAMS = ("engine.precision", "engine.convolution")
 FOLD = 2
@@ -238,12 +250,12 @@ def test_what_another_precision_gave_is_never_taken_for_the_same_but_has_the_sam
 def test_every_setting_is_declared_or_known_to_be_read_by_no_stage():
     """A setting that no stage declares has its default everywhere, so that it would be accepted and then ignored."""
     own = [reads_of(make_config({"method": name})) for name in NETWORKS]
-    declared = {key for reads in (*STAGES, *own) for key in reads.settings}
+    declared = {key for reads in (*STAGES, trained.READS, *own) for key in reads.settings}
     assert set(OTHERS) == set(flatten(Config()))
     for key, value in OTHERS.items():
         assert (key in declared) != key.startswith(READ_BY_NO_STAGE), key
         assert flatten(Config())[key] != value, key
-    for reads in (*STAGES, *own):
+    for reads in (*STAGES, trained.READS, *own):
         assert len(set(reads.settings)) == len(reads.settings)
 
 
@@ -291,8 +303,8 @@ def test_what_was_rcn_a_keeps_its_randomness_and_its_hash_and_the_network_of_tha
 
 def test_a_setting_that_is_added_changes_no_identity_until_it_differs_from_before(monkeypatch):
     marked = added("new", before="old")
-    monkeypatch.setattr("merjax.config.marked", lambda config, mark: {"loss.gamma": marked.metadata[mark]})
-    monkeypatch.setattr("merjax.config.flatten", lambda config: {"loss.gamma": config, "loss.alpha": "none"})
+    monkeypatch.setattr("merjax.system.settings.marked", lambda config, mark: {"loss.gamma": marked.metadata[mark]})
+    monkeypatch.setattr("merjax.system.settings.flatten", lambda config: {"loss.gamma": config, "loss.alpha": "none"})
     assert identity("old", ["loss.gamma", "loss.alpha"]) == {"loss.alpha": "none"}
     assert identity("new", ["loss.gamma", "loss.alpha"]) == {"loss.alpha": "none", "loss.gamma": "new"}
 

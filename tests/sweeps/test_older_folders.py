@@ -49,12 +49,12 @@ def folder(tmp_path_factory) -> Path:
 def test_an_older_sweep_opens_with_its_plan_its_conditions_and_its_scores(folder):
     result = merjax.open_sweep(folder)
     assert (result.name, result.missing) == ("quickstart", ())
-    # `published` keys came later; the others are written as they were read
+    # these keys came later; the others are written as they were read
     written = result.plan.to_json()
     published = written.pop("published")
     assert not published
     for trial in written["trials"]:
-        trial.pop("published", None)
+        assert not any(trial.pop(key, None) for key in ("published", "seeds", "note"))
         trial["config"] = {key: value for key, value in trial["config"].items() if key in CARD["config"]}
     assert json.loads(json.dumps(written)) == PLAN
     assert result.conditions.versions[0].startswith("merjax 0.1.0, Python 3.11.7, jax 0.10.2")

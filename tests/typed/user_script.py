@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 import merjax
-from merjax import Config, MerjaxError, Model, Release, Store, SweepResult, TrainingData, insight
+from merjax import Config, MerjaxError, Model, MotionStore, Release, Store, SweepResult, TrainingData, insight
 
 
 def releases(root: Path) -> list[Release]:
@@ -50,6 +50,13 @@ def look_into(model: Model, store: Store) -> float:
     return float(np.mean([values.max() for values in maps.values()])) + len(table) + len(evidence)
 
 
+def motion_of(release: Release) -> MotionStore:
+    if Path("stores/long").exists():
+        return merjax.open_motion_store("stores/long")
+    videos = [*merjax.long_videos(release), *merjax.read_own_videos("videos.csv", Path("intervals.csv"))]
+    return merjax.prepare_motion_store(videos, "stores/long", face=1, hertz=30, workers=2)
+
+
 def main() -> None:
     print(merjax.__version__)
     try:
@@ -66,7 +73,7 @@ def main() -> None:
     page: Path = merjax.make_report([result, "runs/other"], "reports/both", base="base", crops=False)
     print(page, merjax.rescore("log.txt", clips="clips.csv"))
     spotted: pd.DataFrame = merjax.rescore_intervals("found.csv", truth=Path("truth.csv")).table
-    print(spotted)
+    print(spotted, [video.key for video in motion_of(found[4]).videos])
     print(look_into(merjax.load_model(Path("runs/mine/models/base/seed0/s01")), store))
 
 

@@ -17,7 +17,15 @@ from support.small_experiment import small_plan, use_small_experiment
 import merjax.sweeps.running.shards
 from merjax.sweeps import folder as results
 from merjax.sweeps.chunks import chunk_to_json
-from merjax.sweeps.folder import _PREDICTED, is_finished, open_folder, read_curves, read_predictions, write_chunk
+from merjax.sweeps.folder import (
+    _PREDICTED,
+    _TESTED,
+    is_finished,
+    open_folder,
+    read_curves,
+    read_predictions,
+    write_chunk,
+)
 from merjax.sweeps.merging import merge
 from merjax.sweeps.provenance import note_sitting, read_conditions
 from merjax.sweeps.running.shards import WHOLE, Shard, array_shard, is_connected, own_shard, parse_shard, refuse_idle
@@ -33,7 +41,7 @@ def _small(monkeypatch):
 
 def fill(folder: Path, plan, shard: Shard) -> None:
     for chunk in shard.of(plan):
-        predictions = {name: [0] for name in _PREDICTED} | {"chunk": [chunk.number]}
+        predictions = {name: [0] for name in (*_TESTED, *_PREDICTED)} | {"chunk": [chunk.number]}
         curves = {"trial": [""], "stage": [""], "step": [chunk.number]}
         write_chunk(folder, chunk, pd.DataFrame(predictions), pd.DataFrame(curves))
 
