@@ -11,12 +11,14 @@ regions' networks pass bfloat16 between layers. So they are rounded no less than
 
 import argparse
 import contextlib
+import functools
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from unittest import mock
 
+import jax
 import numpy as np
 import pandas as pd
 from jax import lax
@@ -71,7 +73,7 @@ def as_on_an_accelerator() -> Any:
 
 def round_factors(mantissa: int) -> None:
     """Let all that is compiled from now on round the factors of its products to so many bits of mantissa."""
-    rounded = mlir.lower_fun(lambda x: lax.reduce_precision(x, 8, mantissa), multiple_results=False)
+    rounded = mlir.lower_fun(functools.partial(_rounded, mantissa=mantissa), multiple_results=False)
 
     def rounding(exact: Any) -> Any:
         def lower(ctx: Any, *factors: Any, **how: Any) -> Any:
@@ -83,6 +85,10 @@ def round_factors(mantissa: int) -> None:
     for primitive in (dot_general_p, conv_general_dilated_p):
         exact = mlir._platform_specific_lowerings["cpu"][primitive].rule
         mlir.register_lowering(primitive, rounding(exact), platform="cpu")
+
+
+def _rounded(x: jax.Array, mantissa: int) -> jax.Array:
+    return lax.reduce_precision(x, 8, mantissa) if x.dtype == "float32" else x
 
 
 def report(ours: pd.DataFrame, other: pd.DataFrame) -> None:

@@ -117,37 +117,27 @@ def programs_not_kept() -> Iterator[None]:
         compilation_cache.reset_cache()
 
 
-_TRIED = ((0, 10), (0, 11))  # from and below: the versions of jax in which the options were seen to have these effects
+_TRIED = ((0, 10), (0, 11))  # from and below: the versions of jax in which both options were seen to have these effects
 
 
-def compiler_options(platform: str = "") -> dict[str, str | int | float]:
-    """Options for `jax.jit(f, compiler_options=...)` and `lowered.compile(compiler_options=...)`; none for GPUs.
+def compiler_options(platform: str = "") -> dict[str, Any]:
+    """Options for `jax.jit(f, compiler_options=...)` and `lowered.compile(compiler_options=...)`; none off CPU.
 
     Args:
         platform: what is compiled for; "" means what this process trains on.
 
-    They change how long compiling and running take, never what is computed. Versions of jax that were not tried get none of
-    them. On a CPU:
+    They change how fast XLA:CPU is, never what it computes. Versions of jax that were not tried get none of them.
 
     - `merjax.nn` separates its products from the element-wise work around them with `lax.optimization_barrier`. XLA:CPU
       drops the barriers early unless the pass `cse_barrier_expander` (an internal name) is off, and then fuses work into
       loops that make a training step half slower.
     - LLVM's level 1 compiles these programs in half the time of its default 2, and they run equally fast: they spend their
       time in matrix products that are already compiled.
-
-    For a TPU, the compiler at its usual effort needs 20 s of CPU for each convolution with its gradients, and more than ten
-    minutes for a spatial step; at its least effort 2 to 8 s. It then keeps less in a TPU's scratch memory.
     """
     version = tuple(int(part) for part in jax.__version__.split(".")[:2])
-    if not _TRIED[0] <= version < _TRIED[1]:
+    if (platform or jax.default_backend()) != "cpu" or not _TRIED[0] <= version < _TRIED[1]:
         return {}
-    return _OPTIONS.get(platform or jax.default_backend(), {})
-
-
-_OPTIONS: dict[str, dict[str, str | int | float]] = {
-    "cpu": {"xla_disable_hlo_passes": "cse_barrier_expander", "xla_backend_optimization_level": 1},
-    "tpu": {"exec_time_optimization_effort": -1.0},
-}
+    return {"xla_disable_hlo_passes": "cse_barrier_expander", "xla_backend_optimization_level": 1}
 
 
 def quick_options(platform: str) -> dict[str, Any]:
