@@ -7,12 +7,11 @@ from rich.console import Console
 from rich.table import Table
 
 from merjax.cli.scores import print_known, print_not_run
+from merjax.datasets.interval_tables import KINDS
 from merjax.scoring.entry import LEAKS
-from merjax.scoring.spotting.scores import OVERALL, SPOTTING
+from merjax.scoring.spotting.scores import OVERALL
 from merjax.sweeps.result import SweepResult
 from merjax.system.console import say
-
-_KINDS = ("micro", "macro", OVERALL)
 
 
 def print_spotters(result: SweepResult, console: Console, sort: str = "") -> None:
@@ -37,19 +36,15 @@ def print_spotters(result: SweepResult, console: Console, sort: str = "") -> Non
         names.sort(key=lambda name: of[name, OVERALL][sort], reverse=True)
     table = Table()
     table.add_column("trial", min_width=12, overflow="fold")
-    for head in ("F1 micro", "F1 macro", "F1 overall", "precision", "recall", "hits", "false", "missed", "false/min"):
-        table.add_column(head, justify="right")
+    for head in ("micro", "macro", "F1 overall", "right", "false", "false/min"):
+        table.add_column(head, justify="right", no_wrap=True)
     for name in names:
         whole = of[name, OVERALL]
-        cells = [_with_interval(of[name, kind], "F1") for kind in _KINDS]
-        cells += [_number(whole[score]) for score in SPOTTING[:2]]
-        cells += [f"{whole[count]:g}" for count in ("hits", "false", "missed")]
+        cells = [_number(of[name, kind]["F1"]) for kind in KINDS] + [_with_interval(whole, "F1")]
+        cells += [f"{whole['hits']:g} of {whole['true']:g}", f"{whole['false']:g}"]
         table.add_row(name, *cells, _number(whole["false_per_minute"], 2))
     console.print(table)
-    say(
-        console,
-        "false/min: found in a minute of the videos without expressions; intervals in brackets: 95 %, over subjects",
-    )
+    say(console, "false/min: found in a minute of the videos without expressions; in brackets: 95 %, over subjects")
     if any(entry.selection == "oracle" for entry in result.entries):
         say(console, LEAKS, "yellow")
     print_known(result.plan, console)
@@ -59,7 +54,7 @@ def print_spotters(result: SweepResult, console: Console, sort: str = "") -> Non
 
 
 def _with_interval(row: dict[Any, Any], score: str) -> str:
-    ends = f" [{_number(row[f'{score}_low'])}, {_number(row[f'{score}_high'])}]" if row[f"{score}_low"] >= 0 else ""
+    ends = f"\n[{_number(row[f'{score}_low'])}, {_number(row[f'{score}_high'])}]" if row[f"{score}_low"] >= 0 else ""
     return _number(row[score]) + ends
 
 

@@ -220,7 +220,7 @@ def _video(report: SpotterReport, seen: _Seen, key: tuple[str, str, str], crops:
     found = {name: own[(own["trial"] == name) & (own["row"] == "found")] for name in report.shown}
     numbers_T = store.array(video, "numbers")
     strip = strip_figure(video, _signals(report, store, video), true, found, numbers_T)
-    each = [f"{name} {of['hit'].sum():d} and {(~of['hit']).sum():d} false" for name, of in found.items()]
+    each = [f"{name} {of['hit'].sum():d} right, {(~of['hit']).sum():d} false" for name, of in found.items()]
     faces = None
     if crops and len(true):
         shown = true.sort_values("onset").head(_MOST_FACES)
@@ -231,7 +231,7 @@ def _video(report: SpotterReport, seen: _Seen, key: tuple[str, str, str], crops:
         )
     return {
         "name": "/".join(key),
-        "said": f"{len(true)} true intervals in {video.n_frames / video.fps:.0f} s; found: {', '.join(each)}",
+        "said": f"{len(true)} true intervals in {video.n_frames / video.fps:.0f} s; found by {'; '.join(each)}",
         "strip": drawn(strip, f"{'/'.join(key)}: truth, found intervals and motion"),
         "faces": faces,
     }

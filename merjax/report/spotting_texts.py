@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 
 from merjax.report.tables import TextTable
+from merjax.scoring.parts import Part
 from merjax.scoring.spotting.scores import OVERALL, SPOTTING
 
 _KINDS = {"micro": "micro-expressions", "macro": "macro-expressions", OVERALL: "overall"}
@@ -33,7 +34,7 @@ def difference_texts(differences: pd.DataFrame) -> list[TextTable]:
             (f"{row['trial']}, {_KINDS[row['kind']]}", *(score_text(row, name, "+.3f") for name in SPOTTING))
             for row in own.to_dict("records")
         )
-        title = f"Difference to {base}" + ("" if part == "together" else f", {part}")
+        title = f"Difference to {base}, {Part(part).title}"
         note = "Subjects are drawn alike for both; an interval without 0 is a difference that other subjects would show too."
         tables.append(TextTable(title, ("trial", *SPOTTING), rows, (note,)))
     return tables
@@ -71,11 +72,8 @@ def _scores(own: pd.DataFrame, part: str, kind: str) -> TextTable:
         )
         for row in own.to_dict("records")
     )
-    where = "" if part == "together" else f" of {part}"
-    title = (
-        f"Spotting {_KINDS[kind]}{where}: {first['true']:g} true intervals in {first['videos']} videos of {first['subjects']} "
-        f"subjects, {first['empty']} of them without any"
-    )
+    counts = f"{first['true']:g} true intervals in {first['videos']} videos of {first['subjects']} subjects"
+    title = f"Spotting {_KINDS[kind]}, {Part(part).title}: {counts}, {first['empty']} of them without any"
     columns = ("trial", "F1", "precision", "recall", "found", "hits", "false", "missed", "false/min")
     note = "false/min: what is found in a minute of the videos without any expression."
     return TextTable(title, columns, rows, (_HOW, note))

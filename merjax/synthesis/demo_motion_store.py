@@ -1,6 +1,7 @@
 """The motion store of a sweep of spotters that brings its own long videos: a release is synthesised, then measured."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,7 +16,7 @@ from merjax.system.paths import is_file, make_folder
 from merjax.system.settings import read_as
 from merjax.system.values import shown
 
-_SETTINGS = {"invent": int, "videos": int, "empty": int, "seed": int, "seconds": float}
+_SETTINGS = {"invent": int, "videos": int, "empty": int, "seed": int, "seconds": float, "per_minute": float}
 _LAYOUT: Literal["casme_squared"] = "casme_squared"
 
 
@@ -25,7 +26,8 @@ def make_demo_motion_store(data: DataConfig, synthesize: Mapping[str, Any], name
     Args:
         data: settings of the sweep's trials: the folder of the store, beside which the release is written.
         synthesize: this section of the sweep file: invent, videos, empty and seed as of
-            `merjax.synthesis.long_release.synthesize_long_videos`, and seconds, the length of a video.
+            `merjax.synthesis.long_release.synthesize_long_videos`; seconds, the length of a video; and per_minute, how many
+            expressions of each kind there are in a minute.
         name: the sweep's name, for messages.
         console: where progress is shown.
 
@@ -54,6 +56,8 @@ def make_demo_motion_store(data: DataConfig, synthesize: Mapping[str, Any], name
         say(console, f"making the long videos of {name} from sample photographs: {release.parent}, {store}")
         if not release.is_dir():
             plan = LongPlan(seconds=wanted.pop("seconds", LongPlan.seconds))
+            if per_minute := wanted.pop("per_minute", None):
+                plan = replace(plan, per_minute=tuple((kind, per_minute) for kind, _ in plan.per_minute))
             with counted("synthesising long videos", console) as progress:
                 synthesize_long_videos(release, layout=_LAYOUT, plan=plan, progress=progress, **wanted)
         with counted("measuring motion", console) as progress:
@@ -86,7 +90,7 @@ def _refuse_other_settings(release: Path, wanted: Mapping[str, Any], name: str) 
     todo = f"remove {release.parent} and the store beside it, and run the same line again"
     with reading(marker, todo):
         settings = read_json(marker, todo)["settings"]
-        made = settings | {"seconds": settings["plan"]["seconds"]}
+        made = settings | {"seconds": settings["plan"]["seconds"], "per_minute": settings["plan"]["per_minute"][0][1]}
     for key, value in wanted.items():
         if made[key] != value:
             raise MerjaxError(

@@ -19,19 +19,20 @@ def result(tmp_path_factory):
 
 
 def printed(result, sort=""):
-    console = Console(file=io.StringIO(), width=160)
+    console = Console(file=io.StringIO(), width=80)
     print_spotters(result, console, sort)
     return console.file.getvalue()
 
 
 def test_each_trial_has_its_scores_and_what_they_are_made_of(result):
     lines = printed(result).splitlines()
+    assert max(map(len, lines)) <= 80
     assert lines[0] == "made: spotting, 6 videos of 3 subjects, 3 folds"
     rows = [[cell.strip() for cell in line.strip("│").split("│")] for line in lines if line.startswith("│")]
     (cells,) = [row for row in rows if row[0] == "all"]
-    assert cells[1].startswith("0.500 [")  # three hits, six false
-    assert cells[3].startswith("0.500 [")
-    assert cells[4:] == ["0.333", "1.000", "6", "12", "0", "12.00"]
+    assert cells[1:3] == ["0.500", "0.500"]  # of each kind three right and six false
+    assert cells[3] == "0.500"
+    assert cells[4:] == ["6 of 6", "12", "12.00"]
     assert "oracle (leaks): the budget was chosen on the held-out subjects" in " ".join(" ".join(lines).split())
 
 

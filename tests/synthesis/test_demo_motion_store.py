@@ -25,11 +25,11 @@ def test_the_videos_are_made_as_the_file_says_and_all_of_them_are_measured(tmp_p
     monkeypatch.setattr(
         motion_preparation, "prepare_motion_store", lambda videos, out, **how: measured.update(videos=videos, out=out)
     )
-    asked = {"invent": 3, "videos": 2, "empty": 1, "seconds": 20, "seed": 5}
+    asked = {"invent": 3, "videos": 2, "empty": 1, "seconds": 20, "seed": 5, "per_minute": 9}
     make_demo_motion_store(DataConfig(store=str(tmp_path / "store")), asked, "mine", QUIET)
     release = tmp_path / "store-releases" / "casme_squared"
     assert (made["out"], made["invent"], made["videos"], made["empty"], made["seed"]) == (release, 3, 2, 1, 5)
-    assert made["plan"].seconds == 20
+    assert (made["plan"].seconds, made["plan"].per_minute) == (20, (("micro", 9), ("macro", 9)))
     assert measured == {"videos": [(release, "all")], "out": tmp_path / "store"}
 
 
@@ -49,7 +49,13 @@ def test_what_cannot_make_videos_is_a_sentence(tmp_path, asked, sentence):
 def test_videos_of_other_settings_are_not_taken_for_these(tmp_path):
     release = tmp_path / "store-releases" / "casme_squared"
     release.mkdir(parents=True)
-    settings = {"invent": 3, "videos": 2, "empty": 1, "seed": 0, "plan": {"seconds": 20.0}}
+    settings = {
+        "invent": 3,
+        "videos": 2,
+        "empty": 1,
+        "seed": 0,
+        "plan": {"seconds": 20.0, "per_minute": [["micro", 2.0]]},
+    }
     (release / "SYNTHETIC.json").write_text(json.dumps({"settings": settings}))
     with pytest.raises(MerjaxError, match="was made with seconds 20.0, but mine asks for 30;"):
         make_demo_motion_store(DataConfig(store=str(tmp_path / "store")), {"seconds": 30}, "mine", QUIET)
