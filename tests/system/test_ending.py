@@ -149,7 +149,8 @@ _ASKED = SimpleNamespace(slurm=1, slurm_set=[], log=None, words=[], scale="full"
 
 
 def _sweep(synthesize=None):
-    return SimpleNamespace(synthesize=synthesize, store=Path("stores/x"), name="x")
+    trial = SimpleNamespace(config=SimpleNamespace(method="local_regions", data=None))
+    return SimpleNamespace(synthesize=synthesize, store=Path("stores/x"), name="x", trials=(trial,))
 
 
 class _Clip:

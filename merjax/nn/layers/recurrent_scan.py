@@ -122,7 +122,7 @@ _last_states.defvjp(_last_states_forward, _last_states_backward, symbolic_zeros=
 
 def _made_once(*arrays):
     """The arrays. For a GPU XLA would make them anew, from all frames of the turn, in each kernel that reads them: 2 GB more
-    for 68 runs. On a TPU, where much stays in the scratch memory, holding them apart doubles what is moved."""
+    for 68 runs. A TPU keeps much in its scratch memory, and was not counted with the barrier at its compiler's usual effort."""
     return lax.optimization_barrier(arrays) if on_gpu() else arrays
 
 
