@@ -34,7 +34,7 @@ def difference_texts(differences: pd.DataFrame) -> list[TextTable]:
             (f"{row['trial']}, {_KINDS[row['kind']]}", *(score_text(row, name, "+.3f") for name in SPOTTING))
             for row in own.to_dict("records")
         )
-        title = f"Difference to {base}, {Part(part).title}"
+        title = f"Difference to {base}, {Part(str(part)).title}"
         note = "Subjects are drawn alike for both; an interval without 0 is a difference that other subjects would show too."
         tables.append(TextTable(title, ("trial", *SPOTTING), rows, (note,)))
     return tables
