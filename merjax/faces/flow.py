@@ -57,7 +57,8 @@ def dense_flow(
         cv2.setNumThreads(threads)
 
 
-_OF_THREAD = threading.local()  # one search is kept for each thread: a new one would fetch its memory from the system again
+# One search is kept for each thread: a new one would fetch its memory from the system again.
+_OF_THREAD = threading.local()
 
 
 def _search() -> cv2.DISOpticalFlow:

@@ -23,7 +23,9 @@ def main_difference(to_HxWx2: Float[np.ndarray, "H W 2"], past_HxWx2: Float[np.n
     # what is not of the main direction goes to the front, and no mean reaches there
     sorted_KxN = np.sort(np.where(main_KxN, difference_KxN, -np.inf), axis=1)
     counts_K = main_KxN.sum(1)
-    values = [_mean_of_last(sorted_N, count) if count else 0.0 for sorted_N, count in zip(sorted_KxN, counts_K, strict=True)]
+    values = [
+        _mean_of_last(sorted_N, count) if count else 0.0 for sorted_N, count in zip(sorted_KxN, counts_K, strict=True)
+    ]
     return _mean_of_last(np.sort(values), len(values))
 
 
