@@ -211,6 +211,10 @@ def _markdown(card: dict[str, Any]) -> str:
 
 def _unseen(card: dict[str, Any]) -> str:
     held_out = ", ".join(card["held_out_subjects"])
+    if not held_out:
+        return (
+            "It was trained on the clips of all subjects; its scores on any of them are for people that it trained on."
+        )
     if card.get("leaks"):
         return (
             f"Only its temporal stage never saw the clips of {held_out}: its scores on all clips of the store are for people "
