@@ -17,12 +17,13 @@ from merjax.stores.store import Store
 from merjax.system.errors import MerjaxError
 from merjax.system.files import write_json
 from merjax.system.own_files import read_json, sealed
-from merjax.system.paths import lacks_file, lacks_folder
+from merjax.system.paths import is_file, lacks_file, lacks_folder
 from merjax.system.settings import flatten
 from merjax.system.versions import versions
 from merjax.training.data import TrainingData
 
 CARD_FORMAT = 1
+FINAL = "model.json"  # of a final model, whose members have cards of their own
 
 
 class RunFacts(NamedTuple):
@@ -149,6 +150,10 @@ def read_card(place: Path) -> dict[str, Any]:
     path = place / "card.json"
     if lacking := lacks_folder(place):
         raise MerjaxError(f"{place} {lacking}; name the folder of a model, models/TRIAL/seed0/FOLD in a sweep's folder")
+    if is_file(place / FINAL):
+        raise MerjaxError(
+            f"{place} is a final model; open it with merjax.load_final_model, or one of its members, {place}/seed0"
+        )
     if lacks_file(path) == "does not exist":
         raise MerjaxError(
             f"{place} holds no model (no card.json); sweeps with engine.save_models=true save them as "

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from merjax.config import Config, trained_settings
 from merjax.datasets.clip import database_of
 from merjax.datasets.shown import several
-from merjax.models.card import DAMAGED_MODEL, pictures_of, preparation, said_settings
+from merjax.models.card import DAMAGED_MODEL, FINAL, pictures_of, preparation, said_settings
 from merjax.system.errors import MerjaxError
 from merjax.system.files import write_aside, write_json
 from merjax.system.own_files import hash_of, read_json, sealed
@@ -16,7 +16,6 @@ from merjax.system.settings import flatten, identity
 from merjax.system.versions import versions
 from merjax.training.data import TrainingData
 
-FINAL = "model.json"
 FINAL_FORMAT = 1
 INTENDED_USE = (
     "For research on methods. It says which class of the training labels a clip resembles, not what a person feels, thinks or "
