@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 
 from merjax.config import Config
 from merjax.methods.registry import method_of
@@ -66,13 +67,23 @@ def make_card(facts: RunFacts, data: TrainingData, numbers: Mapping[str, Mapping
         "pictures": pictures_of(config, data),
         "preparation": preparation(config, data.store),
         "data": {
-            key: getattr(facts.data, key) for key in ("protocol", "store_hash", "split_hash", "label_hash", "statement")
+            **{
+                key: getattr(facts.data, key)
+                for key in ("protocol", "store_hash", "split_hash", "label_hash", "statement")
+            },
+            "fps": _rates(data.index[fold.train_N]),
         },
         "versions": versions(),
         "scores": None,
         "config": flatten(config),
         "numbers": {s: {name: v.tolist() for name, v in own.items()} for s, own in numbers.items()},
     }
+
+
+def _rates(clips: pd.DataFrame) -> dict[str, int]:
+    """How many clips have each frame rate."""
+    counts = clips["fps"].dropna().value_counts().sort_index()
+    return {f"{rate:g}": int(number) for rate, number in counts.items()}
 
 
 def pictures_of(config: Config, data: TrainingData) -> dict[str, Any]:
