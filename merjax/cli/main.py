@@ -9,6 +9,7 @@ from merjax.system.versions import __version__
 
 WORDS = {
     "sweep": "train a sweep over all folds and seeds, and print its scores",
+    "train": "train a model on all subjects of a finished sweep, for new recordings",
     "prepare": "turn releases into a clip store, or long videos into a motion store",
     "check": "compare a release with the published counts; this makes nothing",
     "report": "write tables, figures and a page of finished sweeps",
