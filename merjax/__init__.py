@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from merjax.datasets.samm_long import read_samm_long
     from merjax.datasets.smic import read_smic
     from merjax.models import insight
+    from merjax.models.final_model import FinalModel, load_final_model
     from merjax.models.model import Model, load_model
     from merjax.report.files import make_report
     from merjax.scoring.megc_log import rescore
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Config",
+    "FinalModel",
     "MerjaxError",
     "Model",
     "MotionStore",
@@ -55,6 +57,7 @@ __all__ = [
     "__version__",
     "insight",
     "load_data",
+    "load_final_model",
     "load_model",
     "long_videos",
     "make_report",
@@ -95,6 +98,7 @@ _MODULES = {
     "datasets.samm": ("read_samm",),
     "datasets.samm_long": ("read_samm_long",),
     "datasets.smic": ("read_smic",),
+    "models.final_model": ("FinalModel", "load_final_model"),
     "models.insight": ("insight",),
     "models.model": ("Model", "load_model"),
     "report.files": ("make_report",),
@@ -112,9 +116,11 @@ _MODULES = {
 }
 _PLACES = {name: f"merjax.{module}" for module, names in _MODULES.items() for name in names}
 _WITH_JAX = (
+    "FinalModel",
     "Model",
     "SweepResult",
     "insight",
+    "load_final_model",
     "load_model",
     "make_report",
     "open_sweep",

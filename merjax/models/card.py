@@ -62,7 +62,7 @@ def make_card(facts: RunFacts, data: TrainingData, numbers: Mapping[str, Mapping
         "classes": list(data.classes),
         **({"leaks": KNOWN} if features_know(config) else {}),
         "method": config.method,
-        "pictures": _pictures(config, data),
+        "pictures": pictures_of(config, data),
         "preparation": preparation(config, data.store),
         "data": {
             key: getattr(facts.data, key) for key in ("protocol", "store_hash", "split_hash", "label_hash", "statement")
@@ -74,7 +74,7 @@ def make_card(facts: RunFacts, data: TrainingData, numbers: Mapping[str, Mapping
     }
 
 
-def _pictures(config: Config, data: TrainingData) -> dict[str, Any]:
+def pictures_of(config: Config, data: TrainingData) -> dict[str, Any]:
     """What the method takes from a clip, and the height and width of its pictures in pixels."""
     if method_of(config.method).pictures(config) == "clip flow":
         feature = method_of(config.method).feature(config) or ""
@@ -129,12 +129,13 @@ def refuse_other_preparation(card: dict[str, Any], config: Config, store: Store)
         return
     if differing := [key for key in sorted({*known, *here}) if known.get(key) != here.get(key)]:
         raise MerjaxError(
-            f"the model was trained on clips prepared with {_said(known, differing)}, but those of {store.path} were prepared "
-            f"with {_said(here, differing)}; prepare them in the same way"
+            f"the model was trained on clips prepared with {said_settings(known, differing)}, but those of {store.path} were "
+            f"prepared with {said_settings(here, differing)}; prepare them in the same way"
         )
 
 
-def _said(settings: Mapping[str, Any], keys: Sequence[str]) -> str:
+def said_settings(settings: Mapping[str, Any], keys: Sequence[str]) -> str:
+    """Settings of a preparation as cards and messages name them."""
     unsaid = {"geometry": "ours"}  # what stores and cards leave out
     return ", ".join(f"{key} {settings.get(key, unsaid.get(key, 'none'))}" for key in keys)
 
@@ -196,7 +197,7 @@ def _markdown(card: dict[str, Any]) -> str:
         "## What is done to the pictures",
         f"- input: {pictures['input']}",
         *(f"- {name}: {height} x {width} pixels" for name, (height, width) in pictures["sizes"].items()),
-        *([f"- prepared with {_said(made, list(made))}"] if made else []),
+        *([f"- prepared with {said_settings(made, list(made))}"] if made else []),
         "- numbers fitted on the fold's training clips, and hyper-parameters, by stage: `numbers` in card.json",
         "## Where it comes from",
         f"- data {data['store_hash']}, split {data['split_hash']}, labels {data['label_hash']}",
