@@ -1,6 +1,6 @@
 """The motion of one long video: its pictures are read once, its arrays written, in memory that hardly grows with its length."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -90,7 +90,7 @@ def measure_video(video: LongVideo, folder: Path, settings: MotionSettings, find
     numbers: list[int] = []
     stretches: list[SeenStretch] = []
     with GrowingArray(folder, "crops") as crops:
-        steps = follow(_noted(_shown(video, every), numbers), find, block, frames(settings.retry, fps), SIDE)
+        steps = follow(_noted(shown_of(video, every), numbers), find, block, frames(settings.retry, fps), SIDE)
         for t, seen in enumerate(steps):
             crops.add(np.zeros((SIDE, SIDE), np.uint8) if seen is None else seen.crop)
             if seen is not None:
@@ -108,7 +108,8 @@ def measure_video(video: LongVideo, folder: Path, settings: MotionSettings, find
     )
 
 
-def _shown(video: LongVideo, every: int) -> Iterable[Shown]:
+def shown_of(video: LongVideo, every: int) -> Iterator[Shown]:
+    """Every n-th picture of a video, gray, with its number in the video."""
     if is_video(video.frames):
         return shown_in_video(video.frames, video.fps, every)
     return shown_in_folder([*pictures_of(video.frames, video.damaged).values()], every)
