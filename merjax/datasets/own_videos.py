@@ -70,7 +70,9 @@ def video_at(path: str | Path, fps: float | None = None) -> LongVideo:
                 f"{path} holds no picture with a number in its name ({', '.join(IMAGES)}); name a folder of frames, or a video"
             )
         if fps is None:
-            raise MerjaxError(f"{path} is a folder, and pictures have no rate; say with --fps how many a second there are")
+            raise MerjaxError(
+                f"{path} is a folder, and pictures have no rate; say with --fps how many a second there are"
+            )
         return LongVideo(OWN, place.name, place.name, place, _rate(fps, place))
     if lacking := lacks_file(place):
         raise MerjaxError(f"{path} {lacking}; name a video ({', '.join(VIDEOS)}) or a folder of pictures")

@@ -131,7 +131,9 @@ def _written(
 ) -> dict[int, Path]:
     """The files of an interval's pictures, by their numbers in the video; none without a face."""
     first = read_image(analysis.picture(interval.onset), "gray")
-    box = _box_of(first, np.asarray(analysis.store.array(analysis.video, "crops")[analysis.stored(interval.onset)]), model)
+    box = _box_of(
+        first, np.asarray(analysis.store.array(analysis.video, "crops")[analysis.stored(interval.onset)]), model
+    )
     if box is None:
         return {}
     rows, columns = _around(box, first.shape)

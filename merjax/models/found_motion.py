@@ -20,6 +20,7 @@ from merjax.system.videos import facts_of, frames, is_video
 SPOTTER = "valleys"
 _REST = 10 / 3  # seconds to either side, in which a region's median place is where it rests
 _LOST = 0.02  # the share of its frames that a whole video may have less than it says
+_SHORT, _LONG = 20.0, 120.0  # seconds
 _LOOKS = 0.5  # seconds between looks at how far the measuring is
 
 
@@ -36,8 +37,19 @@ def measured(
         return open_motion_store(place)
     with told(f"measuring {video.name}", progress) as heard, _watched(place, frames_of(video), heard):
         return prepare_motion_store(
-            [video], place, face=face, workers=workers, model=landmark_model, progress=lambda done, total: None
+            [video],
+            place,
+            face=face,
+            pieces=_pieces(frames_of(video) / video.fps),
+            workers=workers,
+            model=landmark_model,
+            progress=lambda done, total: None,
         )
+
+
+def _pieces(seconds: float) -> int:
+    """How many pieces a video is measured in, so that two cores have work and few pictures are read for nothing."""
+    return 1 if seconds < _SHORT else 2 if seconds < _LONG else 4
 
 
 @contextmanager

@@ -216,7 +216,9 @@ def after_each_frame(
         features_TxRxD: the clip's spatial features.
         steps: the number of frames to pad to, so that clips of all lengths share one compilation.
     """
-    frames, padded_TxRxD = len(features_TxRxD), _padded(features_TxRxD, steps)
+    frames = len(features_TxRxD)
+    padded_TxRxD = np.zeros((steps or frames, *features_TxRxD.shape[1:]), np.float32)
+    padded_TxRxD[:frames] = features_TxRxD
     all_TxTxRxD = np.broadcast_to(padded_TxRxD, (len(padded_TxRxD), *padded_TxRxD.shape))
     return probabilities(networks, all_TxTxRxD, np.arange(1, len(padded_TxRxD) + 1))[:frames]
 
@@ -232,9 +234,7 @@ def without_each_region(
     return np.stack([probabilities(networks, features_NxTxRxD, length_N, mask_R) for mask_R in others_RxR])
 
 
-def pixel_gradients(
-    networks: Networks, images: Images, target: int, steps: int | None = None
-) -> tuple[Float[np.ndarray, "T _ _"], ...]:
+def pixel_gradients(networks: Networks, images: Images, target: int) -> tuple[Float[np.ndarray, "T _ _"], ...]:
     """How much each pixel of each frame of a clip moves the decision: |d log p(target) / d gray value|, per region.
 
     As in Simonyan, Vedaldi and Zisserman 2014, "Deep Inside Convolutional Networks", Sec. 3, through both stages, summed over
@@ -244,29 +244,21 @@ def pixel_gradients(
         networks: of a run.
         images: the clip's frames, as in `features_of`.
         target: the class in question, a number.
-        steps: the number of frames to pad to, so that clips of all lengths share one compilation.
 
     Returns:
         Per region, a map for each frame, in 1 / gray level (of 255).
     """
     frames = images[0].shape[-1]
-    features_TxRxD = _padded(features_of(networks, images), steps)
-    score = _compiled(_score_gradient, 0)
-    gradient_TxRxD = score(*_temporal(networks), features_TxRxD, frames, networks.mask_R, target)[:frames]
-    padding = [(0, -frames % BLOCK), (0, 0), (0, 0)]
-    blocks = np.split(np.pad(gradient_TxRxD, padding), -(-frames // BLOCK))
+    padding = [(0, -frames % BLOCK), (0, 0), (0, 0)]  # so that clips of similar lengths share one compilation
+    features_TxRxD, score = np.pad(features_of(networks, images), padding), _compiled(_score_gradient, 0)
+    gradient_TxRxD = score(*_temporal(networks), features_TxRxD, frames, networks.mask_R, target)
+    blocks = np.split(np.asarray(gradient_TxRxD), -(-frames // BLOCK))
     compute = functools.partial(_compiled(_pixel_gradient, 0), *_spatial(networks))
     pieces = [compute(block, gradient) for block, gradient in zip(_blocks(images), blocks, strict=True)]
     return tuple(
         np.concatenate([np.abs(piece).sum(0).transpose(2, 0, 1) for piece in of_region])[:frames]
         for of_region in zip(*pieces, strict=True)
     )
-
-
-def _padded(features_TxRxD: Float[np.ndarray, "T R D"], steps: int | None) -> Float[np.ndarray, "steps R D"]:
-    padded_TxRxD = np.zeros((steps or len(features_TxRxD), *features_TxRxD.shape[1:]), np.float32)
-    padded_TxRxD[: len(features_TxRxD)] = features_TxRxD
-    return padded_TxRxD
 
 
 @functools.cache

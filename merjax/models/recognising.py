@@ -117,9 +117,7 @@ def recognised(
     """
     rate = rate_for(analysis.fps, recogniser.rates)
     told = _told_of_rate(analysis.fps, rate, recogniser.rates)
-    analysis = replace(
-        analysis, classes=recogniser.model.classes, model=recogniser.model, told=(*analysis.told, *told)
-    )
+    analysis = replace(analysis, classes=recogniser.model.classes, model=recogniser.model, told=(*analysis.told, *told))
     store = _clip_store(analysis, recogniser.preparation, rate, folder, landmark_model, workers, progress)
     if store is None:
         return analysis
@@ -192,5 +190,5 @@ def _examined(
     seen = seen._replace(probability_TxK=tuple(map(tuple, np.mean(over_time, 0).tolist())))
     if len(data.streams) != len(REGIONS):
         return seen
-    shares = [np.array([g.sum() for g in insight.pixel_gradients(own, images, target, steps)]) for own in networks]
+    shares = [np.array([g.sum() for g in insight.pixel_gradients(own, images, target)]) for own in networks]
     return seen._replace(share_R=tuple(np.mean([share / share.sum() for share in shares], 0).tolist()))
