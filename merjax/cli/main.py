@@ -14,6 +14,7 @@ WORDS = {
     "report": "write tables, figures and a page of finished sweeps",
     "rescore": "print the pooled scores of a log in the organisers' format",
     "synthesize": "make a release of labelled clips or long videos from photographs",
+    "train": "train a model on all subjects of a finished sweep, for new recordings",
     "merge": "put the results of a sweep's shards into one folder, and print its scores",
     "doctor": "check whether this machine, or a folder that merjax wrote, is in order",
 }
