@@ -34,7 +34,7 @@ if TYPE_CHECKING:  # motion is looked at without JAX
     from merjax.models.model import Model
     from merjax.models.recognising import Recogniser
 
-INTERVALS, FACTS, MOTION = "intervals.csv", "analysis.json", "motion"
+INTERVALS, FACTS, MOTION, CAMERA = "intervals.csv", "analysis.json", "motion", "camera.avi"
 WARNED_BELOW, REFUSED_BELOW = 25.0, 15.0  # frames per second
 _MARKER = "partial.json"
 
@@ -122,16 +122,14 @@ def analyse_all(
         finish: called with what was found and the unfinished folder of results, to write more into it.
     """
     out, asked, videos = user_path(out), asked or Asked(), _named_apart(videos)
-    if os.path.lexists(out):
-        raise MerjaxError(f"{out} exists; remove it, or choose another --out")
-    refuse_unwritable(out.parent)
+    refuse_taken(out)
     slow = {video.key: told_of_rate(video, asked.anyway) for video in videos}
     landmark_model = find_model(asked.landmark_model)
     recogniser = _recogniser(model, asked.anyway)
     for video in videos:
         refuse_faceless(video, landmark_model)
     with alone_at(out, "analysing"):
-        partial = out.with_name(out.name + ".partial")
+        partial = partial_of(out)
         _open_partial(partial, videos, recogniser, asked)
         analyses = []
         for video in videos:
@@ -144,9 +142,38 @@ def analyse_all(
         (partial / _MARKER).unlink()
         partial.rename(out)
     return tuple(
-        replace(found, store=open_motion_store(out / folder_of(video, videos) / MOTION))
+        replace(
+            found,
+            store=open_motion_store(out / folder_of(video, videos) / MOTION),
+            source=out / CAMERA if found.source == (partial / CAMERA).absolute() else found.source,
+        )
         for found, video in zip(analyses, videos, strict=True)
     )
+
+
+def refuse_taken(out: Path) -> None:
+    """Refuse a place for results where something is, or where nothing can be written.
+
+    Raises:
+        MerjaxError: one of these.
+    """
+    if os.path.lexists(out):
+        raise MerjaxError(f"{out} exists; remove it, or choose another --out")
+    refuse_unwritable(out.parent)
+
+
+def partial_of(out: Path) -> Path:
+    """The folder of unfinished results."""
+    return out.with_name(out.name + ".partial")
+
+
+def place_of_camera(out: Path) -> Path:
+    """Where the recording of a camera belongs among unfinished results, whose folder is made."""
+    partial = partial_of(out)
+    if not holds_something(partial):
+        make_folder(partial)
+        write_json(partial / _MARKER, {"fingerprint": ""})
+    return partial / CAMERA
 
 
 def folder_of(video: LongVideo, videos: Sequence[LongVideo]) -> str:
@@ -202,11 +229,20 @@ def _open_partial(partial: Path, videos: Sequence[LongVideo], recogniser: "Recog
                 return
         except MerjaxError:
             pass  # damaged: it does not say what it was for
-        shutil.rmtree(partial)
+        _empty(partial)
     elif holds_something(partial):
         raise MerjaxError(f"{partial} is in the way and was not made by merjax; remove it or choose another folder")
     make_folder(partial)
     write_json(partial / _MARKER, {"fingerprint": fingerprint})
+
+
+def _empty(partial: Path) -> None:
+    """Remove all but what a camera has recorded."""
+    for entry in partial.iterdir():
+        if entry.is_dir():
+            shutil.rmtree(entry)
+        elif entry.name != CAMERA:
+            entry.unlink()
 
 
 def _fingerprint(videos: Sequence[LongVideo], recogniser: "Recogniser | None", asked: Asked) -> str:
