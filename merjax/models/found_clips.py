@@ -1,6 +1,7 @@
 """Intervals of a recording as the clips that a model takes: pictures around the face, at the rate of the training data, in a
 clip store that is prepared as the clips were that the model learnt from."""
 
+import math
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -70,9 +71,9 @@ def rate_for(fps: float, known: Sequence[float]) -> float:
 
 def resampled(interval: FoundInterval, fps: float, rate: float) -> Int[np.ndarray, "T"]:
     """The frames of a video that a camera of another rate would have seen of an interval: the last that was shown then."""
-    length = max(2, int((interval.offset - interval.onset) * rate / fps + 1.5)) if rate != fps else 0
-    if not length:
+    if rate == fps:
         return np.arange(interval.onset, interval.offset + 1)
+    length = max(2, math.ceil((interval.offset - interval.onset) * rate / fps - 0.5) + 1)
     return np.minimum(interval.onset + (np.arange(length) * fps / rate + 0.5).astype(int), interval.offset)
 
 

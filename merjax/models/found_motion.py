@@ -98,7 +98,7 @@ def analysis_of(video: LongVideo, store: MotionStore) -> Analysis:
         name=video.name,
         source=video.frames,
         fps=video.fps,
-        n_frames=max(read, said) if whole and every > 1 else read,
+        n_frames=said if whole and (every > 1 or stored.told) else read,  # some of the last may not be among those read
         store=store,
         motion_FxR=motion_from_rest(store),
         second_F=(np.arange(stored.n_frames) / stored.fps).astype(np.float32),
