@@ -9,13 +9,13 @@ from merjax.system.versions import __version__
 
 WORDS = {
     "sweep": "train a sweep over all folds and seeds, and print its scores",
+    "train": "train a model on all subjects of a finished sweep, for new recordings",
     "prepare": "turn releases into a clip store, or long videos into a motion store",
     "check": "compare a release with the published counts; this makes nothing",
     "report": "write tables, figures and a page of finished sweeps",
     "rescore": "print the pooled scores of a log in the organisers' format",
     "synthesize": "make a release of labelled clips or long videos from photographs",
     "analyse": "find expressions in a recording of your own, and what a model makes of them",
-    "train": "train a model on all subjects of a finished sweep, for new recordings",
     "merge": "put the results of a sweep's shards into one folder, and print its scores",
     "doctor": "check whether this machine, or a folder that merjax wrote, is in order",
 }

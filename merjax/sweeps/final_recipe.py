@@ -35,6 +35,7 @@ class Recipe:
         result: the sweep.
         group: what its trial was trained on, by its number in the plan.
         source, budget, expected: as its card has them.
+        alone: what the sweep's models scored one by one, for the cards of members.
         seeds: of its members.
     """
 
@@ -43,6 +44,7 @@ class Recipe:
     source: Source
     budget: Budget
     expected: Expected
+    alone: Expected
     seeds: tuple[int, ...]
 
     @property
@@ -77,7 +79,7 @@ def recipe_of(result: SweepResult, trial: str = "", *, ensemble: bool = False) -
     config = _held_by_nobody(shortened(picked.config, budget.steps, budget.whole))
     source = Source(result.name, name, config, _settings_said(own, picked), len({t.name for t in result.plan.trials}))
     seeds = entry.seeds if ensemble else entry.seeds[:1]
-    return Recipe(result, group, source, budget, _expected(entry, ensemble), seeds)
+    return Recipe(result, group, source, budget, _expected(entry, ensemble), _expected(entry, False), seeds)
 
 
 def _trial_named(result: SweepResult, trial: str) -> str:

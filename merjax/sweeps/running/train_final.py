@@ -95,7 +95,7 @@ def _put_together(recipe: Recipe, plan: Plan, partial: Path) -> None:
     names = [f"seed{seed}" for seed in plan.seeds]
     for name, seed in zip(names, plan.seeds, strict=True):
         shutil.copytree(model_folder(trained, plan.trials[0].name, seed, NOBODY, plan.fold_names), made / name)
-        write_card(made / name, read_card(made / name) | {"scores": recipe.expected.scores})
+        write_card(made / name, read_card(made / name) | {"scores": recipe.alone.scores})
     was = recipe.result.plan.groups[recipe.group]
     hashes = {key: getattr(was, key) for key in ("store_hash", "feature_hash", "split_hash", "label_hash")}
     data = open_data(plan.trials[0].config, plan.inner)
