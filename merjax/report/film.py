@@ -89,9 +89,7 @@ def _interval(analysis: Analysis, one: FoundInterval, row: dict[Any, Any], faces
         "title": f"{one.kind}-expression, {ends}" + (f" ({clock(row['onset_s'], length)})" if length >= 120 else ""),
         "answer": row.get("class", ""),
         "said": f"{one.kind}-expression, {ends}" + (f", {row['class']} {decided[row['class']]:.2f}" if decided else ""),
-        "times": {
-            end: f"{row[f'{end}_s']:.3f} s, frame {row[end]}" for end in ("onset", "apex", "offset")
-        },
+        "times": {end: f"{row[f'{end}_s']:.3f} s, frame {row[end]}" for end in ("onset", "apex", "offset")},
         "length": f"{(row['offset'] - row['onset'] + 1) / analysis.fps:.3f} s",
         "confidence": f"{row['confidence']:.2f}",
         "classes": decided,

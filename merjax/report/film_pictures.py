@@ -12,7 +12,10 @@ from merjax.report.moving_points import LINES, MovingPoints, Points
 from merjax.report.pictures import uri_of
 
 MOMENTS = ("onset", "apex", "offset")
-_LONGEST, _MOST = 6.0, 12.0  # px of 128 that the motion of landmarks is shown as, and times that it is magnified, at most
+_LONGEST, _MOST = (
+    6.0,
+    12.0,
+)  # px of 128 that the motion of landmarks is shown as, and times that it is magnified, at most
 _QUALITY = 90  # of JPEG
 
 
