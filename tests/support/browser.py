@@ -62,16 +62,14 @@ def found(page: str, look: str, tmp_path, script: str = "", *, dark: bool = Fals
     holder = tmp_path / "frames.html"
     page, script = (base64.b64encode(content.encode()).decode() for content in (page, script))
     holder.write_text(FRAMES.format(page=page, script=script, look=look))
-    line = [
-        CHROMIUM,
-        *QUIET,
-        *(["--blink-settings=preferredColorScheme=0"] if dark else []),
-        f"--user-data-dir={tmp_path / 'profile'}",
-        "--virtual-time-budget=60000",
-        "--window-size=1800,17000",
-    ]
+    shown = ["--blink-settings=preferredColorScheme=0"] if dark else []
+    return _answer(holder, tmp_path, "--window-size=1800,17000", *shown)
+
+
+def _answer(page: Path, tmp_path, *options: str):
+    line = [CHROMIUM, *QUIET, *options, f"--user-data-dir={tmp_path / 'profile'}", "--virtual-time-budget=60000"]
     result = subprocess.run(
-        [*line, "--dump-dom", holder.as_uri()], capture_output=True, text=True, timeout=120, check=True
+        [*line, "--dump-dom", page.as_uri()], capture_output=True, text=True, timeout=120, check=True
     )
     (answer,) = re.findall(r"FOUND (\S+) END", result.stdout)
     return json.loads(unquote(base64.b64decode(answer).decode()))
@@ -85,6 +83,19 @@ def measured(page: str, width: int, tmp_path) -> tuple[int, ...]:
     result = subprocess.run(line, capture_output=True, text=True, timeout=120, check=True)
     (numbers,) = re.findall(r"MEASURED ([\d ]+) END", result.stdout)
     return tuple(map(int, numbers.split()))
+
+
+# what `look` finds in a page that is the window's own: links within a page lead out of a frame
+SCRIPT = """<script>addEventListener("load", async () => {{
+  const view = window, found = await (async () => {{ {look} }})().catch(String);
+  document.body.textContent = `FOUND ${{btoa(encodeURIComponent(JSON.stringify(found)))}} END`;
+}});</script>"""
+
+
+def found_in_window(page: str, look: str, tmp_path, width: int) -> object:
+    """What JavaScript finds in the page in a window of its own, which is at least 500 px wide."""
+    (tmp_path / "page.html").write_text(page.replace("</body>", SCRIPT.format(look=look) + "</body>"))
+    return _answer(tmp_path / "page.html", tmp_path, f"--window-size={width},900")
 
 
 AXE = """const { violations } = await view.axe.run(view.document, { resultTypes: ["violations"] });
