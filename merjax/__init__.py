@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from merjax.datasets.samm_long import read_samm_long
     from merjax.datasets.smic import read_smic
     from merjax.models import insight
+    from merjax.models.analysing import analyse
     from merjax.models.final_model import FinalModel, load_final_model
     from merjax.models.model import Model, load_model
     from merjax.report.files import make_report
@@ -55,6 +56,7 @@ __all__ = [
     "SweepResult",
     "TrainingData",
     "__version__",
+    "analyse",
     "insight",
     "load_data",
     "load_final_model",
@@ -99,6 +101,7 @@ _MODULES = {
     "datasets.samm_long": ("read_samm_long",),
     "datasets.smic": ("read_smic",),
     "models.final_model": ("FinalModel", "load_final_model"),
+    "models.analysing": ("analyse",),
     "models.insight": ("insight",),
     "models.model": ("Model", "load_model"),
     "report.files": ("make_report",),
@@ -116,6 +119,7 @@ _MODULES = {
 }
 _PLACES = {name: f"merjax.{module}" for module, names in _MODULES.items() for name in names}
 _WITH_JAX = (
+    "analyse",
     "FinalModel",
     "Model",
     "SweepResult",

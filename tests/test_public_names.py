@@ -13,13 +13,23 @@ from support.places import CHECKOUT
 
 import merjax
 
-TYPES = {"Config", "MerjaxError", "Model", "MotionStore", "Release", "Store", "SweepResult", "TrainingData"}
+TYPES = {
+    "Config",
+    "FinalModel",
+    "MerjaxError",
+    "Model",
+    "MotionStore",
+    "Release",
+    "Store",
+    "SweepResult",
+    "TrainingData",
+}
 FUNCTIONS = {
     *("read_casme1", "read_casme2", "read_dfme", "read_mmew", "read_own", "read_samm", "read_smic"),
     *("prepare_store", "open_store", "load_data", "synthesize_release"),
     *("read_casme3", "read_casme_squared", "read_samm_long"),
     *("long_videos", "read_own_videos", "prepare_motion_store", "open_motion_store"),
-    *("run_sweep", "open_sweep", "make_report", "rescore", "rescore_intervals", "load_model"),
+    *("run_sweep", "open_sweep", "make_report", "rescore", "rescore_intervals", "load_model", "load_final_model"),
 }
 BY_PLACE = {
     "prepare_store": 2,

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from merjax.config import Config, trained_settings
 from merjax.datasets.clip import database_of
 from merjax.datasets.shown import several
-from merjax.models.card import DAMAGED_MODEL, pictures_of, preparation, said_settings
+from merjax.models.card import DAMAGED_MODEL, FINAL, pictures_of, preparation, said_settings
 from merjax.system.errors import MerjaxError
 from merjax.system.files import write_aside, write_json
 from merjax.system.own_files import hash_of, read_json, sealed
@@ -16,7 +16,6 @@ from merjax.system.settings import flatten, identity
 from merjax.system.versions import versions
 from merjax.training.data import TrainingData
 
-FINAL = "model.json"
 FINAL_FORMAT = 1
 INTENDED_USE = (
     "For research on methods. It says which class of the training labels a clip resembles, not what a person feels, thinks or "
@@ -24,7 +23,7 @@ INTENDED_USE = (
 )
 _READ = (
     *("sweep", "trial", "protocol", "method", "classes", "members", "budget", "expected", "training", "data"),
-    *("settings_hash", "intended_use", "licences", "versions"),
+    *("trials", "settings_chosen", "settings_hash", "intended_use", "licences", "versions"),
 )
 
 
@@ -56,7 +55,8 @@ class Expected(NamedTuple):
         folds: the setting `data.folds`.
         models, clips, subjects: how many models were tested, on how many clips of how many subjects in all.
         scores: by name, `mean` and the 95 % `interval` over subjects.
-        chance, majority: by name, the score of answers that use no picture; see `merjax.scoring.scores.score_controls`.
+        controls: "chance", "majority" and, where a clip may have several classes, "every class": by name, the scores of answers
+            that use no picture; see `merjax.scoring.scores.score_controls`.
     """
 
     of: str
@@ -65,8 +65,7 @@ class Expected(NamedTuple):
     clips: int
     subjects: int
     scores: dict[str, dict[str, Any]]
-    chance: dict[str, float]
-    majority: dict[str, float]
+    controls: dict[str, dict[str, float]]
 
 
 class Source(NamedTuple):
@@ -76,12 +75,14 @@ class Source(NamedTuple):
         sweep, trial: their names.
         config: the settings that the final model is trained with.
         settings: a sentence on how they were chosen, where folds of the sweep have settings of their own; else "".
+        trials: how many trials the sweep has.
     """
 
     sweep: str
     trial: str
     config: Config
     settings: str = ""
+    trials: int = 1
 
 
 def make_final_card(
@@ -112,6 +113,7 @@ def make_final_card(
         "classes": list(data.classes),
         "members": list(members),
         "budget": budget._asdict(),
+        "trials": source.trials,
         "settings_chosen": source.settings,
         "expected": expected._asdict(),
         "training": _training(source.config, data),
@@ -163,20 +165,26 @@ def _licences(data: TrainingData) -> list[str]:
 
 
 def holds_chance(card: Mapping[str, Any]) -> bool:
-    """Whether the 95 % interval of the sweep's UF1 does not lie above chance."""
-    expected = card["expected"]
-    return not expected["scores"]["UF1"]["interval"][0] > expected["chance"]["UF1"]
+    """Whether the 95 % interval of the sweep's UF1 does not lie above what answers reach that use no picture."""
+    return not card["expected"]["scores"]["UF1"]["interval"][0] > _without_pictures(card)[1]
+
+
+def _without_pictures(card: Mapping[str, Any]) -> tuple[str, float]:
+    """The best UF1 of answers that use no picture, and their name: chance, but for clips that may have several classes."""
+    uf1 = {name: scores["UF1"] for name, scores in card["expected"]["controls"].items()}
+    best = max(uf1, key=lambda name: uf1[name])
+    return best, uf1[best]
 
 
 def expectation_of(card: Mapping[str, Any]) -> str:
     """A sentence on what to expect of a final model on new people."""
-    expected = card["expected"]
+    expected, (control, level) = card["expected"], _without_pictures(card)
     uf1, (low, high) = expected["scores"]["UF1"]["mean"], expected["scores"]["UF1"]["interval"]
     known = "may be no better than chance" if holds_chance(card) else "was better than chance"
     people = "made people" if card["data"]["statement"] else "people"
     return (
         f"On {people} that its sweep's models never saw, recognition {known}: UF1 {uf1:.3f}, 95 % interval {low:.3f} to "
-        f"{high:.3f}, where chance is {expected['chance']['UF1']:.3f} ({several(expected['clips'], 'clip')} of "
+        f"{high:.3f}, where {control} is {level:.3f} ({several(expected['clips'], 'clip')} of "
         f"{several(expected['subjects'], 'subject')}, {expected['folds']})"
     )
 
@@ -242,17 +250,23 @@ def _markdown(card: Mapping[str, Any]) -> str:
 def _expected_lines(card: Mapping[str, Any]) -> list[str]:
     expected = card["expected"]
     told = [
-        f"- {name} {score['mean']:.3f} [{score['interval'][0]:.3f}, {score['interval'][1]:.3f}]; chance "
-        f"{expected['chance'][name]:.3f}, majority {expected['majority'][name]:.3f}"
+        f"- {name} {score['mean']:.3f} [{score['interval'][0]:.3f}, {score['interval'][1]:.3f}]; "
+        + ", ".join(f"{control} {scores[name]:.3f}" for control, scores in expected["controls"].items())
         for name, score in expected["scores"].items()
     ]
+    among = (
+        f" The sweep has {card['trials']} trials: if this one was taken since it scored best, its score is too high for new "
+        "people."
+        if card["trials"] > 1
+        else ""
+    )
     return [
         f"{expectation_of(card)}.",
         *told,
         f"Scores of {expected['of']} in the sweep, pooled over all folds ({expected['folds']}): {expected['models']} models, "
         f"each tested on the subjects that it held out. Brackets hold 95 % of bootstrap samples of the "
         f"{expected['subjects']} subjects. This model saw all of them, so it has no scores of its own, and on recordings made "
-        "in another way (camera, light, frame rate, head motion, other people) it may do worse.",
+        f"in another way (camera, light, frame rate, head motion, other people) it may do worse.{among}",
     ]
 
 

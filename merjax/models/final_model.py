@@ -17,8 +17,8 @@ import numpy as np
 import pandas as pd
 
 from merjax.engine import Engine
-from merjax.models.card import DAMAGED_MODEL
-from merjax.models.final_card import FINAL, expectation_of, holds_chance, read_final_card
+from merjax.models.card import DAMAGED_MODEL, FINAL
+from merjax.models.final_card import expectation_of, holds_chance, read_final_card
 from merjax.models.model import Model, load_model, opened_for, table_of
 from merjax.stores.store import Store
 from merjax.system.own_files import reading

@@ -1,16 +1,22 @@
 """What was found in a recording of one's own: intervals, what a model says about each, and the motion around them."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pandas as pd
 from jaxtyping import Float32
 
+from merjax.datasets.long_videos import pictures_of
 from merjax.faces.regions import REGIONS
-from merjax.models.model import Model
 from merjax.stores.motion_store import MotionStore, StoredVideo
+from merjax.system.videos import frame_path, is_video
+
+if TYPE_CHECKING:  # motion is looked at without JAX
+    from merjax.models.final_model import FinalModel
+    from merjax.models.model import Model
 
 
 class FoundInterval(NamedTuple):
@@ -67,13 +73,21 @@ class Analysis:
     gaps: tuple[tuple[float, float], ...]
     intervals: tuple[FoundInterval, ...]
     classes: tuple[str, ...]
-    model: Model | None
+    model: "FinalModel | Model | None"
     told: tuple[str, ...]
 
     @property
     def video(self) -> StoredVideo:
         """The video in its motion store."""
         return self.store.videos[0]
+
+    def picture(self, frame: int) -> Path:
+        """The place of one of the video's own frames, as `merjax.faces.pictures.read_image` takes it."""
+        return frame_path(self.source, frame) if is_video(self.source) else self._pictures[frame]
+
+    @cached_property
+    def _pictures(self) -> tuple[Path, ...]:
+        return tuple(pictures_of(self.source).values())
 
     def seconds(self, frame: int) -> float:
         """The time at which the video shows one of its own frames."""

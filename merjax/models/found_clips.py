@@ -1,0 +1,165 @@
+"""Intervals of a recording as the clips that a model takes: pictures around the face, at the rate of the training data, in a
+clip store that is prepared as the clips were that the model learnt from."""
+
+import math
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import cv2
+import numpy as np
+from jaxtyping import Int
+
+from merjax.config import Config
+from merjax.datasets.clip import Clip, Release
+from merjax.datasets.overrides import OWN
+from merjax.faces.face_boxes import FaceBox
+from merjax.faces.head_tracking import cut_crop, likeness, placed
+from merjax.faces.landmarks import face_in_box, find_face
+from merjax.faces.pictures import Image, read_image
+from merjax.methods.registry import method_of
+from merjax.models.own_video import Analysis, FoundInterval
+from merjax.stores.clip_crops import CropSettings, refuse_unknown_settings
+from merjax.stores.features import DYNAMIC, Feature, features_of
+from merjax.stores.motion_store import SIDE
+from merjax.system.errors import MerjaxError
+from merjax.system.paths import make_folder
+
+_MARGIN = 0.75  # of a face's box, which its pictures show on every side: the detector and the crops need surroundings
+_ALIKE = 1.1  # rates of a ratio below this are taken as equal
+
+
+class Preparation(NamedTuple):
+    """How a model's clips are prepared: the crops' settings, and the features, as `merjax.prepare_store` takes them."""
+
+    crops: CropSettings
+    features: tuple[str, ...]
+
+
+def preparation_of(card: Mapping[str, Any], config: Config) -> Preparation:
+    """How the clips were prepared that a model learnt from.
+
+    Args:
+        card: of one model, `Model.card`.
+        config: its settings.
+
+    Raises:
+        MerjaxError: this merjax cannot prepare clips in that way.
+    """
+    made = dict(card.get("preparation") or {})
+    said = {key: made[key] for key in ("colour", "align", "geometry") if key in made}
+    if said.get("geometry") == "authors":
+        said.setdefault("colour", "rgb")
+    settings = CropSettings(**said)
+    refuse_unknown_settings(settings)
+    feature = method_of(config.method).feature(config)
+    if feature is None:
+        return Preparation(settings, ())
+    kind = DYNAMIC if feature == DYNAMIC else "flow"
+    chosen = [made[f"{kind} {key}"] for key in Feature(feature).settings if key != "side" and f"{kind} {key}" in made]
+    words = (":".join([feature, *chosen]),)
+    features_of(words)
+    return Preparation(settings, words)
+
+
+def rate_for(fps: float, known: Sequence[float]) -> float:
+    """The rate of the clips that a model is to see: the video's own if it learnt from such, or else the nearest of those."""
+    nearest = min(known, key=lambda rate: max(rate / fps, fps / rate), default=fps)
+    return fps if max(nearest / fps, fps / nearest) < _ALIKE else nearest
+
+
+def resampled(interval: FoundInterval, fps: float, rate: float) -> Int[np.ndarray, "T"]:
+    """The frames of a video that a camera of another rate would have seen of an interval: the last that was shown then."""
+    if rate == fps:
+        return np.arange(interval.onset, interval.offset + 1)
+    length = max(2, math.ceil((interval.offset - interval.onset) * rate / fps - 0.5) + 1)
+    return np.minimum(interval.onset + (np.arange(length) * fps / rate + 0.5).astype(int), interval.offset)
+
+
+def cut_out(analysis: Analysis, rate: float, folder: Path, model: Path) -> Release:
+    """Write the pictures around the face in all intervals, and give them as clips; one without a face in its first picture is
+    left out.
+
+    Of several faces the one is taken whose motion was measured.
+
+    Args:
+        analysis: what was found in a video.
+        rate: frames per second of the clips.
+        folder: for the pictures; it is made anew.
+        model: dlib's 68-point model.
+    """
+    shutil.rmtree(folder, ignore_errors=True)
+    clips = []
+    for number, interval in enumerate(analysis.intervals):
+        frame_T = resampled(interval, analysis.fps, rate)
+        if written := _written(analysis, interval, sorted({*frame_T.tolist()}), folder / str(number), model):
+            clips.append(_clip(analysis, number, interval, frame_T, written, rate))
+    return Release(OWN, folder, tuple(clips), ())
+
+
+def number_of(clip: str) -> int:
+    """The place of an interval among those of its video, from its clip's name."""
+    return int(clip)
+
+
+def _clip(
+    analysis: Analysis,
+    number: int,
+    interval: FoundInterval,
+    frame_T: Int[np.ndarray, "T"],
+    written: Mapping[int, Path],
+    rate: float,
+) -> Clip:
+    return Clip(
+        database=OWN,
+        subject=analysis.name,
+        name=str(number),
+        frames=tuple(written[frame] for frame in frame_T.tolist()),
+        onset=0,
+        apex=int(np.abs(frame_T - interval.apex).argmin()),
+        offset=len(frame_T) - 1,
+        emotion="",
+        action_units="",
+        objective_class=None,
+        fps=rate,
+        kind="micro" if interval.kind == "micro" else "macro",
+    )
+
+
+def _written(
+    analysis: Analysis, interval: FoundInterval, frames: Sequence[int], folder: Path, model: Path
+) -> dict[int, Path]:
+    """The files of an interval's pictures, by their numbers in the video; none without a face."""
+    first = read_image(analysis.picture(interval.onset), "gray")
+    box = _box_of(
+        first, np.asarray(analysis.store.array(analysis.video, "crops")[analysis.stored(interval.onset)]), model
+    )
+    if box is None:
+        return {}
+    rows, columns = _around(box, first.shape)
+    make_folder(folder)
+    files = {frame: folder / f"{frame}.png" for frame in frames}
+    for frame, file in files.items():
+        image = read_image(analysis.picture(frame), "rgb")[rows, columns]
+        if not cv2.imwrite(str(file), cv2.cvtColor(image, cv2.COLOR_RGB2BGR)):
+            raise MerjaxError(f"{file} cannot be written; free some space and run the same line again")
+    return files
+
+
+def _box_of(picture: Image, crop: Image, model: Path) -> FaceBox | None:
+    """Of the faces in a picture, the box of the one that a crop of 128 px shows; None if there is none."""
+    face = find_face(picture, model, "faint")
+    if face is None or not face.others:
+        return None if face is None else face.box
+    others = (face_in_box(picture, box, face.padding, model, face.step) for box in face.others)
+    seen = [face, *(other for other in others if other is not None)]
+    return max(seen, key=lambda one: likeness(crop, cut_crop(picture, placed(one.points), SIDE))).box
+
+
+def _around(box: FaceBox, size: tuple[int, ...]) -> tuple[slice, slice]:
+    margin = round(_MARGIN * box.side)
+    return (
+        slice(max(0, box.top - margin), min(size[0], box.bottom + 1 + margin)),
+        slice(max(0, box.left - margin), min(size[1], box.right + 1 + margin)),
+    )

@@ -1,0 +1,123 @@
+"""Intervals as clips: which frames at which rate, around which face, prepared in which way."""
+
+import cv2
+import numpy as np
+import pytest
+from support.made_analysis import make_analysis
+
+from merjax.config import make_config
+from merjax.faces.face_boxes import FaceBox
+from merjax.faces.landmarks import FoundFace
+from merjax.faces.pictures import read_image
+from merjax.models import found_clips
+from merjax.models.found_clips import cut_out, preparation_of, rate_for, resampled
+from merjax.models.own_video import FoundInterval
+from merjax.stores.features import Feature
+from merjax.system.errors import MerjaxError
+
+FACE = FaceBox(60, 40, 99, 79)
+
+
+@pytest.mark.parametrize(
+    ("fps", "known", "expected"),
+    [
+        (30, (), 30),
+        (30, (200.0,), 200),
+        (29.97, (30.0, 200.0), 29.97),
+        (60, (100.0, 200.0), 100),
+        (120, (100, 200), 100),
+    ],
+)
+def test_the_rate_is_the_videos_own_if_the_model_knows_it_and_else_the_nearest(fps, known, expected):
+    assert rate_for(fps, known) == expected
+
+
+def test_resampled_frames_are_those_that_another_camera_would_have_seen():
+    interval = FoundInterval(10, 13, 19, "micro", 1.0)
+    assert resampled(interval, 30, 30).tolist() == [*range(10, 20)]
+    for rate in (7, 15, 60, 200):
+        frame_T = resampled(interval, 30, rate)
+        times = np.arange(len(frame_T)) / rate
+        assert abs(times[-1] - 9 / 30) <= 0.5 / rate + 1e-9  # as long as before, but for half a picture
+        assert (np.abs((frame_T - 10) / 30 - times) <= 0.5 / 30 + 1e-9).all()
+        assert frame_T[0] == 10
+        assert frame_T[-1] == 19 or rate < 30
+
+
+def detector(monkeypatch, faces):
+    def find(picture, model, lowest):
+        if not faces:
+            return None
+        return FoundFace(landmarks(faces[0]), "sure", faces[0], 0, tuple(faces[1:]))
+
+    def landmarks(box):
+        x, y = np.meshgrid(np.linspace(box.left, box.right, 17), np.linspace(box.top, box.bottom, 4))
+        return np.stack([x.ravel(), y.ravel()], 1)
+
+    monkeypatch.setattr(found_clips, "find_face", find)
+    monkeypatch.setattr(
+        found_clips, "face_in_box", lambda picture, box, *rest: FoundFace(landmarks(box), "sure", box, 0)
+    )
+
+
+def test_clips_show_the_face_with_surroundings_and_each_picture_is_written_once(tmp_path, monkeypatch):
+    detector(monkeypatch, [FACE])
+    analysis = make_analysis(tmp_path, frames=240)
+    release = cut_out(analysis, 60.0, tmp_path / "pictures", tmp_path)
+    assert [(clip.name, clip.kind, clip.fps, clip.onset) for clip in release.clips] == [
+        ("0", "micro", 60.0, 0),
+        ("1", "macro", 60.0, 0),
+        ("2", "micro", 60.0, 0),
+    ]
+    first, own = release.clips[0], analysis.intervals[0]
+    assert first.n_frames == first.offset + 1 == 2 * (own.offset - own.onset) + 1
+    assert abs(first.apex - 2 * (own.apex - own.onset)) <= 1
+    assert len({*first.frames}) == own.offset - own.onset + 1 == len([*first.frames[0].parent.iterdir()])
+    whole = cv2.imread(str(analysis.picture(own.onset)))[..., ::-1]
+    np.testing.assert_array_equal(read_image(first.frames[0], "rgb"), whole[10:110, 30:130])  # .75 of 40 px around
+
+
+def test_without_a_face_there_is_no_clip(tmp_path, monkeypatch):
+    detector(monkeypatch, [])
+    assert not cut_out(make_analysis(tmp_path, frames=240), 30.0, tmp_path / "pictures", tmp_path).clips
+
+
+def test_of_several_faces_the_one_is_taken_whose_motion_was_measured(tmp_path, monkeypatch):
+    other = FaceBox(10, 40, 39, 69)
+    analysis = make_analysis(tmp_path, frames=240)
+    picture = read_image(analysis.picture(30), "gray")
+    for measured in (FACE, other):
+        detector(monkeypatch, [FACE, other])
+        crop = found_clips.cut_crop(picture, found_clips.placed(found_clips.face_in_box(picture, measured).points), 128)
+        assert found_clips._box_of(picture, crop, tmp_path) == measured
+
+
+def card(**made):
+    return {"preparation": made}
+
+
+def test_clips_are_prepared_as_those_that_the_model_learnt_from():
+    plain = make_config({}, source="")
+    crops, features = preparation_of(card(colour="rgb", align="frame"), plain)
+    assert (crops.colour, crops.align, crops.geometry, features) == ("rgb", "frame", "ours", ())
+    crops, _ = preparation_of(card(geometry="authors", align="first"), plain)
+    assert (crops.geometry, crops.colour) == ("authors", "rgb")
+    settings = {f"flow {key}": value for key, value in Feature("flow28", to="mid").settings.items()}
+    assert preparation_of(card(**settings), make_config({"method": "ststnet"}, source="")).features == (
+        "flow28:mid:dis",
+    )
+    motion = make_config({"data": {"input": "flow"}}, source="")
+    assert preparation_of(card(**{"flow algorithm": "dis"}), motion).features == ("motion:dis",)
+    assert preparation_of({}, plain).features == ()  # an earlier card does not say
+
+
+def test_a_geometry_that_is_unknown_here_is_refused():
+    with pytest.raises(MerjaxError, match="geometry is 'theirs'; write ours or authors"):
+        preparation_of(card(geometry="theirs"), make_config({}, source=""))
+
+
+def test_an_interval_at_the_edge_of_the_picture_is_cut_there(tmp_path, monkeypatch):
+    detector(monkeypatch, [FaceBox(0, 0, 159, 119)])
+    analysis = make_analysis(tmp_path, frames=240)
+    (first, *_) = cut_out(analysis, 30.0, tmp_path / "pictures", tmp_path).clips
+    assert read_image(first.frames[0], "gray").shape == (120, 160)
