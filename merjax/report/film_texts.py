@@ -13,10 +13,10 @@ from merjax.report.tables import TextTable
 
 LENGTH = "A micro-expression lasts half a second at most, a macro-expression longer."
 _SPOTTING = (
-    "An interval is a stretch in which parts of the face moved, beside the head, as in an expression. That is all that is known "
-    "of it. A blink, a word or a flicker of the light looks alike. On people whom they were not made for, spotters that were "
-    "tested honestly reach F1 scores of .05 to .20 in publications: at .20, for example, one of five intervals is one that "
-    "experts would mark, and four of five that they would mark are missed. So most of these intervals are likely to be "
+    "An interval is a stretch in which parts of the face moved, beside the head, as in an expression. That is all that is "
+    "known of it. A blink, a word or a flicker of the light looks alike. On people whom they were not made for, spotters that "
+    "were tested honestly reach F1 scores of .05 to .20 in publications: at .20, for example, one of five intervals is one "
+    "that experts would mark, and four of five that they would mark are missed. So most of these intervals are likely to be "
     "something else, and where nothing is marked there may be an expression all the same."
 )
 _CONFIDENCE = (
@@ -66,8 +66,8 @@ def _of_people(model: FinalModel | Model | None, analyses: Sequence[Analysis]) -
     conditions = (
         "These are clips that merjax made of invented people: it has never seen a real one."
         if made
-        else "Databases of this kind are recorded in a laboratory, from the front and in even light, of people who sit still and "
-        "try to show nothing. How much worse the answers are for other people, cameras and light, nobody has measured."
+        else "Databases of this kind are recorded in a laboratory, from the front and in even light, of people who sit still "
+        "and try to show nothing. How much worse the answers are for other people, cameras and light, nobody has measured."
     )
     return [f"The model was trained on {people}; {here}. {conditions}"]
 

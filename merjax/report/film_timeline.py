@@ -7,6 +7,7 @@ from jaxtyping import Float
 
 from merjax.faces.regions import REGIONS
 from merjax.models.own_video import Analysis
+from merjax.stores.video_motion import NOSE
 
 HEIGHT = 100  # of a region's line, in units of its drawing
 _POINTS = 3000  # of a line: more are not seen, even drawn 8 times as wide as a screen
@@ -56,8 +57,7 @@ class Timeline(NamedTuple):
 def timeline_of(analysis: Analysis) -> Timeline:
     """The timeline of one recording."""
     seconds, motion_FxR = length_of(analysis), analysis.motion_FxR
-    beside = [n for n, region in enumerate(REGIONS) if region.name != "nose"]
-    top = max(float(np.quantile(motion_FxR[:, beside].max(1), _TOP)), 1e-6)
+    top = max(float(np.quantile(np.delete(motion_FxR, NOSE, axis=1).max(1), _TOP)), 1e-6)
     step = -(-len(motion_FxR) // _POINTS)
     lines = [
         RegionLine(

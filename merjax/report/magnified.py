@@ -44,7 +44,7 @@ def magnify(later: Picture, flow: Flow, factor: float) -> Picture:
     """
     rows, columns = later.shape
     shown = np.stack(np.meshgrid(np.arange(columns), np.arange(rows)), -1).astype(np.float32)
-    first = shown
+    first: np.ndarray = shown
     for _ in range(_STEPS):  # for each pixel shown, the p that comes to lie there
         first = first + _ALONG * (shown - factor * _sampled(flow, first) - first)
     at = first + _sampled(flow, first)

@@ -1,7 +1,7 @@
 """The landmarks of a face over time, from a motion store: what is drawn where no picture of a face may be shown.
 
-A motion store has landmarks where a window begins, and from there on the motion of 18 places. A landmark goes along with its own
-place, or with the two that it lies between. Those of the jaw, the bridge of the nose and the lower lids stay.
+A motion store has landmarks where a window begins, and from there on the motion of 18 places. A landmark goes along with its
+own place, or with the two that it lies between. Those of the jaw, the bridge of the nose and the lower lids stay.
 """
 
 from functools import cached_property
