@@ -89,7 +89,7 @@ def test_of_several_faces_the_one_is_taken_whose_motion_was_measured(tmp_path, m
     for measured in (FACE, other):
         detector(monkeypatch, [FACE, other])
         crop = found_clips.cut_crop(picture, found_clips.placed(found_clips.face_in_box(picture, measured).points), 128)
-        assert found_clips._box_of(picture, crop, tmp_path) == measured
+        assert found_clips._face_of(picture, crop, tmp_path).box == measured
 
 
 def card(**made):

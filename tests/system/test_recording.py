@@ -15,7 +15,7 @@ class Camera:
     def __init__(self, fps=20.0, pictures=10_000):
         self.fps, self.left, self.shown, self.released = fps, pictures, 0, False
 
-    def isOpened(self):  # noqa: N802: as OpenCV calls it
+    def isOpened(self):  # as OpenCV calls it
         return self.left > 0
 
     def read(self):
@@ -60,5 +60,8 @@ def test_a_camera_that_is_not_there_or_stops_leaves_nothing(monkeypatch, tmp_pat
 
 
 def test_a_video_that_cannot_be_written_is_named(tmp_path):
-    with pytest.raises(MerjaxError, match="film.avi cannot be written"), motion_jpeg(tmp_path / "no" / "film.avi", 30) as add:
+    with (
+        pytest.raises(MerjaxError, match="film.avi cannot be written"),
+        motion_jpeg(tmp_path / "no" / "film.avi", 30) as add,
+    ):
         add(np.zeros((48, 64, 3), np.uint8))
