@@ -11,7 +11,6 @@ from rich.console import Console
 
 from merjax.cli.parser import Parser, number, positive, whole_number
 from merjax.cli.releases import FILE
-from merjax.datasets.shown import several
 from merjax.system.console import TextConsole, counted, duration, say
 from merjax.system.errors import MerjaxError, command
 from merjax.system.paths import user_path
@@ -79,6 +78,7 @@ def _refuse_contradictions(asked: argparse.Namespace) -> None:
 
 def _analyse(asked: argparse.Namespace, console: Console) -> None:
     from merjax.datasets.own_videos import video_at
+    from merjax.datasets.shown import several
     from merjax.models.analysing import Asked, analyse_all, refuse_taken
     from merjax.models.found_motion import frames_of
 
@@ -125,6 +125,8 @@ def _write_page(analyses: "Sequence[Analysis]", folder: Path, asked: argparse.Na
 
 
 def _print(analyses: "Sequence[Analysis]", asked: argparse.Namespace, console: Console) -> None:
+    from merjax.datasets.shown import several
+
     for analysis in analyses:
         kinds = [one.kind for one in analysis.intervals]
         say(
