@@ -136,8 +136,7 @@ def _print(analyses: "Sequence[Analysis]", asked: argparse.Namespace, console: C
         )
         for sentence in analysis.told:
             say(console, f"{analysis.name}: {sentence}", "yellow")
-    if (model := analyses[0].model) is not None and hasattr(model, "expectation"):
-        say(console, model.expectation)
+    say(console, getattr(analyses[0].model, "expectation", ""))  # a fold's model has none
     say(console, "most of what spotters find on recordings of people is no micro-expression; the page says more")
     say(console, f"open {asked.out / PAGE} in a browser; the intervals are in {asked.out / 'intervals.csv'}", "bold")
 
