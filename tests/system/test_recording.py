@@ -60,5 +60,8 @@ def test_a_camera_that_is_not_there_or_stops_leaves_nothing(monkeypatch, tmp_pat
 
 
 def test_a_video_that_cannot_be_written_is_named(tmp_path):
-    with pytest.raises(MerjaxError, match="film.avi cannot be written"), motion_jpeg(tmp_path / "no" / "film.avi", 30) as add:
+    with (
+        pytest.raises(MerjaxError, match="film.avi cannot be written"),
+        motion_jpeg(tmp_path / "no" / "film.avi", 30) as add,
+    ):
         add(np.zeros((48, 64, 3), np.uint8))
