@@ -10,7 +10,6 @@ import cv2
 import numpy as np
 from jaxtyping import UInt8
 
-from merjax.datasets.long_videos import pictures_of
 from merjax.faces.pictures import first_of_clip, read_image
 from merjax.models.own_video import Analysis, FoundInterval
 from merjax.report.film_timeline import highest, length_of
@@ -84,10 +83,10 @@ class _Shown(NamedTuple):
 def _shown(analysis: Analysis) -> Iterator[_Shown]:
     """All frames that were analysed, one after the other, upright as the recording's rotation flag says."""
     if not is_video(analysis.source):
-        pictures = list(pictures_of(analysis.source).values())[: analysis.n_frames]
-        _, bits = first_of_clip(pictures[:1])
-        for number, path in enumerate(pictures):
-            yield _Shown(number, number / analysis.fps, read_image(path, "rgb", bits)[..., ::-1])
+        _, bits = first_of_clip([analysis.picture(0)])
+        for number in range(analysis.n_frames):
+            image = read_image(analysis.picture(number), "rgb", bits)
+            yield _Shown(number, number / analysis.fps, image[..., ::-1])
         return
     capture = cv2.VideoCapture(str(analysis.source))
     try:

@@ -72,6 +72,7 @@ def _video(analysis: Analysis, number: int, faces: bool) -> dict[str, Any]:
             {"id": f"v{number}i{n}", "number": n} | _interval(analysis, one, row, faces)
             for n, (one, row) in enumerate(zip(analysis.intervals, rows, strict=True), 1)
         ],
+        "shares": any(one.share_R for one in analysis.intervals),
         "columns": list(table.columns),
         "rows": [[_written(column, row[column]) for column in table.columns] for row in rows],
         "gaps": [_gap(gap, timeline.seconds) for gap in analysis.gaps],

@@ -1,15 +1,17 @@
 """What the page on a recording says in words: what was found, what that can tell, and what to expect of the model."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from merjax.datasets.shown import several
-from merjax.models.final_card import INTENDED_USE
-from merjax.models.final_model import FinalModel
-from merjax.models.model import Model
+from merjax.models.intended_use import INTENDED_USE, NEVER
 from merjax.models.own_video import Analysis
 from merjax.report.film_timeline import length_of
 from merjax.report.tables import TextTable
+
+if TYPE_CHECKING:  # without a model, JAX is not loaded
+    from merjax.models.final_model import FinalModel
+    from merjax.models.model import Model
 
 LENGTH = "A micro-expression lasts half a second at most, a macro-expression longer."
 _SPOTTING = (
@@ -38,7 +40,8 @@ def result_of(analyses: Sequence[Analysis]) -> str:
 def can_tell(analyses: Sequence[Analysis]) -> list[str]:
     """What such a result can and cannot tell, a paragraph each."""
     model = analyses[0].model
-    return [_SPOTTING, *_of_classes(analyses[0].classes), *_of_people(model, analyses), _CONFIDENCE, INTENDED_USE]
+    use = f"This page is for research. {NEVER}" if model is None else INTENDED_USE
+    return [_SPOTTING, *_of_classes(analyses[0].classes), *_of_people(model, analyses), _CONFIDENCE, use]
 
 
 def _of_classes(classes: Sequence[str]) -> list[str]:
@@ -51,35 +54,42 @@ def _of_classes(classes: Sequence[str]) -> list[str]:
     ]
 
 
-def _of_people(model: FinalModel | Model | None, analyses: Sequence[Analysis]) -> list[str]:
+def _of_people(model: "FinalModel | Model | None", analyses: Sequence[Analysis]) -> list[str]:
     """Whom the model was trained on, beside the recordings at hand."""
     rates = sorted({round(a.fps, 2) for a in analyses})
     here = f"{'this recording has' if len(analyses) == 1 else 'these recordings have'} {_rates(rates)}"
-    if not isinstance(model, FinalModel):
-        return [f"For comparison: databases of micro-expressions have 25 to 200 frames per second; {here}."]
-    trained, made = model.card["training"]["databases"], model.card["data"]["statement"]
+    if model is None:
+        return [f"Databases of micro-expressions have 30 to 200 frames per second; {here}."]
+    if "training" not in model.card:  # a fold's model knows little of its people
+        rates = sorted(map(float, model.card["data"].get("fps", ())))
+        return [f"The model was trained on clips of {_rates(rates)}; {here}. {_conditions(model)}"]
     people = "; ".join(
         f"{several(own['clips'], 'clip')} of {several(own['subjects'], 'subject')} from {own['title']}, "
         f"{_rates(own['frames_per_second'])}"
-        for own in trained
+        for own in model.card["training"]["databases"]
     )
-    conditions = (
-        "These are clips that merjax made of invented people: it has never seen a real one."
-        if made
-        else "Databases of this kind are recorded in a laboratory, from the front and in even light, of people who sit still "
-        "and try to show nothing. How much worse the answers are for other people, cameras and light, nobody has measured."
+    return [f"The model was trained on {people}; {here}. {_conditions(model)}"]
+
+
+def _conditions(model: "FinalModel | Model") -> str:
+    if model.card["data"]["statement"]:
+        return "These are clips that merjax made of invented people: it has never seen a real one."
+    return (
+        "Databases of this kind are recorded in a laboratory, from the front and in even light, of people who sit still and "
+        "try to show nothing. How much worse the answers are for other people, cameras and light, nobody has measured."
     )
-    return [f"The model was trained on {people}; {here}. {conditions}"]
 
 
 def _rates(rates: Sequence[float]) -> str:
     return f"{' and '.join(f'{rate:g}' for rate in rates) or 'an unknown number of'} frames per second"
 
 
-def expected_of(model: FinalModel | Model | None) -> tuple[list[str], TextTable | None]:
+def expected_of(model: "FinalModel | Model | None") -> tuple[list[str], TextTable | None]:
     """What to expect of the model: sentences, and its scores on people whom it, or its like, never saw."""
     if model is None:
         return ["No model was given, so intervals have no class: motion alone was looked at."], None
+    from merjax.models.final_model import FinalModel
+
     card = model.card
     if isinstance(model, FinalModel):
         expected = card["expected"]
