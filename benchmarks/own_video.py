@@ -98,9 +98,7 @@ def found(asked: argparse.Namespace) -> None:
         counted = matched(spans_of(analysis), np.array([(t.onset, t.offset) for t in video.truth], int).reshape(-1, 2))
         hits, false, missed = hits + counted.hits, false + counted.false, missed + counted.missed
         pairs += [
-            (person, video.truth[t].emotion, analysis.table["class"].iloc[f])
-            for f, t in counted.pairs
-            if asked.model
+            (person, video.truth[t].emotion, analysis.table["class"].iloc[f]) for f, t in counted.pairs if asked.model
         ]
     print(f"{minutes:.1f} minutes: {hits} found at the right place, {false} elsewhere, {missed} missed", end="; ")
     print(f"F1 {2 * hits / max(1, 2 * hits + false + missed):.3f}; {hits + false} intervals in all")

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
+import pandas as pd
 from jaxtyping import Int
 
 from merjax.config import Config
@@ -26,6 +27,7 @@ from merjax.stores.features import DYNAMIC, Feature, features_of
 from merjax.stores.motion_store import SIDE
 from merjax.system.errors import MerjaxError
 from merjax.system.paths import make_folder
+from merjax.training.frames import select_frames
 
 _MARGIN = 0.75  # of a face's box, which its pictures show on every side: the detector and the crops need surroundings
 _ALIKE = 1.1  # rates of a ratio below this are taken as equal
@@ -70,6 +72,42 @@ def rate_for(fps: float, known: Sequence[float]) -> float:
     return fps if max(nearest / fps, fps / nearest) < _ALIKE else nearest
 
 
+class Seeing(NamedTuple):
+    """Which frames of an interval a model is shown.
+
+    Attributes:
+        spec: frames that are evenly spread whatever the rate, as `data.frames` says ("count:8"); or "all".
+        rate: frames per second of the clips.
+    """
+
+    spec: str
+    rate: float
+
+
+def seeing_of(config: Config, fps: float, known: Sequence[float]) -> Seeing:
+    """Which frames a model is shown of a video: those alone at which it looks, where it takes a number of them; all of them at
+    the video's rate, where it takes one picture of a clip; and else all of them at the rate of its training data.
+
+    Args:
+        config: the model's settings.
+        fps: of the video.
+        known: rates of the clips that it learnt from.
+    """
+    if method_of(config.method).pictures(config) == "clip flow":
+        return Seeing("all", fps)
+    if config.data.frames.startswith("count"):
+        return Seeing(config.data.frames, fps)
+    return Seeing("all", rate_for(fps, known))
+
+
+def shown(interval: FoundInterval, fps: float, seeing: Seeing) -> Int[np.ndarray, "T"]:
+    """The video's own frames that a model is shown of an interval."""
+    if seeing.spec == "all":
+        return resampled(interval, fps, seeing.rate)
+    length = pd.DataFrame({"n_frames": [interval.offset + 1 - interval.onset]})
+    return interval.onset + select_frames(seeing.spec, length)[0]
+
+
 def resampled(interval: FoundInterval, fps: float, rate: float) -> Int[np.ndarray, "T"]:
     """The frames of a video that a camera of another rate would have seen of an interval: the last that was shown then."""
     if rate == fps:
@@ -78,7 +116,7 @@ def resampled(interval: FoundInterval, fps: float, rate: float) -> Int[np.ndarra
     return np.minimum(interval.onset + (np.arange(length) * fps / rate + 0.5).astype(int), interval.offset)
 
 
-def cut_out(analysis: Analysis, rate: float, folder: Path, model: Path) -> Release:
+def cut_out(analysis: Analysis, seeing: Seeing, folder: Path, model: Path) -> Release:
     """Write the pictures around the face in all intervals, and give them as clips; one without a face in its first picture is
     left out.
 
@@ -86,16 +124,16 @@ def cut_out(analysis: Analysis, rate: float, folder: Path, model: Path) -> Relea
 
     Args:
         analysis: what was found in a video.
-        rate: frames per second of the clips.
+        seeing: which frames are shown.
         folder: for the pictures; it is made anew.
         model: dlib's 68-point model.
     """
     shutil.rmtree(folder, ignore_errors=True)
     clips = []
     for number, interval in enumerate(analysis.intervals):
-        frame_T = resampled(interval, analysis.fps, rate)
+        frame_T = shown(interval, analysis.fps, seeing)
         if written := _written(analysis, interval, sorted({*frame_T.tolist()}), folder / str(number), model):
-            clips.append(_clip(analysis, number, interval, frame_T, written, rate))
+            clips.append(_clip(analysis, number, interval, frame_T, written))
     return Release(OWN, folder, tuple(clips), ())
 
 
@@ -110,8 +148,8 @@ def _clip(
     interval: FoundInterval,
     frame_T: Int[np.ndarray, "T"],
     written: Mapping[int, Path],
-    rate: float,
 ) -> Clip:
+    seconds = max(1, interval.offset - interval.onset) / analysis.fps
     return Clip(
         database=OWN,
         subject=analysis.name,
@@ -123,7 +161,7 @@ def _clip(
         emotion="",
         action_units="",
         objective_class=None,
-        fps=rate,
+        fps=max(1, len(frame_T) - 1) / seconds,
         kind="micro" if interval.kind == "micro" else "macro",
     )
 

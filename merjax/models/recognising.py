@@ -10,7 +10,16 @@ import numpy as np
 from merjax.faces.regions import REGIONS
 from merjax.models import insight
 from merjax.models.final_model import FinalModel, load_final_model
-from merjax.models.found_clips import Preparation, cut_out, number_of, preparation_of, rate_for, resampled
+from merjax.models.found_clips import (
+    Preparation,
+    Seeing,
+    cut_out,
+    number_of,
+    preparation_of,
+    rate_for,
+    seeing_of,
+    shown,
+)
 from merjax.models.model import Model, load_model, opened_for
 from merjax.models.own_video import Analysis, FoundInterval
 from merjax.protocols import scheme_of
@@ -115,12 +124,12 @@ def recognised(
         workers: number of processes that prepare clips.
         progress: called with (clips prepared, clips in all).
     """
-    rate = rate_for(analysis.fps, recogniser.rates)
-    told = _told_of_rate(analysis.fps, rate, recogniser.rates)
+    seeing = seeing_of(recogniser.members[0].config, analysis.fps, recogniser.rates)
+    told = _told_of_rate(analysis.fps, seeing, recogniser.rates)
     if isinstance(recogniser.model, Model):
         told = [recogniser.told, *told]
     analysis = replace(analysis, classes=recogniser.model.classes, model=recogniser.model, told=(*analysis.told, *told))
-    store = _clip_store(analysis, recogniser.preparation, rate, folder, landmark_model, workers, progress)
+    store = _clip_store(analysis, recogniser.preparation, seeing, folder, landmark_model, workers, progress)
     if store is None:
         return analysis
     data = opened_for(recogniser.members[0], store)
@@ -130,16 +139,22 @@ def recognised(
     for n, clip in enumerate(table["clip"]):
         number = number_of(clip)
         decided = intervals[number]._replace(probability_K=tuple(probability_NxK[n].tolist()))
-        frame_T = resampled(decided, analysis.fps, rate)
+        frame_T = shown(decided, analysis.fps, seeing)
         intervals[number] = _examined(decided, recogniser.members, data, n, frame_T)
     return replace(analysis, intervals=tuple(intervals))
 
 
-def _told_of_rate(fps: float, rate: float, known: Sequence[float]) -> list[str]:
+def _told_of_rate(fps: float, seeing: Seeing, known: Sequence[float]) -> list[str]:
     if not known:
         return ["the model does not say at which frame rate its clips were recorded: its clips here are not resampled"]
-    if rate == fps:
+    if rate_for(fps, known) == fps:
         return []
+    rate = seeing.rate
+    if rate == fps:
+        return [
+            f"the video has {fps:g} frames per second and the model learnt from clips of {rate_for(fps, known):g}; it takes as "
+            "many pictures of a clip whatever its rate"
+        ]
     how = "pictures come several times, which adds nothing to what was seen" if rate > fps else "some are left out"
     return [
         f"the video has {fps:g} frames per second and the model learnt from clips of {rate:g}: its clips here are resampled, "
@@ -150,7 +165,7 @@ def _told_of_rate(fps: float, rate: float, known: Sequence[float]) -> list[str]:
 def _clip_store(
     analysis: Analysis,
     preparation: Preparation,
-    rate: float,
+    seeing: Seeing,
     folder: Path,
     landmark_model: Path,
     workers: int | None,
@@ -159,7 +174,7 @@ def _clip_store(
     """The clip store of a recording's intervals; None where no interval shows a face."""
     if (folder / _CLIPS).is_dir():  # by a call that was stopped
         return open_store(folder / _CLIPS)
-    release = cut_out(analysis, rate, folder / _PICTURES, landmark_model)
+    release = cut_out(analysis, seeing, folder / _PICTURES, landmark_model)
     if not release.clips:
         return None
     settings = preparation.crops

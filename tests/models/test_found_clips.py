@@ -13,7 +13,7 @@ from merjax.faces.face_boxes import FaceBox
 from merjax.faces.landmarks import FoundFace
 from merjax.faces.pictures import read_image
 from merjax.models import found_clips
-from merjax.models.found_clips import cut_out, preparation_of, rate_for, resampled, steadied
+from merjax.models.found_clips import Seeing, cut_out, preparation_of, rate_for, resampled, seeing_of, shown, steadied
 from merjax.models.own_video import FoundInterval
 from merjax.stores.features import Feature
 from merjax.system.errors import MerjaxError
@@ -47,6 +47,19 @@ def test_resampled_frames_are_those_that_another_camera_would_have_seen():
         assert frame_T[-1] == 19 or rate < 30
 
 
+def test_a_model_is_shown_the_frames_at_which_it_looks_and_else_all_of_them():
+    def seeing(**settings):
+        return seeing_of(make_config(settings, source=""), 30.0, (200.0,))
+
+    assert seeing(data={"frames": "count:4"}) == Seeing("count:4", 30.0)
+    assert seeing(method="ststnet") == Seeing("all", 30.0)
+    assert seeing(data={"frames": "all"}) == seeing(data={"frames": "fps:100"}) == Seeing("all", 200.0)
+    interval = FoundInterval(10, 13, 19, "micro", 1.0)
+    assert shown(interval, 30.0, Seeing("count:4", 30.0)).tolist() == [10, 13, 16, 19]
+    assert shown(interval, 30.0, Seeing("count:40", 30.0)).tolist() == [*range(10, 20)]
+    assert len(shown(interval, 30.0, Seeing("all", 200.0))) == 61
+
+
 def detector(monkeypatch, faces):
     def find(picture, model, lowest):
         if not faces:
@@ -65,11 +78,11 @@ def detector(monkeypatch, faces):
 def test_clips_show_the_face_with_surroundings_and_each_picture_is_written_once(tmp_path, monkeypatch):
     detector(monkeypatch, [FACE])
     analysis = make_analysis(tmp_path, frames=240)
-    release = cut_out(analysis, 60.0, tmp_path / "pictures", tmp_path)
+    release = cut_out(analysis, Seeing("all", 60.0), tmp_path / "pictures", tmp_path)
     assert [(clip.name, clip.kind, clip.fps, clip.onset) for clip in release.clips] == [
-        ("0", "micro", 60.0, 0),
-        ("1", "macro", 60.0, 0),
-        ("2", "micro", 60.0, 0),
+        ("0", "micro", pytest.approx(60.0), 0),
+        ("1", "macro", pytest.approx(60.0), 0),
+        ("2", "micro", pytest.approx(60.0), 0),
     ]
     first, own = release.clips[0], analysis.intervals[0]
     assert first.n_frames == first.offset + 1 == 2 * (own.offset - own.onset) + 1
@@ -81,7 +94,7 @@ def test_clips_show_the_face_with_surroundings_and_each_picture_is_written_once(
 
 def test_without_a_face_there_is_no_clip(tmp_path, monkeypatch):
     detector(monkeypatch, [])
-    assert not cut_out(make_analysis(tmp_path, frames=240), 30.0, tmp_path / "pictures", tmp_path).clips
+    assert not cut_out(make_analysis(tmp_path, frames=240), Seeing("all", 30.0), tmp_path / "pictures", tmp_path).clips
 
 
 def test_of_several_faces_the_one_is_taken_whose_motion_was_measured(tmp_path, monkeypatch):
@@ -121,7 +134,7 @@ def test_a_geometry_that_is_unknown_here_is_refused():
 def test_an_interval_at_the_edge_of_the_picture_is_cut_there(tmp_path, monkeypatch):
     detector(monkeypatch, [FaceBox(0, 0, 159, 119)])
     analysis = make_analysis(tmp_path, frames=240)
-    (first, *_) = cut_out(analysis, 30.0, tmp_path / "pictures", tmp_path).clips
+    (first, *_) = cut_out(analysis, Seeing("all", 30.0), tmp_path / "pictures", tmp_path).clips
     assert read_image(first.frames[0], "gray").shape == (120, 160)
 
 

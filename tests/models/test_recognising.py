@@ -82,18 +82,20 @@ def test_every_interval_gets_what_the_model_says_and_the_members_evidence(known,
         assert one.probability_K == (0.2, 0.7, 0.1)
         np.testing.assert_allclose(one.share_R, SHARES / SHARES.sum())
         np.testing.assert_allclose(one.probability_TxK, [[0.5, 0.5, 0.5]] * 2)
-        assert one.frame_T == (one.onset, one.onset + 1)  # clips of two frames
+        assert one.frame_T == (one.onset, one.offset)  # the two frames at which it looks
     assert analysis.table["class"].tolist() == ["positive"] * 3
     assert {f"share_{region.name}" for region in REGIONS} <= {*analysis.table.columns}
 
 
 def test_another_rate_is_told_and_frames_are_the_videos_own(known, tmp_path):
     made = make_analysis(tmp_path, frames=240, recognised=False)
-    analysis = recognised(made, recogniser((member(),), rates=(100.0, 200.0)), tmp_path, tmp_path)
+    analysis = recognised(made, recogniser((member(frames="all"),), rates=(100.0, 200.0)), tmp_path, tmp_path)
     assert (
         "30 frames per second and the model learnt from clips of 100: its clips here are resampled" in analysis.told[1]
     )
     assert [one.frame_T for one in analysis.intervals] == [(one.onset, one.onset) for one in made.intervals]
+    counting = recognised(made, recogniser((member(),), rates=(100.0, 200.0)), tmp_path, tmp_path)
+    assert "it takes as many pictures of a clip whatever its rate" in counting.told[1]
     unknown = recognised(made, recogniser((member(),), rates=()), tmp_path, tmp_path)
     assert "does not say at which frame rate" in unknown.told[1]
 
