@@ -1,13 +1,14 @@
 """What a model says about intervals of a recording: classes, the regions' shares in them, and the decision over time."""
 
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from merjax.faces.regions import REGIONS
+from merjax.faces.regions import FACE, REGIONS
 from merjax.models import insight
 from merjax.models.final_model import FinalModel, load_final_model
 from merjax.models.found_clips import (
@@ -129,7 +130,10 @@ def recognised(
     if isinstance(recogniser.model, Model):
         told = [recogniser.told, *told]
     analysis = replace(analysis, classes=recogniser.model.classes, model=recogniser.model, told=(*analysis.told, *told))
-    store = _clip_store(analysis, recogniser.preparation, seeing, folder, landmark_model, workers, progress)
+    with ThreadPoolExecutor(1) as beside:  # clips are cut out by one core: the other compiles meanwhile
+        rehearsed = beside.submit(_rehearse, recogniser.members)
+        store = _clip_store(analysis, recogniser.preparation, seeing, folder, landmark_model, workers, progress)
+        rehearsed.result()
     if store is None:
         return analysis
     data = opened_for(recogniser.members[0], store)
@@ -142,6 +146,27 @@ def recognised(
         frame_T = shown(decided, analysis.fps, seeing)
         intervals[number] = _examined(decided, recogniser.members, data, n, frame_T)
     return replace(analysis, intervals=tuple(intervals))
+
+
+def _rehearse(members: Sequence[Model]) -> None:
+    """Compile what looks into networks, on a clip of nothing."""
+    for networks in _networks_of(members[:1]):
+        data = members[0].config.data
+        kind, _, frames = data.frames.partition(":")
+        length = int(frames) if kind == "count" else 1
+        streams = (FACE,) if data.whole_face else REGIONS
+        channels = networks.mean_RxC.shape[1]
+        nothing = tuple(np.zeros((channels, region.height, region.width, length), np.float32) for region in streams)
+        insight.after_each_frame(networks, insight.features_of(networks, nothing))
+        insight.pixel_gradients(networks, nothing, 0)
+
+
+def _networks_of(members: Sequence[Model]) -> list[insight.Networks]:
+    """The members' networks; none of a method without regions, or without a decision after each frame."""
+    try:
+        return [insight.networks_of(member) for member in members]
+    except MerjaxError:
+        return []
 
 
 def _told_of_rate(fps: float, seeing: Seeing, known: Sequence[float]) -> list[str]:
@@ -198,9 +223,8 @@ def _examined(
     """An interval with the frames that the members looked at, the regions' shares and the decision after each frame."""
     row_T = data.row_S[data.clip_S == n] - int(data.index["first_row"].iloc[n])
     seen = interval._replace(frame_T=tuple(frame_T[row_T].tolist()))
-    try:
-        networks = [insight.networks_of(member) for member in members]
-    except MerjaxError:  # a method without regions, or without a decision after each frame
+    networks = _networks_of(members)
+    if not networks:
         return seen
     images, steps, target = insight.images_of(data, n), int(data.length_N.max()), int(np.argmax(seen.probability_K))
     over_time = [insight.after_each_frame(own, insight.features_of(own, images), steps) for own in networks]

@@ -51,6 +51,7 @@ def known(monkeypatch, tmp_path):
     store = open_store(tiny_store(tmp_path / "store"))
     number = {clip: n for n, clip in enumerate(store.index["clip"])}
     monkeypatch.setattr(recognising, "_clip_store", lambda *_: store)
+    monkeypatch.setattr(recognising, "_rehearse", lambda members: None)
     monkeypatch.setattr(recognising, "number_of", number.__getitem__)
     insight = recognising.insight
     monkeypatch.setattr(insight, "networks_of", lambda model: model.card["seed"])
