@@ -65,6 +65,10 @@ class FinalModel:
     def __call__(self, store: Store | str | Path) -> pd.DataFrame:
         """Class probabilities of every clip of a store, with or without a label, as `Model.__call__` gives them.
 
+        >>> table = model("stores/mine")
+        >>> len(table), len(model.members)
+        (9, 1)
+
         Args:
             store: a clip store, or its folder.
 
@@ -84,8 +88,8 @@ def load_final_model(path: str | Path) -> FinalModel:
     """Load a model from the folder that `merjax train` wrote.
 
     >>> model = merjax.load_final_model("models/mine")
-    >>> model.chance_inside, model.classes
-    (False, ('negative', 'positive', 'surprise'))
+    >>> model.classes
+    ('negative', 'positive', 'surprise')
 
     Args:
         path: its folder.

@@ -1,7 +1,6 @@
-"""The demo's final model: of the quickstart's first trial, on the clips that the quickstart makes."""
+"""The final model of `merjax analyse --demo`: of the sweep `demo`, on the clips that the quickstart makes."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
@@ -11,14 +10,9 @@ from merjax.sweeps.final_recipe import recipe_of
 from merjax.sweeps.running.run import train_sweep
 from merjax.sweeps.running.shards import WHOLE
 from merjax.sweeps.running.train_final import train_final
-from merjax.sweeps.sweep_file import SweepFile, read_sweep
+from merjax.sweeps.shipped import shipped_folder
+from merjax.sweeps.sweep_file import read_sweep
 from merjax.system.paths import is_file
-
-
-def demo_sweep() -> SweepFile:
-    """The quickstart with its first trial alone: one is enough to know what to expect, and takes half of the time."""
-    sweep = read_sweep(Path("quickstart"))
-    return replace(sweep, trials=sweep.trials[:1])
 
 
 def make_demo_model(folder: Path, console: Console, stopping: Callable[[], bool] = lambda: False) -> Path:
@@ -38,6 +32,7 @@ def make_demo_model(folder: Path, console: Console, stopping: Callable[[], bool]
     """
     out = folder / "model"
     if not is_file(out / FINAL):
-        result = train_sweep(demo_sweep(), folder / "sweep", WHOLE, None, console, stopping)
+        sweep = read_sweep(shipped_folder("sweeps") / "demo.yaml")
+        result = train_sweep(sweep, folder / "sweep", WHOLE, None, console, stopping)
         train_final(recipe_of(result), out, console, stopping)
     return out
