@@ -21,6 +21,7 @@ from merjax.sweeps.running.shards import Shard
 from merjax.sweeps.search_space import SearchSpec
 from merjax.sweeps.sweep_file import SweepFile
 from merjax.system.console import duration, say
+from merjax.system.health import free_memory
 from merjax.system.settings import flatten
 from merjax.training.selection import trains_inner, trains_outer
 
@@ -99,6 +100,18 @@ def print_plan(
     say(
         console,
         f"{len(mine)} chunks here, {workers} worker(s): about {duration(seconds)} ({origin}), plus compilation",
+    )
+    if jax.default_backend() == "cpu":
+        say(console, too_much_memory(max(memory, default=0), workers, free_memory()), "yellow")
+
+
+def too_much_memory(largest: int, workers: int, free: int | None) -> str:
+    """A sentence if the workers take more memory than is free, bytes each; "" if they do not, or if the system does not say."""
+    if free is None or largest * workers <= free:
+        return ""
+    return (
+        f"{workers} worker(s) of {largest / 2**30:.1f} GiB take more than the {free / 2**30:.1f} GiB of memory that are free: "
+        "choose a smaller engine.chunk, or engine.workers=1"
     )
 
 

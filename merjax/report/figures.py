@@ -27,6 +27,7 @@ STYLE: Any = {
 }
 WIDTH = 5.2  # inches: readable on a phone's screen and in one column of a page
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#999999")
+_LETTER = 0.06  # inches: about the width of a letter of a class's name below a confusion matrix
 _SUBJECTS = 36  # the most that one column of bars shows
 _LINES = ("-", "--", ":", "-.")
 _MARKERS = ("o", "s", "^", "D", "v")
@@ -82,8 +83,11 @@ def confusion_figure(entry: Entry, parts: Sequence[Part], warnings: Sequence[str
         panels = figure.subplots(rows, columns, squeeze=False)
         for axes in panels.flat[len(parts) :]:
             axes.set_axis_off()
+        narrow = _LETTER * max(map(len, entry.classes)) > width / columns / (len(entry.classes) + 2)
         for axes, part in zip(panels.flat, parts, strict=False):
             _draw_confusion(axes, pooled_confusion(entry, part), entry.classes)
+            if narrow:
+                axes.tick_params(axis="x", rotation=45)
             axes.set_title(part.title, fontsize=8.5)
         figure.supxlabel("predicted", fontsize=8.5)
         figure.supylabel("true", fontsize=8.5)

@@ -139,14 +139,14 @@ def _numbers(text: str) -> tuple[int, ...]:
 
 
 def _memory() -> Finding:
-    free = _free_memory()
+    free = free_memory()
     if free is None:
         return Finding("memory", "this system does not say how much is free")
     todo = "close other programs, or train with engine.workers=1" if free < _LITTLE_MEMORY else ""
     return Finding("memory", f"{free / GIB:.1f} GiB free", todo, needed=False)
 
 
-def _free_memory() -> int | None:
+def free_memory() -> int | None:
     """Bytes that programs may still take, as Linux reports them; None on other systems."""
     info = Path("/proc/meminfo")
     lines = info.read_text().splitlines() if info.is_file() else []

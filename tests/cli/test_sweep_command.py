@@ -14,7 +14,7 @@ import merjax.sweeps.running.planned
 import merjax.sweeps.running.run
 from merjax.cli import merge, sweep
 from merjax.cli.parser import is_setting
-from merjax.cli.terminal import print_diverged, print_plan, print_search
+from merjax.cli.terminal import print_diverged, print_plan, print_search, too_much_memory
 from merjax.sweeps.folder import write_chunk
 from merjax.sweeps.plan import make_plan
 from merjax.sweeps.running.shards import WHOLE, Shard
@@ -95,6 +95,16 @@ def test_names_and_settings_in_brackets_are_printed_as_they_are(capsys):
     out = capsys.readouterr().out
     for said in ("my [sweep]: 2 trials", "[eyes] ", "regions=['eyes']", "1.00 GiB a worker"):
         assert said in out
+
+
+def test_a_plan_says_when_its_workers_take_more_memory_than_is_free(capsys):
+    plan = make_plan(make_sweep({"base": BASE}, "mine"), 1)
+    print_plan(plan, WHOLE, 2, [2**50], TextConsole(width=200))
+    out = capsys.readouterr().out
+    assert "2 worker(s) of 1048576.0 GiB take more than the" in out
+    assert "choose a smaller engine.chunk" in out
+    assert too_much_memory(2**30, 2, 2**31) == ""
+    assert too_much_memory(2**30, 2, None) == ""
 
 
 def test_a_plan_counts_what_is_finished(say, tmp_path):

@@ -55,7 +55,7 @@ def learnt(data: SpottingData, method: str):
     return learned, found
 
 
-@pytest.mark.parametrize("method", FEW)
+@pytest.mark.parametrize("method", [pytest.param("softnet", marks=pytest.mark.long), "regional_spotter"])
 def test_a_held_out_subjects_motion_changes_nothing_that_its_run_learns(store, tmp_path, method):
     shutil.copytree(store.path, tmp_path / "changed")
     changed = open_motion_store(tmp_path / "changed")
