@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from merjax.models.analysing import analyse
     from merjax.models.final_model import FinalModel, load_final_model
     from merjax.models.model import Model, load_model
+    from merjax.models.own_video import Analysis
     from merjax.report.files import make_report
     from merjax.scoring.megc_log import rescore
     from merjax.scoring.spotting.rescored import rescore_intervals
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     from merjax.training.data import TrainingData, load_data
 
 __all__ = [
+    "Analysis",
     "Config",
     "FinalModel",
     "MerjaxError",
@@ -104,6 +106,7 @@ _MODULES = {
     "models.analysing": ("analyse",),
     "models.insight": ("insight",),
     "models.model": ("Model", "load_model"),
+    "models.own_video": ("Analysis",),
     "report.files": ("make_report",),
     "scoring.megc_log": ("rescore",),
     "scoring.spotting.rescored": ("rescore_intervals",),

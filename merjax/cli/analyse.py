@@ -11,7 +11,6 @@ from rich.console import Console
 
 from merjax.cli.parser import Parser, number, positive, whole_number
 from merjax.cli.releases import FILE
-from merjax.datasets.shown import several
 from merjax.system.console import TextConsole, counted, duration, say
 from merjax.system.errors import MerjaxError, command
 from merjax.system.paths import user_path
@@ -79,6 +78,7 @@ def _refuse_contradictions(asked: argparse.Namespace) -> None:
 
 def _analyse(asked: argparse.Namespace, console: Console) -> None:
     from merjax.datasets.own_videos import video_at
+    from merjax.datasets.shown import several
     from merjax.models.analysing import Asked, analyse_all, refuse_taken
     from merjax.models.found_motion import frames_of
 
@@ -125,6 +125,8 @@ def _write_page(analyses: "Sequence[Analysis]", folder: Path, asked: argparse.Na
 
 
 def _print(analyses: "Sequence[Analysis]", asked: argparse.Namespace, console: Console) -> None:
+    from merjax.datasets.shown import several
+
     for analysis in analyses:
         kinds = [one.kind for one in analysis.intervals]
         say(
@@ -134,8 +136,7 @@ def _print(analyses: "Sequence[Analysis]", asked: argparse.Namespace, console: C
         )
         for sentence in analysis.told:
             say(console, f"{analysis.name}: {sentence}", "yellow")
-    if (model := analyses[0].model) is not None and hasattr(model, "expectation"):
-        say(console, model.expectation)
+    say(console, getattr(analyses[0].model, "expectation", ""))  # a fold's model has none
     say(console, "most of what spotters find on recordings of people is no micro-expression; the page says more")
     say(console, f"open {asked.out / PAGE} in a browser; the intervals are in {asked.out / 'intervals.csv'}", "bold")
 

@@ -3,7 +3,7 @@ clip store that is prepared as the clips were that the model learnt from."""
 
 import math
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,9 +14,10 @@ from jaxtyping import Int
 from merjax.config import Config
 from merjax.datasets.clip import Clip, Release
 from merjax.datasets.overrides import OWN
+from merjax.faces.crops import Points
 from merjax.faces.face_boxes import FaceBox
-from merjax.faces.head_tracking import cut_crop, likeness, placed
-from merjax.faces.landmarks import face_in_box, find_face
+from merjax.faces.head_tracking import Reference, cut_crop, followed, in_crop, likeness, placed
+from merjax.faces.landmarks import FoundFace, face_in_box, find_face
 from merjax.faces.pictures import Image, read_image
 from merjax.methods.registry import method_of
 from merjax.models.own_video import Analysis, FoundInterval
@@ -131,30 +132,51 @@ def _written(
     analysis: Analysis, interval: FoundInterval, frames: Sequence[int], folder: Path, model: Path
 ) -> dict[int, Path]:
     """The files of an interval's pictures, by their numbers in the video; none without a face."""
-    first = read_image(analysis.picture(interval.onset), "gray")
-    box = _box_of(
-        first, np.asarray(analysis.store.array(analysis.video, "crops")[analysis.stored(interval.onset)]), model
-    )
-    if box is None:
+    crop = np.asarray(analysis.store.array(analysis.video, "crops")[analysis.stored(interval.onset)])
+    face = _face_of(read_image(analysis.picture(interval.onset), "gray"), crop, model)
+    if face is None:
         return {}
-    rows, columns = _around(box, first.shape)
     make_folder(folder)
+    pictures = (read_image(analysis.picture(frame), "rgb") for frame in frames)
     files = {frame: folder / f"{frame}.png" for frame in frames}
-    for frame, file in files.items():
-        image = read_image(analysis.picture(frame), "rgb")[rows, columns]
-        if not cv2.imwrite(str(file), cv2.cvtColor(image, cv2.COLOR_RGB2BGR)):
+    for file, picture in zip(files.values(), steadied(pictures, face.points), strict=True):
+        rows, columns = _around(face.box, picture.shape)
+        if not cv2.imwrite(str(file), cv2.cvtColor(picture[rows, columns], cv2.COLOR_RGB2BGR)):
             raise MerjaxError(f"{file} cannot be written; free some space and run the same line again")
     return files
 
 
-def _box_of(picture: Image, crop: Image, model: Path) -> FaceBox | None:
-    """Of the faces in a picture, the box of the one that a crop of 128 px shows; None if there is none."""
+def steadied(pictures: Iterable[Image], points: Points) -> Iterator[Image]:
+    """Pictures in colour without the head's motion since the first of them: in clips of databases a head moves little, and in
+    recordings it sways and nods.
+
+    Args:
+        pictures: of one size.
+        points: the landmarks in the first one.
+    """
+    start = placement = placed(points)
+    reference: Reference | None = None
+    for picture in pictures:
+        gray = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
+        if reference is None:
+            reference = Reference(cut_crop(gray, placement), in_crop(points, placement))
+            yield picture
+            continue
+        placement = followed(placement, reference.followed(cut_crop(gray, placement)).head)
+        to_start = placement[:, :2] @ np.linalg.inv(start[:, :2])
+        there = np.column_stack([to_start, placement[:, 2] - to_start @ start[:, 2]])
+        flags = cv2.INTER_LANCZOS4 | cv2.WARP_INVERSE_MAP
+        yield cv2.warpAffine(picture, there, gray.shape[::-1], flags=flags, borderMode=cv2.BORDER_REPLICATE)
+
+
+def _face_of(picture: Image, crop: Image, model: Path) -> FoundFace | None:
+    """Of the faces in a picture, the one that a crop of 128 px shows; None if there is none."""
     face = find_face(picture, model, "faint")
     if face is None or not face.others:
-        return None if face is None else face.box
+        return face
     others = (face_in_box(picture, box, face.padding, model, face.step) for box in face.others)
     seen = [face, *(other for other in others if other is not None)]
-    return max(seen, key=lambda one: likeness(crop, cut_crop(picture, placed(one.points), SIDE))).box
+    return max(seen, key=lambda one: likeness(crop, cut_crop(picture, placed(one.points), SIDE)))
 
 
 def _around(box: FaceBox, size: tuple[int, ...]) -> tuple[slice, slice]:

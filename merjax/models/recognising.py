@@ -41,7 +41,7 @@ class Recogniser:
 
     @property
     def told(self) -> str:
-        """A sentence on whom the model was trained on, or what to expect of it."""
+        """A sentence on what to expect of the model, or, of a fold's, whom it was trained on."""
         if isinstance(self.model, FinalModel):
             return self.model.expectation
         unseen = ", ".join(self.model.card["held_out_subjects"])
@@ -117,6 +117,8 @@ def recognised(
     """
     rate = rate_for(analysis.fps, recogniser.rates)
     told = _told_of_rate(analysis.fps, rate, recogniser.rates)
+    if isinstance(recogniser.model, Model):
+        told = [recogniser.told, *told]
     analysis = replace(analysis, classes=recogniser.model.classes, model=recogniser.model, told=(*analysis.told, *told))
     store = _clip_store(analysis, recogniser.preparation, rate, folder, landmark_model, workers, progress)
     if store is None:
@@ -191,4 +193,9 @@ def _examined(
     if len(data.streams) != len(REGIONS):
         return seen
     shares = [np.array([g.sum() for g in insight.pixel_gradients(own, images, target)]) for own in networks]
-    return seen._replace(share_R=tuple(np.mean([share / share.sum() for share in shares], 0).tolist()))
+    summed = [share.sum() for share in shares]
+    if not all(summed):  # no pixel moves the decision: nothing can be shared
+        return seen
+    return seen._replace(
+        share_R=tuple(np.mean([s / total for s, total in zip(shares, summed, strict=True)], 0).tolist())
+    )

@@ -87,7 +87,7 @@ def fail(*_, **__):
 
 def test_a_camera_that_is_not_there_leaves_nothing(tmp_path, monkeypatch):
     class Absent:
-        isOpened = staticmethod(lambda: False)  # noqa: N815: as OpenCV calls it
+        isOpened = staticmethod(lambda: False)  # as OpenCV calls it
 
     monkeypatch.setattr(cv2, "VideoCapture", lambda number: Absent)
     assert "there is no camera 7" in said(word("analyse", "--camera", "7", "--out", tmp_path / "found"), code=2)

@@ -3,14 +3,17 @@
 import cv2
 import numpy as np
 import pytest
+from support.face_shape import face_points
 from support.made_analysis import make_analysis
+from support.moving_faces import POINTS, around_nose, moved_as_whole, moved_in_part
+from support.recordings import SKIN
 
 from merjax.config import make_config
 from merjax.faces.face_boxes import FaceBox
 from merjax.faces.landmarks import FoundFace
 from merjax.faces.pictures import read_image
 from merjax.models import found_clips
-from merjax.models.found_clips import cut_out, preparation_of, rate_for, resampled
+from merjax.models.found_clips import cut_out, preparation_of, rate_for, resampled, steadied
 from merjax.models.own_video import FoundInterval
 from merjax.stores.features import Feature
 from merjax.system.errors import MerjaxError
@@ -51,8 +54,7 @@ def detector(monkeypatch, faces):
         return FoundFace(landmarks(faces[0]), "sure", faces[0], 0, tuple(faces[1:]))
 
     def landmarks(box):
-        x, y = np.meshgrid(np.linspace(box.left, box.right, 17), np.linspace(box.top, box.bottom, 4))
-        return np.stack([x.ravel(), y.ravel()], 1)
+        return face_points(0.4 * box.side, (box.left + box.right) / 2, box.top + 0.4 * box.side)
 
     monkeypatch.setattr(found_clips, "find_face", find)
     monkeypatch.setattr(
@@ -89,7 +91,7 @@ def test_of_several_faces_the_one_is_taken_whose_motion_was_measured(tmp_path, m
     for measured in (FACE, other):
         detector(monkeypatch, [FACE, other])
         crop = found_clips.cut_crop(picture, found_clips.placed(found_clips.face_in_box(picture, measured).points), 128)
-        assert found_clips._box_of(picture, crop, tmp_path) == measured
+        assert found_clips._face_of(picture, crop, tmp_path).box == measured
 
 
 def card(**made):
@@ -121,3 +123,17 @@ def test_an_interval_at_the_edge_of_the_picture_is_cut_there(tmp_path, monkeypat
     analysis = make_analysis(tmp_path, frames=240)
     (first, *_) = cut_out(analysis, 30.0, tmp_path / "pictures", tmp_path).clips
     assert read_image(first.frames[0], "gray").shape == (120, 160)
+
+
+def test_pictures_are_steadied_and_the_faces_own_motion_stays():
+    moves = [around_nose(0.4 * n, 1, 2.0 * n, -1.0 * n) for n in range(4)]
+    inner = [moved_in_part(SKIN, range(48, 60), 0, 2.0 * (n > 1)) for n in range(4)]
+    swaying = [moved_as_whole(one, motion) for one, motion in zip(inner, moves, strict=True)]
+    colour = [np.dstack([picture] * 3) for picture in swaying]
+    steady = [picture[..., 0].astype(float) for picture in steadied(colour, POINTS)]
+    face = np.s_[150:330, 240:400]
+    for n, picture in enumerate(steady):
+        sway = np.abs(swaying[n].astype(float) - swaying[0])[face].mean()
+        left = np.abs(picture - inner[n])[face].mean()
+        assert left < 2.5 + 0.1 * sway, n
+    assert np.abs(steady[3] - steady[0])[face].max() > 20  # the mouth has moved

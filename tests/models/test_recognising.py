@@ -98,6 +98,14 @@ def test_another_rate_is_told_and_frames_are_the_videos_own(known, tmp_path):
     assert "does not say at which frame rate" in unknown.told[1]
 
 
+def test_a_folds_model_is_told_of(known, tmp_path, monkeypatch):
+    monkeypatch.setattr(Model, "__call__", Stub.__call__)
+    own = Recogniser(member(), (member(),), recogniser((member(),)).preparation, (30.0,))
+    analysis = recognised(make_analysis(tmp_path, frames=240, recognised=False), own, tmp_path, tmp_path)
+    assert "one fold of the sweep mine, trained on all subjects but own/anna" in analysis.told[1]
+    assert analysis.table["class"].tolist() == ["positive"] * 3
+
+
 def test_a_method_without_regions_gives_probabilities_alone(known, tmp_path, monkeypatch):
     def no_regions(model):
         raise MerjaxError("no regions")
@@ -126,5 +134,9 @@ def test_what_is_no_model_or_tells_several_classes_is_refused(tmp_path):
         recogniser_of(tmp_path / "nothing")
     with pytest.raises(MerjaxError, match="holds no final model"):
         recogniser_of(tmp_path)
+    (tmp_path / "later").mkdir()
+    (tmp_path / "later" / "card.json").write_text('{"format": 99}')
+    with pytest.raises(MerjaxError, match="the model has format 99, but this merjax reads format 1"):
+        recogniser_of(tmp_path / "later")
     with pytest.raises(MerjaxError, match="an interval is to have one class"):
         recogniser_of(member(protocol="au12"))

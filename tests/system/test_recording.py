@@ -15,7 +15,7 @@ class Camera:
     def __init__(self, fps=20.0, pictures=10_000):
         self.fps, self.left, self.shown, self.released = fps, pictures, 0, False
 
-    def isOpened(self):  # noqa: N802: as OpenCV calls it
+    def isOpened(self):  # as OpenCV calls it
         return self.left > 0
 
     def read(self):
