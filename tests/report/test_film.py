@@ -151,10 +151,10 @@ def test_where_nothing_is_found_the_page_says_so(tmp_path):
 
 
 def test_several_recordings_are_on_one_page_with_a_table_of_them(analysis, tmp_path):
-    other = make_analysis(tmp_path / "made", found=False, name="walk")
+    other = make_analysis(tmp_path / "made", found=False, name="a <b>walk & talk")
     read = Read(page_of(tmp_path, analysis, other))
     (rows,) = read.tables["All recordings"]
-    assert rows[1:] == [["talk", "10.0", "2", "1", "1"], ["walk", "10.0", "0", "0", "1"]]
+    assert rows[1:] == [["talk", "10.0", "2", "1", "1"], ["a <b>walk & talk", "10.0", "0", "0", "1"]]
     assert {link["href"][1:] for link in read.links} <= set(read.names)
     assert len(read.names) == len(set(read.names))
 
