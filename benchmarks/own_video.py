@@ -33,7 +33,7 @@ from merjax.scoring.spotting.matching import matched
 from merjax.synthesis import LongPlan, synthesize_long_videos
 
 FORMS = {"h264": (640, "libx264", "18"), "lossless": (640, "ffv1", ""), "large": (1280, "libx264", "18")}
-CLASS_OF = {"happiness": "positive", "disgust": "negative", "anger": "negative", "surprise": "surprise"}
+CLASSES = ("negative", "positive", "surprise")
 WITHIN, DRAWS = 2, 2000
 
 
@@ -98,7 +98,7 @@ def found(asked: argparse.Namespace) -> None:
         counted = matched(spans_of(analysis), np.array([(t.onset, t.offset) for t in video.truth], int).reshape(-1, 2))
         hits, false, missed = hits + counted.hits, false + counted.false, missed + counted.missed
         pairs += [
-            (person, CLASS_OF[video.truth[t].emotion], analysis.table["class"].iloc[f])
+            (person, video.truth[t].emotion, analysis.table["class"].iloc[f])
             for f, t in counted.pairs
             if asked.model
         ]
@@ -110,13 +110,12 @@ def found(asked: argparse.Namespace) -> None:
 
 def print_classes(pairs: Sequence[tuple[int, str, str]], people: int) -> None:
     """Print scores of (person, true class, class), with intervals over resampled people."""
-    classes = sorted(set(CLASS_OF.values()))
-    confusion_QxKxK = np.zeros((people, len(classes), len(classes)))
+    confusion_QxKxK = np.zeros((people, len(CLASSES), len(CLASSES)))
     for person, true, said in pairs:
         if said:
-            confusion_QxKxK[person, classes.index(true), classes.index(said)] += 1
+            confusion_QxKxK[person, CLASSES.index(true), CLASSES.index(said)] += 1
     drawn_DxKxK = np.tensordot(times_drawn(people, DRAWS, 0).astype(float), confusion_QxKxK, 1)
-    print(f"classes of {int(confusion_QxKxK.sum())} expressions of {people} people; chance {1 / len(classes):.3f}")
+    print(f"classes of {int(confusion_QxKxK.sum())} expressions of {people} people; chance {1 / len(CLASSES):.3f}")
     for name, score in (("UF1", uf1), ("UAR", uar), ("accuracy", accuracy)):
         low, high = interval(score(drawn_DxKxK))
         print(f"  {name} {float(score(confusion_QxKxK.sum(0))):.3f} ({low:.3f} to {high:.3f})")
