@@ -59,7 +59,7 @@ def _video(analysis: Analysis, number: int, faces: bool) -> dict[str, Any]:
     return {
         "id": f"v{number}",
         "name": analysis.name,
-        "source": str(analysis.source),
+        "source": analysis.source.name,  # not its folder, which may name people
         "seconds": timeline.seconds,
         "fps": analysis.fps,
         "frames": analysis.n_frames,

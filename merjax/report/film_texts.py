@@ -13,7 +13,7 @@ if TYPE_CHECKING:  # without a model, JAX is not loaded
     from merjax.models.final_model import FinalModel
     from merjax.models.model import Model
 
-LENGTH = "A micro-expression lasts half a second at most, a macro-expression longer."
+LENGTH = "A micro-expression lasts about half a second at most, a macro-expression longer."
 _SPOTTING = (
     "An interval is a stretch in which parts of the face moved, beside the head, as in an expression. That is all that is "
     "known of it. A blink, a word or a flicker of the light looks alike. On people whom they were not made for, spotters that "

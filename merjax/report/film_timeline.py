@@ -101,7 +101,7 @@ def area(height_N: Float[np.ndarray, "N"]) -> str:
 
 def ticks_of(seconds: float) -> list[Tick]:
     """Times of the axis: about five for a narrow timeline, and more for one that is drawn several times as wide."""
-    coarse, fine = (next((s for s in _STEPS if seconds / s <= most), _STEPS[-1]) for most in (5, 40))
+    coarse, fine = (next((s for s in _STEPS if seconds / s < most + 0.5), _STEPS[-1]) for most in (5, 40))
     ticks = []
     for n in range(int(seconds / fine + 1e-9) + 1):
         at = n * fine
