@@ -76,8 +76,8 @@ class Seeing(NamedTuple):
     """Which frames of an interval a model is shown.
 
     Attributes:
-        spec: frames that are evenly spread whatever the rate, as `data.frames` says ("count:8"); or "all".
-        rate: frames per second of the clips.
+        spec: those at which it looks, as `data.frames` says: "count:8", evenly spread whatever the rate, or "apex:5"; or "all".
+        rate: frames per second of the clips of which they are.
     """
 
     spec: str
@@ -85,8 +85,8 @@ class Seeing(NamedTuple):
 
 
 def seeing_of(config: Config, fps: float, known: Sequence[float]) -> Seeing:
-    """Which frames a model is shown of a video: those alone at which it looks, where it takes a number of them; all of them at
-    the video's rate, where it takes one picture of a clip; and else all of them at the rate of its training data.
+    """Which frames a model is shown of a video: where it takes one picture of a clip, all of them; where it takes a number of
+    frames, these alone; and else all of them. Where time counts, they are at the rate of its training data.
 
     Args:
         config: the model's settings.
@@ -95,17 +95,20 @@ def seeing_of(config: Config, fps: float, known: Sequence[float]) -> Seeing:
     """
     if method_of(config.method).pictures(config) == "clip flow":
         return Seeing("all", fps)
-    if config.data.frames.startswith("count"):
+    kind, _, _ = config.data.frames.partition(":")
+    if kind == "count":
         return Seeing(config.data.frames, fps)
-    return Seeing("all", rate_for(fps, known))
+    return Seeing(config.data.frames if kind == "apex" else "all", rate_for(fps, known))
 
 
 def shown(interval: FoundInterval, fps: float, seeing: Seeing) -> Int[np.ndarray, "T"]:
-    """The video's own frames that a model is shown of an interval."""
+    """The video's own frames that a model is shown of an interval; the first is the onset, with which others are compared."""
+    frame_T = resampled(interval, fps, seeing.rate)
     if seeing.spec == "all":
-        return resampled(interval, fps, seeing.rate)
-    length = pd.DataFrame({"n_frames": [interval.offset + 1 - interval.onset]})
-    return interval.onset + select_frames(seeing.spec, length)[0]
+        return frame_T
+    apex = np.abs(frame_T - interval.apex).argmin()
+    clip = pd.DataFrame({"n_frames": [len(frame_T)], "onset": [0], "apex": [apex]})
+    return frame_T[np.union1d([0], select_frames(seeing.spec, clip)[0])]
 
 
 def resampled(interval: FoundInterval, fps: float, rate: float) -> Int[np.ndarray, "T"]:

@@ -153,7 +153,7 @@ def _rehearse(members: Sequence[Model]) -> None:
     for networks in _networks_of(members[:1]):
         data = members[0].config.data
         kind, _, frames = data.frames.partition(":")
-        length = int(frames) if kind == "count" else 1
+        length = int(frames) if kind in ("count", "apex") else 1
         streams = (FACE,) if data.whole_face else REGIONS
         channels = networks.mean_RxC.shape[1]
         nothing = tuple(np.zeros((channels, region.height, region.width, length), np.float32) for region in streams)

@@ -2,6 +2,7 @@
 
 import cv2
 import numpy as np
+import pandas as pd
 import pytest
 from support.face_shape import face_points
 from support.made_analysis import make_analysis
@@ -17,6 +18,7 @@ from merjax.models.found_clips import Seeing, cut_out, preparation_of, rate_for,
 from merjax.models.own_video import FoundInterval
 from merjax.stores.features import Feature
 from merjax.system.errors import MerjaxError
+from merjax.training.frames import select_frames
 
 FACE = FaceBox(60, 40, 99, 79)
 
@@ -58,6 +60,22 @@ def test_a_model_is_shown_the_frames_at_which_it_looks_and_else_all_of_them():
     assert shown(interval, 30.0, Seeing("count:4", 30.0)).tolist() == [10, 13, 16, 19]
     assert shown(interval, 30.0, Seeing("count:40", 30.0)).tolist() == [*range(10, 20)]
     assert len(shown(interval, 30.0, Seeing("all", 200.0))) == 61
+    assert seeing(data={"frames": "apex:5"}) == Seeing("apex:5", 200.0)
+
+
+@pytest.mark.parametrize("apex", [10, 11, 15, 20, 29])
+@pytest.mark.parametrize("rate", [30.0, 15.0, 200.0])
+def test_around_the_apex_a_model_sees_what_it_would_see_of_the_whole_clip(apex, rate):
+    interval = FoundInterval(10, apex, 29, "macro", 1.0)
+    seen = []
+    for spec in ("all", "apex:5"):
+        frame_T = shown(interval, 30.0, Seeing(spec, rate))
+        place = int(np.abs(frame_T - apex).argmin())
+        clip = pd.DataFrame({"n_frames": [len(frame_T)], "onset": [0], "apex": [place]})
+        seen.append(frame_T[select_frames("apex:5", clip)[0]].tolist())
+        assert frame_T[0] == 10
+    assert seen[0] == seen[1]
+    assert len(frame_T) <= 6
 
 
 def detector(monkeypatch, faces):
