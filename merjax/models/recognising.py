@@ -137,14 +137,17 @@ def recognised(
     if store is None:
         return analysis
     data = opened_for(recogniser.members[0], store)
-    table = recogniser.model(store)
-    probability_NxK = table[[f"p_{name}" for name in analysis.classes]].to_numpy(float)
+    networks, probability_NxK = _networks_of(recogniser.members), None
+    if not networks or recogniser.members[0].config.temporal.length:  # which may cut clips, and insight does not
+        table = recogniser.model(store)
+        probability_NxK = table[[f"p_{name}" for name in analysis.classes]].to_numpy(float)
     intervals = list(analysis.intervals)
-    for n, clip in enumerate(table["clip"]):
+    for n, clip in enumerate(data.index["clip"]):
         number = number_of(clip)
-        decided = intervals[number]._replace(probability_K=tuple(probability_NxK[n].tolist()))
-        frame_T = shown(decided, analysis.fps, seeing)
-        intervals[number] = _examined(decided, recogniser.members, data, n, frame_T)
+        interval = _examined(intervals[number], networks, data, n, shown(intervals[number], analysis.fps, seeing))
+        if probability_NxK is not None:
+            interval = interval._replace(probability_K=tuple(probability_NxK[n].tolist()))
+        intervals[number] = interval
     return replace(analysis, intervals=tuple(intervals))
 
 
@@ -218,19 +221,29 @@ def _clip_store(
 
 
 def _examined(
-    interval: FoundInterval, members: Sequence[Model], data: TrainingData, n: int, frame_T: np.ndarray
+    interval: FoundInterval, networks: Sequence[insight.Networks], data: TrainingData, n: int, frame_T: np.ndarray
 ) -> FoundInterval:
-    """An interval with the frames that the members looked at, the regions' shares and the decision after each frame."""
+    """An interval with the frames at which the model looks; and, by the members' networks, with the decision after each of
+    them, of which the last is the clip's own, and the regions' shares in it.
+
+    Raises:
+        MerjaxError: the networks give no probabilities.
+    """
     row_T = data.row_S[data.clip_S == n] - int(data.index["first_row"].iloc[n])
     seen = interval._replace(frame_T=tuple(frame_T[row_T].tolist()))
-    networks = _networks_of(members)
     if not networks:
         return seen
-    images, steps, target = insight.images_of(data, n), int(data.length_N.max()), int(np.argmax(seen.probability_K))
+    images, steps = insight.images_of(data, n), int(data.length_N.max())
     over_time = [insight.after_each_frame(own, insight.features_of(own, images), steps) for own in networks]
-    seen = seen._replace(probability_TxK=tuple(map(tuple, np.mean(over_time, 0).tolist())))
+    probability_TxK = np.mean(over_time, 0)
+    if not np.isfinite(probability_TxK).all():
+        raise MerjaxError("the model gives no probabilities for what was found: its training diverged; train it again")
+    seen = seen._replace(
+        probability_K=tuple(probability_TxK[-1].tolist()), probability_TxK=tuple(map(tuple, probability_TxK.tolist()))
+    )
     if len(data.streams) != len(REGIONS):
         return seen
+    target = int(probability_TxK[-1].argmax())
     shares = [np.array([g.sum() for g in insight.pixel_gradients(own, images, target)]) for own in networks]
     summed = [share.sum() for share in shares]
     if not all(summed):  # no pixel moves the decision: nothing can be shared

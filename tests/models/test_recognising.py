@@ -57,7 +57,11 @@ def known(monkeypatch, tmp_path):
     monkeypatch.setattr(insight, "networks_of", lambda model: model.card["seed"])
     monkeypatch.setattr(insight, "features_of", lambda networks, images: np.zeros(images[0].shape[-1]))
     monkeypatch.setattr(
-        insight, "after_each_frame", lambda networks, features, steps: np.tile([networks, 0.5, 0.5], (len(features), 1))
+        insight,
+        "after_each_frame",
+        lambda networks, features, steps: np.linspace(
+            [1 / 3] * 3, [0.1 + 0.2 * networks, 0.6, 0.3 - 0.2 * networks], 2
+        ),
     )
     monkeypatch.setattr(
         insight,
@@ -80,9 +84,9 @@ def test_every_interval_gets_what_the_model_says_and_the_members_evidence(known,
     )
     assert (analysis.classes, analysis.told[1:]) == (CLASSES, ())
     for one in analysis.intervals:
-        assert one.probability_K == (0.2, 0.7, 0.1)
+        np.testing.assert_allclose(one.probability_K, (0.2, 0.6, 0.2))  # the members' mean after the last frame
         np.testing.assert_allclose(one.share_R, SHARES / SHARES.sum())
-        np.testing.assert_allclose(one.probability_TxK, [[0.5, 0.5, 0.5]] * 2)
+        np.testing.assert_allclose(one.probability_TxK, [[1 / 3] * 3, [0.2, 0.6, 0.2]])
         assert one.frame_T == (one.onset, one.offset)  # the two frames at which it looks
     assert analysis.table["class"].tolist() == ["positive"] * 3
     assert {f"share_{region.name}" for region in REGIONS} <= {*analysis.table.columns}
