@@ -94,7 +94,8 @@ def _trial_named(result: SweepResult, trial: str) -> str:
 
 def _refuse_without_scores(result: SweepResult, trial: str) -> None:
     """Refuse a trial whose scores are not all there, or say nothing of a model that is trained on all subjects."""
-    config = next(t.config for t in result.plan.trials if t.name == trial)
+    number = [t.name for t in result.plan.trials].index(trial)
+    config, group = result.plan.trials[number].config, result.plan.groups[result.plan.group_of_trial[number]]
     method, where = method_of(config.method), f"{result.folder}: the trial `{trial}`"
     if missing := [run for run in result.missing if run.trial == trial]:
         raise MerjaxError(
@@ -117,7 +118,7 @@ def _refuse_without_scores(result: SweepResult, trial: str) -> None:
         )
     if config.control != "none":
         raise MerjaxError(f"{where} was trained on shuffled labels (control: {config.control}); choose another trial")
-    if are_across_databases(result.plan.groups[0].folds):
+    if are_across_databases(group.folds):
         raise MerjaxError(
             f"{where} has folds across databases (data.folds: {config.data.folds}), which have no score in common for a model "
             "of all subjects; run the sweep with data.folds=loso"
