@@ -101,12 +101,16 @@ def area(height_N: Float[np.ndarray, "N"]) -> str:
 
 def ticks_of(seconds: float) -> list[Tick]:
     """Times of the axis: about five for a narrow timeline, and more for one that is drawn several times as wide."""
-    coarse, fine = (next((s for s in _STEPS if seconds / s < most + 0.5), _STEPS[-1]) for most in (5, 40))
-    ticks = []
-    for n in range(int(seconds / fine + 1e-9) + 1):
-        at = n * fine
-        ticks.append(Tick(100 * at / seconds, clock(at, seconds), abs(at / coarse - round(at / coarse)) > 1e-6))
-    return ticks
+    coarse = next((step for step in _STEPS if seconds / step < 5.5), _STEPS[-1])
+    fine = next(step for step in _STEPS if (seconds / step < 40.5 or step == coarse) and _whole(coarse / step))
+    return [
+        Tick(100 * n * fine / seconds, clock(n * fine, seconds), not _whole(n * fine / coarse))
+        for n in range(int(seconds / fine + 1e-9) + 1)
+    ]
+
+
+def _whole(number: float) -> bool:
+    return abs(number - round(number)) < 1e-6
 
 
 def clock(second: float, longest: float) -> str:

@@ -194,7 +194,8 @@ def test_a_line_keeps_its_peaks_however_long_the_recording_is(analysis):
 def test_the_axis_has_few_times_and_more_where_it_is_wide(seconds):
     ticks = ticks_of(seconds)
     coarse = [tick for tick in ticks if not tick.fine]
-    assert 4 <= len(coarse) <= 6
+    assert 3 <= len(coarse) <= 6
+    np.testing.assert_allclose(np.diff([tick.left for tick in coarse]), coarse[1].left)
     assert len(coarse) < len(ticks) <= 41
     assert ticks[0].left == 0
     assert all(0 <= tick.left <= 100 for tick in ticks)
