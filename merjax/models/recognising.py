@@ -1,5 +1,6 @@
 """What a model says about intervals of a recording: classes, the regions' shares in them, and the decision over time."""
 
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -206,7 +207,7 @@ def _clip_store(
     if not release.clips:
         return None
     settings = preparation.crops
-    return prepare_store(
+    store = prepare_store(
         release,
         folder / _CLIPS,
         colour=settings.colour,
@@ -218,6 +219,8 @@ def _clip_store(
         model=landmark_model,
         progress=progress,
     )
+    shutil.rmtree(folder / _PICTURES)
+    return store
 
 
 def _examined(

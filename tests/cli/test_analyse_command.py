@@ -1,14 +1,22 @@
 """`merjax analyse`: what it prints, what it hands on, and one sentence for each wrong line."""
 
 import cv2
+import numpy as np
+import pandas as pd
 import pytest
+from support.commands import run
 from support.made_motion import make_motion_store
 from support.recordings import SKIN, know_faces, write_film
 from support.report_command import word
 
 from merjax.cli import demo_video
+from merjax.datasets import read_casme_squared
+from merjax.datasets.long_videos import long_videos, pictures_of
 from merjax.models import found_motion
 from merjax.report import annotated_video, film
+from merjax.scoring.spotting.matching import matched
+from merjax.stores.motion_store import open_motion_store
+from merjax.synthesis import LongPlan, synthesize_long_videos
 from merjax.system import recording
 
 
@@ -121,3 +129,23 @@ def test_a_wrong_line_is_one_sentence_and_leaves_nothing(tmp_path, monkeypatch, 
     assert sentence in result.stderr
     assert result.stderr.strip().count("\n") == 0
     assert not [*tmp_path.iterdir()]
+
+
+@pytest.mark.long
+def test_expressions_of_an_invented_person_are_found_from_the_command_line(tmp_path):
+    """In two pieces, by two processes, with dlib's detector; nothing else happens in the video."""
+    plan = LongPlan(seconds=21, per_minute=(("micro", 3), ("macro", 6)), beside=())
+    made = synthesize_long_videos(tmp_path / "made", invent=1, videos=1, empty=0, plan=plan, seed=2)
+    (video,) = long_videos(read_casme_squared(made, kind="all"))
+    recording = write_film(tmp_path / "talk.avi", map(cv2.imread, map(str, pictures_of(video.frames).values())))
+    result = run("analyse", recording, "--out", tmp_path / "found", module="merjax", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert "Traceback" not in result.stderr
+    table = pd.read_csv(tmp_path / "found" / "intervals.csv")
+    found = table[["onset", "offset"]].to_numpy() - 1
+    counted = matched(found, np.array([(true.onset, true.offset) for true in video.truth]))
+    assert counted.hits >= 2
+    assert counted.false <= 1
+    assert "talk" in (tmp_path / "found" / "page.html").read_text()
+    store = open_motion_store(tmp_path / "found" / "talk" / "motion")
+    assert (store.settings["pieces"], store.videos[0].n_frames, store.videos[0].gaps) == (2, 630, ())
