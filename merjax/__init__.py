@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from merjax.datasets.samm_long import read_samm_long
     from merjax.datasets.smic import read_smic
     from merjax.models import insight
-    from merjax.models.analysing import analyse
+    from merjax.models.analyse_video import analyse
     from merjax.models.final_model import FinalModel, load_final_model
     from merjax.models.model import Model, load_model
     from merjax.models.own_video import Analysis
@@ -103,7 +103,7 @@ _MODULES = {
     "datasets.samm_long": ("read_samm_long",),
     "datasets.smic": ("read_smic",),
     "models.final_model": ("FinalModel", "load_final_model"),
-    "models.analysing": ("analyse",),
+    "models.analyse_video": ("analyse",),
     "models.insight": ("insight",),
     "models.model": ("Model", "load_model"),
     "models.own_video": ("Analysis",),

@@ -34,6 +34,7 @@ FUNCTIONS = {
     *("run_sweep", "open_sweep", "make_report", "rescore", "rescore_intervals", "load_model", "load_final_model"),
 }
 BY_PLACE = {
+    "analyse": 2,
     "prepare_store": 2,
     "prepare_motion_store": 2,
     "read_own_videos": 2,
