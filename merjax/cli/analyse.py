@@ -92,7 +92,7 @@ def _analyse(asked: argparse.Namespace, console: Console) -> None:
         f"{several(len(videos), 'video')} of {sum(frames)} frames, {minutes:.1f} minutes: about "
         f"{duration(sum(frames) / _FRAMES_PER_SECOND)} on two cores",
     )
-    how = Asked(asked.face, asked.fps, asked.anyway, asked.workers, asked.landmark_model)
+    how = Asked(asked.face, asked.anyway, asked.workers, asked.landmark_model)
     finish = functools.partial(_write_page, asked=asked, console=console)
     analyses = analyse_all(videos, asked.out, asked.model, how, finish=finish)
     _print(analyses, asked, console)

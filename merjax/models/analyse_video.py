@@ -48,6 +48,6 @@ def analyse(
         MerjaxError: there is no such video, it shows no face that can be used, or it is too slow; the model is missing, of
             another version or may be no better than chance; the output exists or cannot be written.
     """
-    asked = Asked(face, fps, anyway, workers, landmark_model)
+    asked = Asked(face, anyway, workers, landmark_model)
     (analysis,) = analyse_all([video_at(path, fps)], out, model, asked, progress=progress)
     return analysis

@@ -47,14 +47,12 @@ class Asked:
 
     Attributes:
         face: which face to take where a video shows several, counted from the left, from 1; None for the steadiest.
-        fps: frames per second of folders of pictures.
         anyway: whether to take a video that is too slow, or a model that may be no better than chance.
         workers: number of processes; None for one per core.
         landmark_model: file of dlib's 68-point model; None to find it.
     """
 
     face: int | None = None
-    fps: float | None = None
     anyway: bool = False
     workers: int | None = None
     landmark_model: str | Path | None = None

@@ -108,9 +108,9 @@ def test_long_videos_are_measured_in_pieces_whatever_the_machine(made, film, tmp
         assert made[-1] == ("talk", None, pieces)
 
 
-def refused(match, *paths, out, **asked):
+def refused(match, *paths, out, fps=None):
     with pytest.raises(MerjaxError, match=match):
-        analyse_all([video_at(path, asked.get("fps")) for path in paths], out, asked.pop("model", None), Asked(**asked))
+        analyse_all([video_at(path, fps) for path in paths], out)
     assert not out.exists()
     assert not [entry for entry in out.parent.iterdir() if entry.name.startswith((out.name, f".{out.name}"))]
 
