@@ -21,19 +21,21 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import pandas as pd
 
 from benchmarks.long_videos import linked_video
-from merjax.datasets import read_casme_squared
-from merjax.datasets.long_videos import LongVideo, long_videos, pictures_of
+from merjax.datasets.long_videos import LongVideo, TrueInterval, pictures_of
 from merjax.datasets.own_videos import video_at
 from merjax.models.analysing import INTERVALS, Asked, analyse_all
 from merjax.models.own_video import Analysis
 from merjax.scoring.metrics import accuracy, interval, times_drawn, uar, uf1
 from merjax.scoring.spotting.matching import matched
 from merjax.synthesis import LongPlan, synthesize_long_videos
+from merjax.synthesis.long_release import TRUTH
 
 FORMS = {"h264": (640, "libx264", "18"), "lossless": (640, "ffv1", ""), "large": (1280, "libx264", "18")}
 CLASSES = ("negative", "positive", "surprise")
+CLASS_OF = {"happiness": "positive", "disgust": "negative", "anger": "negative", "surprise": "surprise"}
 WITHIN, DRAWS = 2, 2000
 
 
@@ -61,8 +63,17 @@ def file_of(video: LongVideo, made: Path, form: str) -> Path:
 
 
 def videos_of(made: Path) -> tuple[LongVideo, ...]:
-    """The made videos with their true expressions."""
-    return long_videos(read_casme_squared(made, kind="all"))
+    """The made videos with their true expressions; those without any, too, which a sheet cannot name."""
+    truth = pd.read_csv(made / TRUTH)
+    videos = []
+    for folder in sorted((made / "rawpic").glob("*/*")):
+        own = truth[truth["video"] == folder.name[:7]]  # of "15_0101disgustingteeth"
+        expressions = tuple(
+            TrueInterval(row.onset - 1, row.apex - 1, row.offset - 1, row.kind, CLASS_OF[row["class"]])
+            for _, row in own.iterrows()
+        )
+        videos.append(LongVideo("made", folder.parent.name, folder.name[:7], folder, 30.0, expressions))
+    return tuple(videos)
 
 
 def make(asked: argparse.Namespace) -> None:
