@@ -29,8 +29,10 @@ if TYPE_CHECKING:
     from merjax.datasets.samm_long import read_samm_long
     from merjax.datasets.smic import read_smic
     from merjax.models import insight
+    from merjax.models.analyse_video import analyse
     from merjax.models.final_model import FinalModel, load_final_model
     from merjax.models.model import Model, load_model
+    from merjax.models.own_video import Analysis
     from merjax.report.files import make_report
     from merjax.scoring.megc_log import rescore
     from merjax.scoring.spotting.rescored import rescore_intervals
@@ -45,6 +47,7 @@ if TYPE_CHECKING:
     from merjax.training.data import TrainingData, load_data
 
 __all__ = [
+    "Analysis",
     "Config",
     "FinalModel",
     "MerjaxError",
@@ -55,6 +58,7 @@ __all__ = [
     "SweepResult",
     "TrainingData",
     "__version__",
+    "analyse",
     "insight",
     "load_data",
     "load_final_model",
@@ -99,8 +103,10 @@ _MODULES = {
     "datasets.samm_long": ("read_samm_long",),
     "datasets.smic": ("read_smic",),
     "models.final_model": ("FinalModel", "load_final_model"),
+    "models.analyse_video": ("analyse",),
     "models.insight": ("insight",),
     "models.model": ("Model", "load_model"),
+    "models.own_video": ("Analysis",),
     "report.files": ("make_report",),
     "scoring.megc_log": ("rescore",),
     "scoring.spotting.rescored": ("rescore_intervals",),
@@ -116,6 +122,7 @@ _MODULES = {
 }
 _PLACES = {name: f"merjax.{module}" for module, names in _MODULES.items() for name in names}
 _WITH_JAX = (
+    "analyse",
     "FinalModel",
     "Model",
     "SweepResult",

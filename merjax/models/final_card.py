@@ -8,6 +8,7 @@ from merjax.config import Config, trained_settings
 from merjax.datasets.clip import database_of
 from merjax.datasets.shown import several
 from merjax.models.card import DAMAGED_MODEL, FINAL, pictures_of, preparation, said_settings
+from merjax.models.intended_use import INTENDED_USE
 from merjax.system.errors import MerjaxError
 from merjax.system.files import write_aside, write_json
 from merjax.system.own_files import hash_of, read_json, sealed
@@ -17,10 +18,6 @@ from merjax.system.versions import versions
 from merjax.training.data import TrainingData
 
 FINAL_FORMAT = 1
-INTENDED_USE = (
-    "For research on methods. It says which class of the training labels a clip resembles, not what a person feels, thinks or "
-    "hides. It must not be used to judge people: not in hiring, policing, border control, court, school, insurance or care."
-)
 _READ = (
     *("sweep", "trial", "protocol", "method", "classes", "members", "budget", "expected", "training", "data"),
     *("trials", "settings_chosen", "settings_hash", "intended_use", "licences", "versions"),
