@@ -29,7 +29,10 @@ if TYPE_CHECKING:
     from merjax.datasets.samm_long import read_samm_long
     from merjax.datasets.smic import read_smic
     from merjax.models import insight
+    from merjax.models.analyse_video import analyse
+    from merjax.models.final_model import FinalModel, load_final_model
     from merjax.models.model import Model, load_model
+    from merjax.models.own_video import Analysis
     from merjax.report.files import make_report
     from merjax.scoring.megc_log import rescore
     from merjax.scoring.spotting.rescored import rescore_intervals
@@ -44,7 +47,9 @@ if TYPE_CHECKING:
     from merjax.training.data import TrainingData, load_data
 
 __all__ = [
+    "Analysis",
     "Config",
+    "FinalModel",
     "MerjaxError",
     "Model",
     "MotionStore",
@@ -53,8 +58,10 @@ __all__ = [
     "SweepResult",
     "TrainingData",
     "__version__",
+    "analyse",
     "insight",
     "load_data",
+    "load_final_model",
     "load_model",
     "long_videos",
     "make_report",
@@ -95,8 +102,11 @@ _MODULES = {
     "datasets.samm": ("read_samm",),
     "datasets.samm_long": ("read_samm_long",),
     "datasets.smic": ("read_smic",),
+    "models.final_model": ("FinalModel", "load_final_model"),
+    "models.analyse_video": ("analyse",),
     "models.insight": ("insight",),
     "models.model": ("Model", "load_model"),
+    "models.own_video": ("Analysis",),
     "report.files": ("make_report",),
     "scoring.megc_log": ("rescore",),
     "scoring.spotting.rescored": ("rescore_intervals",),
@@ -112,9 +122,12 @@ _MODULES = {
 }
 _PLACES = {name: f"merjax.{module}" for module, names in _MODULES.items() for name in names}
 _WITH_JAX = (
+    "analyse",
+    "FinalModel",
     "Model",
     "SweepResult",
     "insight",
+    "load_final_model",
     "load_model",
     "make_report",
     "open_sweep",

@@ -18,6 +18,7 @@
 
 # %%
 import os
+import shutil
 from pathlib import Path
 
 import cv2
@@ -32,6 +33,7 @@ from merjax.faces.pictures import read_image
 from merjax.faces.regions import REGIONS
 from merjax.models.insight import after_each_frame, features_of, images_of, networks_of
 from merjax.protocols.schemes import emotion_regions
+from merjax.synthesis import LongPlan, synthesize_long_videos
 
 HERE = Path(os.environ.get("MERJAX_NOTEBOOK", "data/tour"))  # everything is written below this folder
 TINY = "MERJAX_NOTEBOOK_TINY" in os.environ  # the tests run the tour with tiny budgets
@@ -292,3 +294,36 @@ for k, (axis, name) in enumerate(zip(axes, data.classes, strict=True)):
 axes[0].set_ylabel("probability of the right class")
 figure.suptitle("black: mean; red: chance")
 show("decision")
+
+# %% [markdown]
+# ## A recording
+#
+# `merjax.analyse` goes from a video to intervals, and lets a model say which of its classes each of them resembles. The
+# recording is made: a person who is in none of the clips above, who also blinks, talks and nods. The model is that of the
+# held-out fold, whatever its score (`anyway`). Dashed lines show what the script of the video says. A model always names one of
+# its classes, also for an interval that is no expression. `docs/own_video.md` says what such a result can tell about people,
+# which is little.
+
+# %%
+recorded, found_folder = HERE / "recorded", HERE / "found"
+if not recorded.exists():
+    plan = LongPlan(seconds=8 if TINY else 30, per_minute=(("micro", 8), ("macro", 4)))
+    synthesize_long_videos(recorded, invent=1, videos=1, empty=0, plan=plan, seed=3)
+video = merjax.long_videos(merjax.read_casme_squared(recorded, kind="all"))[0]
+shutil.rmtree(found_folder, ignore_errors=True)
+analysis = merjax.analyse(video.frames, model, out=found_folder, fps=video.fps, anyway=True)
+analysis.table
+
+# %%
+figure, axis = plt.subplots(figsize=(12, 4))
+step = 1.2 * float(analysis.motion_FxR.max())
+for r, region in enumerate(REGIONS):
+    axis.plot(analysis.second_F, analysis.motion_FxR[:, r] - r * step, lw=0.8, c=COLOURS[region.name])
+for one in analysis.intervals:
+    axis.axvspan(analysis.seconds(one.onset), analysis.seconds(one.offset), color="tab:blue", alpha=0.2, lw=0)
+for true in video.truth:
+    for frame in (true.onset, true.offset):
+        axis.axvline(frame / video.fps, c="k", lw=0.8, ls="--")
+axis.set_yticks([-r * step for r in range(len(REGIONS))], [region.name.replace("_", " ") for region in REGIONS])
+axis.set(xlabel="seconds", title="how far each region is from where it rests; blue: found; dashed: the script")
+show("recording")

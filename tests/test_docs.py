@@ -29,6 +29,7 @@ PAGES = (
             "reports",
             "leaderboard",
             "spotting",
+            "own_video",
             "models",
             "audit",
             "clusters",

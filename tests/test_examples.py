@@ -1,7 +1,8 @@
 """The examples in the docstrings of the public names, run as they are written, in a folder that holds what they name.
 
 `data/` has made releases, `stores/mine` is the store of `data/casme2`, `stores/measured` a motion store,
-`runs/mine` is what the example of `run_sweep` trains; `found.csv`, `truth.csv` and `videos.csv` are of one video.
+`runs/mine` is what the example of `run_sweep` trains, `models/mine` its final model; `found.csv`, `truth.csv` and
+`videos.csv` are of one video.
 An example that shows no output is only run.
 """
 
@@ -18,8 +19,19 @@ from support.small_experiment import networks_in_use
 
 import merjax
 from merjax.cli.report import main as report_command
+from merjax.cli.train import main as train_command
 
-TRAINED = {"Model", "SweepResult", "insight", "load_model", "make_report", "open_sweep", "rescore", "run_sweep"}
+TRAINED = {
+    "FinalModel",
+    "Model",
+    "SweepResult",
+    "insight",
+    "load_final_model",
+    "load_model",
+    "make_report",
+    "open_sweep",
+}
+TRAINED |= {"rescore", "run_sweep"}
 MODEL = "runs/mine/models/focal/seed0/casme2-sub01"
 
 
@@ -84,6 +96,7 @@ def trained(place, tmp_path_factory) -> Iterator[Path]:
         patch.delenv("XLA_FLAGS", raising=False)  # four devices on a worker's one core would wait for each other
         assert run("run_sweep")
         shutil.copytree("runs/mine", "runs/other")
+        train_command(["runs/mine", "--trial", "focal", "--out", "models/mine"])
         report_command(["runs/mine", "--log-megc"])  # whose logs the example of `rescore` scores again
         yield place
 
@@ -101,4 +114,6 @@ def test_examples_with_a_trained_model(name, trained, monkeypatch):
     monkeypatch.chdir(trained)
     asked = {"Model", "insight"} & {name}
     names = {"model": merjax.load_model(MODEL), "insight": merjax.insight} if asked else {}
+    if name == "FinalModel":
+        names = {"model": merjax.load_final_model("models/mine")}
     assert run(name, **names)

@@ -12,7 +12,7 @@ from support.places import CHECKOUT
 from support.small_command import tiny_networks
 
 FIGURES = {
-    "first_tour": {"regions", "motion", "curves", "features", "evidence", "saliency", "decision"},
+    "first_tour": {"regions", "motion", "curves", "features", "evidence", "saliency", "decision", "recording"},
     "ablations": {"tables", "differences", "regions_by_class", "audit"},
 }
 

@@ -13,15 +13,28 @@ from support.places import CHECKOUT
 
 import merjax
 
-TYPES = {"Config", "MerjaxError", "Model", "MotionStore", "Release", "Store", "SweepResult", "TrainingData"}
+TYPES = {
+    "Analysis",
+    "Config",
+    "FinalModel",
+    "MerjaxError",
+    "Model",
+    "MotionStore",
+    "Release",
+    "Store",
+    "SweepResult",
+    "TrainingData",
+}
 FUNCTIONS = {
     *("read_casme1", "read_casme2", "read_dfme", "read_mmew", "read_own", "read_samm", "read_smic"),
+    "analyse",
     *("prepare_store", "open_store", "load_data", "synthesize_release"),
     *("read_casme3", "read_casme_squared", "read_samm_long"),
     *("long_videos", "read_own_videos", "prepare_motion_store", "open_motion_store"),
-    *("run_sweep", "open_sweep", "make_report", "rescore", "rescore_intervals", "load_model"),
+    *("run_sweep", "open_sweep", "make_report", "rescore", "rescore_intervals", "load_model", "load_final_model"),
 }
 BY_PLACE = {
+    "analyse": 2,
     "prepare_store": 2,
     "prepare_motion_store": 2,
     "read_own_videos": 2,

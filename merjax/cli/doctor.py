@@ -37,6 +37,8 @@ examples:
         a folder in which sweeps share what stages gave (engine.stages): what is in it, and can it be used?
   merjax doctor runs/mine/models/focal/seed0/casme2-sub01
         a saved model: what is it, and do its parameters load?
+  merjax doctor models/mine
+        a model of `merjax train`: the same of each of its members
 
 The exit code is 0 if all that is needed is there, and 2 otherwise.
 """
@@ -107,6 +109,10 @@ def _folder(folder: Path, full: bool) -> "Iterator[Finding]":
         from merjax.sweeps.health import examine_sweep
 
         yield from examine_sweep(folder)
+    elif is_file(folder / "model.json"):
+        from merjax.models.health import examine_final_model
+
+        yield from examine_final_model(folder)
     elif is_file(folder / "card.json"):
         from merjax.models.health import examine_model
 
@@ -118,7 +124,7 @@ def _folder(folder: Path, full: bool) -> "Iterator[Finding]":
     else:
         raise MerjaxError(
             f"{folder} is neither a finished clip store (it has no store.json), nor a motion store (no motion.json), nor a "
-            "sweep's folder (no plan.json), nor a saved model (no card.json), nor a folder of stages (no stages.json)"
+            "sweep's folder (no plan.json), nor a model (no model.json or card.json), nor a folder of stages (no stages.json)"
             + _nearby(folder)
         )
 
@@ -127,7 +133,7 @@ def _nearby(folder: Path) -> str:
     """Where to look instead: the folder of a search, or of several sweeps or stores, holds them one level below."""
     inside = [
         path.parent
-        for name in ("store.json", "motion.json", "plan.json", "card.json")
+        for name in ("store.json", "motion.json", "plan.json", "model.json", "card.json")
         for path in folder.glob(f"*/{name}")
     ]
     return f"; look at {', '.join(str(path) for path in sorted(inside)[:5])}" if inside else ""

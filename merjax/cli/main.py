@@ -9,11 +9,13 @@ from merjax.system.versions import __version__
 
 WORDS = {
     "sweep": "train a sweep over all folds and seeds, and print its scores",
+    "train": "train a model on all subjects of a finished sweep, for new recordings",
     "prepare": "turn releases into a clip store, or long videos into a motion store",
     "check": "compare a release with the published counts; this makes nothing",
     "report": "write tables, figures and a page of finished sweeps",
     "rescore": "print the pooled scores of a log in the organisers' format",
     "synthesize": "make a release of labelled clips or long videos from photographs",
+    "analyse": "find expressions in a recording of your own, and what a model makes of them",
     "merge": "put the results of a sweep's shards into one folder, and print its scores",
     "doctor": "check whether this machine, or a folder that merjax wrote, is in order",
 }
@@ -35,6 +37,7 @@ examples:
                                                         a clip store of your own copy of a database
   merjax sweep table7_loss data.store=stores/casme2     a table of the paper on that store
   merjax report runs/table7_loss                        its tables, figures and page
+  merjax analyse --demo                                 a recording, from the video to a page, without any data
 
 `python -m merjax` is the same program, and `python -m merjax.sweep` is `merjax sweep`.
 """

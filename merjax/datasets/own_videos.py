@@ -1,4 +1,4 @@
-"""A user's own long videos: a table of videos, and a table of the expressions in them."""
+"""A user's own long videos: a table of videos and one of the expressions in them, or videos as they are."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -8,6 +8,7 @@ from typing import Any, get_args
 import pandas as pd
 
 from merjax.datasets.clip import Kind, database_named
+from merjax.datasets.folders import IMAGES
 from merjax.datasets.interval_tables import read_intervals, read_videos
 from merjax.datasets.long_videos import LongVideo, TrueInterval, pictures_of
 from merjax.datasets.overrides import OWN
@@ -50,6 +51,47 @@ def read_own_videos(videos: str | Path, intervals: str | Path | None = None) -> 
     if intervals is None:
         return tuple(read)
     return _with_truth(read, user_path(intervals), path)
+
+
+def video_at(path: str | Path, fps: float | None = None) -> LongVideo:
+    """A video file or a folder of pictures by itself, of which nothing is known.
+
+    Args:
+        path: its place; the video is called as it is, without the ending.
+        fps: frames per second of a folder; a file says its own.
+
+    Raises:
+        MerjaxError: there is nothing, or no video; it is empty or cannot be read; a folder has no rate, or a file is given one.
+    """
+    place = user_path(path).absolute()
+    if lacks_folder(place) == "":
+        if not pictures_of(place):
+            raise MerjaxError(
+                f"{path} holds no picture with a number in its name ({', '.join(IMAGES)}); name a folder of frames, or a video"
+            )
+        if fps is None:
+            raise MerjaxError(
+                f"{path} is a folder, and pictures have no rate; say with --fps how many a second there are"
+            )
+        return LongVideo(OWN, place.name, place.name, place, _rate(fps, place))
+    if lacking := lacks_file(place):
+        raise MerjaxError(f"{path} {lacking}; name a video ({', '.join(VIDEOS)}) or a folder of pictures")
+    if not place.stat().st_size:
+        raise MerjaxError(f"{path} is empty: it has 0 bytes; copy it again from where it was recorded")
+    if not is_video(place):
+        raise MerjaxError(f"{path} is no video by its name; name one ({', '.join(VIDEOS)}) or a folder of pictures")
+    if fps is not None:
+        raise MerjaxError(f"{path} is a video and says its rate itself; --fps is for folders of pictures, leave it out")
+    return LongVideo(OWN, place.stem, place.stem, place, _rate(facts_of(place).fps, place))
+
+
+def _rate(fps: float, place: Path) -> float:
+    if not 0 < fps < _FASTEST:
+        raise MerjaxError(f"{place} has {fps:g} frames per second; write it anew with its true rate")
+    return float(fps)
+
+
+_FASTEST = 10_000  # frames per second that a camera may have; what some files say is no rate
 
 
 def _video(row: Mapping[Any, Any], table: Path) -> LongVideo:

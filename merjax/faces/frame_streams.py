@@ -29,25 +29,26 @@ def every_nth(fps: float, most: float) -> int:
     return max(1, int(fps / most + 0.5))
 
 
-def shown_in_folder(pictures: Sequence[Path], every: int) -> Iterator[Shown]:
-    """Every n-th of pictures.
+def shown_in_folder(pictures: Sequence[Path], every: int, first: int = 0) -> Iterator[Shown]:
+    """Every n-th of pictures, without so many of the first of these.
 
     Raises:
         MerjaxError: one cannot be read, or has another size than the first.
     """
     picked = pictures[::every]
-    first, bits = first_of_clip(picked)
-    for n, path in enumerate(picked):
-        image = first if n == 0 else read_image(path, "gray", bits)
-        if image.shape != first.shape:
+    begins, bits = first_of_clip(picked)
+    for n, path in enumerate(picked[first:], first):
+        image = begins if n == 0 else read_image(path, "gray", bits)
+        if image.shape != begins.shape:
             raise MerjaxError(
-                f"{path.name} is {image.shape[1]}x{image.shape[0]} pixels, the first frame {first.shape[1]}x{first.shape[0]}"
+                f"{path.name} is {image.shape[1]}x{image.shape[0]} pixels, the first frame "
+                f"{begins.shape[1]}x{begins.shape[0]}"
             )
         yield Shown(n * every, image)
 
 
-def shown_in_video(video: Path, fps: float, every: int) -> Iterator[Shown]:
-    """The pictures of a video file at even times, `fps / every` a second.
+def shown_in_video(video: Path, fps: float, every: int, first: int = 0) -> Iterator[Shown]:
+    """The pictures of a video file at even times, `fps / every` a second, without so many of the first of these.
 
     Raises:
         PictureError: its first picture cannot be read.
@@ -62,13 +63,14 @@ def shown_in_video(video: Path, fps: float, every: int) -> Iterator[Shown]:
             began = told if number == 0 else began
             seconds = told - began if told > began else number / fps
             due = int((seconds * fps + 0.5) / every) + 1  # half a picture's time for times that are rounded
-            if due <= given:
+            if due <= max(given, first):
+                given = max(given, due)
                 continue
             found, image = capture.retrieve()
             if not found or image is None:
                 break
             gray = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY) if image.ndim == 3 else image
-            for _ in range(due - given):
+            for _ in range(due - max(given, first)):
                 yield Shown(number, gray)
             given = due
         if given == 0:

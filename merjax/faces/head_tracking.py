@@ -119,6 +119,11 @@ def _from_afar(part: Crop) -> Float32[np.ndarray, "rows columns"]:
     return small - small.mean()
 
 
+def likeness(one: Crop, other: Crop) -> float:
+    """How alike two crops of one size are, seen from afar: the correlation of their values."""
+    return _likeness(_from_afar(one), _from_afar(other))
+
+
 def _likeness(one: np.ndarray, other: np.ndarray) -> float:
     return float((one * other).sum() / max(float(np.sqrt((one**2).sum() * (other**2).sum())), 1e-6))
 

@@ -46,6 +46,7 @@ from merjax.training.data import TrainingData
 from merjax.training.fitted import label_weights
 from merjax.training.selection import extra_snapshots, snapshots_of, with_snapshots
 
+LAST_EPOCHS = "peer.epochs"  # of the one stage
 FLOW = StageReads(
     "flow network",
     version=1,
@@ -208,11 +209,6 @@ def stage_name(config: Config) -> str:
 def stage_steps(config: Config, frames: int, clips: int) -> dict[str, int]:
     """Optimiser steps of the one stage."""
     return {stage_name(config): training_steps(config.peer, clips)}
-
-
-def last_epochs(config: Config) -> float:
-    """Epochs of the one stage."""
-    return config.peer.epochs
 
 
 def pictures(config: Config) -> Pictures:

@@ -36,6 +36,8 @@ from merjax.training.fitted import fitted_moments, label_weights, region_mask
 from merjax.training.frames import HALF, half_of, trained_frames
 from merjax.training.selection import extra_snapshots, snapshots_of, with_snapshots
 
+LAST_EPOCHS = "temporal.epochs"  # of the temporal stage
+
 
 def jobs(data: TrainingData, specs: Sequence[RunId]) -> Jobs[Trained]:
     """The two stages of runs of one group and one seed.
@@ -181,11 +183,6 @@ def stage_steps(config: Config, frames: int, clips: int) -> dict[str, int]:
     """Optimiser steps of the two stages."""
     trained = trained_frames(config.spatial.trained_on, frames)
     return {"spatial": training_steps(config.spatial, trained), "temporal": training_steps(config.temporal, clips)}
-
-
-def last_epochs(config: Config) -> float:
-    """Epochs of the temporal stage."""
-    return config.temporal.epochs
 
 
 def pictures(config: Config) -> Pictures:

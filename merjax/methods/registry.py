@@ -18,6 +18,7 @@ from merjax.methods.spotting.found import held_out_videos
 from merjax.methods.stage_identity import Job, StageReads
 from merjax.stores.kept_motion import Needed
 from merjax.system.errors import MerjaxError, meant
+from merjax.system.settings import flatten
 from merjax.training.data import TrainingData
 
 
@@ -35,7 +36,8 @@ class Method(NamedTuple):
             have several classes where it can tell one.
         feature: config -> the feature of the store that it reads, see `merjax.stores.features`; None if it reads crops alone.
         steps: (config, frames, clips) -> optimiser steps by stage, in the order in which they train.
-        epochs: config -> the epochs of the last stage, whose end or an earlier moment is tested.
+        last_epochs: the setting that holds the epochs of the last stage, whose end or an earlier moment is tested; "" for what
+            is fitted in one go.
         pictures: config -> what it looks at.
         cost: (data, config) -> the rough cost of one run by stage, in units of 1e9 multiply-adds at the speed of the
             convolutions.
@@ -55,7 +57,7 @@ class Method(NamedTuple):
     refuse: Callable[[Any, Config], None]
     feature: Callable[[Config], str | None]
     steps: Callable[[Config, int, int], dict[str, int]]
-    epochs: Callable[[Config], float]
+    last_epochs: str
     pictures: Callable[[Config], Pictures]
     cost: Callable[[Any, Config], dict[str, float]]
     shared: StageReads | None = None
@@ -68,6 +70,10 @@ class Method(NamedTuple):
     needed: Callable[[Any, Config], Set[Needed]] = lambda data, config: frozenset()
     windows_said: Callable[[Any, Config], tuple[str, ...]] = lambda data, config: ()
 
+    def epochs(self, config: Config) -> float:
+        """The epochs of the last stage; 1 for what is fitted in one go."""
+        return float(flatten(config)[self.last_epochs]) if self.last_epochs else 1.0
+
 
 def _of(module, *, shared: StageReads | None = None, compiles: bool = True) -> Method:
     return Method(
@@ -77,7 +83,7 @@ def _of(module, *, shared: StageReads | None = None, compiles: bool = True) -> M
         refuse=module.refuse,
         feature=module.feature,
         steps=module.stage_steps,
-        epochs=module.last_epochs,
+        last_epochs=module.LAST_EPOCHS,
         pictures=module.pictures,
         cost=module.stage_cost,
         shared=shared,

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 
 from merjax.config import Config
 from merjax.methods.registry import method_of
@@ -17,12 +18,13 @@ from merjax.stores.store import Store
 from merjax.system.errors import MerjaxError
 from merjax.system.files import write_json
 from merjax.system.own_files import read_json, sealed
-from merjax.system.paths import lacks_file, lacks_folder
+from merjax.system.paths import is_file, lacks_file, lacks_folder
 from merjax.system.settings import flatten
 from merjax.system.versions import versions
 from merjax.training.data import TrainingData
 
 CARD_FORMAT = 1
+FINAL = "model.json"  # of a final model, whose members have cards of their own
 
 
 class RunFacts(NamedTuple):
@@ -62,10 +64,14 @@ def make_card(facts: RunFacts, data: TrainingData, numbers: Mapping[str, Mapping
         "classes": list(data.classes),
         **({"leaks": KNOWN} if features_know(config) else {}),
         "method": config.method,
-        "pictures": _pictures(config, data),
+        "pictures": pictures_of(config, data),
         "preparation": preparation(config, data.store),
         "data": {
-            key: getattr(facts.data, key) for key in ("protocol", "store_hash", "split_hash", "label_hash", "statement")
+            **{
+                key: getattr(facts.data, key)
+                for key in ("protocol", "store_hash", "split_hash", "label_hash", "statement")
+            },
+            "fps": _rates(data.index[fold.train_N]),
         },
         "versions": versions(),
         "scores": None,
@@ -74,7 +80,13 @@ def make_card(facts: RunFacts, data: TrainingData, numbers: Mapping[str, Mapping
     }
 
 
-def _pictures(config: Config, data: TrainingData) -> dict[str, Any]:
+def _rates(clips: pd.DataFrame) -> dict[str, int]:
+    """How many clips have each frame rate."""
+    counts = clips["fps"].dropna().value_counts().sort_index()
+    return {f"{rate:g}": int(number) for rate, number in counts.items()}
+
+
+def pictures_of(config: Config, data: TrainingData) -> dict[str, Any]:
     """What the method takes from a clip, and the height and width of its pictures in pixels."""
     if method_of(config.method).pictures(config) == "clip flow":
         feature = method_of(config.method).feature(config) or ""
@@ -129,12 +141,13 @@ def refuse_other_preparation(card: dict[str, Any], config: Config, store: Store)
         return
     if differing := [key for key in sorted({*known, *here}) if known.get(key) != here.get(key)]:
         raise MerjaxError(
-            f"the model was trained on clips prepared with {_said(known, differing)}, but those of {store.path} were prepared "
-            f"with {_said(here, differing)}; prepare them in the same way"
+            f"the model was trained on clips prepared with {said_settings(known, differing)}, but those of {store.path} were "
+            f"prepared with {said_settings(here, differing)}; prepare them in the same way"
         )
 
 
-def _said(settings: Mapping[str, Any], keys: Sequence[str]) -> str:
+def said_settings(settings: Mapping[str, Any], keys: Sequence[str]) -> str:
+    """Settings of a preparation as cards and messages name them."""
     unsaid = {"geometry": "ours"}  # what stores and cards leave out
     return ", ".join(f"{key} {settings.get(key, unsaid.get(key, 'none'))}" for key in keys)
 
@@ -148,6 +161,10 @@ def read_card(place: Path) -> dict[str, Any]:
     path = place / "card.json"
     if lacking := lacks_folder(place):
         raise MerjaxError(f"{place} {lacking}; name the folder of a model, models/TRIAL/seed0/FOLD in a sweep's folder")
+    if is_file(place / FINAL):
+        raise MerjaxError(
+            f"{place} is a final model; open it with merjax.load_final_model, or one of its members, {place}/seed0"
+        )
     if lacks_file(path) == "does not exist":
         raise MerjaxError(
             f"{place} holds no model (no card.json); sweeps with engine.save_models=true save them as "
@@ -196,7 +213,7 @@ def _markdown(card: dict[str, Any]) -> str:
         "## What is done to the pictures",
         f"- input: {pictures['input']}",
         *(f"- {name}: {height} x {width} pixels" for name, (height, width) in pictures["sizes"].items()),
-        *([f"- prepared with {_said(made, list(made))}"] if made else []),
+        *([f"- prepared with {said_settings(made, list(made))}"] if made else []),
         "- numbers fitted on the fold's training clips, and hyper-parameters, by stage: `numbers` in card.json",
         "## Where it comes from",
         f"- data {data['store_hash']}, split {data['split_hash']}, labels {data['label_hash']}",
@@ -210,6 +227,10 @@ def _markdown(card: dict[str, Any]) -> str:
 
 def _unseen(card: dict[str, Any]) -> str:
     held_out = ", ".join(card["held_out_subjects"])
+    if not held_out:
+        return (
+            "It was trained on the clips of all subjects; its scores on any of them are for people that it trained on."
+        )
     if card.get("leaks"):
         return (
             f"Only its temporal stage never saw the clips of {held_out}: its scores on all clips of the store are for people "

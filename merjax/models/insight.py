@@ -249,10 +249,10 @@ def pixel_gradients(networks: Networks, images: Images, target: int) -> tuple[Fl
         Per region, a map for each frame, in 1 / gray level (of 255).
     """
     frames = images[0].shape[-1]
-    features_TxRxD = features_of(networks, images)
-    gradient_TxRxD = _compiled(_score_gradient, 0)(*_temporal(networks), features_TxRxD, networks.mask_R, target)
-    padding = [(0, -frames % BLOCK), (0, 0), (0, 0)]
-    blocks = np.split(np.pad(gradient_TxRxD, padding), -(-frames // BLOCK))
+    padding = [(0, -frames % BLOCK), (0, 0), (0, 0)]  # so that clips of similar lengths share one compilation
+    features_TxRxD, score = np.pad(features_of(networks, images), padding), _compiled(_score_gradient, 0)
+    gradient_TxRxD = score(*_temporal(networks), features_TxRxD, frames, networks.mask_R, target)
+    blocks = np.split(np.asarray(gradient_TxRxD), -(-frames // BLOCK))
     compute = functools.partial(_compiled(_pixel_gradient, 0), *_spatial(networks))
     pieces = [compute(block, gradient) for block, gradient in zip(_blocks(images), blocks, strict=True)]
     return tuple(
@@ -287,9 +287,9 @@ def _probabilities(form, temporal, features_NxTxRxD, length_N, mask_R):
     return jax.nn.softmax(_logits(form, temporal, features_NxTxRxD, length_N, mask_R))
 
 
-def _score_gradient(form, temporal, features_TxRxD, mask_R, target):
+def _score_gradient(form, temporal, features_TxRxD, length, mask_R, target):
     def score(features_TxRxD):
-        length_N = jnp.array([len(features_TxRxD)])
+        length_N = jnp.reshape(length, 1)
         return jax.nn.log_softmax(_logits(form, temporal, features_TxRxD[None], length_N, mask_R))[0, target]
 
     return jax.grad(score)(features_TxRxD)

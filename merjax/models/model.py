@@ -21,6 +21,7 @@ import jax
 import numpy as np
 import orbax.checkpoint as ocp
 import pandas as pd
+from jaxtyping import Float
 
 from merjax.config import Config, make_config
 from merjax.engine import Engine, walk
@@ -33,7 +34,7 @@ from merjax.system.errors import MerjaxError
 from merjax.system.jax_setup import prepare_backend
 from merjax.system.own_files import reading, refuse_other_sizes
 from merjax.system.paths import lacks_folder, user_path
-from merjax.training.data import every_clip
+from merjax.training.data import TrainingData, every_clip
 
 
 @dataclass(frozen=True)
@@ -56,9 +57,11 @@ class Model:
 
     def __repr__(self) -> str:
         card = self.card
+        held_out = ", ".join(card["held_out_subjects"])
+        seen = f"never saw {held_out}" if held_out else "was trained on all subjects"
         return (
             f"Model of {card['sweep']}: {card['trial']}, seed {card['seed']}, fold {card['fold']}; tells "
-            f"{', '.join(self.classes)}; {card.get('leaks') or 'never saw ' + ', '.join(card['held_out_subjects'])}"
+            f"{', '.join(self.classes)}; {card.get('leaks') or seen}"
         )
 
     @cached_property
@@ -82,19 +85,41 @@ class Model:
         Raises:
             MerjaxError: the model does not fit the store.
         """
-        opened = store if isinstance(store, Store) else open_store(store)
-        refuse_other_preparation(self.card, self.config, opened)
-        data = every_clip(opened, self.config.data)
+        data = opened_for(self, store)
+        return table_of(data, self.probabilities_of(data, self._engine))
+
+    def probabilities_of(self, data: TrainingData, engine: Engine) -> Float[np.ndarray, "N K"]:
+        """Class probabilities of all clips of data that was opened for the model.
+
+        Raises:
+            MerjaxError: the clips do not have the model's sizes, or it gives no probabilities for them.
+        """
         jobs = method_of(self.config.method).jobs(data, [RunId(self.config, self.card["seed"], 0)])
-        (probability_NxK,) = walk(jobs, recall(self._engine, self.learned)).probability_PxNxK
+        (probability_NxK,) = walk(jobs, recall(engine, self.learned)).probability_PxNxK
         if not np.isfinite(probability_NxK).all():
             raise MerjaxError(
-                f"the model gives no probabilities for the clips of {opened.path}: its training diverged, or it was trained "
-                "without temporal.mask on longer ones"
+                f"the model gives no probabilities for the clips of {data.store.path}: its training diverged, or it was "
+                "trained without temporal.mask on longer ones"
             )
-        table = data.index[["database", "subject", "clip"]].reset_index(drop=True)
-        table["prediction"] = list(map(data.task.named, data.task.answers(probability_NxK).tolist()))
-        return table.assign(**{f"p_{name}": probability_NxK[:, k] for k, name in enumerate(self.classes)})
+        return np.asarray(probability_NxK)
+
+
+def opened_for(model: Model, store: Store | str | Path) -> TrainingData:
+    """All clips of a store, as a model takes them.
+
+    Raises:
+        MerjaxError: there is no such store, or its clips were prepared in another way than those that the model learnt from.
+    """
+    opened = store if isinstance(store, Store) else open_store(store)
+    refuse_other_preparation(model.card, model.config, opened)
+    return every_clip(opened, model.config.data)
+
+
+def table_of(data: TrainingData, probability_NxK: Float[np.ndarray, "N K"]) -> pd.DataFrame:
+    """Class probabilities as `Model.__call__` gives them."""
+    table = data.index[["database", "subject", "clip"]].reset_index(drop=True)
+    table["prediction"] = list(map(data.task.named, data.task.answers(probability_NxK).tolist()))
+    return table.assign(**{f"p_{name}": probability_NxK[:, k] for k, name in enumerate(data.classes)})
 
 
 def load_model(path: str | Path) -> Model:

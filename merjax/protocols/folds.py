@@ -20,6 +20,7 @@ KINDS = '"loso", "loso:DATABASE", "lodo", "cross_database", "cross_database:TRAI
 # in names, which enter the hash of a split and the randomness of a run: they stay as they are
 _ARROW, _INSIDE = "->", "inside "
 _TRAINED = "train"  # the part of a release that its owner's split trains on
+NOBODY = "nobody"  # the fold that holds nobody out
 # Table 12, in its order; with CASME II and SAMM alone, what remains is Table 13.
 _CROSS_DATABASE = (
     (("casme2", "smic"), "samm"),
@@ -103,6 +104,8 @@ def make_folds(
     - "group:5": five groups of whole subjects, alike in classes, each held out once.
     - "parts": the split of a release's owner, training on the part "train" and testing each other part. Clips of no part are
       on neither side.
+    - "nobody:loso", and so with each of the others: one fold that trains on every clip of those folds and tests none, for a
+      final model (`merjax train`).
 
     Args:
         index: the protocol's clips, columns database, subject, clip, and for parts, part. Clips that are not in the protocol
@@ -116,6 +119,10 @@ def make_folds(
         MerjaxError: the kind is unknown, or these clips allow no such folds.
     """
     index = index.reset_index(drop=True)
+    if kind.startswith(held_by_nobody("")):
+        others = make_folds(index, kind.removeprefix(held_by_nobody("")), targets, seed)
+        used_N = np.any([fold.train_N | fold.test_N for fold in others], axis=0)
+        return (Fold(NOBODY, used_N, np.zeros(len(index), bool)),)
     if kind == "loso":
         folds = _leave_one_subject_out(index, np.ones(len(index), bool), "")
     elif match := re.fullmatch(r"loso:(\w+)", kind):
@@ -139,6 +146,11 @@ def make_folds(
 def pair_name(train: Sequence[str], test: str) -> str:
     """The name of the fold that trains on some databases and tests on another: "casme2+smic->samm"."""
     return "+".join(train) + _ARROW + test
+
+
+def held_by_nobody(kind: str) -> str:
+    """The kind of the one fold that trains on all clips of the folds of another kind."""
+    return f"{NOBODY}:{kind}"
 
 
 def inside_name(fold: str) -> str:

@@ -15,9 +15,19 @@ from merjax.faces import landmarks
 from merjax.faces.pictures import Image, read_image
 from merjax.stores import workers as worker_processes
 from merjax.stores.finding_faces import finder, numbered, steadiest
+from merjax.stores.motion_pieces import folder_of_piece, pieces_of, put_together
 from merjax.stores.motion_store import MotionStore, StoredVideo, open_motion_store
 from merjax.stores.motion_writing import close_motion_store, video_folder, video_hash
-from merjax.stores.video_motion import MotionSettings, VideoFacts, measure_video
+from merjax.stores.video_motion import (
+    WHOLE,
+    MeasuredPiece,
+    MotionSettings,
+    Piece,
+    VideoFacts,
+    measure_piece,
+    measure_video,
+    write_motion,
+)
 from merjax.stores.writing import refuse_occupied
 from merjax.system.at_work import at_work
 from merjax.system.console import told, warn
@@ -39,6 +49,7 @@ def prepare_motion_store(
     *,
     face: int | None = None,
     hertz: float = 30.0,
+    pieces: int = 1,
     workers: int | None = None,
     model: str | Path | None = None,
     progress: Callable[[int, int], None] | None = None,
@@ -58,7 +69,9 @@ def prepare_motion_store(
         out: folder of the store; must not exist.
         face: which face to take where a video shows several, counted from the left, from 1; None for the steadiest.
         hertz: about how many pictures a second are read at most: of a faster video every n-th.
-        workers: number of processes, each with a video of its own; by default one per core that this process may use.
+        pieces: how many pieces a video is cut into, so that several processes measure one video. With another number of them
+            motion is a little different: the head's place is found anew where a piece begins.
+        workers: number of processes, each with a video or piece of its own; by default one per core that this process may use.
         model: file of dlib's 68-point model; by default found as `merjax.faces.landmarks.find_model` says.
         progress: called with (videos done, videos in all); by default a terminal or a notebook shows a bar.
 
@@ -69,7 +82,7 @@ def prepare_motion_store(
         MerjaxError: there are no videos, two have one name, the output exists already, the landmark model is missing, or no
             video is usable.
     """
-    out, settings = user_path(out), MotionSettings(hertz=hertz, face=face)
+    out, settings = user_path(out), MotionSettings(hertz=hertz, face=face, pieces=pieces)
     _refuse_impossible(videos, settings)
     refuse_occupied(out)
     found = landmarks.find_model(model)
@@ -92,6 +105,8 @@ def _refuse_impossible(videos: Sequence[LongVideo], settings: MotionSettings) ->
         raise MerjaxError(f"two videos are called {repeated}; give each a name of its own")
     if settings.face is not None and settings.face < 1:
         raise MerjaxError(f"face {settings.face}: count faces from the left, from 1")
+    if settings.pieces < 1:
+        raise MerjaxError(f"pieces {settings.pieces}: write a number from 1")
     if not settings.hertz > 0:
         raise MerjaxError(f"hertz {settings.hertz:g}: write a number of pictures a second above 0")
 
@@ -120,8 +135,20 @@ def _fingerprint(videos: Sequence[LongVideo], settings: MotionSettings) -> str:
 
 
 class _Job(NamedTuple):
+    """A piece of a video to measure, by its number among the video's pieces."""
+
     number: int
     video: LongVideo
+    piece: int
+    place: Piece
+
+
+class _Result(NamedTuple):
+    """What was measured of a piece, or why it cannot be; neither for a video as a whole, which is written already."""
+
+    job: _Job
+    measured: MeasuredPiece | None = None
+    reason: str = ""
 
 
 def _measure_all(
@@ -132,13 +159,21 @@ def _measure_all(
     workers: int,
     progress: Callable[[int, int], None],
 ) -> None:
-    jobs = [_Job(n, video) for n, video in enumerate(videos) if not _is_done(partial / video_folder(n))]
-    done = len(videos) - len(jobs)
+    left = {n: pieces_of(video, settings) for n, video in enumerate(videos) if not _is_done(partial / video_folder(n))}
+    jobs = [_Job(n, videos[n], k, place) for n, places in left.items() for k, place in enumerate(places)]
+    for n in left:
+        shutil.rmtree(partial / video_folder(n), ignore_errors=True)
+    done = len(videos) - len(left)
     progress(done, len(videos))
     work = functools.partial(_work, partial=partial, settings=settings, model=model)
-    for _ in worker_processes.spread(work, jobs, workers):
-        done += 1
-        progress(done, len(videos))
+    results: dict[int, list[_Result]] = {n: [] for n in left}
+    for result in worker_processes.spread(work, jobs, workers):
+        n = result.job.number
+        results[n].append(result)
+        if len(results[n]) == len(left[n]):
+            _put_together(partial / video_folder(n), left[n], results.pop(n), settings)
+            done += 1
+            progress(done, len(videos))
 
 
 def _is_done(folder: Path) -> bool:
@@ -150,23 +185,50 @@ def _is_done(folder: Path) -> bool:
         return False
 
 
-def _work(job: _Job, partial: Path, settings: MotionSettings, model: Path) -> None:
-    """Measure one video in a folder of its own, in which `video.json` is written last."""
-    folder = partial / video_folder(job.number)
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
+def _work(job: _Job, partial: Path, settings: MotionSettings, model: Path) -> _Result:
+    """Measure a video in a folder of its own, in which `video.json` is written last; or a piece of one."""
+    folder, whole = partial / video_folder(job.number), job.place == WHOLE
+    place = folder if whole else folder_of_piece(folder, job.piece)
+    place.mkdir(parents=True)
     with at_work("measuring the video", job.video.key):
         several = (
             numbered(settings.face)
             if settings.face is not None
             else steadiest(functools.partial(_some_pictures, job.video), model)
         )
+        find = finder(model, several)
+        if whole:
+            _close(folder, lambda: measure_video(job.video, folder, settings, find))
+            return _Result(job)
         try:
-            facts = measure_video(job.video, folder, settings, finder(model, several))
+            return _Result(job, measure_piece(job.video, place, settings, find, job.place))
         except MerjaxError as error:
-            write_json(folder / _DONE, {"reason": str(error)})
-            return
-        write_json(folder / _DONE, {**facts._asdict(), "hash": video_hash(folder)})
+            return _Result(job, reason=str(error))
+
+
+def _put_together(folder: Path, pieces: Sequence[Piece], results: Sequence[_Result], settings: MotionSettings) -> None:
+    """Finish a video that was measured in pieces."""
+    if len(pieces) == 1:
+        return
+    in_order = sorted(results, key=lambda result: result.job.piece)
+
+    def write() -> VideoFacts:
+        if reason := next((result.reason for result in in_order if result.measured is None), ""):
+            raise MerjaxError(reason)
+        measured = put_together(folder, pieces, [result.measured for result in in_order if result.measured is not None])
+        return write_motion(in_order[0].job.video, folder, settings, measured)
+
+    _close(folder, write)
+
+
+def _close(folder: Path, write: Callable[[], VideoFacts]) -> None:
+    """Write what was measured, and `video.json`, which says what is known about it or why nothing is."""
+    try:
+        facts = write()
+    except MerjaxError as error:
+        write_json(folder / _DONE, {"reason": str(error)})
+        return
+    write_json(folder / _DONE, {**facts._asdict(), "hash": video_hash(folder)})
 
 
 def _some_pictures(video: LongVideo) -> Iterator[Image]:

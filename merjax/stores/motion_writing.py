@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Self
@@ -10,7 +10,7 @@ from typing import Any, Self
 import numpy as np
 
 from merjax.stores.motion_store import FORMAT, FORMS, MARKER, StoredVideo
-from merjax.stores.writing import clip_hash, write_array
+from merjax.stores.writing import write_array
 from merjax.system.files import write_json
 from merjax.system.own_files import sealed
 from merjax.system.versions import __version__
@@ -54,9 +54,29 @@ class GrowingArray:
         np.lib.format.write_array_header_1_0(self._file, header)
 
 
+def rows_of(folder: Path, name: str) -> Iterator[np.ndarray]:
+    """The rows of an array of a video one by one; a memory map would hold them all in the end."""
+    row, kind = tuple(length for length in FORMS[name][0][1:] if length is not None), FORMS[name][1]
+    with (folder / f"{name}.npy").open("rb") as file:
+        np.lib.format.read_magic(file)
+        np.lib.format.read_array_header_1_0(file)
+        while part := file.read(int(np.prod(row)) * np.dtype(kind).itemsize):
+            yield np.frombuffer(part, kind).reshape(row)
+
+
 def video_hash(folder: Path) -> str:
-    """Hash of all arrays of a video that are in `FORMS`."""
-    return clip_hash(np.load(folder / f"{name}.npy", mmap_mode="r") for name in FORMS)
+    """Hash of all arrays of a video that are in `FORMS`, which are read in parts: a memory map would hold them all."""
+    digest = hashlib.blake2b(digest_size=16)
+    for name in FORMS:
+        with (folder / f"{name}.npy").open("rb") as file:
+            np.lib.format.read_magic(file)
+            np.lib.format.read_array_header_1_0(file)
+            while part := file.read(_PART):
+                digest.update(part)
+    return digest.hexdigest()
+
+
+_PART = 2**20  # bytes
 
 
 def motion_hash(videos: Sequence[StoredVideo], hashes: Sequence[str], settings: Mapping[str, Any]) -> str:

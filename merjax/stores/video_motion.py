@@ -1,7 +1,8 @@
 """The motion of one long video: its pictures are read once, its arrays written, in memory that hardly grows with its length."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -30,16 +31,20 @@ class MotionSettings:
         window: length of a window, half of which overlap. OF-FD: 200 frames at 30 per second.
         retry: how often a face is looked for while there is none.
         face: which face to take where a video shows several, counted from the left, from 1; None for the steadiest.
+        pieces: how many pieces a video is cut into, each of which is measured by itself (see `merjax.stores.motion_pieces`).
     """
 
     hertz: float = 30.0
     window: float = 20 / 3
     retry: float = 0.25
     face: int | None = None
+    pieces: int = 1
 
     @property
     def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
+        """The settings as a store keeps them: pieces only if there are several, so that other stores have the hash that they
+        always had."""
+        return {key: value for key, value in asdict(self).items() if (key, value) != ("pieces", 1)}
 
 
 class SeenStretch(NamedTuple):
@@ -72,6 +77,23 @@ class VideoFacts(NamedTuple):
     told: tuple[str, ...]
 
 
+class Piece(NamedTuple):
+    """A part of a video by its stored frames: the first one and the one after the last, or None where it goes on to the end."""
+
+    first: int
+    last: int | None
+
+
+WHOLE = Piece(0, None)
+
+
+class MeasuredPiece(NamedTuple):
+    """What was seen in a piece of a video, whose first frame is 0: its stretches, and each frame's own number in the video."""
+
+    stretches: list[SeenStretch]
+    numbers: list[int]
+
+
 def measure_video(video: LongVideo, folder: Path, settings: MotionSettings, find: Find) -> VideoFacts:
     """Measure the motion in a video and write its arrays.
 
@@ -84,34 +106,59 @@ def measure_video(video: LongVideo, folder: Path, settings: MotionSettings, find
     Raises:
         MerjaxError: a picture cannot be read, or not one shows a face.
     """
+    return write_motion(video, folder, settings, measure_piece(video, folder, settings, find))
+
+
+def measure_piece(
+    video: LongVideo, folder: Path, settings: MotionSettings, find: Find, piece: Piece = WHOLE
+) -> MeasuredPiece:
+    """Measure the motion in a piece of a video and write its crops; see `measure_video`."""
     every = every_nth(video.fps, settings.hertz)
     fps = video.fps / every
-    block = frames(settings.window / 2, fps)
-    numbers: list[int] = []
-    stretches: list[SeenStretch] = []
+    shown = shown_of(video, every, piece.first)
+    if piece.last is not None:
+        shown = islice(shown, piece.last + 1 - piece.first)
+    measured = MeasuredPiece([], [])
     with GrowingArray(folder, "crops") as crops:
-        steps = follow(_noted(_shown(video, every), numbers), find, block, frames(settings.retry, fps), SIDE)
-        for t, seen in enumerate(steps):
+        block, retry = block_of(settings, fps), frames(settings.retry, fps)
+        for t, seen in enumerate(follow(_noted(shown, measured.numbers), find, block, retry, SIDE)):
             crops.add(np.zeros((SIDE, SIDE), np.uint8) if seen is None else seen.crop)
             if seen is not None:
                 if seen.new:
-                    stretches.append(SeenStretch(t, []))
-                stretches[-1].seen.append(seen._replace(crop=_WRITTEN))
+                    measured.stretches.append(SeenStretch(t, []))
+                measured.stretches[-1].seen.append(seen._replace(crop=_WRITTEN))
+    return measured
+
+
+def block_of(settings: MotionSettings, fps: float) -> int:
+    """Stored frames from one set of landmarks to the next, of so many a second."""
+    return frames(settings.window / 2, fps)
+
+
+def write_motion(video: LongVideo, folder: Path, settings: MotionSettings, measured: MeasuredPiece) -> VideoFacts:
+    """Write the arrays of a video whose crops are written.
+
+    Raises:
+        MerjaxError: no picture shows a face.
+    """
+    stretches, numbers = measured
     if not stretches:
         raise MerjaxError(f"dlib finds no face in {video.frames}; leave the video out")
-    write_arrays(folder, _arrays(stretches, len(numbers), block) | {"numbers": np.array(numbers)})
+    every = every_nth(video.fps, settings.hertz)
+    write_arrays(folder, _arrays(stretches, len(numbers)) | {"numbers": np.array(numbers)})
     return VideoFacts(
-        fps,
+        video.fps / every,
         len(numbers),
         between([(s.first, s.first + len(s.seen) - 1) for s in stretches], len(numbers)),
         _told(video, numbers, every),
     )
 
 
-def _shown(video: LongVideo, every: int) -> Iterable[Shown]:
+def shown_of(video: LongVideo, every: int, first: int = 0) -> Iterator[Shown]:
+    """Every n-th picture of a video, gray, with its number in the video; without so many of the first of these."""
     if is_video(video.frames):
-        return shown_in_video(video.frames, video.fps, every)
-    return shown_in_folder([*pictures_of(video.frames, video.damaged).values()], every)
+        return shown_in_video(video.frames, video.fps, every, first)
+    return shown_in_folder([*pictures_of(video.frames, video.damaged).values()], every, first)
 
 
 def _noted(shown: Iterable[Shown], numbers: list[int]) -> Iterable[np.ndarray]:
@@ -132,18 +179,18 @@ def _told(video: LongVideo, numbers: Sequence[int], every: int) -> tuple[str, ..
     )
 
 
-def _arrays(stretches: Sequence[SeenStretch], n_frames: int, block: int) -> dict[str, np.ndarray]:
+def _arrays(stretches: Sequence[SeenStretch], n_frames: int) -> dict[str, np.ndarray]:
     regions_TxRx2 = np.zeros((n_frames, len(REGIONS), 2), np.float32)
     windows, signals, points = [], [], []
     for first, seen in stretches:
         summed = summed_up(seen)
         regions_TxRx2[first : first + len(seen)] = without_nose(summed)
-        landmarks = [step.points for step in seen if step.points is not None]
-        for n, start in enumerate(window_starts(len(seen), block)):
-            own = summed.places[start : start + 2 * block]
+        landmarks = {t: step.points for t, step in enumerate(seen) if step.points is not None}
+        for start, end in windows_of([*landmarks], len(seen)):
+            own = summed.places[start:end]
             windows.append((first + start, len(own)))
             signals.append(own - own[0])
-            points.append(landmarks[n] * (SIDE / 256))
+            points.append(landmarks[start] * (SIDE / 256))
     return {
         "regions": regions_TxRx2,
         "windows": np.array(windows),
@@ -152,9 +199,11 @@ def _arrays(stretches: Sequence[SeenStretch], n_frames: int, block: int) -> dict
     }
 
 
-def window_starts(n_frames: int, block: int) -> range:
-    """First frames of the windows of a stretch, which are two blocks long and half of which overlap; one of a short stretch."""
-    return range(0, max(1, n_frames - block), block)
+def windows_of(begins: Sequence[int], n_frames: int) -> list[tuple[int, int]]:
+    """The windows of a stretch, each from its first frame to before its last: two blocks, so that half of a window overlaps
+    with the next; one of a short stretch. Blocks begin at given frames."""
+    ends = [*begins[2:], n_frames]
+    return list(zip(begins[: max(1, len(begins) - 1)], ends, strict=True))
 
 
 def summed_up(seen: Sequence[Seen]) -> Summed:

@@ -53,6 +53,7 @@ from merjax.sweeps.sweep_keys import (
     refuse_misplaced,
     refuse_seeds_beyond,
     refuse_unknown_keys,
+    refuse_untested,
     take_said,
 )
 from merjax.system import values
@@ -255,6 +256,7 @@ def _trial(
 ) -> Trial:
     config = make_config(base, point, source=source)
     refuse_with_leak(config, source)
+    refuse_untested(config.data.folds, source)
     return Trial(told_name(name, config), point, config, **(words._asdict() if words else {}))
 
 

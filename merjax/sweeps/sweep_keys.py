@@ -5,6 +5,7 @@ from dataclasses import fields
 from typing import Any, NamedTuple
 
 from merjax.config import Config
+from merjax.protocols.folds import held_by_nobody
 from merjax.system.errors import MerjaxError, meant
 from merjax.system.settings import Layer, split_word
 from merjax.system.values import LARGEST, is_nothing, shown, whole
@@ -131,3 +132,16 @@ def refuse_seeds_beyond(seeds: Sequence[int], of_trials: Mapping[str, Sequence[i
                 f"{source}: trial {name} has the seed {beyond[0]}, which the sweep does not have; write all trials' seeds "
                 "under `seeds` beside `trials`, and fewer in a trial"
             )
+
+
+def refuse_untested(folds: str, source: str) -> None:
+    """Refuse folds that hold nobody out: a sweep of them has no score.
+
+    Raises:
+        MerjaxError: they are of that kind.
+    """
+    if folds.startswith(held_by_nobody("")):
+        raise MerjaxError(
+            f"{source}: data.folds: {folds} holds nobody out, so a sweep has nothing to score; write "
+            f"{folds.removeprefix(held_by_nobody(''))}, and train a model on all subjects with `merjax train` afterwards"
+        )

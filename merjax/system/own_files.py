@@ -101,17 +101,18 @@ def _refuse_cut(path: Path, size: int, changed: int) -> None:
 
 def sealed(content: Mapping[str, Any]) -> dict[str, Any]:
     """Content for a JSON file with a hash of itself, which `merjax doctor` compares; readers do without it."""
-    return {**content, _SEAL: _hash_of(content)}
+    return {**content, _SEAL: hash_of(content)}
 
 
 def broken_seal(path: Path) -> bool:
     """Whether a readable JSON file has a hash of its content that is not the content's; files of merjax 0.1.0 have none."""
     content = json.loads(path.read_bytes())
     seal = content.pop(_SEAL, None)
-    return seal is not None and seal != _hash_of(content)
+    return seal is not None and seal != hash_of(content)
 
 
-def _hash_of(content: Mapping[str, Any]) -> str:
+def hash_of(content: Mapping[str, Any]) -> str:
+    """The hash of what a JSON file holds, whatever the order of its keys."""
     as_read = json.loads(json.dumps(content))  # tuples are lists there
     return hashlib.blake2b(json.dumps(as_read, sort_keys=True).encode(), digest_size=16).hexdigest()
 

@@ -5,9 +5,12 @@ So a clip of a video is a list of paths, as every other clip is. Frames count fr
 
 import re
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from merjax.system.errors import MerjaxError
+
+if TYPE_CHECKING:
+    import cv2
 
 VIDEOS = (".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv")
 _FRAME = re.compile(r"frame (\d+)")
@@ -46,7 +49,8 @@ def frame_in(path: Path) -> tuple[Path, int] | None:
 
 
 def facts_of(video: Path) -> VideoFacts:
-    """What a video says of itself; no frame is decoded.
+    """What a video says of itself. Of one that does not say how long it is, as browsers record them, frames are counted, and
+    their rate is that of their times; of others, no frame is decoded.
 
     Raises:
         MerjaxError: it cannot be opened as a video.
@@ -56,10 +60,20 @@ def facts_of(video: Path) -> VideoFacts:
     capture = cv2.VideoCapture(str(video))
     try:
         frames = int(capture.get(cv2.CAP_PROP_FRAME_COUNT)) if capture.isOpened() else 0
-        if frames < 1:
-            raise MerjaxError(
-                f"{video} cannot be read as a video; it is damaged, or of a kind that OpenCV does not know"
-            )
-        return VideoFacts(frames, float(capture.get(cv2.CAP_PROP_FPS)))
+        facts = VideoFacts(frames, float(capture.get(cv2.CAP_PROP_FPS))) if frames > 0 else _counted(capture)
     finally:
         capture.release()
+    if facts.frames < 1:
+        raise MerjaxError(f"{video} cannot be read as a video; it is damaged, or of a kind that OpenCV does not know")
+    return facts
+
+
+def _counted(capture: "cv2.VideoCapture") -> VideoFacts:
+    """The frames of an open video, and their mean rate; a single frame has none, 0."""
+    import cv2
+
+    seconds = []
+    while capture.grab():
+        seconds.append(capture.get(cv2.CAP_PROP_POS_MSEC) / 1000)
+    lasted = seconds[-1] - seconds[0] if seconds else 0.0
+    return VideoFacts(len(seconds), (len(seconds) - 1) / lasted if lasted > 0 else 0.0)

@@ -58,7 +58,8 @@ def test_both_modules_are_doors(module):
     ("line", "sentence"),
     [
         (["swep"], "there is no word `swep`; did you mean sweep?"),
-        (["train"], "write one of sweep, prepare, check, report, rescore, synthesize, merge, doctor"),
+        (["learn"], "write one of sweep, train, prepare, check, report, rescore, synthesize, analyse, merge, doctor"),
+        (["train"], "the following arguments are required: FILE|RUN"),
         (["sweeps/mine.yaml"], "write `merjax sweep sweeps/mine.yaml`"),
         (["report"], "give the folders of one or more sweeps"),
         (["report", "runs/a", "--clips", "x.csv"], "are flags of `merjax rescore LOG`"),

@@ -40,9 +40,9 @@ class Film:
         self.times = []
 
 
-def shown(monkeypatch, times, fps, every=1):
+def shown(monkeypatch, times, fps, every=1, first=0):
     monkeypatch.setattr(frame_streams.cv2, "VideoCapture", lambda path: Film(times))
-    pictures = list(shown_in_video(Path("film.mp4"), fps, every))
+    pictures = list(shown_in_video(Path("film.mp4"), fps, every, first))
     assert all((picture.image == picture.number).all() for picture in pictures)
     assert all(picture.image.shape == (4, 6) for picture in pictures)
     return [picture.number for picture in pictures]
@@ -71,6 +71,12 @@ def test_of_a_film_whose_rate_changes_what_is_shown_at_even_times_is_taken(monke
     assert set(np.diff(numbers)) >= {0, 2}
 
 
+@pytest.mark.parametrize("first", [1, 2, 5, 6, 9, 40])
+def test_without_the_first_pictures_it_goes_on_as_it_would_have(monkeypatch, first):
+    times = np.concatenate([np.arange(4) / 15, 4 / 15 + np.arange(8) / 60, [0.6, 0.7]])
+    assert shown(monkeypatch, times, 30.0, first=first) == shown(monkeypatch, times, 30.0)[first:]
+
+
 def test_a_film_without_a_picture_is_refused(monkeypatch):
     with pytest.raises(PictureError, match="the video is damaged"):
         shown(monkeypatch, [], 30.0)
@@ -81,6 +87,7 @@ def test_pictures_of_a_folder_keep_their_positions_and_must_have_one_size(tmp_pa
         cv2.imwrite(str(tmp_path / f"{n}.png"), np.full((4, 6), n, np.uint8))
     pictures = sorted(tmp_path.iterdir())
     assert [(p.number, int(p.image[0, 0])) for p in shown_in_folder(pictures, 2)] == [(0, 0), (2, 2), (4, 4)]
+    assert [(p.number, int(p.image[0, 0])) for p in shown_in_folder(pictures, 2, 1)] == [(2, 2), (4, 4)]
     cv2.imwrite(str(tmp_path / "4.png"), np.zeros((5, 6), np.uint8))
     with pytest.raises(MerjaxError, match="4.png is 6x5 pixels, the first frame 6x4"):
         list(shown_in_folder(pictures, 2))

@@ -270,3 +270,17 @@ def test_folds_that_clips_do_not_allow_are_refused(index, kind, sentence):
     with pytest.raises(MerjaxError) as refusal:
         make_folds(index, kind)
     assert sentence in str(refusal.value)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_fold_that_holds_nobody_out_trains_on_every_clip_of_the_others(kind):
+    (fold,) = make_folds(INDEX, f"nobody:{kind}")
+    used_N = np.any([other.train_N | other.test_N for other in make_folds(INDEX, kind)], axis=0)
+    assert fold.train_N.tolist() == used_N.tolist()
+    assert not fold.test_N.any()
+    assert fold.id == FoldId("nobody")
+
+
+def test_folds_that_cannot_be_are_refused_without_held_out_subjects_too():
+    with pytest.raises(MerjaxError, match="no clips of 'casme3'"):
+        make_folds(INDEX, "nobody:loso:casme3")

@@ -6,7 +6,7 @@ import pytest
 from merjax.faces.following import Seen
 from merjax.faces.region_motion import PLACES, Measured
 from merjax.faces.regions import REGIONS
-from merjax.stores.video_motion import summed_up, window_starts, without_nose
+from merjax.stores.video_motion import summed_up, windows_of, without_nose
 
 BLOCK = 4
 
@@ -43,6 +43,7 @@ def test_motion_over_blocks_is_that_since_the_first_frame(frames):
 )
 def test_windows_overlap_by_half_and_reach_the_end(frames, starts):
     """Of two blocks of 10 frames; each begins where there are landmarks."""
-    assert list(window_starts(frames, 10)) == starts
-    assert starts[-1] + 20 >= frames
-    assert all(start == 0 or start + 10 < frames for start in starts)
+    windows = windows_of(range(0, frames, 10), frames)
+    assert [start for start, _ in windows] == starts
+    assert [end for _, end in windows] == [min(start + 20, frames) for start in starts]
+    assert windows[-1][1] == frames

@@ -36,7 +36,9 @@ def experiment_of(flow: np.ndarray | None, feature: str | None = None) -> Traini
     n = SUBJECTS * CLIPS
     subject_N = np.repeat([f"sub{s:02d}" for s in range(SUBJECTS)], CLIPS)
     clip_N = [f"EP{i:02d}" for i in range(n)]
-    index = pd.DataFrame({"database": "casme2", "subject": subject_N, "clip": clip_N, "n_frames": 0, "first_row": 0})
+    index = pd.DataFrame(
+        {"database": "casme2", "subject": subject_N, "clip": clip_N, "n_frames": 0, "first_row": 0, "fps": 200.0}
+    )
     index["position"] = np.arange(n)
     nothing = pd.DataFrame(columns=["database", "subject", "clip", "reason"])
     return TrainingData(

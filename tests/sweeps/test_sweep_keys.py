@@ -69,3 +69,8 @@ def test_a_trials_rows_are_complete_with_its_own_seeds(tmp_path):
     asked = tuple(t._replace(seeds=(0,)) if t.name == "focal" else t for t in plan.trials)
     labels = {entry.label: entry.seeds for entry in entries_of(replace(plan, trials=asked), own)}
     assert labels == {"focal": (0,), "cross-entropy": (0, 1)}
+
+
+def test_a_sweep_that_holds_nobody_out_is_refused():
+    with pytest.raises(MerjaxError, match="nobody:group:3 holds nobody out, .* write group:3, .* with `merjax train`"):
+        make_sweep({"base": {"data.folds": "nobody:group:3"}}, "mine", source="mine.yaml")

@@ -7,7 +7,19 @@ import numpy as np
 import pandas as pd
 
 import merjax
-from merjax import Config, MerjaxError, Model, MotionStore, Release, Store, SweepResult, TrainingData, insight
+from merjax import (
+    Analysis,
+    Config,
+    FinalModel,
+    MerjaxError,
+    Model,
+    MotionStore,
+    Release,
+    Store,
+    SweepResult,
+    TrainingData,
+    insight,
+)
 
 
 def releases(root: Path) -> list[Release]:
@@ -57,6 +69,13 @@ def motion_of(release: Release) -> MotionStore:
     return merjax.prepare_motion_store(videos, "stores/long", face=1, hertz=30, workers=2)
 
 
+def recorded(model: FinalModel) -> list[str]:
+    analysis: Analysis = merjax.analyse("talk.mp4", model, out=Path("found"), face=1)
+    table: pd.DataFrame = analysis.table
+    print(table, analysis.motion_FxR.shape, merjax.analyse(Path("frames"), fps=30).told)
+    return [one.kind for one in analysis.intervals]
+
+
 def main() -> None:
     print(merjax.__version__)
     try:
@@ -74,6 +93,7 @@ def main() -> None:
     print(page, merjax.rescore("log.txt", clips="clips.csv"))
     spotted: pd.DataFrame = merjax.rescore_intervals("found.csv", truth=Path("truth.csv")).table
     print(spotted, [video.key for video in motion_of(found[4]).videos])
+    print(recorded(merjax.load_final_model("models/mine")))
     print(look_into(merjax.load_model(Path("runs/mine/models/base/seed0/s01")), store))
 
 

@@ -24,6 +24,7 @@ from merjax.training.data import TrainingData
 from merjax.training.fitted import class_weights
 
 PIXELS, _FLOW_IMAGE = "linear_svm", "flow28"
+LAST_EPOCHS = ""  # a fit has none
 NAMES = (*DESCRIPTORS, PIXELS)
 _STAGE = "svm"
 SVM = StageReads(_STAGE, version=1, settings=("method", "data.protocol", "control", "loss.alpha", "svm.cost"))
@@ -124,11 +125,6 @@ def refuse(data: TrainingData, config: Config) -> None:
 def stage_steps(config: Config, frames: int, clips: int) -> dict[str, int]:
     """One fit."""
     return {_STAGE: 1}
-
-
-def last_epochs(config: Config) -> float:
-    """A fit has no epochs."""
-    return 1
 
 
 def pictures(config: Config) -> Pictures:

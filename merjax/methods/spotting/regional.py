@@ -43,6 +43,7 @@ from merjax.training.selection import extra_snapshots, with_snapshots
 from merjax.training.spotting_data import SpottingData
 
 NAME, SHARE = "regional_spotter", 0.5
+LAST_EPOCHS = "spotter.epochs"  # of the one stage
 _SHARES = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9)
 _RATE = 30.0  # frames per second
 _STRETCH = 192  # frames that a sample has scores of; it sees CONTEXT more on either side
@@ -279,11 +280,6 @@ def stage_steps(config: Config, frames: int, clips: int) -> dict[str, int]:
     """Optimiser steps of the one stage, about: how many stretches there are depends on the videos' lengths."""
     stretches = max(1, frames // _STRETCH + clips // 2)
     return {NAME: budget_of(config.spotter, (1 + config.spotter.varied) * stretches).steps}
-
-
-def last_epochs(config: Config) -> float:
-    """Epochs of the one stage."""
-    return config.spotter.epochs
 
 
 def pictures(config: Config) -> Pictures:

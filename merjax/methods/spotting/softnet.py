@@ -45,6 +45,7 @@ from merjax.training.selection import extra_snapshots, with_snapshots
 from merjax.training.spotting_data import SpottingData
 
 NAME, SHARE = "softnet", 0.55
+LAST_EPOCHS = "spotter.epochs"  # of each stage
 _SHARES = (0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9)
 _RUNS_PER_PASS = 4  # their first layers see the same windows of a picture, which are gathered once for all of them
 _COST = 1.02  # 1e6 multiply-adds of a window
@@ -204,11 +205,6 @@ def stage_steps(config: Config, frames: int, clips: int) -> dict[str, int]:
     """Optimiser steps of each kind's stage, about: how many windows there are depends on k."""
     about = budget_of(config.spotter, max(1, round(frames * config.spotter.kept))).steps
     return {stage_name(kind): about for kind in SPOTTING.classes}
-
-
-def last_epochs(config: Config) -> float:
-    """Epochs of each stage."""
-    return config.spotter.epochs
 
 
 def pictures(config: Config) -> Pictures:

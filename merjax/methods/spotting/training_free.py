@@ -21,6 +21,7 @@ from merjax.stores.motion_store import open_motion_store
 from merjax.training.shuffled_motion import ShuffledMotion
 from merjax.training.spotting_data import SpottingData
 
+LAST_EPOCHS = ""  # a search has none
 _STAGE = "search"
 
 
@@ -100,11 +101,6 @@ def feature(config: Config) -> None:
 def stage_steps(config: Config, frames: int, clips: int) -> dict[str, int]:
     """One search."""
     return {_STAGE: 1}
-
-
-def last_epochs(config: Config) -> float:
-    """A search has no epochs."""
-    return 1
 
 
 def pictures(config: Config) -> Pictures:
