@@ -157,7 +157,7 @@ class SpotterConfig:
     learning_rate: float = added(5e-4, before=5e-4, traced=True)
     dropout: float = added(0.0, before=0.0, traced=True)  # of regional_spotter, on what the regions give
     kept: float = added(0.5, before=0.5)  # share of SOFTNet's windows without an expression that are trained on
-    varied: bool = added(True, before=True)  # micro-expressions also mirrored, blurred and with noise, for SOFTNet
+    varied: bool = added(True, before=True)  # also trained on mirrored faces; SOFTNet: micro, blurred and noisy ones
 
 
 @dataclass(frozen=True)

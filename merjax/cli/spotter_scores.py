@@ -8,8 +8,8 @@ from rich.table import Table
 
 from merjax.cli.scores import print_known, print_not_run
 from merjax.datasets.interval_tables import KINDS
-from merjax.scoring.entry import LEAKS
 from merjax.scoring.spotting.scores import OVERALL
+from merjax.scoring.spotting.trials import CHOSEN_ON_TESTED
 from merjax.sweeps.result import SweepResult
 from merjax.system.console import say
 
@@ -46,7 +46,7 @@ def print_spotters(result: SweepResult, console: Console, sort: str = "") -> Non
     console.print(table)
     say(console, "false/min: found in a minute of the videos without expressions; in brackets: 95 %, over subjects")
     if any(entry.selection == "oracle" for entry in result.entries):
-        say(console, LEAKS, "yellow")
+        say(console, CHOSEN_ON_TESTED, "yellow")
     print_known(result.plan, console)
     print_not_run(result.plan, console)
     for statement in dict.fromkeys(group.statement for group in result.plan.groups if group.statement):

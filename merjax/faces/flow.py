@@ -9,6 +9,7 @@ correlation of .98 and an error of 0.08 to 0.14 px root mean square inside the m
 half resolution, and its error is up to twice as large.
 """
 
+import threading
 from typing import Any, Literal, cast
 
 import cv2
@@ -48,14 +49,24 @@ def dense_flow(
     if algorithm == "tvl1":
         create = cv2.optflow.DualTVL1OpticalFlow_create  # type: ignore[attr-defined]  # only in the contrib wheel
         return create().calc(first, second, _NEW)
-    search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-    search.setFinestScale(0)
     threads = cv2.getNumThreads()
     cv2.setNumThreads(1)  # the search is cut into a strip per thread, and its result would depend on their number
     try:
-        return search.calc(first, second, _NEW)
+        return _search().calc(first, second, _NEW)
     finally:
         cv2.setNumThreads(threads)
+
+
+# One search is kept for each thread: a new one would fetch its memory from the system again.
+_OF_THREAD = threading.local()
+
+
+def _search() -> cv2.DISOpticalFlow:
+    if not hasattr(_OF_THREAD, "search"):
+        search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+        search.setFinestScale(0)
+        _OF_THREAD.search = search
+    return cast(cv2.DISOpticalFlow, _OF_THREAD.search)
 
 
 def require(algorithm: Algorithm) -> None:

@@ -4,7 +4,7 @@ As in the challenges' baseline (HeyingGithub/Baseline-project-for-MEGC2020_spott
 """
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 _BLOCKS = 6  # per side
 _LARGEST = 1 / 3  # share of a block's pixels, and of the blocks, that count
@@ -17,29 +17,38 @@ def main_difference(to_HxWx2: Float[np.ndarray, "H W 2"], past_HxWx2: Float[np.n
         to_HxWx2, past_HxWx2: dense motion (x, y) in px, from the frame k before the one in question to it, and from the same
             frame to k after it; at least 6 x 6 pixels.
     """
-    height, width = (side // _BLOCKS for side in to_HxWx2.shape[:2])
-    values = []
-    for row in range(_BLOCKS):
-        for column in range(_BLOCKS):
-            own = np.s_[row * height : (row + 1) * height, column * width : (column + 1) * width]
-            values.append(_block_difference(to_HxWx2[own].reshape(-1, 2), past_HxWx2[own].reshape(-1, 2)))
-    return _mean_of_largest(np.array(values))
+    to_KxNx2, past_KxNx2 = _blocks(to_HxWx2), _blocks(past_HxWx2)
+    main_KxN = _main_direction(*np.moveaxis(to_KxNx2, -1, 0))
+    difference_KxN = np.linalg.norm(to_KxNx2, axis=-1) - np.linalg.norm(past_KxNx2, axis=-1)
+    # what is not of the main direction goes to the front, and no mean reaches there
+    sorted_KxN = np.sort(np.where(main_KxN, difference_KxN, -np.inf), axis=1)
+    counts_K = main_KxN.sum(1)
+    values = [
+        _mean_of_last(sorted_N, count) if count else 0.0 for sorted_N, count in zip(sorted_KxN, counts_K, strict=True)
+    ]
+    return _mean_of_last(np.sort(values), len(values))
 
 
-def _block_difference(to_Nx2: Float[np.ndarray, "N 2"], past_Nx2: Float[np.ndarray, "N 2"]) -> float:
-    """The mean of the largest differences among the pixels of the block's main direction."""
-    u_N, v_N = to_Nx2.T
-    same_N, opposite_N = u_N * v_N > 0, u_N * v_N < 0  # the quadrants, of which opposite ones share a bin
-    same_N |= (u_N == 0) & (v_N != 0)
-    opposite_N |= (v_N == 0) & (u_N < 0)
-    right_N = (v_N == 0) & (u_N > 0)
-    main_N = max((same_N, right_N, opposite_N), key=np.count_nonzero)
-    if not main_N.any():
-        return 0.0
-    difference = np.linalg.norm(to_Nx2[main_N], axis=1) - np.linalg.norm(past_Nx2[main_N], axis=1)
-    return _mean_of_largest(difference)
+def _blocks(field_HxWx2: Float[np.ndarray, "H W 2"]) -> Float[np.ndarray, "K N 2"]:
+    """The vectors of each block; rows and columns that are left over at the ends are in none."""
+    height, width = (side // _BLOCKS for side in field_HxWx2.shape[:2])
+    used = field_HxWx2[: _BLOCKS * height, : _BLOCKS * width].reshape(_BLOCKS, height, _BLOCKS, width, 2)
+    return used.swapaxes(1, 2).reshape(_BLOCKS**2, height * width, 2)
 
 
-def _mean_of_largest(values: Float[np.ndarray, "N"]) -> float:
-    count = max(1, int(len(values) * _LARGEST + 0.5))
-    return float(np.sort(values)[-count:].mean())
+def _main_direction(u_KxN: Float[np.ndarray, "K N"], v_KxN: Float[np.ndarray, "K N"]) -> Bool[np.ndarray, "K N"]:
+    """Which vectors of each block have its most frequent direction."""
+    product_KxN = u_KxN * v_KxN
+    same_KxN, opposite_KxN = product_KxN > 0, product_KxN < 0  # the quadrants, of which opposite ones share a bin
+    same_KxN |= (u_KxN == 0) & (v_KxN != 0)
+    opposite_KxN |= (v_KxN == 0) & (u_KxN < 0)
+    right_KxN = (v_KxN == 0) & (u_KxN > 0)
+    directions_DxKxN = np.stack([same_KxN, right_KxN, opposite_KxN])
+    first_K = directions_DxKxN.sum(2).argmax(0)
+    return directions_DxKxN[first_K, np.arange(len(first_K))]
+
+
+def _mean_of_last(sorted_N: Float[np.ndarray, "N"], count: int) -> float:
+    """The mean of the largest third of the last `count` values."""
+    largest = max(1, int(count * _LARGEST + 0.5))
+    return float(sorted_N[-largest:].mean())

@@ -32,20 +32,23 @@ class MeasuredPlace(NamedTuple):
     Attributes:
         part: "brow", "mouth", "nose" or "lid".
         landmarks: the points around which it lies: one, or all that it spans.
+        region: the one of `merjax.faces.regions.REGIONS` in which it lies.
     """
 
     part: str
     landmarks: tuple[int, ...]
+    region: str
 
 
 # The 16 places of OF-FD's code (shengjianda/micro-expression-spot): points of each brow and the whole brow, points of the mouth
 # and the whole mouth, the sides of the nose. And the upper lids, which tell a blink from a motion of the brows.
 PLACES = (
-    *(MeasuredPlace("brow", points) for points in ((20,), (19,), (18,), tuple(range(17, 22)))),
-    *(MeasuredPlace("brow", points) for points in ((23,), (24,), (25,), tuple(range(22, 27)))),
-    *(MeasuredPlace("mouth", points) for points in ((48,), (54,), (51,), (57,), (62,), tuple(range(48, 67)))),
-    *(MeasuredPlace("nose", points) for points in ((31,), (35,))),
-    *(MeasuredPlace("lid", points) for points in ((37, 38), (43, 44))),
+    *(MeasuredPlace("brow", points, "eye_right") for points in ((20,), (19,), (18,), tuple(range(17, 22)))),
+    *(MeasuredPlace("brow", points, "eye_left") for points in ((23,), (24,), (25,), tuple(range(22, 27)))),
+    *(MeasuredPlace("mouth", points, "mouth") for points in ((48,), (54,), (51,), (57,), (62,), tuple(range(48, 67)))),
+    *(MeasuredPlace("nose", points, "nose") for points in ((31,), (35,))),
+    MeasuredPlace("lid", (37, 38), "eye_right"),
+    MeasuredPlace("lid", (43, 44), "eye_left"),
 )
 LIDS = [n for n, place in enumerate(PLACES) if place.part == "lid"]
 

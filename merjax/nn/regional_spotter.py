@@ -80,9 +80,10 @@ class RegionalSpotter(nn.Module):
         return OverTime(len(SCORES), _WIDTH, name="scores")(y_BxTxD)
 
 
-def motion_channels(motion_BxTxRx2: Float[Array, "B T R 2"]) -> Float[Array, "B T R 3"]:
-    """What the spotter sees of motion vectors: their parts and their length, drawn together where they are large, so that a
-    head that turns does not drown a brow that rises."""
-    length = jnp.sqrt(jnp.square(motion_BxTxRx2).sum(-1, keepdims=True) + 1e-12)
+def motion_channels(motion_BxTxRxVx2: Float[Array, "B T R V 2"]) -> Float[Array, "B T R C"]:
+    """What the spotter sees of each region's V motion vectors: their parts and their lengths, C = 3 V, drawn together where
+    they are large, so that a head that turns does not drown a brow that rises."""
+    length = jnp.sqrt(jnp.square(motion_BxTxRxVx2).sum(-1, keepdims=True) + 1e-12)
     drawn = jnp.log1p(length) / length
-    return jnp.concatenate([motion_BxTxRx2 * drawn, jnp.log1p(length)], -1)
+    channels = jnp.concatenate([motion_BxTxRxVx2 * drawn, jnp.log1p(length)], -1)
+    return channels.reshape(*channels.shape[:-2], -1)

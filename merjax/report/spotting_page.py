@@ -18,11 +18,17 @@ from merjax.report.spotting_causes import Signals, likely_cause, signals_of
 from merjax.report.spotting_strips import captions, expression_picture, strip_figure
 from merjax.report.spotting_texts import difference_texts, false_text, gain_text, score_text, spotter_texts
 from merjax.report.tables import TextTable, markdown
-from merjax.scoring.entry import LEAKS, Entry
+from merjax.scoring.entry import Entry
 from merjax.scoring.spotting.counting import count
 from merjax.scoring.spotting.rules import RULES
 from merjax.scoring.spotting.scores import OVERALL
-from merjax.scoring.spotting.trials import oracle_gains, score_spotters, spotted_of, spotter_differences
+from merjax.scoring.spotting.trials import (
+    CHOSEN_ON_TESTED,
+    oracle_gains,
+    score_spotters,
+    spotted_of,
+    spotter_differences,
+)
 from merjax.stores.motion_store import MotionStore, StoredVideo, open_motion_store
 from merjax.sweeps.result import SweepResult
 from merjax.system.errors import MerjaxError
@@ -156,6 +162,7 @@ def render_spotters(report: SpotterReport, *, crops: bool) -> str:
         false_intervals=false_text(_false(report, seen)),
         videos=[_video(report, seen, key, crops) for key in keys[:_MOST_VIDEOS]],
         shown=f"The {_MOST_VIDEOS} videos with most mistakes of {len(keys)} are drawn." if many else "",
+        chosen_inside=any(entry.selection == "inner" for entry in report.shown.values()),
         no_strips=lacking,
         faces_shown=crops and bool(keys),
         runs=[run_facts(run, ()) for run in report.runs],
@@ -231,7 +238,7 @@ def _video(report: SpotterReport, seen: _Seen, key: tuple[str, str, str], crops:
         )
     return {
         "name": "/".join(key),
-        "said": f"{len(true)} true intervals in {video.n_frames / video.fps:.0f} s; found by {'; '.join(each)}",
+        "said": f"{len(true)} true intervals in {video.n_frames / video.fps:.0f} s; found: {'; '.join(each)}",
         "strip": drawn(strip, f"{'/'.join(key)}: truth, found intervals and motion"),
         "faces": faces,
     }
@@ -276,4 +283,4 @@ def _statements(report: SpotterReport) -> list[str]:
 
 def _warnings(report: SpotterReport) -> list[str]:
     oracle = any(entry.selection == "oracle" for entry in report.entries)
-    return [*_statements(report), *([LEAKS] if oracle else [])]
+    return [*_statements(report), *([CHOSEN_ON_TESTED] if oracle else [])]

@@ -30,6 +30,7 @@ from merjax.faces.main_direction import main_difference
 from merjax.faces.region_motion import PLACES, Window, by_part, lengths
 from merjax.faces.softnet_pictures import SHAPE, softnet_picture
 from merjax.stores.arrays import Form, memory_map
+from merjax.stores.place_motion import by_region, from_rest, joined, since_earlier
 from merjax.stores.writing import write_array
 from merjax.system.errors import MerjaxError
 from merjax.system.files import write_aside
@@ -40,6 +41,7 @@ from merjax.system.videos import frames
 FORMAT = 1
 MARKER = "motion.json"
 LAG = 0.1  # seconds
+_RESTED = 20 / 3  # seconds, about a frame, whose median is where a place rests
 SIDE = 128  # px of a crop; the inner eye corners are a quarter of it apart
 FORMS: Mapping[str, Form] = {
     "regions": ((None, 6, 2), "<f4"),
@@ -148,12 +150,23 @@ class MotionStore:
             are 64 px apart. The nose's has the head's motion in it; those of the others are without both. 0 in gaps and where
             there is no earlier frame.
         """
-        lag, regions_TxRx2 = frames(seconds, video.fps), self.array(video, "regions")
-        motion_TxRx2 = np.zeros(regions_TxRx2.shape, np.float32)
-        for first, last in between(video.gaps, video.n_frames):
-            own = regions_TxRx2[first : last + 1]
-            motion_TxRx2[first + lag : last + 1] = own[lag:] - own[:-lag]
-        return motion_TxRx2
+        stretches = between(video.gaps, video.n_frames)
+        return since_earlier(self.array(video, "regions"), stretches, frames(seconds, video.fps))
+
+    def regional_motion(self, video: StoredVideo) -> Float32[np.ndarray, "T R V 2"]:
+        """All that is known of each region's motion.
+
+        Returns:
+            vectors (x, y) in the px of `motion`, without nose and head but for the nose's first: the region's own over a tenth
+            of a second, as `motion` gives it; that of each place in it; and how far each place is from where it has rested for
+            some seconds. 0 in gaps, and where a region has fewer places than another.
+        """
+        stretches, lag = between(video.gaps, video.n_frames), frames(LAG, video.fps)
+        places_TxSx2 = joined(self.array(video, "windows"), self.array(video, "signals"), video.n_frames)
+        own = since_earlier(self.array(video, "regions"), stretches, lag)
+        moved = since_earlier(places_TxSx2, stretches, lag)
+        away = from_rest(places_TxSx2, stretches, frames(_RESTED, video.fps))
+        return np.concatenate([own[:, :, None], by_region(moved), by_region(away)], 2)
 
     def flow(self, video: StoredVideo, k: int) -> UInt8[np.ndarray, "N 42 42 3"]:
         """The pictures of motion from each frame to the one k frames later, N = n_frames - k, as SOFTNet takes them.

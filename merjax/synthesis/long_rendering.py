@@ -1,6 +1,7 @@
 """Turns the script of a long video into frames, one after the other, in memory that does not grow with its length."""
 
 from collections.abc import Iterator
+from typing import Any, cast
 
 import cv2
 import numpy as np
@@ -10,6 +11,8 @@ from merjax.faces.crops import INTER_OCULAR
 from merjax.synthesis.face import Face, displacement_field
 from merjax.synthesis.long_scripts import LongScript, Track
 from merjax.synthesis.rendering import Camera, crease, grid, noise
+
+_NO_ROWS = cast(Any, None)  # places are pairs (x, y): there is no second map of rows, which OpenCV's stubs ask for
 
 
 def render_long(
@@ -24,17 +27,19 @@ def render_long(
     rows_HxW, columns_HxW = grid(*face.shape)
     still_HxWx2 = np.stack([columns_HxW, rows_HxW], axis=2)
     moving = _Moving(face, script.tracks)
+    # room that every frame uses again: new arrays of this size cost as much time as what is computed in them
+    places, headed, gain_HxW = np.empty_like(still_HxWx2), np.empty_like(still_HxWx2), np.empty_like(rows_HxW)
+    frame, of_channels = np.empty_like(portrait), np.empty_like(portrait)
     for t in range(script.frames):
         backward, crease_HxW = moving.at(t)
-        places = cv2.warpAffine(
-            still_HxWx2 - backward, _head(face, script, t), face.shape[::-1], borderMode=cv2.BORDER_REPLICATE
-        )
-        columns, rows = cv2.split(places)
-        frame = cv2.remap(portrait, columns, rows, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+        np.subtract(still_HxWx2, backward, out=places)
+        head_2x3 = _head(face, script, t)
+        cv2.warpAffine(places, head_2x3, face.shape[::-1], dst=headed, borderMode=cv2.BORDER_REPLICATE)
+        cv2.remap(portrait, headed, _NO_ROWS, cv2.INTER_CUBIC, dst=frame, borderMode=cv2.BORDER_REPLICATE)
         light = script.light_T[t] * (1 + camera.flicker * rng.standard_normal())
-        gain_HxW = np.float32(light) * (1 - crease_HxW)
-        frame = cv2.multiply(frame, cv2.cvtColor(gain_HxW, cv2.COLOR_GRAY2BGR))
-        yield cv2.add(frame, cv2.cvtColor(next(noise_frames), cv2.COLOR_GRAY2BGR), dtype=cv2.CV_8U)
+        np.multiply(np.float32(light), np.subtract(1, crease_HxW, out=gain_HxW), out=gain_HxW)
+        cv2.multiply(frame, cv2.cvtColor(gain_HxW, cv2.COLOR_GRAY2BGR, dst=of_channels), dst=frame)
+        yield cv2.add(frame, cv2.cvtColor(next(noise_frames), cv2.COLOR_GRAY2BGR, dst=of_channels), dtype=cv2.CV_8U)
 
 
 class _Moving:
@@ -44,19 +49,22 @@ class _Moving:
         self._face, self._tracks = face, tracks
         self._last = [max(np.flatnonzero(track.strength_T), default=-1) for track in tracks]
         self._fields: dict[int, tuple[np.ndarray, np.ndarray]] = {}
+        self._backward: np.ndarray = np.zeros((*face.shape, 2), np.float32)
+        self._dark_HxW: np.ndarray = np.zeros(face.shape, np.float32)
+        self._scaled, self._scaled_HxW = np.empty_like(self._backward), np.empty_like(self._dark_HxW)
 
     def at(self, t: int) -> tuple[Float32[np.ndarray, "H W 2"], Float32[np.ndarray, "H W"]]:
-        """Where the skin of a frame comes from, as displacement to it, and how much it is darkened."""
-        backward: np.ndarray = np.zeros((*self._face.shape, 2), np.float32)
-        dark_HxW: np.ndarray = np.zeros(self._face.shape, np.float32)
+        """Where the skin of a frame comes from, as displacement to it, and how much it is darkened: until the next call."""
+        self._backward.fill(0)
+        self._dark_HxW.fill(0)
         for n, track in enumerate(self._tracks):
             if t > self._last[n]:
                 self._fields.pop(n, None)
             elif strength := np.float32(track.strength_T[t]):
                 field, crease_HxW = self._field(n, track)
-                backward = backward + strength * field
-                dark_HxW = dark_HxW + abs(strength) * crease_HxW
-        return backward, np.minimum(dark_HxW, 1)
+                self._backward += np.multiply(strength, field, out=self._scaled)
+                self._dark_HxW += np.multiply(abs(strength), crease_HxW, out=self._scaled_HxW)
+        return self._backward, np.minimum(self._dark_HxW, 1, out=self._dark_HxW)
 
     def _field(self, n: int, track: Track) -> tuple[np.ndarray, np.ndarray]:
         if n not in self._fields:

@@ -40,6 +40,9 @@ class ShuffledMotion(MotionStore):
     def motion(self, video: StoredVideo, seconds: float = LAG) -> Float32[np.ndarray, "T R 2"]:
         return self._permuted(video, super().motion(video, seconds))
 
+    def regional_motion(self, video: StoredVideo) -> Float32[np.ndarray, "T R V 2"]:
+        return self._permuted(video, super().regional_motion(video))
+
     def differences(self, video: StoredVideo, k: int) -> Float[np.ndarray, "T"]:
         return self._permuted(video, super().differences(video, k))
 

@@ -33,7 +33,10 @@ def test_each_trial_has_its_scores_and_what_they_are_made_of(result):
     assert cells[1:3] == ["0.500", "0.500"]  # of each kind three right and six false
     assert cells[3] == "0.500"
     assert cells[4:] == ["6 of 6", "12", "12.00"]
-    assert "oracle (leaks): the budget was chosen on the held-out subjects" in " ".join(" ".join(lines).split())
+    said = " ".join(" ".join(lines).split())
+    assert (
+        "oracle (leaks): how sure an interval must be, and the moment of training, were chosen on the held-out" in said
+    )
 
 
 def test_they_are_sorted_by_a_score_of_spotting_and_by_no_other(result):

@@ -58,7 +58,9 @@ def test_a_score_depends_on_the_frames_within_the_context_and_on_no_other():
 
 
 def test_motion_keeps_its_direction_and_large_motion_is_drawn_together():
-    small, large = (motion_channels(np.array([[[[3.0, 4.0]]]], np.float32) * scale)[0, 0, 0] for scale in (1e-3, 1))
-    np.testing.assert_allclose(small, [3e-3, 4e-3, 5e-3], rtol=1e-2)
+    vectors = np.array([[3.0, 4.0], [0.0, -5.0]], np.float32)[None, None, None]
+    small, large = (np.asarray(motion_channels(vectors * scale))[0, 0, 0] for scale in (1e-3, 1))
+    np.testing.assert_allclose(small, [3e-3, 4e-3, 5e-3, 0, -5e-3, 5e-3], rtol=1e-2)
     np.testing.assert_allclose(large[:2] / large[2], [0.6, 0.8], rtol=1e-5)
-    np.testing.assert_allclose(large[2], np.log(6), rtol=1e-5)
+    np.testing.assert_allclose(large[[2, 5]], np.log(6), rtol=1e-5)
+    np.testing.assert_allclose(large[3:5] / large[5], [0, -1], atol=1e-5)

@@ -73,6 +73,9 @@ def test_shuffled_motion_is_the_same_motion_in_another_order(data):
     np.testing.assert_array_equal(np.sort(plain, 0), np.sort(permuted, 0))
     np.testing.assert_array_equal(permuted, ShuffledMotion.of(data.store, seed=3).motion(video))
     assert not np.array_equal(permuted, ShuffledMotion.of(data.store, seed=4).motion(video))
+    plain, permuted = data.store.regional_motion(video), shuffled.regional_motion(video)
+    order = shuffled._order(video, video.n_frames)
+    np.testing.assert_array_equal(permuted, plain[order])
     (window,), (other,) = data.store.windows(video)[:1], shuffled.windows(video)[:1]
     assert other.first == window.first
     np.testing.assert_array_equal(np.sort(window.motion["brow"][0]), np.sort(other.motion["brow"][0]))

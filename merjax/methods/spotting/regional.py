@@ -1,7 +1,8 @@
 """The regional spotter as a method: the six regions' motion over time, and for each frame how near an onset, an apex and an
 offset are and of which kind (`merjax.nn.regional_spotter`).
 
-Videos are seen at 30 frames per second, in stretches; a frame's motion is that over a tenth of a second. An interval is an
+Videos are seen at 30 frames per second, in stretches. Of each region it sees the mean motion over a tenth of a second, that of
+the places within it, since lips that part have no mean motion, and how far these are from where they rest. An interval is an
 apex with the best onset before it and the best offset after it, not shorter than half the shortest and not longer than one and
 a half times the longest expression of the kind on the fold's training subjects.
 """
@@ -37,6 +38,7 @@ from merjax.methods.stage_identity import Job, make_job
 from merjax.nn.regional_spotter import CONTEXT, SCORES, RegionalSpotter, motion_channels
 from merjax.stores.kept_motion import Needed
 from merjax.stores.motion_store import MotionStore, StoredVideo
+from merjax.stores.place_motion import MOST_PLACES, mirrored
 from merjax.training.selection import extra_snapshots, with_snapshots
 from merjax.training.spotting_data import SpottingData
 
@@ -45,19 +47,21 @@ LAST_EPOCHS = "spotter.epochs"  # of the one stage
 _SHARES = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9)
 _RATE = 30.0  # frames per second
 _STRETCH = 192  # frames that a sample has scores of; it sees CONTEXT more on either side
-_UNIT = 0.5  # px in a tenth of a second: about the motion of a micro-expression
+# px: about what a micro-expression moves in a tenth of a second, and a macro-expression in all
+_UNITS = np.repeat([0.5, 2.0], [1 + MOST_PLACES, MOST_PLACES])[:, None]
+_VECTORS = len(_UNITS)
 _POINT_WEIGHT = 9.0  # how much more an onset, an apex or an offset weighs than a frame without one
 _NEAR = 0.15  # a point's target falls off within this share of the expression's length
 _LEAST = 0.03  # of an apex: lower ones are not followed
 _SHARED = 0.5  # of two intervals that share more of the shorter one, the less sure is dropped
-_COST = 0.036  # 1e6 multiply-adds of a frame
+_COST = 0.04  # 1e6 multiply-adds of a frame
 
 
 class Stretches(NamedTuple):
     """Stretches of all videos, one after another.
 
     Attributes:
-        motion_N: of each video, `T x R x 2` at 30 frames per second, with `CONTEXT` frames of nothing before it and enough
+        motion_N: of each video, `T x R x V x 2` at 30 frames per second, with `CONTEXT` frames of nothing before it and enough
             after it.
         target_N: of each video, `T x 5`, what `merjax.nn.regional_spotter.SCORES` shall be.
         video_S, start_S: each stretch's video and first frame.
@@ -100,7 +104,7 @@ def spotting_job(data: SpottingData, specs: Sequence[RunId], stretches: Stretche
     runs = [make_run(data, spec, READS, spotter_numbers(spec.config.spotter)) for spec in specs]
 
     def gather(sample_KxB: np.ndarray) -> dict[str, np.ndarray]:
-        pieces = [_piece(stretches, s) for s in sample_KxB.ravel().tolist()]
+        pieces = [_piece(stretches, *divmod(s, len(stretches.video_S))) for s in sample_KxB.ravel().tolist()]
         motion, target = (np.stack(parts) for parts in zip(*pieces, strict=True))
         return {
             "motion": motion.reshape(*sample_KxB.shape, *motion.shape[1:]),
@@ -108,8 +112,9 @@ def spotting_job(data: SpottingData, specs: Sequence[RunId], stretches: Stretche
         }
 
     samples = Samples(stretches.video_S, gather)
-    budget = with_snapshots(budget_of(config.spotter, len(samples.unit_S)), specs[0].config.selection)
-    return StageJob(_stage(config.spotter.optimiser), stacked(runs), samples, budget)
+    trained = Samples(np.tile(stretches.video_S, 1 + config.spotter.varied), gather)
+    budget = with_snapshots(budget_of(config.spotter, len(trained.unit_S)), specs[0].config.selection)
+    return StageJob(_stage(config.spotter.optimiser), stacked(runs), samples, budget, trained)
 
 
 def stretches_of(data: SpottingData, store: MotionStore) -> Stretches:
@@ -118,8 +123,8 @@ def stretches_of(data: SpottingData, store: MotionStore) -> Stretches:
     for v, video in enumerate(data.videos):
         frame_T = _seen(video)
         length = -(-len(frame_T) // _STRETCH) * _STRETCH
-        motion = np.zeros((length + 2 * CONTEXT, 6, 2), np.float32)
-        motion[CONTEXT : CONTEXT + len(frame_T)] = store.motion(video)[frame_T] / _UNIT
+        motion = np.zeros((length + 2 * CONTEXT, 6, _VECTORS, 2), np.float32)
+        motion[CONTEXT : CONTEXT + len(frame_T)] = store.regional_motion(video)[frame_T] / _UNITS
         target = np.zeros((length, len(SCORES)), np.float32)
         target[: len(frame_T)] = targets_of(data, video, frame_T)
         motion_N.append(motion)
@@ -150,7 +155,7 @@ def _stage(optimiser: str) -> Stage:
     model = RegionalSpotter()
 
     def init(key, numbers: SpotterNumbers):
-        return Variables(model.init(key, jnp.zeros((1, 2 * CONTEXT + 1, 6, 3)), 0.0, None)["params"])
+        return Variables(model.init(key, jnp.zeros((1, 2 * CONTEXT + 1, 6, 3 * _VECTORS)), 0.0, None)["params"])
 
     def scores(variables, batch: Batch, rate, key):
         logits = model.apply({"params": variables.params}, motion_channels(batch.inputs["motion"]), rate, key)
@@ -245,10 +250,11 @@ def _seen(video: StoredVideo) -> np.ndarray:
     return np.minimum((np.arange(count) * video.fps / _RATE).round().astype(int), video.n_frames - 1)
 
 
-def _piece(stretches: Stretches, s: int) -> tuple[np.ndarray, np.ndarray]:
+def _piece(stretches: Stretches, form: int, s: int) -> tuple[np.ndarray, np.ndarray]:
+    """A stretch's motion and targets; in form 1 mirrored."""
     v, start = stretches.video_S[s], stretches.start_S[s]
     motion = stretches.motion_N[v][start : start + _STRETCH + 2 * CONTEXT]
-    return motion, stretches.target_N[v][start : start + _STRETCH]
+    return mirrored(motion) if form else motion, stretches.target_N[v][start : start + _STRETCH]
 
 
 def alike(data: SpottingData, config: Config, fold: int) -> Hashable:
@@ -272,7 +278,8 @@ def feature(config: Config) -> None:
 
 def stage_steps(config: Config, frames: int, clips: int) -> dict[str, int]:
     """Optimiser steps of the one stage, about: how many stretches there are depends on the videos' lengths."""
-    return {NAME: budget_of(config.spotter, max(1, frames // _STRETCH + clips // 2)).steps}
+    stretches = max(1, frames // _STRETCH + clips // 2)
+    return {NAME: budget_of(config.spotter, (1 + config.spotter.varied) * stretches).steps}
 
 
 def pictures(config: Config) -> Pictures:
@@ -282,5 +289,5 @@ def pictures(config: Config) -> Pictures:
 
 def stage_cost(data: SpottingData, config: Config) -> dict[str, float]:
     """Rough multiply-adds of one run, in units of 1e9."""
-    passes = 3 * config.spotter.epochs + extra_snapshots(config.selection) + 1
+    passes = 3 * config.spotter.epochs * (1 + config.spotter.varied) + extra_snapshots(config.selection) + 1
     return {NAME: passes * data.frames * _COST / 1e3}

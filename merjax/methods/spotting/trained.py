@@ -19,7 +19,7 @@ from merjax.training.spotting_data import SpottingData
 
 READS = StageReads(
     "spotter",
-    version=1,
+    version=2,
     settings=(
         *("method", "control", "spotter.window", "spotter.epochs", "spotter.batch", "spotter.optimiser"),
         *("spotter.learning_rate", "spotter.dropout", "spotter.kept", "spotter.varied"),

@@ -21,6 +21,10 @@ from merjax.scoring.spotting.rules import RULES
 from merjax.scoring.spotting.scores import OVERALL, SPOTTING, parts_within, spotting_scores
 from merjax.scoring.spotting.spotted import VIDEO, Spotted, put_together
 
+CHOSEN_ON_TESTED = (
+    "oracle (leaks): how sure an interval must be, and the moment of training, were chosen on the held-out subjects; this does "
+    "not estimate F1 on new people."
+)
 _COUNTS = ("found", "true", "hits", "false", "missed")
 _HITS, _FALSE, _MISSED = (_COUNTS.index(name) for name in ("hits", "false", "missed"))
 

@@ -53,7 +53,7 @@ def test_stretches_hold_each_frame_once_with_what_lies_around_it(data):
     own = stretches.start_S[stretches.video_S == 0]
     assert own.tolist() == [0, 192]  # 10 seconds are 300 frames
     step = round(data.videos[0].fps / 30)
-    motion = data.store.motion(data.videos[0])[::step] / 0.5
+    motion = data.store.regional_motion(data.videos[0])[::step] / np.repeat([0.5, 2], [7, 6])[:, None]
     np.testing.assert_allclose(stretches.motion_N[0][CONTEXT : CONTEXT + 300], motion, rtol=1e-6)
     assert not stretches.motion_N[0][:CONTEXT].any()
     assert not stretches.motion_N[0][CONTEXT + 300 :].any()
