@@ -10,7 +10,9 @@
 """
 
 import argparse
+import atexit
 import os
+import shutil
 import sys
 import tempfile
 import time
@@ -96,6 +98,7 @@ def analysed(asked: argparse.Namespace, form: str, model: Path | None) -> list[t
     """The made videos and what is found in their files of one form."""
     videos = videos_of(asked.made)[: asked.people]
     out = Path(tempfile.mkdtemp()) / "found"
+    atexit.register(shutil.rmtree, out.parent, ignore_errors=True)  # until then, the stores are read
     files = [video_at(file_of(video, asked.made, form)) for video in videos]
     analyses = analyse_all(files, out, model, Asked(workers=asked.workers))
     return list(zip(videos, analyses, strict=True))
