@@ -14,6 +14,7 @@ from merjax.protocols.tasks import Task
 SELECTIONS = {"fixed": "", "inner": "inner subjects", "oracle": "oracle (leaks)"}
 SHUFFLED_ALL = "shuffle everything"  # the control that shuffles the tested labels, too
 CONTROLS = {"none": "", "shuffle": "shuffled labels", SHUFFLED_ALL: "all labels shuffled"}
+PERMUTED = "permuted motion"  # what a shuffled spotter is called: its videos have no labels
 WINDOW_KNOWN = "k from all subjects (leaks)"  # the same of each trial whose window knows them
 KNOWN = "leaks: held-out subjects' frames trained the features"  # part of the name of each trial of which it is true
 

@@ -3,7 +3,7 @@
 import pandas as pd
 
 from merjax.methods.registry import method_of
-from merjax.scoring.entry import CONTROLS, SELECTIONS, Entry, GroupData
+from merjax.scoring.entry import CONTROLS, PERMUTED, SELECTIONS, Entry, GroupData
 from merjax.sweeps.plan import Plan
 from merjax.sweeps.sweep_file import Trial
 
@@ -40,7 +40,8 @@ def _entry(
     seeds = tuple(furthest if most == len(data.folds) else furthest[:1])
     scored = own[own["seed"].isin(seeds)].reset_index(drop=True)
     kept = "model kept" if selection == "inner" and trial.config.selection.after == "keep" else ""
-    words = [SELECTIONS[selection], kept, CONTROLS[trial.config.control]]
+    shuffled = PERMUTED if control and data.task.spots else CONTROLS[trial.config.control]
+    words = [SELECTIONS[selection], kept, shuffled]
     if most < len(data.folds):
         words.append(f"partial: {most} of {len(data.folds)} folds")
     elif len(seeds) < len(planned):
