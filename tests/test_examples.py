@@ -1,7 +1,7 @@
 """The examples in the docstrings of the public names, run as they are written, in a folder that holds what they name.
 
 `data/` has made releases, `stores/mine` is the store of `data/casme2`, `stores/measured` a motion store,
-`runs/mine` is what the example of `run_sweep` trains, `models/mine` its final model; `found.csv`, `truth.csv` and
+`recordings/talk` a folder of pictures, `runs/mine` is what the example of `run_sweep` trains, `models/mine` its final model; `found.csv`, `truth.csv` and
 `videos.csv` are of one video.
 An example that shows no output is only run.
 """
@@ -75,6 +75,8 @@ def place(small_release, small_store, tmp_path_factory) -> Path:
         merjax.synthesize_release(folder / "data" / layout, layout=layout, subjects=1, clips_per_subject=1)
     (clip,) = merjax.read_samm(folder / "data" / "samm").clips
     (folder / "data" / "own").mkdir()
+    (folder / "recordings").mkdir()
+    (folder / "recordings" / "talk").symlink_to(clip.frames[0].parent)
     row = f"{clip.frames[0].parent},anna,,,,tense,200"
     (folder / "data" / "own" / "clips.csv").write_text(f"path,subject,onset,apex,offset,label,fps\n{row}\n")
     (folder / "data" / "own" / "videos.csv").write_text(f"video,path,fps\ntalk,{clip.frames[0].parent},200\n")

@@ -27,8 +27,9 @@ def analyse(
     What is found is a guess: on recordings of people, published spotters of micro-expressions find one in five to one in
     twenty, and most of what they find is none (F1 .05 to .20).
 
-    >>> analysis = merjax.analyse("talk.mp4", "models/mine", out="found")
-    >>> analysis.table[["onset_s", "offset_s", "kind", "class"]]
+    >>> analysis = merjax.analyse("recordings/talk", fps=200, out="found")  # of "talk.mp4", merjax knows the rate itself
+    >>> list(analysis.table[["onset_s", "offset_s", "kind"]])
+    ['onset_s', 'offset_s', 'kind']
 
     Args:
         path: a video file, or a folder of pictures.
