@@ -1,8 +1,8 @@
 """The examples in the docstrings of the public names, run as they are written, in a folder that holds what they name.
 
-`data/` has made releases, `stores/mine` is the store of `data/casme2`, `stores/measured` a motion store,
-`recordings/talk` a folder of pictures, `runs/mine` is what the example of `run_sweep` trains, `models/mine` its final model; `found.csv`, `truth.csv` and
-`videos.csv` are of one video.
+`data/` has made releases, `stores/mine` is the store of `data/casme2`, `stores/measured` a motion store, `recordings/talk` a
+folder of pictures, `runs/mine` is what the example of `run_sweep` trains, `models/mine` its final model; `found.csv`,
+`truth.csv` and `videos.csv` are of one video.
 An example that shows no output is only run.
 """
 

@@ -28,6 +28,7 @@ def test_every_shard_is_a_job_of_the_command(tmp_path, monkeypatch):
     assert [job.command for job in jobs] == [[*line, "1/2"], [*line, "2/2"]]
 
 
+@pytest.mark.long
 def test_a_job_runs_its_command(tmp_path):
     """Submitit's local executor, with a command that fails at once."""
     (job,) = submit(["nowhere.yaml"], 1, tmp_path, {"timeout_min": 5}, cluster="local")

@@ -8,6 +8,7 @@ from support.fake_runs import small_clips, write_fake_run
 from support.report_command import page_of
 
 
+@pytest.mark.long
 @needs_chromium
 def test_nothing_sticks_out_of_a_phones_screen(tmp_path):
     folder = write_fake_run(

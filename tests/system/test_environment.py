@@ -74,6 +74,7 @@ def plain(tmp_path_factory) -> subprocess.CompletedProcess:
     return _ran(tmp_path_factory.mktemp("plain"), {}, _PROGRAM + _CONFIG)
 
 
+@pytest.mark.long
 def test_results_are_the_same_under_any_environment_and_each_variable_is_named(plain, tmp_path):
     odd = _ran(tmp_path, ODD)
     (results, _) = plain.stdout.splitlines()
@@ -88,6 +89,7 @@ def test_results_are_the_same_under_any_environment_and_each_variable_is_named(p
     assert len(notes) == sum(len(value.split()) for value in ODD.values())
 
 
+@pytest.mark.long
 def test_variables_that_jax_has_read_before_are_not_said_to_be_unused_and_what_changes_results_is_set_back(
     plain, tmp_path
 ):
