@@ -9,6 +9,8 @@ An example that shows no output is only run.
 import doctest
 import inspect
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,7 +21,6 @@ from support.small_experiment import networks_in_use
 
 import merjax
 from merjax.cli.report import main as report_command
-from merjax.cli.train import main as train_command
 
 TRAINED = {
     "FinalModel",
@@ -98,7 +99,8 @@ def trained(place, tmp_path_factory) -> Iterator[Path]:
         patch.delenv("XLA_FLAGS", raising=False)  # four devices on a worker's one core would wait for each other
         assert run("run_sweep")
         shutil.copytree("runs/mine", "runs/other")
-        train_command(["runs/mine", "--trial", "focal", "--out", "models/mine"])
+        train = [sys.executable, "-m", "merjax", "train", "runs/mine", "--trial", "focal", "--out", "models/mine"]
+        subprocess.run(train, check=True, capture_output=True)  # with one device, too
         report_command(["runs/mine", "--log-megc"])  # whose logs the example of `rescore` scores again
         yield place
 
