@@ -68,23 +68,9 @@ def print_plan(
     console.print(table)
     print_known(plan, console)
     print_not_run(plan, console)
-    for g, data in enumerate(plan.groups):
+    for g in range(len(plan.groups)):
+        _print_group(plan, g, memory[g], console)
         chunks = [chunk for chunk in plan.chunks if chunk.group == g]
-        config = plan.trials[plan.group_of_trial.index(g)].config
-        steps = method_of(config.method).steps(config, data.frames, data.clips)
-        settings = flatten(config)
-        say(
-            console,
-            f"group {g}{''.join(f', {key}={settings[key]}' for key in splitting_keys(plan))}: "
-            f"{sum(len(chunk.runs) for chunk in chunks)} runs in chunks of {chunks[0].width}, "
-            f"{len(data.folds)} folds, {data.clips} {'videos' if data.spots else 'clips'}, {data.frames} frames, "
-            f"{' and '.join(f'{n} {stage}' for stage, n in steps.items())} steps a run{_again(config.selection)}, "
-            f"{memory[g] / 2**30:.2f} GiB a {'worker' if jax.default_backend() == 'cpu' else 'device'}",
-        )
-        for said in data.windows:
-            say(console, f"  {said}")
-        say(console, data.cut_sentence)
-        say(console, data.rates_sentence, "yellow")
         own = [chunk for chunk in chunks if chunk not in finished]
         print_stage_jobs(plan, [g], own, workers, ready, finished, console)
     if len(plan.groups) > 1:
@@ -103,6 +89,26 @@ def print_plan(
     )
     if jax.default_backend() == "cpu":
         say(console, too_much_memory(max(memory, default=0), workers, free_memory()), "yellow")
+
+
+def _print_group(plan: Plan, g: int, memory: int, console: Console) -> None:
+    """Print what trains together in a group, and what was found out about its data."""
+    data, chunks = plan.groups[g], [chunk for chunk in plan.chunks if chunk.group == g]
+    config = plan.trials[plan.group_of_trial.index(g)].config
+    steps = method_of(config.method).steps(config, data.frames, data.clips)
+    settings = flatten(config)
+    say(
+        console,
+        f"group {g}{''.join(f', {key}={settings[key]}' for key in splitting_keys(plan))}: "
+        f"{sum(len(chunk.runs) for chunk in chunks)} runs in chunks of {chunks[0].width}, "
+        f"{len(data.folds)} folds, {data.clips} {'videos' if data.spots else 'clips'}, {data.frames} frames, "
+        f"{' and '.join(f'{n} {stage}' for stage, n in steps.items())} steps a run{_again(config.selection)}, "
+        f"{memory / 2**30:.2f} GiB a {'worker' if jax.default_backend() == 'cpu' else 'device'}",
+    )
+    for said in data.windows:
+        say(console, f"  {said}")
+    say(console, data.cut_sentence)
+    say(console, data.rates_sentence, "yellow")
 
 
 def too_much_memory(largest: int, workers: int, free: int | None) -> str:

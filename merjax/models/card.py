@@ -170,13 +170,22 @@ def read_card(place: Path) -> dict[str, Any]:
             f"{place} holds no model (no card.json); sweeps with engine.save_models=true save them as "
             "models/TRIAL/seed0/FOLD in their folder"
         )
+    return read_whole(path, CARD_FORMAT, _READ)
+
+
+def read_whole(path: Path, known: int, keys: Sequence[str]) -> dict[str, Any]:
+    """A card, of a format that is known, with all the keys that are read.
+
+    Raises:
+        MerjaxError: it is damaged, or of another format.
+    """
     card = read_json(path, DAMAGED_MODEL)
-    if card.get("format") != CARD_FORMAT:
+    if card.get("format") != known:
         raise MerjaxError(
-            f"{path}: the model has format {card.get('format')}, but this merjax reads format {CARD_FORMAT}; train it again, "
-            "or use the merjax that saved it"
+            f"{path}: the model has format {card.get('format')}, but this merjax reads format {known}; train it again, or use "
+            "the merjax that saved it"
         )
-    if lost := [key for key in _READ if key not in card]:
+    if lost := [key for key in keys if key not in card]:
         raise MerjaxError(f"{path} is damaged (it has no {lost[0]}); {DAMAGED_MODEL}")
     return card
 

@@ -7,11 +7,11 @@ from typing import Any, NamedTuple
 from merjax.config import Config, trained_settings
 from merjax.datasets.clip import database_of
 from merjax.datasets.shown import several
-from merjax.models.card import DAMAGED_MODEL, FINAL, pictures_of, preparation, said_settings
+from merjax.models.card import FINAL, pictures_of, preparation, read_whole, said_settings
 from merjax.models.intended_use import INTENDED_USE
 from merjax.system.errors import MerjaxError
 from merjax.system.files import write_aside, write_json
-from merjax.system.own_files import hash_of, read_json, sealed
+from merjax.system.own_files import hash_of, sealed
 from merjax.system.paths import is_file, lacks_file, lacks_folder
 from merjax.system.settings import flatten, identity
 from merjax.system.versions import versions
@@ -152,7 +152,8 @@ def _licences(data: TrainingData) -> list[str]:
         )
     if len(real) < len(names):
         notes.append(
-            "Trained on clips that merjax made: no database's licence binds the model, and it knows no real people."
+            "Trained on clips that merjax made from photographs: no database's licence binds the model, but that of the "
+            "photographs may."
         )
     notes.append(
         "To find faces in recordings it needs dlib's landmark model, which was trained on the iBUG 300-W photographs, whose "
@@ -198,15 +199,7 @@ def read_final_card(folder: Path) -> dict[str, Any]:
     if lacks_file(path) == "does not exist":
         other = "the model of one fold, for merjax.load_model, and no" if is_file(folder / "card.json") else "no"
         raise MerjaxError(f"{folder} holds {other} final model (no {FINAL}); `merjax train` makes one")
-    card = read_json(path, DAMAGED_MODEL)
-    if card.get("format") != FINAL_FORMAT:
-        raise MerjaxError(
-            f"{path}: the model has format {card.get('format')}, but this merjax reads format {FINAL_FORMAT}; train it again, "
-            "or use the merjax that saved it"
-        )
-    if lost := [key for key in _READ if key not in card]:
-        raise MerjaxError(f"{path} is damaged (it has no {lost[0]}); {DAMAGED_MODEL}")
-    return card
+    return read_whole(path, FINAL_FORMAT, _READ)
 
 
 def write_final_card(folder: Path, card: dict[str, Any]) -> None:

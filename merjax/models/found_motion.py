@@ -13,12 +13,12 @@ from merjax.datasets.long_videos import LongVideo, pictures_of
 from merjax.methods.spotting.stored import SPOTTERS, in_own_frames
 from merjax.models.own_video import Analysis, FoundInterval
 from merjax.stores.motion_preparation import prepare_motion_store
-from merjax.stores.motion_store import SIDE, MotionStore, between, open_motion_store
+from merjax.stores.motion_store import RESTED, SIDE, MotionStore, between, open_motion_store
+from merjax.stores.place_motion import from_rest
 from merjax.system.console import told
 from merjax.system.videos import facts_of, frames, is_video
 
 SPOTTER = "valleys"
-_REST = 10 / 3  # seconds to either side, in which a region's median place is where it rests
 _LOST = 0.02  # the share of its frames that a whole video may have less than it says
 _SHORT, _LONG = 20.0, 120.0  # seconds
 _LOOKS = 0.5  # seconds between looks at how far the measuring is
@@ -113,14 +113,6 @@ def analysis_of(video: LongVideo, store: MotionStore) -> Analysis:
 def motion_from_rest(store: MotionStore) -> Float32[np.ndarray, "F R"]:
     """How far each region of a store's first video is from where it rests: its median place in the seconds around."""
     video = store.videos[0]
-    regions_FxRx2 = store.array(video, "regions")
-    half, step = frames(_REST, video.fps), frames(1.0, video.fps)
-    motion_FxR = np.zeros(regions_FxRx2.shape[:2], np.float32)
-    for first, last in between(video.gaps, video.n_frames):
-        own = np.asarray(regions_FxRx2[first : last + 1], float)
-        middles = np.arange(0, len(own), step)
-        rest = np.array([np.median(own[max(0, m - half) : m + half + 1], axis=0) for m in middles])
-        flat = [np.interp(np.arange(len(own)), middles, place) for place in rest.reshape(len(rest), -1).T]
-        rest_TxRx2 = np.stack(flat, 1).reshape(own.shape)
-        motion_FxR[first : last + 1] = np.linalg.norm(own - rest_TxRx2, axis=2)
-    return motion_FxR
+    stretches = between(video.gaps, video.n_frames)
+    away_FxRx2 = from_rest(store.array(video, "regions"), stretches, frames(RESTED, video.fps))
+    return np.linalg.norm(away_FxRx2, axis=2).astype(np.float32)

@@ -80,7 +80,7 @@ def recogniser_of(model: FinalModel | Model | str | Path, anyway: bool = False) 
         )
     if not anyway and (why := _like_chance(opened)):
         raise MerjaxError(f"{why}: what it says about a recording may mean nothing; --anyway takes it all the same")
-    return Recogniser(opened, members, preparation_of(members[0].card, config), _rates(opened.card))
+    return Recogniser(opened, members, preparation_of(members[0].card, config), _rates(members[0].card))
 
 
 def _opened(folder: Path) -> FinalModel | Model:
@@ -104,8 +104,8 @@ def _like_chance(model: FinalModel | Model) -> str:
 
 
 def _rates(card: Mapping[str, Any]) -> tuple[float, ...]:
-    databases = card.get("training", {}).get("databases", ())
-    return tuple(sorted({float(rate) for one in databases for rate in one["frames_per_second"]}))
+    """The frame rates of the clips that a trained run learnt from; none where an earlier merjax wrote its card."""
+    return tuple(sorted(map(float, card["data"].get("fps", ()))))
 
 
 def recognised(

@@ -73,7 +73,7 @@ def _of_people(model: "FinalModel | Model | None", analyses: Sequence[Analysis])
 
 def _conditions(model: "FinalModel | Model") -> str:
     if model.card["data"]["statement"]:
-        return "These are clips that merjax made of invented people: it has never seen a real one."
+        return "These are clips that merjax made from still photographs: it has never seen a real expression."
     return (
         "Databases of this kind are recorded in a laboratory, from the front and in even light, of people who sit still and "
         "try to show nothing. How much worse the answers are for other people, cameras and light, nobody has measured."

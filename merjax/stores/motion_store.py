@@ -41,7 +41,7 @@ from merjax.system.videos import frames
 FORMAT = 1
 MARKER = "motion.json"
 LAG = 0.1  # seconds
-_RESTED = 20 / 3  # seconds, about a frame, whose median is where a place rests
+RESTED = 20 / 3  # seconds, about a frame, whose median is where a place rests
 SIDE = 128  # px of a crop; the inner eye corners are a quarter of it apart
 FORMS: Mapping[str, Form] = {
     "regions": ((None, 6, 2), "<f4"),
@@ -165,7 +165,7 @@ class MotionStore:
         places_TxSx2 = joined(self.array(video, "windows"), self.array(video, "signals"), video.n_frames)
         own = since_earlier(self.array(video, "regions"), stretches, lag)
         moved = since_earlier(places_TxSx2, stretches, lag)
-        away = from_rest(places_TxSx2, stretches, frames(_RESTED, video.fps))
+        away = from_rest(places_TxSx2, stretches, frames(RESTED, video.fps))
         return np.concatenate([own[:, :, None], by_region(moved), by_region(away)], 2)
 
     def flow(self, video: StoredVideo, k: int) -> UInt8[np.ndarray, "N 42 42 3"]:

@@ -19,17 +19,17 @@ from merjax.system.errors import MerjaxError
 SHARES = np.arange(1.0, 7.0)
 
 
-def final_card(low=0.4, rates=(30.0,)):
+def final_card(low=0.4):
     scores = {"UF1": {"mean": 0.6, "interval": [low, 0.7]}}
     expected = {"scores": scores, "controls": {"chance": {"UF1": 0.33}}, "clips": 9, "subjects": 3, "folds": "loso"}
-    training = {"databases": [{"name": "own", "frames_per_second": list(rates)}]}
     own = {"sweep": "mine", "trial": "focal", "classes": list(CLASSES), "data": {"statement": ""}}
-    return own | {"expected": expected, "training": training}
+    return own | {"expected": expected}
 
 
 def fold_card(low=0.4):
     scores = {"UAR": {"mean": 0.6, "interval": [low, 0.7]}}
-    return {"sweep": "mine", "seed": 0, "classes": list(CLASSES), "held_out_subjects": ["own/anna"], "scores": scores}
+    own = {"sweep": "mine", "seed": 0, "classes": list(CLASSES), "held_out_subjects": ["own/anna"], "scores": scores}
+    return own | {"data": {"fps": {"100": 3, "200": 6}, "statement": ""}}
 
 
 def member(seed=0, **data):
@@ -92,6 +92,11 @@ def test_every_interval_gets_what_the_model_says_and_the_members_evidence(known,
     assert {f"share_{region.name}" for region in REGIONS} <= {*analysis.table.columns}
 
 
+def test_the_rates_that_a_model_learnt_from_are_known_of_final_models_and_of_one_folds():
+    for model in (member(), Stub(final_card(), (member(), member(1)))):
+        assert recogniser_of(model).rates == (100.0, 200.0)
+
+
 def test_another_rate_is_told_and_frames_are_the_videos_own(known, tmp_path):
     made = make_analysis(tmp_path, frames=240, recognised=False)
     analysis = recognised(made, recogniser((member(frames="all"),), rates=(100.0, 200.0)), tmp_path, tmp_path)
@@ -131,7 +136,6 @@ def test_a_model_that_may_be_no_better_than_chance_is_refused_unless_asked_for()
         with pytest.raises(MerjaxError, match="chance.*--anyway"):
             recogniser_of(model)
         assert recogniser_of(model, anyway=True).model is model
-    assert recogniser_of(FinalModel(final_card(), (member(),))).rates == (30.0,)
     assert "all subjects but own/anna" in recogniser_of(member()).told
     assert recogniser_of(Model(fold_card() | {"scores": None}, member().config, {})).members
 
