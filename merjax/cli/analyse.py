@@ -11,11 +11,13 @@ from rich.console import Console
 
 from merjax.cli.parser import Parser, number, positive, whole_number
 from merjax.cli.releases import FILE
+from merjax.system.at_work import at_work
 from merjax.system.console import TextConsole, counted, duration, say
 from merjax.system.errors import MerjaxError, command
 from merjax.system.paths import user_path
 
 if TYPE_CHECKING:
+    from merjax.datasets.long_videos import LongVideo
     from merjax.models.own_video import Analysis
 
 PAGE, ANNOTATED = "page.html", "annotated.mp4"
@@ -77,14 +79,13 @@ def _refuse_contradictions(asked: argparse.Namespace) -> None:
 
 
 def _analyse(asked: argparse.Namespace, console: Console) -> None:
-    from merjax.datasets.own_videos import video_at
     from merjax.datasets.shown import several
     from merjax.models.analysing import Asked, analyse_all, refuse_taken
     from merjax.models.found_motion import frames_of
 
     refuse_taken(asked.out)
     places = asked.videos or [_recorded(asked, console)]
-    videos = [video_at(place, asked.fps) for place in places]
+    videos = [_video(place, asked.fps) for place in places]
     frames = [frames_of(video) for video in videos]
     minutes = sum(own / video.fps for own, video in zip(frames, videos, strict=True)) / 60
     say(
@@ -96,6 +97,13 @@ def _analyse(asked: argparse.Namespace, console: Console) -> None:
     finish = functools.partial(_write_page, asked=asked, console=console)
     analyses = analyse_all(videos, asked.out, asked.model, how, finish=finish)
     _print(analyses, asked, console)
+
+
+def _video(place: str | Path, fps: float | None) -> "LongVideo":
+    from merjax.datasets.own_videos import video_at
+
+    with at_work("reading", place):
+        return video_at(place, fps)
 
 
 def _recorded(asked: argparse.Namespace, console: Console) -> Path:

@@ -52,11 +52,13 @@ def unforeseen(*given, **named):
 
 FIRST = {  # by word: a line, and what it does first of all that takes long
     "sweep": (["sweep", "quickstart"], "merjax.sweeps.sweep_file.read_sweep", "reading the sweep file quickstart"),
+    "train": (["train", "quickstart"], "merjax.sweeps.sweep_file.read_sweep", "reading quickstart"),
     "prepare": (["prepare", "--casme2", "here", "--out", "x"], "merjax.datasets.read_casme2", "reading here"),
     "check": (["check", "--samm", "here"], "merjax.datasets.read_samm", "reading here"),
     "report": (["report", "runs/a"], "merjax.sweeps.result.open_sweeps", "reading runs/a"),
     "rescore": (["rescore", "log.txt"], "merjax.scoring.megc_log.rescore", "scoring the log log.txt"),
     "synthesize": (["synthesize", "--out", "x"], "merjax.synthesis.release.read_face", "reading the portrait"),
+    "analyse": (["analyse", "talk.mp4"], "merjax.datasets.own_videos.video_at", "reading talk.mp4"),
     "merge": (["merge", "quickstart", "x"], "merjax.sweeps.running.run.merge", "merging into runs"),
     "doctor": (["doctor"], "merjax.system.health.examine_machine", "examining this machine"),
 }
