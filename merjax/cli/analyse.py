@@ -1,4 +1,4 @@
-"""`merjax analyse`: finds expressions in recordings of one's own, and says what a model makes of them."""
+"""`merjax analyse`: finds expressions in recordings of one's own, and classifies them with a model."""
 
 import argparse
 import functools
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 
 PAGE, ANNOTATED = "page.html", "annotated.mp4"
 _SECONDS = 60.0
-_FRAMES_PER_SECOND = 45.0  # about what two cores measure
+_FRAMES_PER_SECOND = 45.0  # a little less than two cores measured, so that few calls take longer than was said
 
 _ABOUT = """\
 Find micro- and macro-expressions in recordings: the motion of the face is measured, intervals in which it stands out are
-sought, and a model says which class of its training data each of them resembles. Without a model, intervals and motion only.
+found, and a model says which class of its training data each of them resembles. Without a model, intervals and motion only.
 
 What comes out is a guess. On recordings of people, published spotters of micro-expressions have an F1 of .05 to .20: most of
-what they find is none, and most of what is there is missed. It is for research on methods, and never for judging people."""
+what they find is no expression, and most expressions are missed. It is for research on methods, never for judging people."""
 
 _EXAMPLES = """\
 examples:
@@ -162,10 +162,10 @@ def _parser() -> Parser:
         " intervals and motion only)")  # fmt: skip
     add("--out", type=user_path, default=Path("found"), metavar="DIR", help="folder of the results; must not exist (default:"
         " %(default)s)")  # fmt: skip
-    add("--demo", action="store_true", help="make all it needs in demo/: clips, a model, a video of an invented person")
-    add("--camera", type=whole_number, metavar="N", help="record what a camera shows; they count from 0")
+    add("--demo", action="store_true", help="analyse a made video; clips, a model and the video are made in demo/")
+    add("--camera", type=whole_number, metavar="N", help="record what a camera shows; cameras count from 0")
     add("--seconds", type=number, metavar="S", help=f"how long a camera records (default: {_SECONDS:g})")
-    add("--fps", type=number, metavar="RATE", help="frames per second of folders of pictures")
+    add("--fps", type=number, metavar="RATE", help="frames per second of a folder of pictures, which needs it")
     add("--face", type=positive, metavar="N", help="which face to take where a video shows several, counted from the left"
         " (default: the steadiest)")  # fmt: skip
     add(

@@ -15,7 +15,7 @@ WORDS = {
     "report": "write tables, figures and a page of finished sweeps",
     "rescore": "print the pooled scores of a log in the organisers' format",
     "synthesize": "make a release of labelled clips or long videos from photographs",
-    "analyse": "find expressions in a recording of your own, and what a model makes of them",
+    "analyse": "find expressions in a recording of your own, and classify them with a model",
     "merge": "put the results of a sweep's shards into one folder, and print its scores",
     "doctor": "check whether this machine, or a folder that merjax wrote, is in order",
 }

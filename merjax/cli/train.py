@@ -27,8 +27,8 @@ examples:
   merjax train runs/mine --trial focal --out models/mine           the same, by the folder of the sweep's results
   merjax train sweeps/mine.yaml --ensemble                         a model for each seed; their mean answers
 
-The model is trained with the trial's settings and the budget that the sweep chose without its test subjects: the whole budget,
-or under selection.rules [inner] the median of what the folds chose. card.md in its folder says what to expect of it on new
+The model is trained with the trial's settings, for as long as the sweep chose without its test subjects: the whole budget, or
+under selection.rules [inner] the median of what the folds chose. card.md in its folder says what to expect of it on new
 people. A training that was stopped goes on when the same line is run again.
 """
 
@@ -76,8 +76,8 @@ def _results(asked: argparse.Namespace) -> "SweepResult":
             ["merjax", "sweep", asked.sweep, *asked.settings, *(["--scale", "small"] if sweep.small else [])]
         )
         raise MerjaxError(
-            f"{folder} does not exist, so nothing is known of what to expect; run `{line}` first, or name the folder of its "
-            "results in place of the file"
+            f"{folder} does not exist, so nothing says what to expect of a model; run `{line}` first, or name the folder of "
+            "its results in place of the file"
         )
     result = open_sweep(folder)
     if not sweep.search:  # whose trials are what its folds chose
@@ -101,8 +101,8 @@ def _print(model: "FinalModel", out: Path, console: Console) -> None:
     if model.chance_inside:
         say(
             console,
-            "That interval does not exclude chance, so what it says of a recording may mean nothing; train a sweep on more "
-            "people first, or with other settings.",
+            "That interval does not exclude chance, so what the model says of a recording may mean nothing; first run a "
+            "sweep with more people, or with other settings.",
             "bold yellow",
         )
     say(console, model.card["data"]["statement"], "yellow")
@@ -118,10 +118,13 @@ def _parser() -> Parser:
     )
     parser.add_argument("--trial", default="", metavar="NAME", help="the trial to train (default: the only one)")
     parser.add_argument(
-        "--out", type=user_path, metavar="DIR", help="folder of the model, which must not exist (default: models/NAME)"
+        "--out",
+        type=user_path,
+        metavar="DIR",
+        help="folder of the model, which must not exist (default: models/NAME of the sweep)",
     )
     parser.add_argument(
-        "--ensemble", action="store_true", help="train a model for each seed of the sweep, not for the first alone"
+        "--ensemble", action="store_true", help="train a model for each seed of the sweep, not only for the first"
     )
     parser.add_argument(
         "--scale", choices=SCALES, default="full", help="small: the results of `merjax sweep FILE --scale small`"

@@ -24,10 +24,10 @@ def analyse(
 ) -> Analysis:
     """Find the expressions in a recording, and let a model say what each of them resembles.
 
-    What is found is a guess: on recordings of people, published spotters of micro-expressions find one in five to one in
-    twenty, and most of what they find is none (F1 .05 to .20).
+    What is found is a guess: on recordings of people, published spotters of micro-expressions have an F1 of .05 to .20. Most
+    of what they find is no expression, and most expressions are missed.
 
-    >>> analysis = merjax.analyse("recordings/talk", fps=200, out="found")  # of "talk.mp4", merjax knows the rate itself
+    >>> analysis = merjax.analyse("recordings/talk", fps=200, out="found")  # a video file says its rate itself
     >>> list(analysis.table[["onset_s", "offset_s", "kind"]])
     ['onset_s', 'offset_s', 'kind']
 

@@ -67,7 +67,7 @@ def preparation_of(card: Mapping[str, Any], config: Config) -> Preparation:
 
 
 def rate_for(fps: float, known: Sequence[float]) -> float:
-    """The rate of the clips that a model is to see: the video's own if it learnt from such, or else the nearest of those."""
+    """The rate of the clips that a model is to see: the video's own if it learnt from clips of that rate, else the nearest."""
     nearest = min(known, key=lambda rate: max(rate / fps, fps / rate), default=fps)
     return fps if max(nearest / fps, fps / nearest) < _ALIKE else nearest
 
@@ -77,7 +77,7 @@ class Seeing(NamedTuple):
 
     Attributes:
         spec: those at which it looks, as `data.frames` says: "count:8", evenly spread whatever the rate, or "apex:5"; or "all".
-        rate: frames per second of the clips of which they are.
+        rate: frames per second of the clips from which these frames are taken.
     """
 
     spec: str
@@ -85,8 +85,8 @@ class Seeing(NamedTuple):
 
 
 def seeing_of(config: Config, fps: float, known: Sequence[float]) -> Seeing:
-    """Which frames a model is shown of a video: where it takes one picture of a clip, all of them; where it takes a number of
-    frames, these alone; and else all of them. Where time counts, they are at the rate of its training data.
+    """Which frames of a video a model is shown. One that takes a number of frames is shown these alone, any other all of them.
+    They are at the rate of its training data, unless it takes one picture of a clip or evenly spread frames.
 
     Args:
         config: the model's settings.
@@ -120,8 +120,8 @@ def resampled(interval: FoundInterval, fps: float, rate: float) -> Int[np.ndarra
 
 
 def cut_out(analysis: Analysis, seeing: Seeing, folder: Path, model: Path) -> Release:
-    """Write the pictures around the face in all intervals, and give them as clips; one without a face in its first picture is
-    left out.
+    """Write the pictures around the face in all intervals, and give them as clips; an interval without a face in its first
+    picture is left out.
 
     Of several faces the one is taken whose motion was measured.
 

@@ -19,7 +19,7 @@ from merjax.system.console import told
 from merjax.system.videos import facts_of, frames, is_video
 
 SPOTTER = "valleys"
-_LOST = 0.02  # the share of its frames that a whole video may have less than it says
+_LOST = 0.02  # the share of the frames it names that may be missing from an undamaged video
 _SHORT, _LONG = 20.0, 120.0  # seconds
 _LOOKS = 0.5  # seconds between looks at how far the measuring is
 

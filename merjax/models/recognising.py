@@ -67,8 +67,8 @@ def recogniser_of(model: FinalModel | Model | str | Path, anyway: bool = False) 
         anyway: whether to take one that may be no better than chance.
 
     Raises:
-        MerjaxError: there is no such model, or it is damaged or of another version; its clips cannot be prepared here; it tells
-            several classes of a clip; or it may be no better than chance.
+        MerjaxError: there is no such model, or it is damaged or of another version; its clips cannot be prepared here; it gives
+            a clip several classes; or it may be no better than chance.
     """
     opened = model if isinstance(model, FinalModel | Model) else _opened(user_path(model))
     members = opened.members if isinstance(opened, FinalModel) else (opened,)
@@ -184,7 +184,7 @@ def _told_of_rate(fps: float, seeing: Seeing, known: Sequence[float]) -> list[st
             f"the video has {fps:g} frames per second and the model learnt from clips of {rate_for(fps, known):g}; it takes as "
             "many pictures of a clip whatever its rate"
         ]
-    how = "pictures come several times, which adds nothing to what was seen" if rate > fps else "some are left out"
+    how = "pictures are repeated, which adds nothing to what was seen" if rate > fps else "some are left out"
     return [
         f"the video has {fps:g} frames per second and the model learnt from clips of {rate:g}: its clips here are resampled, "
         f"so that {how}"
@@ -226,8 +226,8 @@ def _clip_store(
 def _examined(
     interval: FoundInterval, networks: Sequence[insight.Networks], data: TrainingData, n: int, frame_T: np.ndarray
 ) -> FoundInterval:
-    """An interval with the frames at which the model looks; and, by the members' networks, with the decision after each of
-    them, of which the last is the clip's own, and the regions' shares in it.
+    """An interval with the frames at which the model looks. The members' networks add the decision after each frame, the last
+    of which is the clip's own, and the regions' shares in that one.
 
     Raises:
         MerjaxError: the networks give no probabilities.

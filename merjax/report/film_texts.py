@@ -16,9 +16,9 @@ if TYPE_CHECKING:  # without a model, JAX is not loaded
 LENGTH = "A micro-expression lasts about half a second at most, a macro-expression longer."
 _SPOTTING = (
     "An interval is a stretch in which parts of the face moved, beside the head, as in an expression. That is all that is "
-    "known of it. A blink, a word or a flicker of the light looks alike. On people whom they were not made for, spotters that "
-    "were tested honestly reach F1 scores of .05 to .20 in publications: at .20, for example, one of five intervals is one "
-    "that experts would mark, and four of five that they would mark are missed. So most of these intervals are likely to be "
+    "known of it. A blink, a word or a flicker of the light can look the same. Tested honestly on new people, published "
+    "spotters reach F1 scores of .05 to .20: at .20, for example, one of five intervals is one that experts would mark, and "
+    "four of five that experts would mark are missed. So most of these intervals are likely to be "
     "something else, and where nothing is marked there may be an expression all the same."
 )
 _CONFIDENCE = (
@@ -30,7 +30,7 @@ _CONFIDENCE = (
 def result_of(analyses: Sequence[Analysis]) -> str:
     """The result in a sentence."""
     micro, macro = (sum(one.kind == kind for a in analyses for one in a.intervals) for kind in ("micro", "macro"))
-    where = f"{sum(map(length_of, analyses)):.0f} s of {analyses[0].name if len(analyses) == 1 else 'them together'}"
+    where = f"{sum(map(length_of, analyses)):.0f} s of {analyses[0].name if len(analyses) == 1 else 'all recordings'}"
     if not micro + macro:
         return f"Nothing was found in {where}: no stretch of motion stands out as an expression would."
     kinds = f"{micro} as short as a micro-expression, {macro} longer"
@@ -48,8 +48,8 @@ def _of_classes(classes: Sequence[str]) -> list[str]:
     if not classes:
         return []
     return [
-        f"The model names for each interval the one of {', '.join(classes)} that its clips of training resemble most. It knows "
-        "no class for what is none of these, so it names one for a blink, too, and may be sure of it. A probability of .9 does "
+        f"The model names for each interval one class, of {', '.join(classes)}: that whose training clips it resembles most. "
+        "It has no class for anything else, so it names one for a blink, too, and may be sure of it. A probability of .9 does "
         "not mean that nine of ten such answers are right."
     ]
 

@@ -1,9 +1,9 @@
 """One long video measured by several processes: cut into pieces, each measured by itself, and put together again.
 
-Where a piece begins, landmarks are found anew, as they are where a block begins. The piece before goes one frame further, so
-that what has moved up to there is known, and motion goes on being added up. The head's place is that of the new landmarks: in
-this alone a video in pieces differs from one that is measured as a whole. Pieces depend on the video, never on how many
-processes there are.
+Where a piece begins, landmarks are found anew, as they are where a block begins. The piece before it is measured one frame
+further. So the motion up to that frame is known, and the next piece's motion is added to it. The head's place is that of the
+new landmarks; only in this a video in pieces differs from one that is measured as a whole. Pieces depend on the video, never on
+the number of processes.
 """
 
 import shutil

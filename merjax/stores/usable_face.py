@@ -12,7 +12,7 @@ from merjax.faces.pictures import Image
 from merjax.stores.video_motion import shown_of
 from merjax.system.errors import MerjaxError
 
-SMALLEST = 80  # px of the box around a face: those on which dlib's detector was trained
+SMALLEST = 80  # px of the box around a face: the size of the faces on which dlib's detector was trained
 _EVERY = 0.25  # seconds between pictures that are looked into, as where a face is lost
 _ENLARGED = 3  # pictures in which no face is found are looked into again so many times larger
 
@@ -25,7 +25,8 @@ def refuse_faceless(video: LongVideo, model: Path) -> None:
         model: dlib's 68-point model.
 
     Raises:
-        MerjaxError: it does not; of a small face the message says how large it is and has to be. Or a picture cannot be read.
+        MerjaxError: it shows none, or a small one (the message says how large it is and has to be); or a picture cannot
+            be read.
     """
     kept: list[Image] = []
     for n, shown in enumerate(_some(video)):
@@ -53,6 +54,6 @@ def _some(video: LongVideo) -> Iterator[Shown]:
 def _refuse_small(video: LongVideo, side: int) -> None:
     if side < SMALLEST:
         raise MerjaxError(
-            f"the face in {video.frames} is {side} pixels wide and must be at least {SMALLEST}; record it from closer by, or "
-            "with more pixels"
+            f"the face in {video.frames} is {side} pixels wide and must be at least {SMALLEST}; move the camera closer, or "
+            "record with more pixels"
         )

@@ -67,7 +67,7 @@ def recipe_of(result: SweepResult, trial: str = "", *, ensemble: bool = False) -
     name = _trial_named(result, trial)
     _refuse_without_scores(result, name)
     own = [t for t in result.plan.trials if t.name == name]
-    picked = max(own, key=lambda t: len(t.folds))  # of a search's folds, the settings that most of them chose
+    picked = max(own, key=lambda t: len(t.folds))  # of a search, the settings that most folds chose
     group = result.plan.group_of_trial[result.plan.trials.index(picked)]
     entry = _entry_to_follow([entry for entry in result.entries if entry.trial == name], name)
     if ensemble and len(entry.seeds) < 2:
@@ -104,7 +104,7 @@ def _refuse_without_scores(result: SweepResult, trial: str) -> None:
         )
     if method.spots:
         raise MerjaxError(
-            f"{where} spots intervals in long videos, and a final model recognises them; choose another trial"
+            f"{where} spots intervals in long videos, and a final model names the classes of clips; choose another trial"
         )
     if not method.compiles:
         raise MerjaxError(
