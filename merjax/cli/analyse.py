@@ -74,6 +74,8 @@ def _refuse_contradictions(asked: argparse.Namespace) -> None:
         raise MerjaxError("--seconds says how long a camera records: add --camera 0, or leave it out")
     if asked.seconds is not None and asked.seconds <= 0:
         raise MerjaxError(f"--seconds {asked.seconds:g}: write a number above 0")
+    if asked.fps is not None and not asked.videos:
+        raise MerjaxError("--fps says the rate of folders of pictures: name one, or leave it out")
     if asked.video and find_spec("av") is None:
         raise MerjaxError("--video needs PyAV: pip install 'merjax[video]', or leave it out")
 

@@ -1,5 +1,7 @@
 """`merjax analyse`: what it prints, what it hands on, and one sentence for each wrong line."""
 
+from pathlib import Path
+
 import cv2
 import numpy as np
 import pandas as pd
@@ -9,21 +11,24 @@ from support.made_motion import make_motion_store
 from support.recordings import SKIN, know_faces, write_film
 from support.report_command import word
 
-from merjax.cli import demo_video
+from merjax.cli import analyse, demo_video
 from merjax.datasets import read_casme_squared
 from merjax.datasets.long_videos import long_videos, pictures_of
-from merjax.models import found_motion
+from merjax.models import analysing, found_motion
+from merjax.models.analysing import Asked
 from merjax.report import annotated_video, film
 from merjax.scoring.spotting.matching import matched
 from merjax.stores.motion_store import open_motion_store
 from merjax.synthesis import LongPlan, synthesize_long_videos
 from merjax.system import recording
+from merjax.system.errors import MerjaxError
 
 
 @pytest.fixture
-def pages(monkeypatch):
+def pages(monkeypatch, tmp_path):
     """Motion is made in place of being measured, and pages and videos are only noted."""
     know_faces(monkeypatch)
+    monkeypatch.chdir(tmp_path)  # where the report of an error is written
     written = []
 
     def prepare(videos, out, **_):
@@ -39,6 +44,19 @@ def pages(monkeypatch):
         annotated_video, "write_annotated_video", lambda analysis, path, *, faces: page([analysis], path, faces=faces)
     )
     return written
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    """What is asked of `analyse_all`, which ends there."""
+    calls = []
+
+    def end(videos, out, model, how, *, finish):
+        calls.append(([(video.frames.name, video.fps) for video in videos], out, model, how))
+        raise MerjaxError("as far as here")
+
+    monkeypatch.setattr(analysing, "analyse_all", end)
+    return calls
 
 
 @pytest.fixture
@@ -102,10 +120,30 @@ def test_a_camera_that_is_not_there_leaves_nothing(tmp_path, monkeypatch):
     assert not [*tmp_path.iterdir()]
 
 
-def test_the_demo_hands_on_its_model_and_its_video(talk, pages, tmp_path, monkeypatch):
+def test_the_demo_hands_on_its_model_and_its_video(talk, asked, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(demo_video, "make_demo", lambda folder, out, console: (None, [talk]))
-    assert "open found/page.html in a browser" in said(word("analyse", "--demo"))
+    monkeypatch.setattr(demo_video, "make_demo", lambda folder, out, console: (folder / "model", [talk]))
+    said(word("analyse", "--demo"), code=2)
+    assert asked == [([("talk.avi", 30.0)], Path("found"), Path("demo/model"), Asked())]
+
+
+def test_what_a_line_says_is_what_is_asked(talk, asked, tmp_path):
+    (tmp_path / "frames").mkdir()
+    cv2.imwrite(str(tmp_path / "frames" / "1.png"), SKIN)
+    how = "--face", "2", "--anyway", "--workers", "3", "--landmark-model", "own.dat"
+    said(word("analyse", talk, "--model", "models/mine", "--out", tmp_path / "found", *how), code=2)
+    said(word("analyse", tmp_path / "frames", "--fps", "25", "--out", tmp_path / "found"), code=2)
+    assert asked == [
+        ([("talk.avi", 30.0)], tmp_path / "found", Path("models/mine"), Asked(2, True, 3, Path("own.dat"))),
+        ([("frames", 25.0)], tmp_path / "found", None, Asked()),
+    ]
+
+
+def test_without_pyav_an_annotated_video_is_refused_at_once(talk, asked, tmp_path, monkeypatch):
+    monkeypatch.setattr(analyse, "find_spec", lambda name: None)
+    line = "analyse", talk, "--video", "--out", tmp_path / "found"
+    assert "--video needs PyAV: pip install 'merjax[video]'" in said(word(*line), code=2)
+    assert not asked
 
 
 @pytest.mark.parametrize(
@@ -116,6 +154,8 @@ def test_the_demo_hands_on_its_model_and_its_video(talk, pages, tmp_path, monkey
         (["--camera", "0", "--demo"], "videos, --camera and --demo are three things"),
         (["--demo", "--model", "m"], "--demo makes its own model"),
         (["a.mp4", "--seconds", "5"], "--seconds says how long a camera records"),
+        (["--camera", "0", "--fps", "30"], "--fps says the rate of folders of pictures"),
+        (["--demo", "--fps", "30"], "--fps says the rate of folders of pictures"),
         (["--camera", "0", "--seconds", "0"], "--seconds 0: write a number above 0"),
         (["a.mp4"], "a.mp4 does not exist; name a video"),
         (["a.mp4", "--face", "0"], "0 is not at least 1"),

@@ -1,6 +1,8 @@
 """The word train: which results a line means, and what is said where they cannot be used. What it trains is in
 tests/sweeps/running/test_train_final.py."""
 
+import os
+
 import pytest
 from support.fake_runs import write_fake_run
 
@@ -48,6 +50,13 @@ def test_a_folder_of_results_takes_no_settings(said, tmp_path):
     assert "runs/mine holds results, whose settings are known; leave loss.gamma=1 out" in said(
         "runs/mine", "loss.gamma=1"
     )
+
+
+def test_a_folder_without_permission_is_refused_before_anything_is_trained(said, tmp_path, monkeypatch):
+    write_fake_run(tmp_path / "runs/mine", skills={"focal": 0.7})
+    monkeypatch.setattr(os, "access", lambda place, mode: not mode & os.W_OK)  # root may write everywhere
+    assert "no permission to write there; choose another output folder" in said("runs/mine", "--out", "models/one")
+    assert not (tmp_path / "models").exists()
 
 
 def test_a_folder_that_is_there_is_refused_before_anything_is_read(said, tmp_path):

@@ -2,19 +2,22 @@
 
 import json
 import os
+from dataclasses import replace
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
 import pandas as pd
 import pytest
 from support.made_motion import make_motion_store
-from support.recordings import BLANK, SKIN, encode, know_faces, write_film
+from support.recordings import BLANK, SKIN, encode, know_faces, turn, write_film
 
 import merjax
 from merjax.datasets.own_videos import video_at
+from merjax.faces.frame_streams import shown_in_video
 from merjax.faces.pictures import read_image
-from merjax.models import found_motion
-from merjax.models.analysing import Asked, analyse_all
+from merjax.models import found_motion, recognising
+from merjax.models.analysing import Asked, analyse_all, told_of_rate
 from merjax.models.found_motion import analysis_of, motion_from_rest
 from merjax.stores import usable_face
 from merjax.stores.motion_preparation import prepare_motion_store
@@ -88,6 +91,61 @@ def test_a_stopped_call_goes_on_with_the_videos_that_are_not_measured(made, film
     assert not (tmp_path / "found.partial").exists()
 
 
+def test_a_call_that_was_stopped_between_two_videos_measures_the_second_alone(made, film, tmp_path, monkeypatch):
+    videos = [video_at(film), video_at(write_film(tmp_path / "walk.avi", [SKIN] * 4))]
+    prepare = found_motion.prepare_motion_store
+
+    def stop(own, *rest, **how):
+        if own[0].name == "walk":
+            raise KeyboardInterrupt
+        return prepare(own, *rest, **how)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(found_motion, "prepare_motion_store", stop)
+        with pytest.raises(KeyboardInterrupt):
+            analyse_all(videos, tmp_path / "found")
+    assert [found.name for found in analyse_all(videos, tmp_path / "found")] == ["talk", "walk"]
+    assert [name for name, *_ in made] == ["talk", "walk"]
+
+
+@pytest.fixture
+def models(monkeypatch):
+    """Models that are known by a name, and say nothing; remembers which were asked about which folder, and whether
+    those that may be no better than chance were taken."""
+    asked = []
+
+    def known(model, anyway):
+        return SimpleNamespace(model=SimpleNamespace(card={"name": model, "anyway": anyway}), told="what to expect")
+
+    def say(analysis, recogniser, folder, *_):
+        asked.append((*recogniser.model.card.values(), folder.name))
+        return replace(analysis, classes=("a", "b"), told=("of the model",))
+
+    monkeypatch.setattr(recognising, "recogniser_of", known)
+    monkeypatch.setattr(recognising, "recognised", say)
+    return asked
+
+
+def test_a_model_is_asked_about_each_video_and_another_one_begins_anew(made, models, film, tmp_path):
+    def stop(analyses, folder):
+        raise KeyboardInterrupt
+
+    for model in ("one", "other", "other"):
+        with pytest.raises(KeyboardInterrupt):
+            analyse_all([video_at(film)], tmp_path / "found", model, finish=stop)
+    assert models == [("one", False, "talk"), ("other", False, "talk"), ("other", False, "talk")]
+    assert len(made) == 2
+    analysis = merjax.analyse(film, "other", out=tmp_path / "found", anyway=True)
+    assert (analysis.classes, analysis.told) == (("a", "b"), ("of the model",))
+    said = json.loads((tmp_path / "found" / "analysis.json").read_text())["model"]
+    assert said == {"told": "what to expect", "card": {"name": "other", "anyway": True}}
+
+
+def test_a_model_is_refused_before_anything_is_measured(made, film, tmp_path):
+    refused("none does not exist; name a folder", film, out=tmp_path / "found", model=tmp_path / "none")
+    assert not made
+
+
 def test_other_settings_or_another_video_of_the_same_name_begin_anew(made, film, tmp_path):
     def stop(analyses, folder):
         raise KeyboardInterrupt
@@ -108,9 +166,9 @@ def test_long_videos_are_measured_in_pieces_whatever_the_machine(made, film, tmp
         assert made[-1] == ("talk", None, pieces)
 
 
-def refused(match, *paths, out, fps=None):
+def refused(match, *paths, out, fps=None, model=None):
     with pytest.raises(MerjaxError, match=match):
-        analyse_all([video_at(path, fps) for path in paths], out)
+        analyse_all([video_at(path, fps) for path in paths], out, model)
     assert not out.exists()
     assert not [entry for entry in out.parent.iterdir() if entry.name.startswith((out.name, f".{out.name}"))]
 
@@ -161,6 +219,11 @@ def test_slow_videos_are_told_of_and_very_slow_ones_refused(made, tmp_path):
     assert merjax.analyse(films[14], out=tmp_path / "anyway", anyway=True).told
 
 
+def test_25_frames_a_second_are_enough_and_15_are_taken(film):
+    said = [told_of_rate(replace(video_at(film), fps=fps), anyway=False) for fps in (25.0, 15.0)]
+    assert [len(told) for told in said] == [0, 1]
+
+
 def test_an_output_that_exists_or_cannot_be_written_is_refused(film, tmp_path):
     (tmp_path / "found").mkdir()
     with pytest.raises(MerjaxError, match="found exists; remove it, or choose another --out"):
@@ -201,6 +264,9 @@ def test_gray_pictures_and_gray_videos_are_taken(tmp_path):
         cv2.imwrite(str(tmp_path / "frames" / f"{n}.png"), SKIN)
     analysis = measured(tmp_path / "frames", tmp_path, fps=25.0)
     assert (analysis.n_frames, analysis.fps, analysis.gaps) == (3, 25.0, ())
+    av = pytest.importorskip("av")
+    analysis = measured(encode(av, tmp_path / "gray.mp4", [SKIN] * 3, pixels="gray"), tmp_path / "gray")
+    assert (analysis.n_frames, analysis.fps, analysis.gaps) == (3, 30.0, ())
 
 
 def test_containers_codecs_rotation_and_changing_rates_are_read(tmp_path):
@@ -211,15 +277,6 @@ def test_containers_codecs_rotation_and_changing_rates_are_read(tmp_path):
     uneven = measured(encode(av, tmp_path / "uneven.mp4", [SKIN] * 6, times=[0, 1, 2, 6, 7, 8]), tmp_path / "uneven")
     assert uneven.n_frames == 6
     assert uneven.told[0].startswith("its rate changes")
-    picture = turned(tmp_path / "film.mp4", tmp_path / "turned.mp4")
-    assert picture.shape[:2] == (640, 480)
-
-
-def turned(film, place):
-    """A video that says that it was recorded with the camera on its side, as telephones write it; its first picture."""
-    content = bytearray(film.read_bytes())
-    at = content.index(b"tkhd") + 4 + 40  # the matrix of the track's header, nine numbers
-    whole, none = (1 << 16).to_bytes(4, "big"), bytes(4)
-    content[at : at + 20] = none + whole + none + (-(1 << 16)).to_bytes(4, "big", signed=True) + none
-    place.write_bytes(content)
-    return read_image(frame_path(place, 0))
+    turned = turn(tmp_path / "film.mp4", tmp_path / "turned.mp4")
+    assert read_image(frame_path(turned, 0)).shape[:2] == (640, 480)
+    assert next(shown_in_video(turned, 30.0, 1)).image.shape == (640, 480)

@@ -1,5 +1,7 @@
 """What a model says about found intervals: the members' mean, the regions' shares, the decision over time."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,9 +12,10 @@ from merjax.config import make_config
 from merjax.faces.regions import REGIONS
 from merjax.models import recognising
 from merjax.models.final_model import FinalModel
-from merjax.models.found_clips import preparation_of
+from merjax.models.found_clips import Preparation, preparation_of
 from merjax.models.model import Model
 from merjax.models.recognising import Recogniser, recognised, recogniser_of
+from merjax.stores.clip_crops import CropSettings
 from merjax.stores.store import open_store
 from merjax.system.errors import MerjaxError
 
@@ -129,6 +132,37 @@ def test_a_method_without_regions_gives_probabilities_alone(known, tmp_path, mon
     assert {(one.probability_K, one.share_R, one.probability_TxK) for one in analysis.intervals} == {
         ((0.2, 0.7, 0.1), (), ())
     }
+
+
+def test_clips_are_prepared_once_and_as_those_that_the_model_learnt_from(tmp_path, monkeypatch):
+    clips, asked = [], []
+
+    def cut(analysis, seeing, folder, model):
+        folder.mkdir()
+        return SimpleNamespace(clips=clips)
+
+    def prepare(release, out, **how):
+        asked.append(how)
+        return open_store(tiny_store(out))
+
+    monkeypatch.setattr(recognising, "cut_out", cut)
+    monkeypatch.setattr(recognising, "prepare_store", prepare)
+    how = Preparation(CropSettings(colour="rgb", align="frame", geometry="authors"), ("flow28:mid:dis",))
+
+    def made(name):
+        (tmp_path / name).mkdir(exist_ok=True)
+        return recognising._clip_store(None, how, None, tmp_path / name, tmp_path / "model.dat", 2, None)
+
+    assert made("without a face") is None
+    clips.append("clip")
+    assert made("talk").hash == made("talk").hash
+    (own,) = asked
+    assert (own["colour"], own["align"], own["geometry"], own["features"]) == (
+        *("rgb", "frame", "authors"),
+        ("flow28:mid:dis",),
+    )
+    assert (own["workers"], own["model"]) == (2, tmp_path / "model.dat")
+    assert [entry.name for entry in (tmp_path / "talk").iterdir()] == ["clips"]  # no pictures of faces stay
 
 
 def test_a_model_that_may_be_no_better_than_chance_is_refused_unless_asked_for():

@@ -9,18 +9,12 @@ import cv2
 import numpy as np
 import pytest
 from support.made_analysis import make_analysis
+from support.recordings import turn
 
 from merjax.report.annotated_video import write_annotated_video
 from merjax.system.errors import MerjaxError
 
 av = pytest.importorskip("av", reason="PyAV is not installed")
-IDENTITY, TURNED = (
-    np.array(matrix, ">i4").tobytes()
-    for matrix in (
-        [65536, 0, 0, 0, 65536, 0, 0, 0, 2**30],
-        [0, 65536, 0, -65536, 0, 0, 0, 0, 2**30],  # a quarter clockwise
-    )
-)
 
 
 def decoded(path):
@@ -83,9 +77,7 @@ def test_a_rate_that_changes_stays(analysis, tmp_path):
 
 def test_a_turned_recording_is_upright(analysis, tmp_path):
     write_video(tmp_path / "in.mp4", np.arange(5) / 30)
-    content = (tmp_path / "in.mp4").read_bytes()
-    at = content.index(IDENTITY, content.index(b"tkhd"))
-    (tmp_path / "in.mp4").write_bytes(content[:at] + TURNED + content[at + len(TURNED) :])
+    turn(tmp_path / "in.mp4", tmp_path / "in.mp4")
     write_annotated_video(dataclasses.replace(analysis, source=tmp_path / "in.mp4", n_frames=5), tmp_path / "out.mp4")
     _, _, pictures = decoded(tmp_path / "out.mp4")
     assert pictures.shape == (5, 128, 96)

@@ -48,12 +48,12 @@ def write_film(path: Path, pictures, fps: float = 30.0) -> Path:
     return path
 
 
-def encode(av, path: Path, pictures, fps: float = 30.0, times=None, coding: str = "libx264") -> Path:
+def encode(av, path: Path, pictures, fps: float = 30.0, times=None, pixels: str = "yuv420p") -> Path:
     """A compressed video; `times` are those of the pictures in pictures at `fps`, by default 0, 1, 2, ..."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with av.open(str(path), "w") as container:
-        stream = container.add_stream(coding, rate=Fraction(fps).limit_denominator(1000))
-        stream.height, stream.width, stream.pix_fmt = *pictures[0].shape[:2], "yuv420p"
+        stream = container.add_stream("libx264", rate=Fraction(fps).limit_denominator(1000))
+        stream.height, stream.width, stream.pix_fmt = *pictures[0].shape[:2], pixels
         for n, picture in enumerate(pictures):
             frame = av.VideoFrame.from_ndarray(cv2.cvtColor(picture, cv2.COLOR_GRAY2BGR), format="bgr24")
             frame.pts = n if times is None else times[n]
@@ -63,3 +63,12 @@ def encode(av, path: Path, pictures, fps: float = 30.0, times=None, coding: str 
         for packet in stream.encode():
             container.mux(packet)
     return path
+
+
+def turn(film: Path, place: Path) -> Path:
+    """A video (.mp4) that is to be shown a quarter clockwise, as telephones write what was recorded on its side."""
+    content = bytearray(film.read_bytes())
+    at = content.index(b"tkhd") + 4 + 40  # the matrix of the track's header, nine numbers
+    content[at : at + 20] = np.array([0, 1 << 16, 0, -(1 << 16), 0], ">i4").tobytes()
+    place.write_bytes(content)
+    return place
