@@ -14,7 +14,7 @@ from merjax.cli.releases import FILE
 from merjax.system.at_work import at_work
 from merjax.system.console import TextConsole, counted, duration, say
 from merjax.system.errors import MerjaxError, command
-from merjax.system.paths import user_path
+from merjax.system.paths import refuse_taken, user_path
 
 if TYPE_CHECKING:
     from merjax.datasets.long_videos import LongVideo
@@ -82,7 +82,7 @@ def _refuse_contradictions(asked: argparse.Namespace) -> None:
 
 def _analyse(asked: argparse.Namespace, console: Console) -> None:
     from merjax.datasets.shown import several
-    from merjax.models.analysing import Asked, analyse_all, refuse_taken
+    from merjax.models.analysing import Asked, analyse_all
     from merjax.models.found_motion import frames_of
 
     refuse_taken(asked.out)
@@ -117,6 +117,10 @@ def _recorded(asked: argparse.Namespace, console: Console) -> Path:
     if earlier.is_file():
         say(console, f"{earlier} was recorded before and is analysed now; remove it to record again")
         return earlier
+    if asked.model:
+        from merjax.models.recognising import recogniser_of
+
+        recogniser_of(asked.model, asked.anyway)  # one that is refused, is refused before anything is recorded
     with counted("recording, seconds", console) as progress:
         seconds = _SECONDS if asked.seconds is None else asked.seconds
         return record_camera(asked.camera, seconds, lambda: place_of_camera(asked.out), progress)

@@ -7,10 +7,10 @@ from rich.console import Console
 
 from merjax.datasets.long_videos import pictures_of
 from merjax.faces.pictures import read_image
-from merjax.models.analysing import refuse_taken
 from merjax.sweeps.running.demo_model import make_demo_model
 from merjax.synthesis import MARKER, LongPlan, synthesize_long_videos
 from merjax.system.console import counted, say
+from merjax.system.paths import refuse_taken
 from merjax.system.recording import motion_jpeg
 from merjax.system.signals import stop_requests
 

@@ -14,7 +14,7 @@ from merjax.cli.sweep import SCALES
 from merjax.system.at_work import at_work
 from merjax.system.console import TextConsole, say
 from merjax.system.errors import MerjaxError, command
-from merjax.system.paths import lacks_folder, user_path
+from merjax.system.paths import lacks_folder, refuse_taken, user_path
 
 if TYPE_CHECKING:
     from merjax.models.final_model import FinalModel
@@ -40,11 +40,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     asked, console = _parser().read(typed), TextConsole()
 
     from merjax.sweeps.final_recipe import recipe_of
-    from merjax.sweeps.running.train_final import refuse_existing, train_final
+    from merjax.sweeps.running.train_final import train_final
     from merjax.system.signals import Interrupted, stop_requests
 
     if asked.out:
-        refuse_existing(asked.out)
+        refuse_taken(asked.out)
     with at_work("reading", asked.sweep):
         result = _results(asked)
         recipe = recipe_of(result, asked.trial, ensemble=asked.ensemble)

@@ -55,7 +55,7 @@ def shown_in_video(video: Path, fps: float, every: int, first: int = 0) -> Itera
     """
     capture = cv2.VideoCapture(str(video))
     try:
-        number, given, began = -1, 0, 0.0
+        number, given, began, before = -1, 0, 0.0, None
         while capture.grab():
             number += 1
             # some files tell no times: then their pictures are even
@@ -63,17 +63,18 @@ def shown_in_video(video: Path, fps: float, every: int, first: int = 0) -> Itera
             began = told if number == 0 else began
             seconds = told - began if told > began else number / fps
             due = int((seconds * fps + 0.5) / every) + 1  # half a picture's time for times that are rounded
-            if due <= max(given, first):
-                given = max(given, due)
-                continue
             found, image = capture.retrieve()
             if not found or image is None:
                 break
-            gray = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY) if image.ndim == 3 else image
-            for _ in range(due - max(given, first)):
-                yield Shown(number, gray)
-            given = due
+            now = Shown(number, image)
+            for time in range(max(given, first), due):
+                yield _gray(now if time == due - 1 else before or now)  # at earlier times the picture before was shown
+            given, before = max(given, due), now
         if given == 0:
             raise PictureError(frame_path(video, 0), f"of {video.name} cannot be read; the video is damaged")
     finally:
         capture.release()
+
+
+def _gray(shown: Shown) -> Shown:
+    return shown._replace(image=cv2.cvtColor(shown.image, cv2.COLOR_BGR2GRAY)) if shown.image.ndim == 3 else shown

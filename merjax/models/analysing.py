@@ -5,7 +5,6 @@ and a folder for each video: `motion/`, its motion store, and with a model `clip
 """
 
 import hashlib
-import os
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -25,7 +24,7 @@ from merjax.system.errors import MerjaxError
 from merjax.system.files import safe_name, write_json
 from merjax.system.locks import alone_at
 from merjax.system.own_files import read_json
-from merjax.system.paths import holds_something, lacks_file, make_folder, refuse_unwritable, user_path
+from merjax.system.paths import holds_something, lacks_file, make_folder, refuse_taken, user_path
 from merjax.system.versions import __version__
 
 if TYPE_CHECKING:  # motion is looked at without JAX
@@ -103,17 +102,6 @@ def analyse_all(
         )
         for found, video in zip(analyses, videos, strict=True)
     )
-
-
-def refuse_taken(out: Path) -> None:
-    """Refuse a place for results where something is, or where nothing can be written.
-
-    Raises:
-        MerjaxError: one of these.
-    """
-    if os.path.lexists(out):
-        raise MerjaxError(f"{out} exists; remove it, or choose another --out")
-    refuse_unwritable(out.parent)
 
 
 def partial_of(out: Path) -> Path:

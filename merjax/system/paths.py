@@ -106,6 +106,17 @@ def holds_something(folder: Path, own: Callable[[str], bool] = lambda name: Fals
     return folder.is_dir() and any(not left_by_system(name) and not own(name) for name in os.listdir(folder))
 
 
+def refuse_taken(out: Path) -> None:
+    """Refuse a place for results where something is, or where nothing can be written, before any work is done for it.
+
+    Raises:
+        MerjaxError: one of these.
+    """
+    if os.path.lexists(out):
+        raise MerjaxError(f"{out} exists; remove it, or choose another --out")
+    refuse_unwritable(out.parent)
+
+
 def refuse_unwritable(folder: Path) -> None:
     """Refuse a folder that cannot be made or written, before any work is done for it. Nothing is made.
 

@@ -107,6 +107,13 @@ def test_a_camera_is_recorded_first_and_its_recording_is_kept(talk, pages, tmp_p
     assert (tmp_path / "found" / "camera.avi").is_file()
 
 
+def test_before_a_camera_records_its_model_is_looked_at(tmp_path, monkeypatch):
+    monkeypatch.setattr(recording, "record_camera", fail)
+    line = "--camera", "0", "--model", tmp_path / "none", "--out", tmp_path / "found"
+    assert "none does not exist" in said(word("analyse", *line), code=2)
+    assert not [*tmp_path.iterdir()]
+
+
 def fail(*_, **__):
     raise RuntimeError
 

@@ -63,12 +63,17 @@ def test_of_a_film_whose_rate_changes_what_is_shown_at_even_times_is_taken(monke
     slow, fast = np.arange(4) / 15, 4 / 15 + np.arange(8) / 60
     times = np.concatenate([slow, fast])
     numbers = shown(monkeypatch, times, 30.0)
-    for n, number in enumerate(numbers):
-        assert abs(times[number] - n / 30) <= 1 / 15
+    for n, number in enumerate(numbers):  # it has begun, but for half a picture's time, and the next one has not
+        assert times[number] <= (n + 0.5) / 30 + 1e-9
+        assert number + 1 == len(times) or times[number + 1] >= n / 30 - 1e-9
     assert numbers == sorted(numbers)
     assert len(numbers) == pytest.approx(times[-1] * 30, abs=1.5)
     assert len(set(numbers)) < len(numbers)  # the slow part's pictures twice
     assert set(np.diff(numbers)) >= {0, 2}
+
+
+def test_while_no_picture_comes_the_last_one_is_shown(monkeypatch):
+    assert shown(monkeypatch, np.array([0, 1, 2, 6, 7, 8]) / 30, 20.0) == [0, 1, 2, 2, 3, 4]
 
 
 @pytest.mark.parametrize("first", [1, 2, 5, 6, 9, 40])

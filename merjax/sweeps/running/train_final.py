@@ -4,7 +4,6 @@ The work lies in `OUT.partial` until all of it is done: a stopped or killed trai
 whole.
 """
 
-import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -27,7 +26,7 @@ from merjax.sweeps.saved_models import model_folder
 from merjax.system.at_work import at_work
 from merjax.system.errors import MerjaxError, full_disk_told
 from merjax.system.locks import alone_at
-from merjax.system.paths import refuse_unwritable
+from merjax.system.paths import refuse_taken
 from merjax.training.data import TrainingData
 
 _HASHES = {"store_hash": "clips", "feature_hash": "features", "label_hash": "labels"}
@@ -51,8 +50,7 @@ def train_final(
         MerjaxError: the folder exists, the store is not the sweep's any more, or a run diverged.
         merjax.system.signals.Interrupted: `stopping` said so; all is saved, and the same call goes on with it.
     """
-    refuse_existing(out)
-    refuse_unwritable(out)
+    refuse_taken(out)
     partial = out.with_name(f"{out.name}.partial")
     with alone_at(out, "training a model into"), full_disk_told(partial):
         with at_work("planning the training of", out):
@@ -65,16 +63,6 @@ def train_final(
             (partial / "model").rename(out)
             shutil.rmtree(partial)
     return load_final_model(out)
-
-
-def refuse_existing(out: Path) -> None:
-    """Refuse a folder at which something lies.
-
-    Raises:
-        MerjaxError: something does.
-    """
-    if os.path.lexists(out):
-        raise MerjaxError(f"{out} exists; remove it, or choose another --out")
 
 
 def _refuse_other_data(recipe: Recipe, plan: Plan) -> None:
